@@ -1,0 +1,3 @@
+//! The algorithms: slices and parameters in, values out. No Arrow, no DataFusion, no files, no clock.
+
+pub mod text;

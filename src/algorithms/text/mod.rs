@@ -1,0 +1,1 @@
+//! Text: masking log lines, hashing templates, splitting into words.

@@ -1,0 +1,12 @@
+//! AIOps as SQL.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod algorithms;
+mod error;
+mod functions;
+mod session;
+mod tables;
+
+pub use error::{Error, Result};
+pub use functions::register_all;
+pub use session::{install, session, session_state_builder};

@@ -1,0 +1,35 @@
+//! The one place where functions, tables and planners are wired into a DataFusion session.
+
+use crate::functions::register_all;
+use datafusion::common::Result;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+/// A session with everything: DataFusion's defaults and all functions and table formats of this crate.
+///
+/// # Errors
+/// When a name is already taken, which does not happen in a fresh session.
+pub fn session() -> Result<SessionContext> {
+    let config = SessionConfig::new().with_information_schema(true);
+    let context =
+        SessionContext::new_with_state(session_state_builder().with_config(config).build());
+    install(&context)?;
+    Ok(context)
+}
+
+/// A builder with DataFusion's defaults, for a session with a configuration or a runtime of your own.
+/// Call [`install`] on the context that you make of it.
+pub fn session_state_builder() -> SessionStateBuilder {
+    SessionStateBuilder::new().with_default_features()
+}
+
+/// Adds everything of this crate to a session that exists.
+///
+/// # Errors
+/// When the session refuses a function.
+pub fn install(context: &SessionContext) -> Result<()> {
+    let state = context.state_ref();
+    let mut state = state.write();
+    register_all(&mut *state)?;
+    Ok(())
+}
