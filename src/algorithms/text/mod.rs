@@ -1,1 +1,21 @@
 //! Text: masking log lines, hashing templates, splitting into words.
+
+mod blanks;
+mod classify;
+mod hash;
+mod kind;
+mod mask;
+mod scan;
+mod shape;
+mod template;
+mod tokenize;
+mod words;
+
+pub use blanks::with_single_blanks;
+pub use hash::template_hash;
+pub use kind::Kind;
+pub use mask::{MaskOptions, Masker, Masking, Profile, Style, Variable};
+pub use template::{
+    TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,
+};
+pub use tokenize::{TokenOptions, tokens};

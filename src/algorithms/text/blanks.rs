@@ -1,0 +1,32 @@
+//! White space: runs of it count as one blank, in templates and when a message is matched.
+
+/// White space as `\s` of a regular expression has it on ASCII.
+#[inline(always)]
+pub(crate) fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// Puts `text` behind `out[base..]` with each run of white space as one blank, also across the border, and none first.
+pub(crate) fn push_with_single_blanks(text: &str, base: usize, out: &mut String) {
+    let mut pieces = text.split(|char: char| char.is_ascii() && is_white(char as u8));
+    out.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        if out.len() > base && !out.ends_with(' ') {
+            out.push(' ');
+        }
+        out.push_str(piece);
+    }
+}
+
+/// `text` with each run of white space as one blank and none at its ends.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::with_single_blanks;
+/// assert_eq!(with_single_blanks("  disk \t full\n"), "disk full");
+/// ```
+pub fn with_single_blanks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    push_with_single_blanks(text, 0, &mut out);
+    out.truncate(out.trim_end_matches(' ').len());
+    out
+}

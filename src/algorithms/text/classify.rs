@@ -1,0 +1,336 @@
+//! Which part of a word is a variable, seen from the word alone.
+//!
+//! The rules are ordered, from the most telling shape to the least, and name no product: each says what kind of value
+//! has this shape. They grew out of the masks that log parsers put before grouping (Zhu et al., "Tools and Benchmarks
+//! for Automated Log Parsing", ICSE-SEIP 2019; Khan et al., "Guidelines for Assessing the Accuracy of Log Message
+//! Template Identification Techniques", ICSE 2022), without their regular expressions.
+
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::shape::{Class, Shape};
+use crate::algorithms::text::words::is_technical_name;
+
+/// What is variable in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing: the word belongs to the template.
+    Constant,
+    /// The whole word.
+    Whole(Kind),
+    /// What follows the first bytes, that many.
+    After(usize, Kind),
+}
+
+use Verdict::{After, Constant, Whole};
+
+/// The verdict on a word that holds no border byte and no colon inside.
+pub(crate) fn classify(word: &[u8], shape: Shape) -> Verdict {
+    let digits = shape.count(Class::Digit);
+    if digits == 0 {
+        return classify_without_digits(word, shape);
+    }
+    if shape.count(Class::Letter) == 0 {
+        return classify_without_letters(word, shape);
+    }
+    classify_mixed(word, shape, digits)
+}
+
+fn classify_without_digits(word: &[u8], shape: Shape) -> Verdict {
+    let letters = shape.count(Class::Letter);
+    if letters == 0 {
+        return Constant;
+    }
+    let slashes = shape.count(Class::Slash);
+    if slashes > 0 && is_path(word, slashes) || is_windows_path(word) {
+        return Whole(Kind::Path);
+    }
+    if is_address_with_at(word) {
+        return Whole(Kind::Email);
+    }
+    if is_host_name(word, shape) {
+        return Whole(Kind::Host);
+    }
+    // Letters a to f alone, so many that it is no word of a language.
+    if word.len() >= 8 && shape.count(Class::HexLetter) == word.len() {
+        return Whole(Kind::Hex);
+    }
+    Constant
+}
+
+fn classify_without_letters(word: &[u8], shape: Shape) -> Verdict {
+    if word[0] == b'#' {
+        return After(1, Kind::Num);
+    }
+    let (dots, dashes) = (shape.count(Class::Dot), shape.count(Class::Dash));
+    if dots == 3 && dashes == 0 {
+        return Whole(Kind::Ip);
+    }
+    // 2005-06-17, 17/06/2005
+    if dashes == 2 && word[0] != b'-' || shape.count(Class::Slash) == 2 && word[0] != b'/' {
+        return Whole(Kind::Time);
+    }
+    Whole(Kind::Num)
+}
+
+fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
+    let letters = shape.count(Class::Letter);
+    let (dots, dashes, slashes) = (
+        shape.count(Class::Dot),
+        shape.count(Class::Dash),
+        shape.count(Class::Slash),
+    );
+    if let Some(kind) = number_with_unit(word) {
+        return Whole(kind);
+    }
+    if is_technical_name(word) {
+        return Constant;
+    }
+    if let [b'0', b'x' | b'X', _, ..] = word {
+        return Whole(Kind::Hex);
+    }
+    if is_iso_time(word) {
+        return Whole(Kind::Time);
+    }
+    if is_uuid(word, shape) {
+        return Whole(Kind::Uuid);
+    }
+    // Digits and the letters a to f: a digest, an address. Short ones such as "ee0" or "3d" are names.
+    if letters == shape.count(Class::HexLetter)
+        && slashes == 0
+        && (word.len() >= 4 || word.len() == 3 && digits == 2)
+    {
+        return Whole(Kind::Hex);
+    }
+    if is_windows_path(word) {
+        return Whole(Kind::Path);
+    }
+    // A code address beside its function: schedule+0x1f/0x3c
+    if let Some(plus) = word
+        .iter()
+        .position(|&byte| byte == b'+')
+        .filter(|&plus| plus > 0)
+        && word[plus + 1..].starts_with(b"0x")
+        && is_stable_prefix(&word[..plus])
+    {
+        return After(plus + 1, Kind::Hex);
+    }
+    // The protocol at the end of a request line.
+    if word.starts_with(b"HTTP/") {
+        return Whole(Kind::Path);
+    }
+    if slashes == 1
+        && let Some(verdict) = name_and_number(word, b'/')
+    {
+        return verdict;
+    }
+    if slashes > 0 {
+        return Whole(Kind::Path);
+    }
+    // An object beside its class: QuorumServer@33557fe4
+    if let Some(at) = word.iter().position(|&byte| byte == b'@') {
+        let class = &word[..at];
+        if at > 0 && is_stable_prefix(class) && word[at + 1..].iter().all(u8::is_ascii_hexdigit) {
+            return After(at + 1, Kind::Hex);
+        }
+        return Whole(Kind::Email);
+    }
+    if dots >= 2 && is_reverse_domain(word) {
+        return Constant;
+    }
+    if dashes == 1
+        && let Some(verdict) = name_and_version(word)
+    {
+        return verdict;
+    }
+    if dots >= 2 && dots * 2 < word.len() {
+        return Whole(if is_domain(word) {
+            Kind::Host
+        } else {
+            Kind::Id
+        });
+    }
+    if word.contains(&b'_') && (digits >= 2 || word.last().is_some_and(u8::is_ascii_digit)) {
+        return Whole(Kind::Id);
+    }
+    if dashes >= 2 {
+        return Whole(Kind::Id);
+    }
+    for joiner in [b'-', b'.', b'#'] {
+        if let Some(verdict) = name_and_number(word, joiner) {
+            return verdict;
+        }
+    }
+    // More digits than a name has: 04DN8IQ, R63, worker136; "ssh2", "eth0" and "tty12" are names.
+    if digits >= 4
+        || digits >= letters && word.len() > 2
+        || dashes > 0 && digits >= 3
+        || trailing_digits(word) >= 3
+    {
+        return Whole(Kind::Id);
+    }
+    Constant
+}
+
+fn trailing_digits(word: &[u8]) -> usize {
+    word.iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
+}
+
+/// A name and its number: `node-129`, `core.2275`, `PS/2`.
+fn name_and_number(word: &[u8], joiner: u8) -> Option<Verdict> {
+    let name = word.len() - trailing_digits(word);
+    let found = name < word.len()
+        && name > 1
+        && word[name - 1] == joiner
+        && word[name - 2].is_ascii_alphanumeric()
+        && is_stable_prefix(&word[..name]);
+    found.then_some(After(name, Kind::Num))
+}
+
+/// A name and its version: `jetty-6.1.26`.
+fn name_and_version(word: &[u8]) -> Option<Verdict> {
+    let name = word.len()
+        - word
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
+            .count();
+    let found = name < word.len()
+        && name > 1
+        && word[name - 1] == b'-'
+        && word[name - 2].is_ascii_alphanumeric()
+        && word[name].is_ascii_digit()
+        && is_stable_prefix(&word[..name]);
+    found.then_some(After(name, Kind::Num))
+}
+
+/// Whether the kept beginning of a word stays constant when it is seen again without its end.
+fn is_stable_prefix(prefix: &[u8]) -> bool {
+    let end = prefix
+        .iter()
+        .rposition(|byte| !matches!(byte, b'.' | b':'))
+        .map_or(0, |last| last + 1);
+    let shape = Shape::of(&prefix[..end]);
+    shape.count(Class::Digit) == 0 && classify_without_digits(&prefix[..end], shape) == Constant
+}
+
+/// A number with optional sign, fraction and unit, as far as the word says: `-12.5ms`, `64K`, `3rd`.
+pub(crate) fn number_with_unit(word: &[u8]) -> Option<Kind> {
+    let start = usize::from(matches!(word.first(), Some(b'+' | b'-' | b'$')));
+    let mut end = start;
+    while end < word.len()
+        && (word[end].is_ascii_digit()
+            || end > start
+                && matches!(word[end], b'.')
+                && word.get(end + 1).is_some_and(u8::is_ascii_digit))
+    {
+        end += 1;
+    }
+    if end == start {
+        return None;
+    }
+    unit(&word[end..])
+}
+
+/// The kind of a number that has this unit.
+pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
+    let mut buffer = [0; 5];
+    let lower = buffer.get_mut(..text.len())?;
+    lower.copy_from_slice(text);
+    lower.make_ascii_lowercase();
+    match &*lower {
+        b"" | b"%" | b"x" | b"th" | b"st" | b"nd" | b"rd" | b"hz" | b"khz" | b"mhz" | b"ghz"
+        | b"v" | b"w" | b"c" => Some(Kind::Num),
+        b"b" | b"k" | b"m" | b"g" | b"t" | b"kb" | b"mb" | b"gb" | b"tb" | b"kib" | b"mib"
+        | b"gib" | b"tib" | b"bytes" | b"bps" | b"kb/s" | b"mb/s" | b"gb/s" => Some(Kind::Size),
+        b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"min" | b"h" | b"d" => {
+            Some(Kind::Duration)
+        }
+        _ if text == "µs".as_bytes() || text == "μs".as_bytes() => Some(Kind::Duration),
+        _ => None,
+    }
+}
+
+/// A path from the root, from here or from home, or one of at least three parts; `and/or` is none.
+fn is_path(word: &[u8], slashes: usize) -> bool {
+    word[0] == b'/' && word.len() > 2
+        || slashes >= 2
+        || is_file_in_folder(word)
+        || word.len() > 3 && matches!(word[0], b'.' | b'~') && word[1] == b'/'
+}
+
+/// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot.
+fn is_file_in_folder(word: &[u8]) -> bool {
+    word.contains(&b'.')
+        && !matches!(word.last(), Some(b'/'))
+        && !matches!(word.first(), Some(b'/'))
+}
+
+fn is_windows_path(word: &[u8]) -> bool {
+    word.iter().filter(|&&byte| byte == b'\\').count() >= 2
+}
+
+/// `name@place`, with something on both sides.
+fn is_address_with_at(word: &[u8]) -> bool {
+    word.iter()
+        .position(|&byte| byte == b'@')
+        .is_some_and(|at| at > 0 && at + 1 < word.len())
+}
+
+/// A dotted name that ends like a domain. Packages and classes (`java.io.IOException`, `org.apache.hadoop`) do not.
+fn is_host_name(word: &[u8], shape: Shape) -> bool {
+    let dots = shape.count(Class::Dot);
+    let others = shape.count(Class::Other) + shape.count(Class::Slash);
+    dots >= 1 && others == 0 && word[0] != b'.' && is_domain(word) && !is_reverse_domain(word)
+}
+
+/// Whether the last part of a dotted name is a top-level domain: a common one, or, from three parts on, a country.
+pub(crate) fn is_domain(word: &[u8]) -> bool {
+    let mut parts = word.rsplit(|&byte| byte == b'.');
+    let last = parts.next().unwrap_or_default();
+    let rest = parts.count();
+    matches!(
+        last,
+        b"com"
+            | b"net"
+            | b"org"
+            | b"edu"
+            | b"gov"
+            | b"local"
+            | b"internal"
+            | b"lan"
+            | b"localdomain"
+    ) || rest >= 2 && last.len() == 2 && last.iter().all(u8::is_ascii_lowercase)
+}
+
+fn is_reverse_domain(word: &[u8]) -> bool {
+    [
+        &b"com."[..],
+        b"org.",
+        b"net.",
+        b"edu.",
+        b"io.",
+        b"java.",
+        b"javax.",
+        b"sun.",
+    ]
+    .iter()
+    .any(|first| word.starts_with(first))
+}
+
+/// `2026-03-02T09:12:01.123Z` and its parts before the first colon.
+fn is_iso_time(word: &[u8]) -> bool {
+    word.len() >= 11
+        && word[..4].iter().all(u8::is_ascii_digit)
+        && word[4] == b'-'
+        && word[7] == b'-'
+        && matches!(word[10], b'T' | b't')
+}
+
+fn is_uuid(word: &[u8], shape: Shape) -> bool {
+    word.len() == 36
+        && shape.count(Class::Dash) == 4
+        && shape.count(Class::Digit) + shape.count(Class::HexLetter) == 32
+        && [8, 13, 18, 23].iter().all(|&dash| word[dash] == b'-')
+}

@@ -1,0 +1,234 @@
+//! Masking: from a log line to its template, in one pass over the bytes and without a regular expression.
+//!
+//! A template is the line with each variable replaced by a placeholder and each run of white space by one blank. It
+//! depends on the line alone: on no other line, no model, no clock. So it is the same on every machine and for ever, and
+//! masking a template again changes nothing. The walk is in `scan`, the judgement of one word in `classify`.
+//!
+//! That a template can come from masks alone, before any grouping, is the experience of the Drain family (He et al.,
+//! "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017); the masks here are rules on the shape of
+//! words where others use lists of regular expressions.
+
+use crate::algorithms::text::blanks::{is_white, push_with_single_blanks};
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::scan::{Rules, scan};
+use crate::error::{Error, Result};
+use regex::Regex;
+use std::collections::HashSet;
+
+/// How variables are shown in a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// `<*>` for all.
+    #[default]
+    Star,
+    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's [`Kind`].
+    Typed,
+}
+
+/// What kind of lines to expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Text with values in it.
+    #[default]
+    Default,
+    /// `key=value` lines: every value is a variable, every key constant.
+    KeyValue,
+    /// JSON lines: every value is a variable, every key constant.
+    Json,
+}
+
+/// The options of a [`Masker`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MaskOptions {
+    /// How variables are shown.
+    pub style: Style,
+    /// What kind of lines to expect.
+    pub profile: Profile,
+    /// Words that are never masked, in exactly this spelling.
+    pub keep: Vec<String>,
+    /// A regular expression whose matches are variables, whatever else they look like.
+    pub mask: Option<String>,
+    /// What stands behind this many bytes of a line is one variable. `None`: the whole line counts.
+    pub max_len: Option<usize>,
+}
+
+/// A variable part of a line: the bytes from `start` to `end`, and what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Position of the first byte in the line.
+    pub start: usize,
+    /// Position behind the last byte.
+    pub end: usize,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// Finds the variables of log lines and writes templates. Made once from [`MaskOptions`], used for any number of lines.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
+///
+/// let masker = Masker::new(&MaskOptions::default())?;
+/// assert_eq!(masker.template("Connection from 10.0.0.7:51234 closed after 12ms"), "Connection from <*> closed after <*>");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Masker {
+    style: Style,
+    profile: Profile,
+    keep: HashSet<Box<[u8]>>,
+    mask: Option<Regex>,
+    max_len: usize,
+}
+
+/// What masking found in one line; used again for the next one, so that no line costs an allocation.
+#[derive(Debug, Clone, Default)]
+pub struct Masking {
+    variables: Vec<Variable>,
+    single_blanks: bool,
+}
+
+impl Masker {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// When `mask` is no regular expression or matches the empty text, or when `max_len` is 0.
+    pub fn new(options: &MaskOptions) -> Result<Self> {
+        let mask = options.mask.as_deref().map(compile).transpose()?;
+        if options.max_len == Some(0) {
+            return Err(Error::new("max_len needs at least 1, got 0"));
+        }
+        Ok(Self {
+            style: options.style,
+            profile: options.profile,
+            keep: options
+                .keep
+                .iter()
+                .map(|word| word.as_bytes().into())
+                .collect(),
+            mask,
+            max_len: options.max_len.unwrap_or(usize::MAX),
+        })
+    }
+
+    /// Finds the variables of `line`.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::text::{Kind, MaskOptions, Masker, Masking};
+    ///
+    /// let masker = Masker::new(&MaskOptions::default())?;
+    /// let mut masking = Masking::default();
+    /// masker.mask("took 12ms", &mut masking);
+    /// assert_eq!(masking.variables()[0].kind, Kind::Duration);
+    /// # Ok::<(), datafusion_aiops::Error>(())
+    /// ```
+    pub fn mask(&self, line: &str, masking: &mut Masking) {
+        let Masking {
+            variables,
+            single_blanks,
+        } = masking;
+        let rules = Rules {
+            profile: self.profile,
+            keep: &self.keep,
+        };
+        let bytes = line.as_bytes();
+        let stop = if line.len() > self.max_len {
+            cut_at_word(line, self.max_len)
+        } else {
+            line.len()
+        };
+        variables.clear();
+        *single_blanks = true;
+        let mut start = 0;
+        if let Some(mask) = &self.mask {
+            for found in mask.find_iter(&line[..stop]) {
+                *single_blanks &= scan(bytes, start, found.start(), rules, variables);
+                variables.push(Variable {
+                    start: found.start(),
+                    end: found.end(),
+                    kind: Kind::Custom,
+                });
+                start = found.end();
+            }
+        }
+        *single_blanks &= scan(bytes, start, stop, rules, variables);
+        if stop < line.len() {
+            variables.push(Variable {
+                start: stop,
+                end: line.len(),
+                kind: Kind::Any,
+            });
+        }
+    }
+
+    /// Writes the template of `line` behind `out`, given what [`Masker::mask`] found in the same line.
+    pub fn write_template(&self, line: &str, masking: &Masking, out: &mut String) {
+        let base = out.len();
+        let mut at = 0;
+        for variable in &masking.variables {
+            masking.write_constant(&line[at..variable.start], base, out);
+            out.push_str(match self.style {
+                Style::Star => Kind::Any.placeholder(),
+                Style::Typed => variable.kind.placeholder(),
+            });
+            at = variable.end;
+        }
+        masking.write_constant(&line[at..], base, out);
+        if !masking.single_blanks && out[base..].ends_with(' ') {
+            out.pop();
+        }
+    }
+
+    /// The template of one line.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Style};
+    ///
+    /// let masker = Masker::new(&MaskOptions { style: Style::Typed, ..MaskOptions::default() })?;
+    /// assert_eq!(masker.template("GET /cart 503 in 1.5s"), "GET <PATH> <NUM> in <DURATION>");
+    /// # Ok::<(), datafusion_aiops::Error>(())
+    /// ```
+    pub fn template(&self, line: &str) -> String {
+        let (mut masking, mut out) = (Masking::default(), String::with_capacity(line.len()));
+        self.mask(line, &mut masking);
+        self.write_template(line, &masking, &mut out);
+        out
+    }
+}
+
+impl Masking {
+    /// The variables of the line, in order and without overlap. A variable can be empty: the name that is missing
+    /// between the brackets in `10.0.0.1 ()`.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// Writes constant text with every run of white space as one blank, and none at the beginning of a template.
+    fn write_constant(&self, text: &str, base: usize, out: &mut String) {
+        if self.single_blanks {
+            return out.push_str(text);
+        }
+        push_with_single_blanks(text, base, out);
+    }
+}
+
+fn compile(mask: &str) -> Result<Regex> {
+    let regex = Regex::new(mask)
+        .map_err(|error| Error::new(format!("mask is no regular expression: {error}")))?;
+    if regex.is_match("") {
+        return Err(Error::new(format!(
+            "mask '{mask}' matches the empty text, so it would mask nothing everywhere"
+        )));
+    }
+    Ok(regex)
+}
+
+/// The last beginning of a word that is not behind `limit`, so that no word is cut in two where words are short.
+fn cut_at_word(line: &str, limit: usize) -> usize {
+    const LONGEST_WORD: usize = 256;
+    let window = &line.as_bytes()[limit.saturating_sub(LONGEST_WORD)..limit];
+    match window.iter().rposition(|&byte| is_white(byte)) {
+        Some(blank) => limit - window.len() + blank + 1,
+        None => line.floor_char_boundary(limit),
+    }
+}

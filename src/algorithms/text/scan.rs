@@ -1,0 +1,649 @@
+//! The walk over a line: word by word, from the first byte to the last, finding what is variable.
+//!
+//! [`classify`] judges a word alone. What only the neighbourhood tells is added here: the halves of a date, the name
+//! behind `user`, the unit behind a number, the values of keys. Variables that touch, or that only a joining character
+//! parts, become one.
+
+use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::mask::{Profile, Variable};
+use crate::algorithms::text::shape::{Class, Shape, is_border, is_cjk_lead};
+use crate::algorithms::text::words;
+use std::collections::HashSet;
+
+/// What a walk needs to know beside the line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) profile: Profile,
+    /// Words that are never masked.
+    pub(crate) keep: &'a HashSet<Box<[u8]>>,
+}
+
+/// Walks over `line[start..stop]`, which no variable may leave, and adds its variables to `found`.
+/// Returns whether all white space is single blanks between words.
+pub(crate) fn scan(
+    line: &[u8],
+    start: usize,
+    stop: usize,
+    rules: Rules<'_>,
+    found: &mut Vec<Variable>,
+) -> bool {
+    let mut scanner = Scanner {
+        line: &line[..stop],
+        rules,
+        found,
+        words: [Word::default(); 3],
+        name_at: NOWHERE,
+        text_end: NOWHERE,
+        single_blanks: true,
+    };
+    scanner.run(start);
+    scanner.single_blanks
+}
+
+/// The bytes of a word that was seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Word {
+    start: usize,
+    end: usize,
+}
+
+const NOWHERE: usize = usize::MAX;
+
+struct Scanner<'a> {
+    line: &'a [u8],
+    rules: Rules<'a>,
+    found: &'a mut Vec<Variable>,
+    /// The last three words, the latest first.
+    words: [Word; 3],
+    /// Where a word must begin to be a name because of what stands before it.
+    name_at: usize,
+    /// Where the quote stands that ends the text of a JSON string in which the walk is.
+    text_end: usize,
+    single_blanks: bool,
+}
+
+impl Scanner<'_> {
+    fn run(&mut self, start: usize) {
+        let mut at = start;
+        while at < self.line.len() {
+            let byte = self.line[at];
+            at = if !is_border(byte) {
+                self.word(at)
+            } else {
+                self.border(at, byte)
+            };
+        }
+    }
+
+    fn text(&self, word: Word) -> &[u8] {
+        &self.line[word.start..word.end]
+    }
+
+    fn at(&self, position: usize) -> Option<u8> {
+        self.line.get(position).copied()
+    }
+
+    /// Whether one or more white space characters, and nothing else, stand from `start` to `end`.
+    fn is_blank(&self, start: usize, end: usize) -> bool {
+        start < end && self.line[start..end].iter().all(|&byte| is_white(byte))
+    }
+
+    // ---- borders
+
+    fn border(&mut self, at: usize, byte: u8) -> usize {
+        match byte {
+            b' ' => {
+                if at == 0 || self.at(at + 1).is_none_or(is_white) {
+                    self.single_blanks = false;
+                }
+                at + 1
+            }
+            b'<' => match Kind::of_placeholder(&self.line[at..]) {
+                Some((kind, length)) => {
+                    self.push_apart(at, at + length, kind);
+                    at + length
+                }
+                None => at + 1,
+            },
+            b'=' => self.equals(at),
+            b'(' => {
+                self.empty_brackets(at);
+                at + 1
+            }
+            b'"' if self.rules.profile == Profile::Json && !self.is_in_text(at) => {
+                self.json_string(at)
+            }
+            _ if is_white(byte) => {
+                self.single_blanks = false;
+                at + 1
+            }
+            _ if is_cjk_lead(byte) => at + 3,
+            _ => at + 1,
+        }
+    }
+
+    /// What follows `=`: the name behind `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
+    fn equals(&mut self, at: usize) -> usize {
+        let key = self.words[0];
+        let next = at + 1;
+        if key.end != at || key.start == key.end {
+            return next;
+        }
+        let quote = self.at(next).filter(|byte| matches!(byte, b'"' | b'\''));
+        let begin = next + usize::from(quote.is_some());
+        if self.rules.profile == Profile::KeyValue
+            && !words::is_text_key(self.text(key))
+            && !self.is_placeholder(begin)
+        {
+            return self.whole_value(next, quote);
+        }
+        if words::is_identity_key(self.text(key))
+            || quote.is_some_and(|quote| self.is_one_word_to(begin, quote))
+        {
+            self.name_at = begin;
+        }
+        next
+    }
+
+    /// Whether a quoted value is one word: then it is data, while several words may be a text.
+    fn is_one_word_to(&self, begin: usize, quote: u8) -> bool {
+        let rest = &self.line[begin..];
+        let length = rest
+            .iter()
+            .take_while(|&&byte| byte != quote && !is_border(byte))
+            .count();
+        length > 0 && rest.get(length) == Some(&quote)
+    }
+
+    fn whole_value(&mut self, begin: usize, quote: Option<u8>) -> usize {
+        let (begin, end) = match quote {
+            Some(quote) => (begin + 1, self.end_of_string(begin + 1, quote)),
+            None => {
+                let ends = |byte: &&u8| {
+                    is_white(**byte) || matches!(byte, b',' | b';' | b')' | b']' | b'}')
+                };
+                let length = self.line[begin..]
+                    .iter()
+                    .take_while(|byte| !ends(byte))
+                    .count();
+                (begin, begin + length)
+            }
+        };
+        if begin < end {
+            self.push_apart(begin, end, Kind::Any);
+        }
+        end
+    }
+
+    /// The position of the quote that ends a string, or the end of the line.
+    fn end_of_string(&self, mut at: usize, quote: u8) -> usize {
+        while at < self.line.len() && self.line[at] != quote {
+            at += 1 + usize::from(self.line[at] == b'\\');
+        }
+        at.min(self.line.len())
+    }
+
+    /// Whether this quote belongs to the text of a JSON string, or ends it.
+    fn is_in_text(&self, at: usize) -> bool {
+        self.text_end != NOWHERE && at <= self.text_end
+    }
+
+    /// A string of a JSON line: a key, a text, or a value that is variable as a whole.
+    fn json_string(&mut self, quote: usize) -> usize {
+        let begin = quote + 1;
+        let end = self.end_of_string(begin, b'"');
+        let behind = end
+            + 1
+            + self.line[end..]
+                .iter()
+                .skip(1)
+                .take_while(|&&byte| is_white(byte))
+                .count();
+        if self.at(behind) == Some(b':') {
+            self.remember(begin, end);
+            let is_constant = !self.line[begin..end].contains(&b'<');
+            self.text_end = end;
+            return if is_constant { behind + 1 } else { begin };
+        }
+        let key = self.words[0];
+        let is_value_of_key = self.line[key.end.min(quote)..quote]
+            .iter()
+            .all(|&byte| is_white(byte) || matches!(byte, b'"' | b':'));
+        if is_value_of_key && words::is_text_key(self.text(key)) || begin >= end {
+            self.text_end = end;
+            return begin;
+        }
+        if let Some(last) = self.found.last_mut()
+            && is_between_elements(&self.line[last.end..begin])
+        {
+            // The elements of a list are one variable, however many they are.
+            last.end = end;
+        } else {
+            self.push_apart(begin, end, Kind::Any);
+        }
+        (end + 1).min(self.line.len())
+    }
+
+    /// `10.0.0.1 ()`: the name behind an address can be missing, and its brackets hold an empty value.
+    fn empty_brackets(&mut self, at: usize) {
+        if self.at(at + 1) == Some(b')')
+            && let Some(last) = self.found.last()
+            && matches!(last.kind, Kind::Ip | Kind::Host)
+            && self.is_blank(last.end, at)
+        {
+            self.found.push(Variable {
+                start: at + 1,
+                end: at + 1,
+                kind: Kind::Host,
+            });
+        }
+    }
+
+    // ---- words
+
+    /// The word that begins at `start`; returns where the walk goes on.
+    fn word(&mut self, start: usize) -> usize {
+        let (mut shape, length) = Shape::of_first_word(&self.line[start..]);
+        let mut end = start + length;
+        if self.touches_placeholder(start, end) {
+            return end;
+        }
+        if shape.is_plain() {
+            self.plain_word(start, end, shape);
+            return end;
+        }
+        // Dots that lead to a value end a word: "interrupt......0"
+        if shape.count(Class::Dot) >= 2
+            && let Some(dots) = find(&self.line[start..end], b"..")
+        {
+            if dots == 0 {
+                return start
+                    + self.line[start..]
+                        .iter()
+                        .take_while(|&&byte| byte == b'.')
+                        .count();
+            }
+            end = start + dots;
+        } else if shape.count(Class::Slash) > 0
+            && (self.line[start] == b'/' || find(&self.line[start..end], b"://").is_some())
+        {
+            end = self.end_of_query(end);
+        }
+        let next = end;
+        let is_query = end > start + length;
+        while end > start && matches!(self.line[end - 1], b':' | b'.' | b'\\') {
+            end -= 1;
+        }
+        if start < end {
+            if end != start + length {
+                shape = Shape::of(&self.line[start..end]);
+            }
+            match is_query {
+                true => self.push(start, end, Kind::Url),
+                false => self.marked_word(start, end, shape),
+            }
+            self.remember(start, end);
+        }
+        next
+    }
+
+    /// Whether a word is the constant rest of one that was masked before: then it stays, so that masking a template
+    /// again changes nothing.
+    fn touches_placeholder(&self, start: usize, end: usize) -> bool {
+        self.at(end) == Some(b'<') && self.is_placeholder(end)
+            || self
+                .found
+                .last()
+                .is_some_and(|last| last.end == start && self.is_placeholder(last.start))
+    }
+
+    fn is_placeholder(&self, start: usize) -> bool {
+        self.line
+            .get(start..)
+            .is_some_and(|text| Kind::of_placeholder(text).is_some())
+    }
+
+    /// A path or URL goes on over the query behind it: `/search?q=1&page=2`.
+    fn end_of_query(&self, mut end: usize) -> usize {
+        while self
+            .at(end)
+            .is_some_and(|byte| !is_border(byte) || matches!(byte, b'?' | b'='))
+        {
+            end += 1;
+        }
+        end
+    }
+
+    fn remember(&mut self, start: usize, end: usize) {
+        self.words = [Word { start, end }, self.words[0], self.words[1]];
+    }
+
+    fn is_kept(&self, word: &[u8]) -> bool {
+        !self.rules.keep.is_empty() && self.rules.keep.contains(word)
+    }
+
+    /// A word of letters alone: constant, unless the words around it say otherwise.
+    fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
+        let word = &self.line[start..end];
+        if self.is_kept(word) {
+        } else if let Some(kind) = self.kind_of_plain_word(start, word, shape) {
+            self.push(start, end, kind);
+        } else if word.len() <= 5 && !self.found.is_empty() {
+            self.join_unit(start, end);
+        }
+        if word.len() == 4
+            && word.eq_ignore_ascii_case(b"user")
+            && self.follows(start, words::announces_user)
+        {
+            self.name_at = end + 1;
+        }
+        self.remember(start, end);
+    }
+
+    /// Whether the word before the one that begins at `start` is such a word.
+    fn follows(&self, start: usize, is_such: impl Fn(&[u8]) -> bool) -> bool {
+        self.is_blank(self.words[0].end, start) && is_such(self.text(self.words[0]))
+    }
+
+    fn kind_of_plain_word(&self, start: usize, word: &[u8], shape: Shape) -> Option<Kind> {
+        if self.name_at == start && !words::is_no_name(word) {
+            return Some(Kind::User);
+        }
+        match word.len() {
+            3..=5 if words::is_literal(word) => Some(Kind::Bool),
+            4 | 5 | 13 if words::is_known_account(word) => self
+                .follows(start, |word| {
+                    matches!(word, b"for" | b"by" | b"as" | b"user")
+                })
+                .then_some(Kind::User),
+            8.. if shape.count(Class::HexLetter) == word.len() => Some(Kind::Hex),
+            _ => None,
+        }
+    }
+
+    /// A word that belongs to the variable before it: a unit, a month, a time zone.
+    fn join_unit(&mut self, start: usize, end: usize) {
+        let word = &self.line[start..end];
+        let Some(&last) = self.found.last() else {
+            return;
+        };
+        if !self.is_blank(last.end, start) || self.is_placeholder(last.start) {
+            return;
+        }
+        let joined = match last.kind {
+            // A program that prints "512 bytes" prints "1.2 KB" or "3 MB" when there are more.
+            Kind::Num if matches!(word, b"bytes" | b"byte") => Variable {
+                end,
+                kind: Kind::Size,
+                ..last
+            },
+            // "<1 sec" stands where otherwise a measured time stands.
+            Kind::Num
+                if unit(word) == Some(Kind::Duration)
+                    && last.start > 0
+                    && self.line[last.start - 1] == b'<' =>
+            {
+                Variable {
+                    start: last.start - 1,
+                    end,
+                    kind: Kind::Duration,
+                }
+            }
+            Kind::Num if last.end - last.start <= 2 && words::is_month_or_weekday(word) => {
+                Variable {
+                    end,
+                    kind: Kind::Time,
+                    ..last
+                }
+            }
+            Kind::Time if words::is_month_or_weekday(word) || words::is_zone(word) => {
+                Variable { end, ..last }
+            }
+            Kind::Num if unit(word) == Some(Kind::Size) => {
+                return self.join_repeated_size(start, end);
+            }
+            _ => return,
+        };
+        self.found.pop();
+        self.found.push(joined);
+    }
+
+    /// "2048 bytes (2.0 KB)": the same amount again, in a unit for people.
+    fn join_repeated_size(&mut self, start: usize, end: usize) {
+        if let [.., size, number] = *self.found.as_slice()
+            && size.kind == Kind::Size
+            && &self.line[size.end..number.start] == b" ("
+            && self.is_blank(number.end, start)
+            && self.at(end) == Some(b')')
+        {
+            self.found.truncate(self.found.len() - 2);
+            self.found.push(Variable {
+                end: end + 1,
+                ..size
+            });
+        }
+    }
+
+    /// A word that has more than letters.
+    fn marked_word(&mut self, start: usize, end: usize, shape: Shape) {
+        let word = &self.line[start..end];
+        if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
+            return;
+        }
+        let colon = word.iter().position(|&byte| byte == b':');
+        if self.name_at == start
+            && shape.count(Class::Letter) > 0
+            && colon.is_none()
+            && !words::is_no_name(word)
+        {
+            return self.push(start, end, Kind::User);
+        }
+        match colon {
+            None => self.piece(start, end, shape),
+            Some(0) if word.get(1) != Some(&b':') => {
+                self.marked_word(start + 1, end, Shape::of(&self.line[start + 1..end]))
+            }
+            Some(colon) => self.word_with_colon(start, end, shape, colon),
+        }
+    }
+
+    fn word_with_colon(&mut self, start: usize, end: usize, shape: Shape, colon: usize) {
+        let word = &self.line[start..end];
+        let (host, port) = (&word[..colon], &word[colon + 1..]);
+        if word[colon..].starts_with(b"://") {
+            return self.push(start, end, Kind::Url);
+        }
+        if shape.count(Class::Digit) > 0
+            && shape.count(Class::Letter) == shape.count(Class::HexLetter)
+        {
+            return self.push(start, end, kind_of_byte_groups(word, shape));
+        }
+        // A symbol of a program, Scope::method, is constant.
+        if port.starts_with(b":") && port.len() > 1 && word[0].is_ascii_alphabetic() {
+            return;
+        }
+        if colon == 1 && matches!(port.first(), Some(b'\\' | b'/')) {
+            return self.push(start, end, Kind::Path);
+        }
+        if is_clf_date(host) {
+            return self.push(start, end, Kind::Time);
+        }
+        if !port.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_before_port(host) {
+            return self.push(start, end, Kind::Host);
+        }
+        let mut from = start;
+        for length in lengths_between_colons(self.line, start, end) {
+            if length > 0 {
+                self.piece(
+                    from,
+                    from + length,
+                    Shape::of(&self.line[from..from + length]),
+                );
+            }
+            from += length + 1;
+        }
+    }
+
+    /// A word, or a part of one, without a colon.
+    fn piece(&mut self, start: usize, end: usize, shape: Shape) {
+        let word = &self.line[start..end];
+        if self.is_kept(word) {
+            return;
+        }
+        if words::is_literal(word) {
+            return self.push(start, end, Kind::Bool);
+        }
+        match classify(word, shape) {
+            Verdict::Constant => {}
+            Verdict::Whole(kind) => self.push(start, end, kind),
+            Verdict::After(prefix, kind) => self.push(start + prefix, end, kind),
+        }
+    }
+
+    // ---- variables
+
+    /// Adds a variable that shares nothing with its neighbours.
+    fn push_apart(&mut self, start: usize, end: usize, kind: Kind) {
+        self.found.push(Variable { start, end, kind });
+    }
+
+    /// Adds a variable and joins it with what stands before it.
+    fn push(&mut self, mut start: usize, end: usize, mut kind: Kind) {
+        if matches!(kind, Kind::Ip | Kind::Host) {
+            self.name_before_address(start);
+        }
+        while let Some(last) = self
+            .found
+            .last()
+            .copied()
+            .filter(|last| self.are_one(last, start, kind))
+        {
+            start = last.start;
+            kind = joined_kind(last.kind, kind);
+            self.found.pop();
+        }
+        if kind == Kind::Time || kind == Kind::Num && end - start <= 4 {
+            for word in self.words {
+                let free = self.found.last().is_none_or(|last| last.end <= word.start);
+                if free
+                    && word.end < start
+                    && self.is_blank(word.end, start)
+                    && words::is_month_or_weekday(self.text(word))
+                {
+                    start = word.start;
+                    kind = Kind::Time;
+                }
+            }
+        }
+        self.found.push(Variable { start, end, kind });
+    }
+
+    /// "password for alice from 10.0.0.1": who comes from an address is a name.
+    fn name_before_address(&mut self, address: usize) {
+        let [from, name, before] = self.words;
+        if self.text(from) == b"from"
+            && self.is_blank(from.end, address)
+            && self.is_blank(name.end, from.start)
+            && self.is_blank(before.end, name.start)
+            && matches!(self.text(before), b"for" | b"user")
+            && !self.is_kept(self.text(name))
+            && self.found.last().is_none_or(|last| last.end <= name.start)
+        {
+            self.push_apart(name.start, name.end, Kind::User);
+        }
+    }
+
+    /// Whether the variable that begins at `start` and the one before it are one.
+    fn are_one(&self, last: &Variable, start: usize, kind: Kind) -> bool {
+        if self.is_placeholder(last.start) {
+            return false;
+        }
+        match &self.line[last.end..start] {
+            [] => true,
+            [b',' | b':' | b'-' | b'.' | b'/' | b'_' | b'@' | b'|' | b'#' | b'+'] => true,
+            gap if gap.iter().all(|&byte| is_white(byte)) => match (last.kind, kind) {
+                (Kind::Time, Kind::Time) => true,
+                (Kind::Time, Kind::Num) => is_year_or_offset(&self.line[start..]),
+                // A request line: /index.html HTTP/1.1
+                (Kind::Path | Kind::Url, Kind::Path)
+                    if self.line[start..].starts_with(b"HTTP/") =>
+                {
+                    true
+                }
+                // Lists of identifiers are as long as they happen to be.
+                (Kind::Id, Kind::Id)
+                | (Kind::Uuid, Kind::Uuid)
+                | (Kind::Path, Kind::Path)
+                | (Kind::Url, Kind::Url) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Whether this stands between two strings of a JSON list: quote, comma, white space, quote.
+fn is_between_elements(gap: &[u8]) -> bool {
+    matches!(gap, [b'"', b',', blank @ .., b'"'] if blank.iter().all(|&byte| is_white(byte)))
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+/// The lengths of the parts of `line[start..end]` that colons separate.
+fn lengths_between_colons(line: &[u8], start: usize, end: usize) -> impl Iterator<Item = usize> {
+    line[start..end]
+        .split(|&byte| byte == b':')
+        .map(<[u8]>::len)
+}
+
+/// Whether a word before `=` names a key; `fpr29=` does, `4711=` does not.
+fn is_key(word: &[u8], shape: Shape) -> bool {
+    word[0].is_ascii_alphabetic() && shape.count(Class::Digit) < 4 && shape.count(Class::Slash) == 0
+}
+
+/// Digits and the letters a to f with colons: a time, an address with a port, IPv6, a row of bytes.
+fn kind_of_byte_groups(word: &[u8], shape: Shape) -> Kind {
+    let colons = word.iter().filter(|&&byte| byte == b':').count();
+    match () {
+        () if shape.count(Class::Dot) >= 3 => Kind::Ip,
+        () if find(word, b"::").is_some() => Kind::Ip,
+        () if shape.count(Class::Letter) == 0 && colons <= 2 => Kind::Time,
+        () if colons >= 5 && word.len() == colons * 3 + 2 => Kind::Mac,
+        () if colons == 7 => Kind::Ip,
+        () => Kind::Hex,
+    }
+}
+
+/// `18/Jun/2005`, as web servers write it.
+fn is_clf_date(word: &[u8]) -> bool {
+    matches!(word, [d1, d2, b'/', month @ .., b'/', _, _, _, _]
+        if d1.is_ascii_digit() && d2.is_ascii_digit() && words::is_month_or_weekday(month))
+}
+
+/// Whether what stands before `:8080` is a machine; `Main.java:12` is a line of a program.
+fn is_host_before_port(word: &[u8]) -> bool {
+    let ending = word.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
+    let is_name = !word.contains(&b'(') && ending.len() < word.len() && !ending.is_empty();
+    is_name && (is_domain(word) || !words::is_source_ending(ending))
+}
+
+/// The year behind a day, or the offset behind a time: `2005`, `+0000`.
+fn is_year_or_offset(number: &[u8]) -> bool {
+    matches!(
+        number,
+        [b'1', b'9', _, _, ..] | [b'2', b'0', _, _, ..] | [b'+' | b'-', _, _, _, _, ..]
+    )
+}
+
+fn joined_kind(first: Kind, second: Kind) -> Kind {
+    match (first, second) {
+        _ if first == second => first,
+        (Kind::Time, _) | (_, Kind::Time) => Kind::Time,
+        (Kind::Ip | Kind::Host | Kind::Path | Kind::Url, Kind::Num) => first,
+        _ => Kind::Any,
+    }
+}

@@ -1,0 +1,159 @@
+//! The shape of a word: how many digits, letters, slashes and so on it has, from one table look-up a byte.
+//!
+//! A byte is either a border between words or adds to the counts of the word it stands in. The counts of all classes
+//! sit in one `u64`, eight bits each, so that a byte costs one look-up and one addition; the borders of a line could
+//! be found 64 bytes at a time with the same table.
+
+/// One count a byte of this word; the order is that of [`Class`].
+pub(crate) type Counts = u64;
+
+/// The classes that are counted, as positions of their eight bits.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Class {
+    Digit = 0,
+    Letter = 8,
+    HexLetter = 16,
+    Upper = 24,
+    Slash = 32,
+    Dot = 40,
+    Dash = 48,
+    /// Every other byte that is no border: `: @ _ # $ % & * + \ ^ ~` and control bytes.
+    Other = 56,
+}
+
+/// Longer words are measured by their first bytes, since a count has eight bits.
+pub(crate) const MAX_COUNTED: usize = 255;
+
+const fn one(class: Class) -> Counts {
+    1 << class as u8
+}
+
+const fn counts_of(byte: u8) -> Counts {
+    match byte {
+        b'0'..=b'9' => one(Class::Digit),
+        b'a'..=b'f' => one(Class::Letter) | one(Class::HexLetter),
+        b'A'..=b'F' => one(Class::Letter) | one(Class::HexLetter) | one(Class::Upper),
+        b'g'..=b'z' => one(Class::Letter),
+        b'G'..=b'Z' => one(Class::Letter) | one(Class::Upper),
+        b'/' => one(Class::Slash),
+        b'.' => one(Class::Dot),
+        b'-' => one(Class::Dash),
+        // White space and the punctuation that brackets, quotes or separates values.
+        b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c => 0,
+        b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => 0,
+        b'"' | b'\'' | b'`' | b',' | b';' | b'=' | b'|' | b'!' | b'?' => 0,
+        // The lead bytes of CJK, kana, Hangul and full-width forms: a run of them is text of its own, so "连接10.0.0.1超时"
+        // has three words.
+        0xe3..=0xed | 0xef => 0,
+        0x80..=0xff => one(Class::Letter),
+        _ => one(Class::Other),
+    }
+}
+
+const fn table() -> [Counts; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = counts_of(byte as u8);
+        byte += 1;
+    }
+    table
+}
+
+static COUNTS: [Counts; 256] = table();
+
+/// Whether this byte stands between words.
+#[inline(always)]
+pub(crate) fn is_border(byte: u8) -> bool {
+    COUNTS[byte as usize] == 0
+}
+
+/// Whether this byte begins a CJK character of three bytes.
+#[inline(always)]
+pub(crate) fn is_cjk_lead(byte: u8) -> bool {
+    matches!(byte, 0xe3..=0xed | 0xef)
+}
+
+/// The class counts of a word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shape(Counts);
+
+impl Shape {
+    /// The shape of the word that begins at `bytes[0]`, and its length.
+    #[inline]
+    pub(crate) fn of_first_word(bytes: &[u8]) -> (Self, usize) {
+        let mut sum = 0;
+        let mut length = 0;
+        for &byte in &bytes[..bytes.len().min(MAX_COUNTED)] {
+            let counts = COUNTS[byte as usize];
+            if counts == 0 {
+                return (Self(sum), length);
+            }
+            sum += counts;
+            length += 1;
+        }
+        while length < bytes.len() && !is_border(bytes[length]) {
+            length += 1;
+        }
+        (Self(sum), length)
+    }
+
+    /// The shape of a whole slice; borders inside it count as nothing.
+    #[inline]
+    pub(crate) fn of(word: &[u8]) -> Self {
+        let counted = &word[..word.len().min(MAX_COUNTED)];
+        Self(counted.iter().map(|&byte| COUNTS[byte as usize]).sum())
+    }
+
+    /// How many bytes of this class the word has.
+    #[inline(always)]
+    pub(crate) fn count(self, class: Class) -> usize {
+        (self.0 >> class as u8) as usize & 0xff
+    }
+
+    /// Whether the word is made of letters alone.
+    #[inline(always)]
+    pub(crate) fn is_plain(self) -> bool {
+        const NOT_PLAIN: Counts = 0xff << Class::Digit as u8
+            | 0xff << Class::Slash as u8
+            | 0xff << Class::Dot as u8
+            | 0xff << Class::Dash as u8
+            | 0xff << Class::Other as u8;
+        self.0 & NOT_PLAIN == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts() {
+        let (shape, length) = Shape::of_first_word(b"ab-12/X.y: rest");
+        assert_eq!(length, 10);
+        assert_eq!(shape.count(Class::Digit), 2);
+        assert_eq!(shape.count(Class::Letter), 4);
+        assert_eq!(shape.count(Class::HexLetter), 2);
+        assert_eq!(shape.count(Class::Upper), 1);
+        assert_eq!(shape.count(Class::Slash), 1);
+        assert_eq!(shape.count(Class::Dot), 1);
+        assert_eq!(shape.count(Class::Dash), 1);
+        assert_eq!(shape.count(Class::Other), 1);
+        assert!(!shape.is_plain());
+    }
+
+    #[test]
+    fn long_words_are_measured_by_their_beginning() {
+        let word = [b'7'; 1000];
+        let (shape, length) = Shape::of_first_word(&word);
+        assert_eq!((shape.count(Class::Digit), length), (MAX_COUNTED, 1000));
+        assert_eq!(Shape::of(&word), shape);
+    }
+
+    #[test]
+    fn cjk_is_a_border() {
+        let (_, length) = Shape::of_first_word("abc连接".as_bytes());
+        assert_eq!(length, 3);
+    }
+}

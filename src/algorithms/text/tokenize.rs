@@ -1,0 +1,203 @@
+//! Words of a log line or template, as search and clustering want them.
+//!
+//! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their parts; text without
+//! blanks (Chinese, Japanese) is cut into overlapping pairs of characters, as search engines index it (Lucene's
+//! CJKAnalyzer): pairs need no dictionary and tell words apart nearly as well. Placeholders are no words.
+
+use crate::algorithms::text::kind::Kind;
+
+/// The options of [`tokens`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOptions {
+    /// Whether words become lower case.
+    pub lower_case: bool,
+    /// The least number of characters of a word; pairs of CJK characters always count.
+    pub min_len: usize,
+    /// Whether words of digits alone are kept.
+    pub numbers: bool,
+    /// Whether English words without a meaning of their own (`the`, `of`) are left out; `no` and `not` have one.
+    pub stop_words: bool,
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self {
+            lower_case: true,
+            min_len: 2,
+            numbers: false,
+            stop_words: false,
+        }
+    }
+}
+
+/// Calls `take` for each word of `text`, in order, repeated words as often as they come.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{TokenOptions, tokens};
+///
+/// let mut words = vec![];
+/// tokens("OutOfMemoryError in worker_pool: 磁盘已满 <*>", &TokenOptions::default(), |word| words.push(word.to_string()));
+/// assert_eq!(words, ["out", "of", "memory", "error", "in", "worker", "pool", "磁盘", "盘已", "已满"]);
+/// ```
+pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
+    let mut lower = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if first == '<'
+            && let Some((_, length)) = Kind::of_placeholder(rest.as_bytes())
+        {
+            rest = &rest[length..];
+        } else if is_cjk(first) {
+            let (run, behind) = split_run(rest, is_cjk);
+            pairs(run, &mut take);
+            rest = behind;
+        } else if is_word_char(first) {
+            let (run, behind) = split_run(rest, is_word_char);
+            parts_of_name(run, |part| emit(part, options, &mut lower, &mut take));
+            rest = behind;
+        } else {
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+}
+
+fn split_run(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|char| !belongs(char)).unwrap_or(text.len()))
+}
+
+fn is_word_char(char: char) -> bool {
+    char.is_alphanumeric() && !is_cjk(char)
+}
+
+/// Scripts that are written without blanks: Han, Hiragana, Katakana.
+fn is_cjk(char: char) -> bool {
+    matches!(char, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}'
+        | '\u{20000}'..='\u{323af}' | '々')
+}
+
+/// The overlapping pairs of a run of CJK characters; a single character stands for itself.
+fn pairs(run: &str, take: &mut impl FnMut(&str)) {
+    let mut ends = run
+        .char_indices()
+        .map(|(start, char)| start + char.len_utf8());
+    let mut starts = run.char_indices().map(|(start, _)| start);
+    let first_end = ends.next().unwrap_or_default();
+    if first_end == run.len() {
+        return take(run);
+    }
+    for (start, end) in starts.by_ref().zip(ends) {
+        take(&run[start..end]);
+    }
+}
+
+/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter behind a
+/// lower-case one or a digit, and at the last upper-case letter of a row that a lower-case one follows.
+fn parts_of_name(run: &str, mut take: impl FnMut(&str)) {
+    let mut begin = 0;
+    let mut before: Option<char> = None;
+    let mut chars = run.char_indices().peekable();
+    while let Some((position, char)) = chars.next() {
+        let next_is_lower = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
+        let starts_part = char.is_uppercase()
+            && before.is_some_and(|before| !before.is_uppercase() || next_is_lower);
+        if starts_part && position > begin {
+            take(&run[begin..position]);
+            begin = position;
+        }
+        before = Some(char);
+    }
+    take(&run[begin..]);
+}
+
+fn emit(word: &str, options: &TokenOptions, lower: &mut String, take: &mut impl FnMut(&str)) {
+    if !options.numbers && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return;
+    }
+    if word.len() < options.min_len || word.chars().take(options.min_len).count() < options.min_len
+    {
+        return;
+    }
+    if options.stop_words && is_stop_word(word) {
+        return;
+    }
+    if !options.lower_case
+        || word
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    {
+        return take(word);
+    }
+    lower.clear();
+    lower.extend(word.chars().flat_map(char::to_lowercase));
+    take(lower);
+}
+
+/// Articles, prepositions, pronouns and forms of "be", "have" and "do".
+const STOP_WORDS: [&str; 52] = [
+    "a", "am", "an", "and", "are", "as", "at", "be", "been", "but", "by", "did", "do", "does",
+    "for", "from", "had", "has", "have", "he", "her", "his", "i", "if", "in", "is", "it", "its",
+    "of", "on", "or", "our", "she", "so", "such", "that", "the", "their", "them", "then", "there",
+    "these", "they", "this", "to", "was", "we", "were", "which", "with", "you", "your",
+];
+
+fn is_stop_word(word: &str) -> bool {
+    let mut buffer = [0; 5];
+    let Some(lower) = buffer.get_mut(..word.len()) else {
+        return false;
+    };
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    STOP_WORDS
+        .binary_search_by(|stop| stop.as_bytes().cmp(lower))
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str, options: &TokenOptions) -> Vec<String> {
+        let mut words = vec![];
+        tokens(text, options, |word| words.push(word.to_string()));
+        words
+    }
+
+    #[test]
+    fn default_options() {
+        let check = |text: &str, expected: &[&str]| {
+            assert_eq!(words(text, &TokenOptions::default()), expected, "{text}")
+        };
+        check("", &[]);
+        check("a 12 <*> <NUM> -", &[]);
+        check("Disk full", &["disk", "full"]);
+        check(
+            "getHTTPResponseCode max2Retries",
+            &["get", "http", "response", "code", "max2", "retries"],
+        );
+        check(
+            "snake_case-kebab.dotted",
+            &["snake", "case", "kebab", "dotted"],
+        );
+        check("sha256 utf8 IPv6", &["sha256", "utf8", "ipv6"]);
+        check("磁盘已满", &["磁盘", "盘已", "已满"]);
+        check("错 E1001错误", &["错", "e1001", "错误"]);
+        check("ÄnderungÖffnen ﬂ", &["änderung", "öffnen"]);
+        check("русский Текст", &["русский", "текст"]);
+    }
+
+    #[test]
+    fn options() {
+        let all = TokenOptions {
+            lower_case: false,
+            min_len: 1,
+            numbers: true,
+            stop_words: true,
+        };
+        assert_eq!(words("The Disk of 12 a B", &all), ["Disk", "12", "B"]);
+    }
+
+    #[test]
+    fn stop_words_are_sorted() {
+        assert!(STOP_WORDS.is_sorted());
+    }
+}

@@ -1,0 +1,247 @@
+//! The words that masking knows: few, and each list with its reason.
+
+/// Month and weekday names as `strftime` writes them; beside a number or a time they belong to it.
+pub(crate) fn is_month_or_weekday(word: &[u8]) -> bool {
+    const NAMES: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDecMonTueWedThuFriSatSun";
+    word.len() == 3
+        && word[0].is_ascii_uppercase()
+        && NAMES.chunks_exact(3).any(|name| name == word)
+}
+
+/// Time zones and halves of the day, which follow a time.
+pub(crate) fn is_zone(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"UTC"
+            | b"GMT"
+            | b"CET"
+            | b"CEST"
+            | b"EET"
+            | b"EEST"
+            | b"WET"
+            | b"BST"
+            | b"IST"
+            | b"JST"
+            | b"KST"
+            | b"AEST"
+            | b"EST"
+            | b"EDT"
+            | b"CST"
+            | b"CDT"
+            | b"MST"
+            | b"MDT"
+            | b"PST"
+            | b"PDT"
+            | b"AM"
+            | b"PM"
+            | b"am"
+            | b"pm"
+    )
+}
+
+/// Truth values and the spellings of "nothing": values in every language.
+pub(crate) fn is_literal(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"true"
+            | b"false"
+            | b"True"
+            | b"False"
+            | b"TRUE"
+            | b"FALSE"
+            | b"null"
+            | b"NULL"
+            | b"nil"
+            | b"None"
+            | b"n/a"
+            | b"N/A"
+    )
+}
+
+/// Accounts that every system has; behind "for" or "by" they stand where another name could.
+pub(crate) fn is_known_account(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"root" | b"admin" | b"Administrator" | b"administrator"
+    )
+}
+
+/// Words before "user" that make a name follow it: "session opened for user alice".
+pub(crate) fn announces_user(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"for"
+            | b"by"
+            | b"as"
+            | b"invalid"
+            | b"Invalid"
+            | b"illegal"
+            | b"Illegal"
+            | b"unknown"
+            | b"Unknown"
+    )
+}
+
+/// Words that follow "user" and are no name: verbs, and nouns with which it forms a compound ("by user request").
+pub(crate) fn is_no_name(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"is"
+            | b"was"
+            | b"has"
+            | b"does"
+            | b"did"
+            | b"not"
+            | b"from"
+            | b"on"
+            | b"in"
+            | b"at"
+            | b"and"
+            | b"or"
+            | b"to"
+            | b"by"
+            | b"with"
+            | b"unknown"
+            | b"request"
+            | b"action"
+            | b"input"
+            | b"command"
+            | b"error"
+            | b"interrupt"
+            | b"interaction"
+            | b"intervention"
+            | b"data"
+            | b"name"
+            | b"id"
+    )
+}
+
+/// Keys whose value is the name of a person, a machine or a thing: `user=alice rhost=gw`.
+pub(crate) fn is_identity_key(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"user"
+            | b"ruser"
+            | b"username"
+            | b"login"
+            | b"logname"
+            | b"account"
+            | b"host"
+            | b"rhost"
+            | b"hostname"
+            | b"name"
+    )
+}
+
+/// Keys whose value says what kind of event it is, or is itself a text: in the profiles for key-value and JSON lines
+/// their values are masked like a text, all others are variables as a whole.
+pub(crate) fn is_text_key(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"level"
+            | b"lvl"
+            | b"severity"
+            | b"logger"
+            | b"event"
+            | b"type"
+            | b"kind"
+            | b"msg"
+            | b"message"
+            | b"text"
+            | b"error"
+            | b"err"
+            | b"exception"
+            | b"reason"
+            | b"stack"
+            | b"stack_trace"
+            | b"traceback"
+    )
+}
+
+/// Names of architectures and algorithms that end in a number and are no identifier.
+pub(crate) fn is_technical_name(word: &[u8]) -> bool {
+    let digits = word
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let (name, number) = word.split_at(word.len() - digits);
+    match number {
+        b"64" => name.eq_ignore_ascii_case(b"x86_"),
+        b"386" | b"486" | b"586" | b"686" => name == b"i",
+        b"128" | b"192" | b"224" | b"256" | b"384" | b"512" => {
+            matches!(
+                name,
+                b"sha"
+                    | b"SHA"
+                    | b"aes"
+                    | b"AES"
+                    | b"RS"
+                    | b"ES"
+                    | b"HS"
+                    | b"PS"
+                    | b"rs"
+                    | b"es"
+                    | b"hs"
+                    | b"P"
+            )
+        }
+        _ => false,
+    }
+}
+
+/// Endings of source files; `main.rs:12` is a place in a program, `example.rs:443` would be a host.
+pub(crate) fn is_source_ending(ending: &[u8]) -> bool {
+    matches!(
+        ending,
+        b"c" | b"h"
+            | b"cc"
+            | b"cpp"
+            | b"hpp"
+            | b"cs"
+            | b"go"
+            | b"hs"
+            | b"java"
+            | b"js"
+            | b"jsx"
+            | b"kt"
+            | b"lua"
+            | b"m"
+            | b"php"
+            | b"pl"
+            | b"py"
+            | b"rb"
+            | b"rs"
+            | b"scala"
+            | b"sh"
+            | b"sql"
+            | b"swift"
+            | b"ts"
+            | b"tsx"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_and_weekdays() {
+        for name in ["Jan", "Sep", "Mon", "Sun"] {
+            assert!(is_month_or_weekday(name.as_bytes()));
+        }
+        for word in ["may", "anF", "Foo", "June", ""] {
+            assert!(!is_month_or_weekday(word.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn technical_names() {
+        for name in ["x86_64", "i386", "sha256", "AES128"] {
+            assert!(is_technical_name(name.as_bytes()), "{name}");
+        }
+        for word in ["x86_65", "worker256", "x", "256"] {
+            assert!(!is_technical_name(word.as_bytes()), "{word}");
+        }
+    }
+}
