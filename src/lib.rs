@@ -10,5 +10,5 @@ mod tables;
 
 pub use error::{Error, Result};
 pub use functions::register_all;
-pub use planner::check_statement;
+pub use planner::{check_statement, complete_from_first};
 pub use session::{install, session, session_state_builder};

@@ -213,7 +213,12 @@ mod tests {
         ] {
             assert_eq!(said(&format!("SELECT {call} FROM t")), "", "{call}");
         }
-        for sql in ["SHOW TABLES", "SHOW FUNCTIONS", "SELECT * FROM range(1, 2)", "DESCRIBE t"] {
+        for sql in [
+            "SHOW TABLES",
+            "SHOW FUNCTIONS",
+            "SELECT * FROM range(1, 2)",
+            "DESCRIBE t",
+        ] {
             assert_eq!(said(sql), "", "{sql}");
         }
     }

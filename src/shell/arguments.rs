@@ -90,7 +90,8 @@ impl Arguments {
 
 /// Whether a file argument names standard input.
 pub(crate) fn is_stdin(file: &Path) -> bool {
-    file.to_str().is_some_and(|file| file == "-" || is_stdin_location(file))
+    file.to_str()
+        .is_some_and(|file| file == "-" || is_stdin_location(file))
 }
 
 fn parse_command(sql: &str) -> Result<String, String> {

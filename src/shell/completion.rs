@@ -90,14 +90,25 @@ fn names(context: &SessionContext) -> BTreeSet<String> {
         .map(|name| format!("{name}("))
         .collect();
     let state = context.state();
-    names.extend(state.table_functions().keys().map(|name| format!("{name}(")));
+    names.extend(
+        state
+            .table_functions()
+            .keys()
+            .map(|name| format!("{name}(")),
+    );
     let catalogs = state.catalog_list();
     for catalog in catalogs.catalog_names() {
         let Some(catalog) = catalogs.catalog(&catalog) else {
             continue;
         };
         for schema in catalog.schema_names() {
-            names.extend(catalog.schema(&schema).map(|schema| schema.table_names()).into_iter().flatten());
+            names.extend(
+                catalog
+                    .schema(&schema)
+                    .map(|schema| schema.table_names())
+                    .into_iter()
+                    .flatten(),
+            );
         }
     }
     names
@@ -132,7 +143,14 @@ mod tests {
 
     #[test]
     fn words_begin_behind_what_is_no_name() {
-        for (text, expected) in [("", 0), ("sel", 0), ("SELECT log_t", 7), ("f(x", 2), ("é é", 3), ("a ", 2)] {
+        for (text, expected) in [
+            ("", 0),
+            ("sel", 0),
+            ("SELECT log_t", 7),
+            ("f(x", 2),
+            ("é é", 3),
+            ("a ", 2),
+        ] {
             assert_eq!(word_start(text), expected, "{text}");
         }
     }
@@ -140,7 +158,10 @@ mod tests {
     #[tokio::test]
     async fn functions_and_tables_are_offered() {
         let context = SessionContext::new();
-        context.sql("CREATE TABLE incidents AS SELECT 1").await.unwrap();
+        context
+            .sql("CREATE TABLE incidents AS SELECT 1")
+            .await
+            .unwrap();
         let names = names(&context);
         for name in ["lower(", "count(", "row_number(", "range(", "incidents"] {
             assert!(names.contains(name), "{name}");

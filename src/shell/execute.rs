@@ -1,6 +1,7 @@
 //! Runs one statement and prints its result.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::instant::Instant;
@@ -8,19 +9,21 @@ use datafusion::common::{Result, plan_err};
 use datafusion::config::Dialect;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion_aiops::check_statement;
+use datafusion_aiops::{check_statement, complete_from_first};
 use datafusion_cli::exec::exec_from_commands;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
 use futures::StreamExt;
 
 use crate::shell::external_table;
+use crate::shell::nested::with_json_columns;
 use crate::shell::statements::Statement;
 
 /// A session and how its results are printed.
@@ -44,28 +47,39 @@ impl Shell {
     /// # Errors
     /// When it cannot be parsed, planned or run; lines and columns in the error are those of the whole text.
     pub(crate) async fn execute(&self, statement: &Statement) -> Result<()> {
-        let parsed = self
+        let mut parsed = self
             .context
             .state()
             .sql_to_statement(&statement.text_in_place(), &self.dialect())?;
+        let is_completed = complete_from_first(&mut parsed);
         check_statement(&parsed, &self.context)?;
         match &parsed {
             Parsed::CreateExternalTable(table) if !is_known_to_cli(&table.file_type) => {
                 external_table::create(&self.context, parsed).await
             }
-            Parsed::Statement(sql) if matches!(sql.as_ref(), SqlStatement::Query(_)) => {
-                self.print_query(parsed).await
+            // datafusion-cli registers the object stores of these two.
+            Parsed::CreateExternalTable(_) | Parsed::CopyTo(_) => {
+                let text = if is_completed {
+                    parsed.to_string()
+                } else {
+                    statement.text_in_place()
+                };
+                exec_from_commands(&self.context, vec![text], &self.cli_print()).await
             }
-            _ => {
-                let commands = vec![statement.text().to_string()];
-                exec_from_commands(&self.context, commands, &self.safe_print()).await
-            }
+            _ => self.run(parsed).await,
         }
     }
 
-    async fn print_query(&self, query: Parsed) -> Result<()> {
+    async fn run(&self, statement: Parsed) -> Result<()> {
         let started = Instant::now();
-        let plan = self.context.state().statement_to_plan(query).await?;
+        let is_setting = is_show_variable(&statement);
+        let plan = self.context.state().statement_to_plan(statement).await?;
+        // Half a plan or half the settings are of no use.
+        let is_whole = is_setting
+            || matches!(
+                plan,
+                LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_)
+            );
         let frame = self.context.execute_logical_plan(plan).await?;
         let plan = frame.create_physical_plan().await?;
         let is_unbounded = plan.boundedness().is_unbounded();
@@ -75,28 +89,39 @@ impl Shell {
             );
         }
         let task = self.context.task_ctx();
-        let stream = execute_stream(plan, task.clone())?;
-        let format = &task.session_config().options().format;
-        match self.print.format {
-            PrintFormat::Csv | PrintFormat::Tsv | PrintFormat::NdJson => {
-                self.print.print_stream(stream, started, format).await
+        let stream = execute_stream(plan, Arc::clone(&task))?;
+
+        let mut print = self.print.clone();
+        print.format = row_format(print.format, is_unbounded);
+        if is_whole {
+            print.maxrows = MaxRows::Unlimited;
+        }
+        match print.format {
+            PrintFormat::Table => self.print_table(&print, stream, started, &task).await,
+            PrintFormat::Json => {
+                print.maxrows = MaxRows::Unlimited;
+                self.print_table(&print, stream, started, &task).await
             }
-            _ if is_unbounded => {
-                let print = print_of_unbounded(&self.print);
+            PrintFormat::NdJson => {
+                let format = &task.session_config().options().format;
                 print.print_stream(stream, started, format).await
             }
-            _ => self.print_collected(stream, started, &task).await,
+            PrintFormat::Csv | PrintFormat::Tsv | PrintFormat::Automatic => {
+                let format = &task.session_config().options().format;
+                let stream = with_json_columns(stream);
+                print.print_stream(stream, started, format).await
+            }
         }
     }
 
-    /// Prints a table, whose width is known at the end only, or a JSON array.
-    async fn print_collected(
+    /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON array.
+    async fn print_table(
         &self,
+        print: &PrintOptions,
         mut stream: SendableRecordBatchStream,
         started: Instant,
         task: &TaskContext,
     ) -> Result<()> {
-        let mut print = self.safe_print();
         let n_rows_shown = match print.maxrows {
             MaxRows::Limited(n_rows) => n_rows,
             MaxRows::Unlimited => usize::MAX,
@@ -110,14 +135,13 @@ impl Shell {
             // One row more than is shown: it tells the printer that there are more.
             if n_rows <= n_rows_shown {
                 reservation.try_grow(get_record_batch_memory_size(&batch))?;
-                batches.push(batch.clone());
+                n_rows += batch.num_rows();
+                batches.push(batch);
+            } else {
+                n_rows += batch.num_rows();
             }
-            n_rows += batch.num_rows();
         }
         let format = &task.session_config().options().format;
-        if print.format == PrintFormat::Automatic {
-            print.format = PrintFormat::Table;
-        }
         print.print_batches(schema, &batches, started, n_rows, format)?;
         if n_rows > n_rows_shown && print.quiet && !self.is_quiet {
             let note = format!(
@@ -128,31 +152,36 @@ impl Shell {
         Ok(())
     }
 
-    /// The options that are safe to give to datafusion-cli: it applies the row limit of tables to every format, which
-    /// loses rows, and it refuses to stream a "table", but not "automatic".
-    fn safe_print(&self) -> PrintOptions {
+    /// The options for datafusion-cli, which applies the row limit of tables to every format.
+    fn cli_print(&self) -> PrintOptions {
         let mut print = self.print.clone();
-        match print.format {
-            PrintFormat::Table | PrintFormat::Automatic => print.format = PrintFormat::Automatic,
-            _ => print.maxrows = MaxRows::Unlimited,
-        }
+        print.maxrows = MaxRows::Unlimited;
         print
     }
 }
 
-/// A result without end can be neither a table nor a JSON array: it is CSV, or JSON lines.
-fn print_of_unbounded(print: &PrintOptions) -> PrintOptions {
-    let mut print = print.clone();
-    print.format = match print.format {
-        PrintFormat::Json | PrintFormat::NdJson => PrintFormat::NdJson,
-        PrintFormat::Tsv => PrintFormat::Tsv,
-        PrintFormat::Csv | PrintFormat::Table | PrintFormat::Automatic => PrintFormat::Csv,
-    };
-    print
+/// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or JSON lines.
+fn row_format(format: PrintFormat, is_unbounded: bool) -> PrintFormat {
+    match (format, is_unbounded) {
+        (PrintFormat::Automatic, false) => PrintFormat::Table,
+        (PrintFormat::Automatic | PrintFormat::Table, true) => PrintFormat::Csv,
+        (PrintFormat::Json, true) => PrintFormat::NdJson,
+        (format, _) => format,
+    }
+}
+
+/// Whether the statement is SHOW of a setting or of all.
+fn is_show_variable(statement: &Parsed) -> bool {
+    match statement {
+        Parsed::Statement(sql) => matches!(sql.as_ref(), SqlStatement::ShowVariable { .. }),
+        _ => false,
+    }
 }
 
 /// Whether datafusion-cli can create a table of this format itself.
 fn is_known_to_cli(file_type: &str) -> bool {
     const KNOWN: [&str; 5] = ["CSV", "JSON", "PARQUET", "AVRO", "ARROW"];
-    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(file_type))
+    KNOWN
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(file_type))
 }

@@ -9,6 +9,7 @@ mod completion;
 mod errors;
 mod execute;
 mod external_table;
+mod nested;
 mod prompt;
 mod script;
 mod session;

@@ -118,7 +118,11 @@ async fn run_command(shell: &mut Shell, command: &str) -> bool {
             }
         }
         Ok(Command::SearchFunctions(name)) if name.parse::<Function>().is_err() => {
-            run_entry(shell, &format!("SHOW FUNCTIONS LIKE '{}%'", name.replace('\'', "''"))).await;
+            run_entry(
+                shell,
+                &format!("SHOW FUNCTIONS LIKE '{}%'", name.replace('\'', "''")),
+            )
+            .await;
             Ok(())
         }
         Ok(Command::OutputFormat(setting)) => set_output(shell, setting.as_deref()),

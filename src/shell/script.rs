@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use datafusion::common::{Result, exec_datafusion_err};
 
 use crate::shell::arguments::is_stdin;
-use crate::shell::errors::{is_broken_pipe, report};
+use crate::shell::errors::{Origin, is_broken_pipe, report};
 use crate::shell::execute::Shell;
 use crate::shell::statements::Statements;
 
@@ -75,7 +75,7 @@ async fn run_stdin(shell: &Shell) -> bool {
             Ok(0) => break,
             Ok(_) => statements.push(&line),
             Err(error) => {
-                report(&error.into(), NAME);
+                report(&error.into(), None);
                 return false;
             }
         }
@@ -97,8 +97,8 @@ async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option
         if is_broken_pipe(&error) {
             return false;
         }
-        let place = name.map(|name| format!("{name}:{}", statement.line()));
-        report(&error, place.as_deref());
+        let line = statement.line();
+        report(&error, name.map(|name| Origin { name, line }));
         return false;
     }
     true

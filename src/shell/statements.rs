@@ -24,11 +24,6 @@ impl Statement {
         self.line
     }
 
-    /// The statement's text alone.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The statement's text behind as many lines and blanks as stand before it, so that every line and column that
     /// the parser speaks of is one of the whole text.
     pub(crate) fn text_in_place(&self) -> String {
@@ -111,7 +106,11 @@ impl Statements {
 
     /// The next statement, read in this dialect; `None` when the text has no further complete one.
     pub(crate) fn next(&mut self, dialect: Dialect) -> Option<Statement> {
-        if self.found.as_ref().is_none_or(|reading| reading.dialect != dialect) {
+        if self
+            .found
+            .as_ref()
+            .is_none_or(|reading| reading.dialect != dialect)
+        {
             let rest = &self.text[self.taken_bytes..];
             self.found = Some(Reading {
                 dialect,
@@ -155,7 +154,9 @@ fn split(text: &str, start: Place, is_whole: bool, dialect: Dialect) -> VecDeque
     for token in &tokens {
         match token.token {
             Token::SemiColon => {
-                let statement = begin.take().map(|begin| cursor.take(begin, token.span.start));
+                let statement = begin
+                    .take()
+                    .map(|begin| cursor.take(begin, token.span.start));
                 cursor.move_to(token.span.end);
                 if let Some(statement) = statement {
                     found.push_back(cursor.found(statement));
@@ -278,28 +279,58 @@ mod tests {
         check("", &[]);
         check(" ; ;\n;", &[]);
         check("SELECT 1", &[(1, 1, "SELECT 1")]);
-        check("SELECT 1;  SELECT 2 ;", &[(1, 1, "SELECT 1"), (1, 12, "SELECT 2")]);
-        check("\n\nSELECT\n 1;\n\n  SELECT 2", &[(3, 1, "SELECT\n 1"), (6, 3, "SELECT 2")]);
+        check(
+            "SELECT 1;  SELECT 2 ;",
+            &[(1, 1, "SELECT 1"), (1, 12, "SELECT 2")],
+        );
+        check(
+            "\n\nSELECT\n 1;\n\n  SELECT 2",
+            &[(3, 1, "SELECT\n 1"), (6, 3, "SELECT 2")],
+        );
     }
 
     #[test]
     fn semicolons_in_strings_comments_and_quotes_are_text() {
-        check("SELECT ';' AS \"a;b\"; SELECT 2", &[(1, 1, "SELECT ';' AS \"a;b\""), (1, 22, "SELECT 2")]);
-        check("SELECT 'it''s;'; SELECT 2", &[(1, 1, "SELECT 'it''s;'"), (1, 18, "SELECT 2")]);
-        check("SELECT 1; -- don't; stop\nSELECT 2", &[(1, 1, "SELECT 1"), (2, 1, "SELECT 2")]);
-        check("/* a; b's */ SELECT /* ; */ 1; -- end;", &[(1, 14, "SELECT /* ; */ 1")]);
-        check("SELECT $$a;b$$; SELECT 2", &[(1, 1, "SELECT $$a;b$$"), (1, 17, "SELECT 2")]);
-        check("SELECT '日本;語'; SELECT 'é'; SELECT 3", &[
-            (1, 1, "SELECT '日本;語'"),
-            (1, 17, "SELECT 'é'"),
-            (1, 29, "SELECT 3"),
-        ]);
+        check(
+            "SELECT ';' AS \"a;b\"; SELECT 2",
+            &[(1, 1, "SELECT ';' AS \"a;b\""), (1, 22, "SELECT 2")],
+        );
+        check(
+            "SELECT 'it''s;'; SELECT 2",
+            &[(1, 1, "SELECT 'it''s;'"), (1, 18, "SELECT 2")],
+        );
+        check(
+            "SELECT 1; -- don't; stop\nSELECT 2",
+            &[(1, 1, "SELECT 1"), (2, 1, "SELECT 2")],
+        );
+        check(
+            "/* a; b's */ SELECT /* ; */ 1; -- end;",
+            &[(1, 14, "SELECT /* ; */ 1")],
+        );
+        check(
+            "SELECT $$a;b$$; SELECT 2",
+            &[(1, 1, "SELECT $$a;b$$"), (1, 17, "SELECT 2")],
+        );
+        check(
+            "SELECT '日本;語'; SELECT 'é'; SELECT 3",
+            &[
+                (1, 1, "SELECT '日本;語'"),
+                (1, 16, "SELECT 'é'"),
+                (1, 28, "SELECT 3"),
+            ],
+        );
     }
 
     #[test]
     fn text_that_is_no_sql_is_left_to_the_parser() {
-        check("SELECT 1; SELECT 'open", &[(1, 1, "SELECT 1"), (1, 11, "SELECT 'open")]);
-        check("#!/usr/bin/datafusion-aiops -f\nSELECT 1;", &[(2, 1, "SELECT 1")]);
+        check(
+            "SELECT 1; SELECT 'open",
+            &[(1, 1, "SELECT 1"), (1, 11, "SELECT 'open")],
+        );
+        check(
+            "#!/usr/bin/datafusion-aiops -f\nSELECT 1;",
+            &[(2, 1, "SELECT 1")],
+        );
     }
 
     #[test]
@@ -315,10 +346,10 @@ mod tests {
         // In the generic dialect '\' is a character, in BigQuery it escapes the quote.
         let text = "SET d;\nSELECT 'a\\'; b'; SELECT 2";
         let mut statements = Statements::whole(text);
-        assert_eq!(statements.next(Dialect::Generic).unwrap().text(), "SET d");
+        assert_eq!(statements.next(Dialect::Generic).unwrap().text, "SET d");
         let second = statements.next(Dialect::BigQuery).unwrap();
-        assert_eq!((second.text(), second.line()), ("SELECT 'a\\'; b'", 2));
-        assert_eq!(statements.next(Dialect::BigQuery).unwrap().text(), "SELECT 2");
+        assert_eq!((second.text.as_str(), second.line()), ("SELECT 'a\\'; b'", 2));
+        assert_eq!(statements.next(Dialect::BigQuery).unwrap().text, "SELECT 2");
         assert_eq!(statements.next(Dialect::BigQuery), None);
     }
 
