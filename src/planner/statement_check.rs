@@ -65,21 +65,16 @@ fn misuse(function: &Function, registry: &dyn FunctionRegistry) -> Option<DataFu
     let name = single_name(function)?;
     let is_scalar = registry.udf(&name).is_ok();
     let is_window = registry.udwf(&name).is_ok();
-    if !is_scalar && !is_window || registry.udaf(&name).is_ok() {
-        return None;
+    let is_aggregate = registry.udaf(&name).is_ok();
+    match (is_scalar, is_window, is_aggregate) {
+        (false, true, false) if function.over.is_none() => Some(plan_datafusion_err!(
+            "{name} is a window function: write {name}(...) OVER (...)"
+        )),
+        (true, false, false) => aggregate_clause(function).map(|clause| {
+            plan_datafusion_err!("{name} is a scalar function and takes no {clause}: remove it")
+        }),
+        _ => None,
     }
-    if !is_scalar {
-        return function.over.is_none().then(|| {
-            plan_datafusion_err!("{name} is a window function: write {name}(...) OVER (...)")
-        });
-    }
-    if is_window {
-        return None;
-    }
-    let clause = aggregate_clause(function)?;
-    Some(plan_datafusion_err!(
-        "{name} is a scalar function and takes no {clause}: remove it"
-    ))
 }
 
 /// The function's name as DataFusion looks it up; `None` for `schema.function`, which DataFusion has no registry for.

@@ -90,3 +90,83 @@ fn store_options(
     table_options.alter_with_string_hash_map(&own)?;
     Ok(table_options)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::create;
+    use async_trait::async_trait;
+    use datafusion::arrow::datatypes::Schema;
+    use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+    use datafusion::common::{Result, plan_err};
+    use datafusion::config::Dialect;
+    use datafusion::datasource::empty::EmptyTable;
+    use datafusion::logical_expr::CreateExternalTable;
+    use datafusion::prelude::SessionContext;
+    use std::sync::Arc;
+
+    /// A format that tells, as an error, what it was asked for.
+    #[derive(Debug)]
+    struct Echo;
+
+    #[async_trait]
+    impl TableProviderFactory for Echo {
+        async fn create(
+            &self,
+            _: &dyn Session,
+            table: &CreateExternalTable,
+        ) -> Result<Arc<dyn TableProvider>> {
+            if table.options.contains_key("format.fails") {
+                return plan_err!("asked for {:?} with {:?}", table.locations, table.options);
+            }
+            Ok(Arc::new(EmptyTable::new(Arc::new(Schema::empty()))))
+        }
+    }
+
+    async fn run(sql: &str) -> Result<SessionContext> {
+        let context = SessionContext::new();
+        context
+            .state_ref()
+            .write()
+            .table_factories_mut()
+            .insert("ECHO".to_string(), Arc::new(Echo));
+        let statement = context.state().sql_to_statement(sql, &Dialect::Generic)?;
+        create(&context, statement).await?;
+        Ok(context)
+    }
+
+    #[tokio::test]
+    async fn a_format_of_our_own_gets_its_options() {
+        let sql = "CREATE EXTERNAL TABLE t STORED AS ECHO LOCATION '/var/log' OPTIONS";
+        let context = run(&format!("{sql} ('pattern' '.*', 'aiops.delay' '5s')"))
+            .await
+            .unwrap();
+        assert!(context.table_exist("t").unwrap());
+        let error = run(&format!("{sql} ('fails' 'yes')")).await.err().unwrap();
+        assert_eq!(
+            error.message(),
+            r#"asked for ["/var/log"] with {"format.fails": "yes"}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn remote_stores_get_the_credentials_of_the_statement() {
+        for (location, option) in [
+            (
+                "s3://bucket/logs/",
+                "'aws.access_key_id' 'a', 'aws.secret_access_key' 'b', 'aws.region' 'eu-west-1'",
+            ),
+            ("http://example.com/logs/", "'pattern' '.*'"),
+        ] {
+            let context = run(&format!(
+                "CREATE EXTERNAL TABLE t STORED AS ECHO LOCATION '{location}' OPTIONS ({option}, 'pattern2' 'x')"
+            ))
+            .await
+            .unwrap();
+            let url = datafusion::datasource::listing::ListingTableUrl::parse(location).unwrap();
+            assert!(
+                context.runtime_env().object_store(&url).is_ok(),
+                "{location}"
+            );
+        }
+    }
+}

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use datafusion::common::Result;
+use datafusion::error::DataFusionError;
 
 use self::arguments::Arguments;
 use self::errors::report;
@@ -34,13 +35,16 @@ pub(crate) fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(arguments)) {
+    let code = match runtime.block_on(run(arguments)) {
         Ok(code) => code,
         Err(error) => failed(&error),
-    }
+    };
+    // A thread that waits for a live table's next line shall not keep the process.
+    runtime.shutdown_background();
+    code
 }
 
-fn failed(error: &datafusion::error::DataFusionError) -> ExitCode {
+fn failed(error: &DataFusionError) -> ExitCode {
     report(error, None);
     ExitCode::FAILURE
 }

@@ -88,16 +88,21 @@ fn remember(editor: &mut Editor<PromptHelper, FileHistory>, entry: &str, file: O
 async fn run_entry(shell: &Shell, entry: &str) {
     let mut statements = Statements::whole(entry);
     while let Some(statement) = statements.next(shell.dialect()) {
-        let result = tokio::select! {
-            result = shell.execute(&statement) => result,
-            _ = tokio::signal::ctrl_c() => {
-                say("stopped");
-                return;
-            }
-        };
-        if let Err(error) = result {
-            report(&error, None);
-            return;
+        match until_ctrl_c(shell.execute(&statement)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return report(&error, None),
+            None => return,
+        }
+    }
+}
+
+/// What the work gives; `None` when Ctrl-C comes first, which drops the work and so stops its query.
+async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = tokio::signal::ctrl_c() => {
+            say("\nstopped");
+            None
         }
     }
 }
@@ -111,7 +116,8 @@ async fn run_command(shell: &mut Shell, command: &str) -> bool {
             // datafusion-cli would run the file without the checks of this shell.
             match read_file(Path::new(&file)) {
                 Ok(script) => {
-                    run_script(shell, script).await;
+                    // The script reports its own errors.
+                    let _ = until_ctrl_c(run_script(shell, script)).await;
                     Ok(())
                 }
                 Err(error) => Err(error),
@@ -128,9 +134,9 @@ async fn run_command(shell: &mut Shell, command: &str) -> bool {
         Ok(Command::OutputFormat(setting)) => set_output(shell, setting.as_deref()),
         Ok(command) => {
             let mut print = shell.print.clone();
-            let result = command.execute(&shell.context, &mut print).await;
+            let result = until_ctrl_c(command.execute(&shell.context, &mut print)).await;
             shell.print = print;
-            result
+            result.unwrap_or(Ok(()))
         }
         Err(()) => Err(plan_datafusion_err!(
             "\\{command} is no command: \\? lists the commands"

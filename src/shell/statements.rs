@@ -348,7 +348,10 @@ mod tests {
         let mut statements = Statements::whole(text);
         assert_eq!(statements.next(Dialect::Generic).unwrap().text, "SET d");
         let second = statements.next(Dialect::BigQuery).unwrap();
-        assert_eq!((second.text.as_str(), second.line()), ("SELECT 'a\\'; b'", 2));
+        assert_eq!(
+            (second.text.as_str(), second.line()),
+            ("SELECT 'a\\'; b'", 2)
+        );
         assert_eq!(statements.next(Dialect::BigQuery).unwrap().text, "SELECT 2");
         assert_eq!(statements.next(Dialect::BigQuery), None);
     }

@@ -1,4 +1,5 @@
 //! The shell's binary, run as its users run it.
+#![allow(clippy::unwrap_used)] // a test that cannot be set up has failed
 
 use std::io::Write;
 use std::path::Path;
@@ -520,4 +521,28 @@ fn a_closed_pipe_is_no_error() {
 fn settings_and_plans_are_shown_whole() {
     let run = shell(&["--maxrows", "3", "-c", "SHOW ALL"]);
     assert!(run.stdout.lines().count() > 50 && run.stderr.is_empty());
+}
+
+#[test]
+fn the_folder_of_data_leaves_the_files_of_sql_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/a.csv"), "n\n1\n").unwrap();
+    std::fs::write(folder.path().join("job.sql"), "SELECT n FROM 'a.csv'").unwrap();
+    let arguments = ["--format", "csv", "-p", "data", "-f", "job.sql"];
+    let run = shell_in(folder.path(), &arguments, "");
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("n\n1\n", ""));
+}
+
+#[test]
+fn a_file_that_is_no_table_gets_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("app.log"), "ERROR x\n").unwrap();
+    let run = shell_in(folder.path(), &["-c", "SELECT * FROM 'app.log'"], "");
+    assert_eq!(
+        run.stderr,
+        "error: 'app.log' cannot be read as a table by its name alone\n\
+         hint: files that end in .parquet, .csv, .json, .arrow or .avro can, in quotes: FROM 'logs.parquet'\n\
+         hint: for others: CREATE EXTERNAL TABLE t STORED AS LOG LOCATION 'app.log'\n"
+    );
 }
