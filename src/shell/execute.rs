@@ -51,20 +51,16 @@ impl Shell {
             .context
             .state()
             .sql_to_statement(&statement.text_in_place(), &self.dialect())?;
-        let is_completed = complete_from_first(&mut parsed);
+        complete_from_first(&mut parsed);
         check_statement(&parsed, &self.context)?;
         match &parsed {
             Parsed::CreateExternalTable(table) if !is_known_to_cli(&table.file_type) => {
                 external_table::create(&self.context, parsed).await
             }
-            // datafusion-cli registers the object stores of these two.
-            Parsed::CreateExternalTable(_) | Parsed::CopyTo(_) => {
-                let text = if is_completed {
-                    parsed.to_string()
-                } else {
-                    statement.text_in_place()
-                };
-                exec_from_commands(&self.context, vec![text], &self.cli_print()).await
+            // datafusion-cli knows the options of these formats and finds the region of an S3 bucket.
+            Parsed::CreateExternalTable(_) => {
+                let commands = vec![statement.text_in_place()];
+                exec_from_commands(&self.context, commands, &self.print).await
             }
             _ => self.run(parsed).await,
         }
@@ -74,6 +70,9 @@ impl Shell {
         let started = Instant::now();
         let is_setting = is_show_variable(&statement);
         let plan = self.context.state().statement_to_plan(statement).await?;
+        if let LogicalPlan::Copy(copy) = &plan {
+            external_table::register_store(&self.context, &copy.output_url, &copy.options).await?;
+        }
         // Half a plan or half the settings are of no use.
         let is_whole = is_setting
             || matches!(
@@ -150,13 +149,6 @@ impl Shell {
             writeln!(std::io::stderr(), "{note}")?;
         }
         Ok(())
-    }
-
-    /// The options for datafusion-cli, which applies the row limit of tables to every format.
-    fn cli_print(&self) -> PrintOptions {
-        let mut print = self.print.clone();
-        print.maxrows = MaxRows::Unlimited;
-        print
     }
 }
 

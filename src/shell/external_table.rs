@@ -1,7 +1,8 @@
 //! CREATE EXTERNAL TABLE for formats that datafusion-cli does not know.
 //!
 //! datafusion-cli checks the statement's options against its own formats and refuses all others, so the statement is
-//! planned and run here: its object store is registered, and the table's factory checks the rest.
+//! planned and run here: its object store is registered, and the table's factory checks the rest. COPY registers the
+//! store that it writes to in the same way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +37,10 @@ pub(crate) async fn create(context: &SessionContext, statement: Statement) -> Re
 }
 
 /// Registers the object store of a location, with the statement's credentials, if it is a remote one.
-async fn register_store(
+///
+/// # Errors
+/// When the location is no address or the credentials are not complete.
+pub(crate) async fn register_store(
     context: &SessionContext,
     location: &str,
     options: &HashMap<String, String>,

@@ -290,6 +290,10 @@ fn files_are_tables() {
             "message\nerror 3\n",
         ),
         (
+            "COPY (FROM 'a.parquet' |> LIMIT 2) TO 'b.csv'; SELECT count(*) AS c FROM 'b.csv'",
+            "count\n2\nc\n2\n",
+        ),
+        (
             "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'a.parquet'; SELECT count(*) AS c FROM t",
             "c\n5\n",
         ),
@@ -538,6 +542,12 @@ fn the_folder_of_data_leaves_the_files_of_sql_alone() {
 fn a_file_that_is_no_table_gets_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.log"), "ERROR x\n").unwrap();
+    std::fs::write(folder.path().join("a.csv"), "n\n1\n").unwrap();
+    let run = shell_in(folder.path(), &["-c", "SELECT * FROM a.csv"], "");
+    assert_eq!(
+        run.stderr,
+        "error: table 'a.csv' not found\nhint: a file is named in quotes: FROM 'a.csv'\n"
+    );
     let run = shell_in(folder.path(), &["-c", "SELECT * FROM 'app.log'"], "");
     assert_eq!(
         run.stderr,

@@ -139,6 +139,17 @@ fn missing_table(text: &str) -> Option<Explanation> {
     let name = name.strip_prefix("datafusion.").unwrap_or(name);
     let name = name.strip_prefix("public.").unwrap_or(name);
     let path = Path::new(name);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let is_readable = matches!(
+        extension,
+        Some("parquet" | "csv" | "json" | "arrow" | "avro")
+    );
+    if path.exists() && is_readable {
+        return Some(
+            Explanation::new(format!("table '{name}' not found"))
+                .hint(format!("a file is named in quotes: FROM '{name}'")),
+        );
+    }
     if path.exists() {
         return Some(
             Explanation::new(format!("'{name}' cannot be read as a table by its name alone"))
@@ -148,7 +159,7 @@ fn missing_table(text: &str) -> Option<Explanation> {
                 )),
         );
     }
-    let is_file = name.contains('/') || path.extension().is_some();
+    let is_file = name.contains('/') || extension.is_some();
     Some(if is_file {
         let folder = std::env::current_dir().unwrap_or_default();
         Explanation::new(format!("there is no table and no file '{name}'")).hint(format!(
