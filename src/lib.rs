@@ -4,9 +4,11 @@
 pub mod algorithms;
 mod error;
 mod functions;
+mod planner;
 mod session;
 mod tables;
 
 pub use error::{Error, Result};
 pub use functions::register_all;
+pub use planner::{check_statement, complete_from_first};
 pub use session::{install, session, session_state_builder};

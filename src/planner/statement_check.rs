@@ -1,0 +1,220 @@
+//! A check of a parsed statement before it is planned: function calls that DataFusion would misread without a word.
+//!
+//! DataFusion plans a scalar function first and drops the clauses that only aggregates and window functions know, so
+//! `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and a window function without OVER is
+//! "Invalid function", as if it did not exist. Both are refused here with what to write instead.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::error::DataFusionError;
+use datafusion::execution::FunctionRegistry;
+use datafusion::sql::parser::{CopyToSource, Statement};
+use datafusion::sql::sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment,
+    Visit, visit_expressions,
+};
+
+/// Refuses a statement in which a window function lacks its OVER clause, or a scalar function has a clause that only
+/// aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY).
+///
+/// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
+/// is a scalar function and something else too, passes.
+///
+/// # Errors
+/// A plan error that names the function and says what to write.
+///
+/// ```
+/// use datafusion::config::Dialect;
+///
+/// let session = datafusion_aiops::session()?;
+/// let statement = session
+///     .state()
+///     .sql_to_statement("SELECT row_number() FROM t", &Dialect::Generic)?;
+/// let error = datafusion_aiops::check_statement(&statement, &session).unwrap_err();
+/// assert!(error.to_string().contains("row_number(...) OVER (...)"));
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
+pub fn check_statement(statement: &Statement, registry: &dyn FunctionRegistry) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => check_expressions(statement.as_ref(), registry),
+        Statement::Explain(explain) => check_statement(&explain.statement, registry),
+        Statement::CopyTo(copy) => match &copy.source {
+            CopyToSource::Query(query) => check_expressions(query.as_ref(), registry),
+            CopyToSource::Relation(_) => Ok(()),
+        },
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
+    }
+}
+
+fn check_expressions<V: Visit>(statement: &V, registry: &dyn FunctionRegistry) -> Result<()> {
+    let found = visit_expressions(statement, |expression| match expression {
+        Expr::Function(function) => match misuse(function, registry) {
+            Some(error) => ControlFlow::Break(error),
+            None => ControlFlow::Continue(()),
+        },
+        _ => ControlFlow::Continue(()),
+    });
+    match found {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+fn misuse(function: &Function, registry: &dyn FunctionRegistry) -> Option<DataFusionError> {
+    let name = single_name(function)?;
+    let is_scalar = registry.udf(&name).is_ok();
+    let is_window = registry.udwf(&name).is_ok();
+    let is_aggregate = registry.udaf(&name).is_ok();
+    match (is_scalar, is_window, is_aggregate) {
+        (false, true, false) if function.over.is_none() => Some(plan_datafusion_err!(
+            "{name} is a window function: write {name}(...) OVER (...)"
+        )),
+        (true, false, false) => aggregate_clause(function).map(|clause| {
+            plan_datafusion_err!("{name} is a scalar function and takes no {clause}: remove it")
+        }),
+        _ => None,
+    }
+}
+
+/// The function's name as DataFusion looks it up; `None` for `schema.function`, which DataFusion has no registry for.
+fn single_name(function: &Function) -> Option<String> {
+    let [part] = function.name.0.as_slice() else {
+        return None;
+    };
+    let identifier = part.as_ident()?;
+    Some(match identifier.quote_style {
+        Some(_) => identifier.value.clone(),
+        None => identifier.value.to_ascii_lowercase(),
+    })
+}
+
+/// The first clause of the call that only an aggregate or a window function gives a meaning to.
+fn aggregate_clause(function: &Function) -> Option<&'static str> {
+    if function.over.is_some() {
+        return Some("OVER clause");
+    }
+    if function.filter.is_some() {
+        return Some("FILTER clause");
+    }
+    if !function.within_group.is_empty() {
+        return Some("WITHIN GROUP clause");
+    }
+    if let Some(treatment) = &function.null_treatment {
+        return Some(null_clause(treatment));
+    }
+    let FunctionArguments::List(arguments) = &function.args else {
+        return None;
+    };
+    if arguments.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+        return Some("DISTINCT");
+    }
+    arguments.clauses.iter().find_map(|clause| match clause {
+        FunctionArgumentClause::IgnoreOrRespectNulls(treatment) => Some(null_clause(treatment)),
+        FunctionArgumentClause::OrderBy(_) => Some("ORDER BY among its arguments"),
+        _ => None,
+    })
+}
+
+fn null_clause(treatment: &NullTreatment) -> &'static str {
+    match treatment {
+        NullTreatment::IgnoreNulls => "IGNORE NULLS clause",
+        NullTreatment::RespectNulls => "RESPECT NULLS clause",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_statement;
+    use datafusion::config::Dialect;
+    use datafusion::prelude::SessionContext;
+
+    /// What the check says about a statement; empty where it passes.
+    fn said(sql: &str) -> String {
+        let session = SessionContext::new();
+        let statement = session
+            .state()
+            .sql_to_statement(sql, &Dialect::Generic)
+            .unwrap();
+        match check_statement(&statement, &session) {
+            Ok(()) => String::new(),
+            Err(error) => error.message().into_owned(),
+        }
+    }
+
+    #[test]
+    fn window_functions_need_over() {
+        let error = "row_number is a window function: write row_number(...) OVER (...)";
+        for sql in [
+            "SELECT row_number() FROM t",
+            "SELECT Row_Number() FROM t",
+            "SELECT 1 FROM t WHERE a IN (SELECT row_number() FROM u)",
+            "WITH c AS (SELECT row_number() AS n FROM t) SELECT * FROM c",
+            "INSERT INTO t SELECT row_number() FROM u",
+            "CREATE TABLE t AS SELECT row_number() FROM u",
+            "CREATE VIEW t AS SELECT row_number() FROM u",
+            "COPY (SELECT row_number() FROM u) TO 'x.csv'",
+            "EXPLAIN SELECT row_number() FROM t",
+            "SELECT a FROM t ORDER BY row_number()",
+        ] {
+            assert_eq!(said(sql), error, "{sql}");
+        }
+    }
+
+    #[test]
+    fn scalars_take_no_aggregate_clause() {
+        let cases = [
+            ("lower(a) OVER (ORDER BY b)", "OVER clause"),
+            ("lower(a) OVER w", "OVER clause"),
+            ("lower(a) FILTER (WHERE b > 1)", "FILTER clause"),
+            ("lower(a) WITHIN GROUP (ORDER BY b)", "WITHIN GROUP clause"),
+            ("lower(a) IGNORE NULLS", "IGNORE NULLS clause"),
+            ("lower(a IGNORE NULLS)", "IGNORE NULLS clause"),
+            ("lower(a RESPECT NULLS)", "RESPECT NULLS clause"),
+            ("lower(DISTINCT a)", "DISTINCT"),
+            ("lower(a ORDER BY b)", "ORDER BY among its arguments"),
+            ("sum(length(lower(DISTINCT a)))", "DISTINCT"),
+        ];
+        for (call, clause) in cases {
+            assert_eq!(
+                said(&format!("SELECT {call} FROM t")),
+                format!("lower is a scalar function and takes no {clause}: remove it"),
+                "{call}"
+            );
+        }
+    }
+
+    #[test]
+    fn right_use_passes() {
+        for call in [
+            "row_number() OVER (ORDER BY a)",
+            "rank() OVER w",
+            "lag(a) IGNORE NULLS OVER (ORDER BY b)",
+            "sum(a) OVER (PARTITION BY b)",
+            "count(DISTINCT a)",
+            "count(*) FILTER (WHERE a > 1)",
+            "first_value(a) OVER (ORDER BY b)",
+            "first_value(a ORDER BY b)",
+            "nth_value(a, 2) OVER (ORDER BY b)",
+            "percentile_cont(0.5) WITHIN GROUP (ORDER BY a)",
+            "array_agg(DISTINCT a ORDER BY a)",
+            "lower(a)",
+            "lower(ALL a)",
+            "no_such_function(a) OVER (ORDER BY b)",
+            "some_schema.lower(a) OVER (ORDER BY b)",
+            "\"LOWER\"(a) OVER (ORDER BY b)",
+            "current_timestamp",
+            "unnest(a)",
+        ] {
+            assert_eq!(said(&format!("SELECT {call} FROM t")), "", "{call}");
+        }
+        for sql in [
+            "SHOW TABLES",
+            "SHOW FUNCTIONS",
+            "SELECT * FROM range(1, 2)",
+            "DESCRIBE t",
+        ] {
+            assert_eq!(said(sql), "", "{sql}");
+        }
+    }
+}

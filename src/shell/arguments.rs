@@ -1,0 +1,183 @@
+//! The command line: datafusion-cli's arguments, so that who knows that shell knows this one.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreMode;
+use datafusion_cli::object_storage::is_stdin_location;
+use datafusion_cli::pool_type::PoolType;
+use datafusion_cli::print_format::PrintFormat;
+use datafusion_cli::print_options::MaxRows;
+
+const EXAMPLES: &str = "\
+Examples:
+  The most frequent error templates of a folder of logs:
+    datafusion-aiops -c \"CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'; SELECT log_template(message) AS template, count(*) AS n FROM logs GROUP BY 1 ORDER BY n DESC LIMIT 10\"
+  The same over a Parquet file:
+    datafusion-aiops -c \"SELECT log_template(message) AS template, count(*) AS n FROM 'logs.parquet' GROUP BY 1 ORDER BY n DESC LIMIT 10\"
+  A job in a file:
+    datafusion-aiops -f job.sql";
+
+/// datafusion-aiops runs SQL over log files, Parquet, CSV and JSON, with functions that turn log lines into templates
+/// and clusters, and metrics into anomalies and forecasts.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Run these statements, then exit; the first that fails ends the run with exit code 1
+    #[arg(short = 'c', long, num_args = 1.., value_name = "SQL", value_parser = parse_command)]
+    pub(crate) command: Vec<String>,
+
+    /// Run the statements of these files ('-' is standard input) before those of -c, then exit
+    #[arg(short, long, num_args = 1.., value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+
+    /// How results are printed; automatic is a table, and CSV while a query over a live table runs
+    #[arg(long, value_enum, default_value_t = PrintFormat::Automatic, value_name = "FORMAT")]
+    pub(crate) format: PrintFormat,
+
+    /// The number of rows a table shows, or 'inf' (other formats always print all)
+    #[arg(long, default_value = "40", value_name = "ROWS")]
+    pub(crate) maxrows: MaxRows,
+
+    /// Print results and errors only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Work in this folder
+    #[arg(short = 'p', long, value_name = "FOLDER", value_parser = parse_folder)]
+    pub(crate) data_path: Option<PathBuf>,
+
+    /// The memory that queries may use, such as 512m or 10g [default: no limit]
+    #[arg(short = 'm', long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory_limit: Option<usize>,
+
+    /// How operators share the memory: greedy or fair
+    #[arg(long, default_value_t = PoolType::Greedy, value_name = "TYPE")]
+    pub(crate) mem_pool_type: PoolType,
+
+    /// The disk space that queries may use for spilling [default: 100g]
+    #[arg(short = 'd', long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) disk_limit: Option<usize>,
+
+    /// The number of rows in a batch [default: 8192]
+    #[arg(short = 'b', long, value_name = "ROWS", value_parser = parse_batch_size)]
+    pub(crate) batch_size: Option<usize>,
+
+    /// Run these files first [default: ~/.config/datafusion-aiops/rc.sql, at the prompt only]
+    #[arg(short = 'r', long, num_args = 1.., value_name = "FILE")]
+    pub(crate) rc: Vec<PathBuf>,
+
+    /// Highlight the SQL that is typed at the prompt
+    #[arg(long)]
+    pub(crate) color: bool,
+
+    /// Print the requests to object stores: disabled, summary or trace
+    #[arg(long, default_value = "disabled", value_name = "MODE")]
+    pub(crate) object_store_profiling: InstrumentedObjectStoreMode,
+}
+
+impl Arguments {
+    /// Whether neither -c nor -f says what to run, so that SQL comes from standard input or the prompt.
+    pub(crate) fn has_no_sql(&self) -> bool {
+        self.command.is_empty() && self.file.is_empty()
+    }
+
+    /// Whether standard input carries SQL, so that it cannot be a table too.
+    pub(crate) fn reads_sql_from_stdin(&self) -> bool {
+        self.has_no_sql() || self.file.iter().chain(&self.rc).any(|file| is_stdin(file))
+    }
+}
+
+/// Whether a file argument names standard input.
+pub(crate) fn is_stdin(file: &Path) -> bool {
+    file.to_str()
+        .is_some_and(|file| file == "-" || is_stdin_location(file))
+}
+
+fn parse_command(sql: &str) -> Result<String, String> {
+    if sql.trim().is_empty() {
+        return Err("there is no SQL in it".to_string());
+    }
+    Ok(sql.to_string())
+}
+
+fn parse_folder(folder: &str) -> Result<PathBuf, String> {
+    if !Path::new(folder).is_dir() {
+        return Err("there is no such folder".to_string());
+    }
+    Ok(PathBuf::from(folder))
+}
+
+fn parse_batch_size(rows: &str) -> Result<usize, String> {
+    match rows.parse() {
+        Ok(rows) if rows > 0 => Ok(rows),
+        _ => Err("a number of rows of at least 1 is expected".to_string()),
+    }
+}
+
+/// A number of bytes: digits and an optional unit, each unit 1024 times the one before.
+fn parse_size(size: &str) -> Result<usize, String> {
+    let size = size.to_ascii_lowercase();
+    let digits = size.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let shift = match &size[digits.len()..] {
+        "" | "b" => 0,
+        "k" | "kb" => 10,
+        "m" | "mb" => 20,
+        "g" | "gb" => 30,
+        "t" | "tb" => 40,
+        _ => return Err("the units are b, k, m, g and t".to_string()),
+    };
+    let number: usize = digits
+        .parse()
+        .map_err(|_| "a size such as 512m or 10g is expected".to_string())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "it is too large".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, parse_size};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        for (size, expected) in [
+            ("7", Some(7)),
+            ("7b", Some(7)),
+            ("2K", Some(2048)),
+            ("3mb", Some(3 << 20)),
+            ("10g", Some(10 << 30)),
+            ("1t", Some(1 << 40)),
+            ("", None),
+            ("g", None),
+            ("-1g", None),
+            ("1.5g", None),
+            ("1x", None),
+            ("99999999999999999999", None),
+            ("99999999999t", None),
+        ] {
+            assert_eq!(parse_size(size).ok(), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn standard_input_carries_sql_or_not() {
+        for (arguments, expected) in [
+            (vec![], true),
+            (vec!["-c", "SELECT 1"], false),
+            (vec!["-f", "job.sql"], false),
+            (vec!["-f", "job.sql", "-"], true),
+            (vec!["-f", "/dev/stdin"], true),
+        ] {
+            let all = [vec!["datafusion-aiops"], arguments.clone()].concat();
+            let parsed = Arguments::try_parse_from(all).unwrap();
+            assert_eq!(parsed.reads_sql_from_stdin(), expected, "{arguments:?}");
+        }
+    }
+}

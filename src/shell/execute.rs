@@ -1,0 +1,179 @@
+//! Runs one statement and prints its result.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::instant::Instant;
+use datafusion::common::{Result, plan_err};
+use datafusion::config::Dialect;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::spill::get_record_batch_memory_size;
+use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion_aiops::{check_statement, complete_from_first};
+use datafusion_cli::exec::exec_from_commands;
+use datafusion_cli::print_format::PrintFormat;
+use datafusion_cli::print_options::{MaxRows, PrintOptions};
+use futures::StreamExt;
+
+use crate::shell::external_table;
+use crate::shell::nested::with_json_columns;
+use crate::shell::statements::Statement;
+
+/// A session and how its results are printed.
+pub(crate) struct Shell {
+    pub(crate) context: SessionContext,
+    pub(crate) print: PrintOptions,
+    /// Whether notes beside the results are unwanted.
+    pub(crate) is_quiet: bool,
+}
+
+impl Shell {
+    /// The dialect that the next statement is read in.
+    pub(crate) fn dialect(&self) -> Dialect {
+        let state = self.context.state_ref();
+        let state = state.read();
+        state.config_options().sql_parser.dialect
+    }
+
+    /// Runs a statement and prints its result.
+    ///
+    /// # Errors
+    /// When it cannot be parsed, planned or run; lines and columns in the error are those of the whole text.
+    pub(crate) async fn execute(&self, statement: &Statement) -> Result<()> {
+        let mut parsed = self
+            .context
+            .state()
+            .sql_to_statement(&statement.text_in_place(), &self.dialect())?;
+        complete_from_first(&mut parsed);
+        check_statement(&parsed, &self.context)?;
+        match &parsed {
+            Parsed::CreateExternalTable(table) if !is_known_to_cli(&table.file_type) => {
+                external_table::create(&self.context, parsed).await
+            }
+            // datafusion-cli knows the options of these formats and finds the region of an S3 bucket.
+            Parsed::CreateExternalTable(_) => {
+                let commands = vec![statement.text_in_place()];
+                exec_from_commands(&self.context, commands, &self.print).await
+            }
+            _ => self.run(parsed).await,
+        }
+    }
+
+    async fn run(&self, statement: Parsed) -> Result<()> {
+        let started = Instant::now();
+        let is_setting = is_show_variable(&statement);
+        let plan = self.context.state().statement_to_plan(statement).await?;
+        if let LogicalPlan::Copy(copy) = &plan {
+            external_table::register_store(&self.context, &copy.output_url, &copy.options).await?;
+        }
+        // Half a plan or half the settings are of no use.
+        let is_whole = is_setting
+            || matches!(
+                plan,
+                LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_)
+            );
+        let frame = self.context.execute_logical_plan(plan).await?;
+        let plan = frame.create_physical_plan().await?;
+        let is_unbounded = plan.boundedness().is_unbounded();
+        if is_unbounded && plan.pipeline_behavior() == EmissionType::Final {
+            return plan_err!(
+                "the query has a result only when its live table ends, which it never does"
+            );
+        }
+        let task = self.context.task_ctx();
+        let stream = execute_stream(plan, Arc::clone(&task))?;
+
+        let mut print = self.print.clone();
+        print.format = row_format(print.format, is_unbounded);
+        if is_whole {
+            print.maxrows = MaxRows::Unlimited;
+        }
+        match print.format {
+            PrintFormat::Table => self.print_table(&print, stream, started, &task).await,
+            PrintFormat::Json => {
+                print.maxrows = MaxRows::Unlimited;
+                self.print_table(&print, stream, started, &task).await
+            }
+            PrintFormat::NdJson => {
+                let format = &task.session_config().options().format;
+                print.print_stream(stream, started, format).await
+            }
+            PrintFormat::Csv | PrintFormat::Tsv | PrintFormat::Automatic => {
+                let format = &task.session_config().options().format;
+                let stream = with_json_columns(stream);
+                print.print_stream(stream, started, format).await
+            }
+        }
+    }
+
+    /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON array.
+    async fn print_table(
+        &self,
+        print: &PrintOptions,
+        mut stream: SendableRecordBatchStream,
+        started: Instant,
+        task: &TaskContext,
+    ) -> Result<()> {
+        let n_rows_shown = match print.maxrows {
+            MaxRows::Limited(n_rows) => n_rows,
+            MaxRows::Unlimited => usize::MAX,
+        };
+        let reservation = MemoryConsumer::new("rows to print").register(task.memory_pool());
+        let schema = stream.schema();
+        let mut batches: Vec<RecordBatch> = vec![];
+        let mut n_rows = 0;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            // One row more than is shown: it tells the printer that there are more.
+            if n_rows <= n_rows_shown {
+                reservation.try_grow(get_record_batch_memory_size(&batch))?;
+                n_rows += batch.num_rows();
+                batches.push(batch);
+            } else {
+                n_rows += batch.num_rows();
+            }
+        }
+        let format = &task.session_config().options().format;
+        print.print_batches(schema, &batches, started, n_rows, format)?;
+        if n_rows > n_rows_shown && print.quiet && !self.is_quiet {
+            let note = format!(
+                "note: {n_rows} rows, the first {n_rows_shown} are shown; --maxrows inf shows all"
+            );
+            writeln!(std::io::stderr(), "{note}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or JSON lines.
+fn row_format(format: PrintFormat, is_unbounded: bool) -> PrintFormat {
+    match (format, is_unbounded) {
+        (PrintFormat::Automatic, false) => PrintFormat::Table,
+        (PrintFormat::Automatic | PrintFormat::Table, true) => PrintFormat::Csv,
+        (PrintFormat::Json, true) => PrintFormat::NdJson,
+        (format, _) => format,
+    }
+}
+
+/// Whether the statement is SHOW of a setting or of all.
+fn is_show_variable(statement: &Parsed) -> bool {
+    match statement {
+        Parsed::Statement(sql) => matches!(sql.as_ref(), SqlStatement::ShowVariable { .. }),
+        _ => false,
+    }
+}
+
+/// Whether datafusion-cli can create a table of this format itself.
+fn is_known_to_cli(file_type: &str) -> bool {
+    const KNOWN: [&str; 5] = ["CSV", "JSON", "PARQUET", "AVRO", "ARROW"];
+    KNOWN
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(file_type))
+}

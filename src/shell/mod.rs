@@ -1,0 +1,84 @@
+//! The shell: arguments, a session, and statements from the command line, files, a pipe or a prompt.
+//!
+//! It stands on datafusion-cli as a library (its printing, its object stores, its commands behind a backslash) and
+//! differs where a batch job needs it: the first failing statement ends the run with exit code 1, only results are
+//! written to standard output, no format loses rows, and an error is a sentence with a hint.
+
+mod arguments;
+mod completion;
+mod errors;
+mod execute;
+mod external_table;
+mod nested;
+mod prompt;
+mod script;
+mod session;
+mod statements;
+
+use std::io::{IsTerminal, stdin};
+use std::process::ExitCode;
+
+use clap::Parser;
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+
+use self::arguments::Arguments;
+use self::errors::report;
+use self::execute::Shell;
+use self::script::{Script, run_script};
+
+/// Runs the shell with the process's arguments.
+pub(crate) fn main() -> ExitCode {
+    env_logger::init();
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let code = match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    };
+    // A thread that waits for a live table's next line shall not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+fn failed(error: &DataFusionError) -> ExitCode {
+    report(error, None);
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let is_interactive = arguments.has_no_sql() && stdin().is_terminal();
+    // Files are read before the working directory changes: their paths are the caller's.
+    let mut scripts = script::read_files(&arguments.rc)?;
+    if is_interactive && arguments.rc.is_empty() {
+        scripts.extend(script::read_default_rc());
+    }
+    scripts.extend(script::read_files(&arguments.file)?);
+    scripts.extend(arguments.command.iter().cloned().map(Script::Command));
+    if arguments.has_no_sql() && !is_interactive {
+        scripts.push(Script::Stdin);
+    }
+    if let Some(folder) = &arguments.data_path {
+        std::env::set_current_dir(folder)?;
+    }
+
+    let (context, print) = session::open(&arguments, is_interactive)?;
+    let mut shell = Shell {
+        context,
+        print,
+        is_quiet: arguments.quiet,
+    };
+    for script in scripts {
+        let has_run = run_script(&shell, script).await;
+        if !has_run && !is_interactive {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    if is_interactive {
+        prompt::run(&mut shell).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,105 @@
+//! Statements in order: from the command line, from files, from a pipe. The first that fails ends them.
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use datafusion::common::{Result, exec_datafusion_err};
+
+use crate::shell::arguments::is_stdin;
+use crate::shell::errors::{Origin, is_broken_pipe, report};
+use crate::shell::execute::Shell;
+use crate::shell::statements::Statements;
+
+/// SQL text and what to call it in an error.
+#[derive(Debug)]
+pub(crate) enum Script {
+    /// An argument of -c.
+    Command(String),
+    /// A file's name and text.
+    File(String, String),
+    /// Standard input, read while it runs.
+    Stdin,
+}
+
+/// Reads the files; `-` is kept for later.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn read_files(files: &[PathBuf]) -> Result<Vec<Script>> {
+    files.iter().map(|file| read_file(file)).collect()
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_file(file: &Path) -> Result<Script> {
+    if is_stdin(file) {
+        return Ok(Script::Stdin);
+    }
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| exec_datafusion_err!("the file '{name}' cannot be read: {error}"))?;
+    Ok(Script::File(name, text))
+}
+
+/// The file that runs before the first prompt, if there is one.
+pub(crate) fn read_default_rc() -> Option<Script> {
+    let folder = match std::env::var_os("XDG_CONFIG_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(std::env::var_os("HOME")?).join(".config"),
+    };
+    let file = folder.join("datafusion-aiops").join("rc.sql");
+    file.is_file().then(|| read_file(&file).ok())?
+}
+
+/// Runs a script up to its first failing statement, which it reports. False when there was one.
+pub(crate) async fn run_script(shell: &Shell, script: Script) -> bool {
+    match script {
+        Script::Command(text) => run_statements(shell, &mut Statements::whole(&text), None).await,
+        Script::File(name, text) => {
+            run_statements(shell, &mut Statements::whole(&text), Some(&name)).await
+        }
+        Script::Stdin => run_stdin(shell).await,
+    }
+}
+
+/// Runs the SQL of standard input, each statement as soon as its `;` is there. False when one failed.
+async fn run_stdin(shell: &Shell) -> bool {
+    const NAME: Option<&str> = Some("standard input");
+    let mut statements = Statements::default();
+    let mut line = String::new();
+    loop {
+        line.clear();
+        match std::io::stdin().lock().read_line(&mut line) {
+            Ok(0) => break,
+            Ok(_) => statements.push(&line),
+            Err(error) => {
+                report(&error.into(), None);
+                return false;
+            }
+        }
+        if line.contains(';') && !run_statements(shell, &mut statements, NAME).await {
+            return false;
+        }
+    }
+    statements.finish();
+    run_statements(shell, &mut statements, NAME).await
+}
+
+/// Runs the statements that are there. An error is reported with `name` and its line; without a name, as it is.
+async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option<&str>) -> bool {
+    while let Some(statement) = statements.next(shell.dialect()) {
+        let Err(error) = shell.execute(&statement).await else {
+            continue;
+        };
+        // Who closed the pipe (`| head`) has what it wanted.
+        if is_broken_pipe(&error) {
+            return false;
+        }
+        let line = statement.line();
+        report(&error, name.map(|name| Origin { name, line }));
+        return false;
+    }
+    true
+}

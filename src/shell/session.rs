@@ -1,0 +1,116 @@
+//! The shell's session: configuration, memory and disk limits, object stores, and this crate's functions and tables.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::config::{ConfigNonZeroUsize, ConfigOptions};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{
+    FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool,
+};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::ExplainFormat;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion_cli::catalog::DynamicObjectStoreCatalog;
+use datafusion_cli::functions::{
+    ListFilesCacheFunc, MetadataCacheFunc, ParquetMetadataFunc, StatisticsCacheFunc,
+};
+use datafusion_cli::object_storage::StdinCarriesCommands;
+use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
+use datafusion_cli::pool_type::PoolType;
+use datafusion_cli::print_options::PrintOptions;
+
+use crate::shell::arguments::Arguments;
+
+/// The largest users of memory that an error names when memory is exhausted.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+/// The session and what its results are printed with.
+pub(crate) fn open(
+    arguments: &Arguments,
+    is_interactive: bool,
+) -> Result<(SessionContext, PrintOptions)> {
+    let stores = Arc::new(
+        InstrumentedObjectStoreRegistry::new().with_profile_mode(arguments.object_store_profiling),
+    );
+    let print = PrintOptions {
+        format: arguments.format,
+        // Only at the prompt are row counts and times among the results; a pipe gets the results alone.
+        quiet: arguments.quiet || !is_interactive,
+        maxrows: arguments.maxrows,
+        color: arguments.color,
+        instrumented_registry: Arc::clone(&stores),
+    };
+    let context =
+        SessionContext::new_with_config_rt(config(arguments)?, runtime(arguments, stores)?)
+            .enable_url_table();
+    context.register_catalog_list(Arc::new(DynamicObjectStoreCatalog::new(
+        Arc::clone(context.state().catalog_list()),
+        context.state_weak_ref(),
+    )));
+    register_cli_functions(&context);
+    datafusion_aiops::install(&context)?;
+    Ok((context, print))
+}
+
+fn config(arguments: &Arguments) -> Result<SessionConfig> {
+    let mut options = ConfigOptions::from_env()?;
+    if let Some(rows) = arguments.batch_size {
+        options.execution.batch_size = ConfigNonZeroUsize::try_new(rows)?;
+    }
+    if std::env::var_os("DATAFUSION_EXPLAIN_FORMAT").is_none() {
+        options.explain.format = ExplainFormat::Tree;
+    }
+    if std::env::var_os("DATAFUSION_FORMAT_NULL").is_none() {
+        options.format.null = "NULL".to_string();
+    }
+    let config = SessionConfig::from(options).with_information_schema(true);
+    Ok(if arguments.reads_sql_from_stdin() {
+        config.with_extension(Arc::new(StdinCarriesCommands))
+    } else {
+        config
+    })
+}
+
+fn runtime(
+    arguments: &Arguments,
+    stores: Arc<InstrumentedObjectStoreRegistry>,
+) -> Result<Arc<RuntimeEnv>> {
+    let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores);
+    if let Some(bytes) = arguments.memory_limit {
+        let pool: Arc<dyn MemoryPool> = match arguments.mem_pool_type {
+            PoolType::Fair => {
+                let pool = FairSpillPool::new(bytes);
+                Arc::new(TrackConsumersPool::new(pool, NAMED_CONSUMERS))
+            }
+            PoolType::Greedy => {
+                let pool = GreedyMemoryPool::new(bytes);
+                Arc::new(TrackConsumersPool::new(pool, NAMED_CONSUMERS))
+            }
+        };
+        builder = builder.with_memory_pool(pool);
+    }
+    if let Some(bytes) = arguments.disk_limit {
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::OsTmpDirectory)
+            .with_max_temp_directory_size(u64::try_from(bytes).unwrap_or(u64::MAX));
+        builder = builder.with_disk_manager_builder(disk);
+    }
+    builder.build_arc()
+}
+
+/// datafusion-cli's table functions: `parquet_metadata('x.parquet')` and the contents of its caches.
+fn register_cli_functions(context: &SessionContext) {
+    let caches = || Arc::clone(&context.runtime_env().cache_manager);
+    context.register_udtf("parquet_metadata", Arc::new(ParquetMetadataFunc {}));
+    context.register_udtf("metadata_cache", Arc::new(MetadataCacheFunc::new(caches())));
+    context.register_udtf(
+        "statistics_cache",
+        Arc::new(StatisticsCacheFunc::new(caches())),
+    );
+    context.register_udtf(
+        "list_files_cache",
+        Arc::new(ListFilesCacheFunc::new(caches())),
+    );
+}

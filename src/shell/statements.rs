@@ -1,0 +1,394 @@
+//! Cuts SQL text into statements, each with its place in the text.
+//!
+//! The cut is made with the parser's own tokenizer, so that a `;` in a string, a comment or a dollar quote does not
+//! end a statement. What the tokens are depends on the dialect, which a `SET` statement may change: the caller names
+//! the dialect for every statement it takes, and the rest of the text is read again when the dialect is another one.
+
+use std::collections::VecDeque;
+
+use datafusion::config::Dialect;
+use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+
+/// One statement, without its `;`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statement {
+    text: String,
+    line: u64,
+    column: u64,
+}
+
+impl Statement {
+    /// The line of the text that the statement begins on, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The statement's text behind as many lines and blanks as stand before it, so that every line and column that
+    /// the parser speaks of is one of the whole text.
+    pub(crate) fn text_in_place(&self) -> String {
+        let lines = usize::try_from(self.line.saturating_sub(1)).unwrap_or_default();
+        let blanks = usize::try_from(self.column.saturating_sub(1)).unwrap_or_default();
+        format!("{}{}{}", "\n".repeat(lines), " ".repeat(blanks), self.text)
+    }
+}
+
+/// SQL text, given whole or bit by bit, from which statements are taken in order.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    text: String,
+    /// How much of `text` is taken.
+    taken_bytes: usize,
+    /// Where the rest of `text` begins, counted over all that was ever pushed.
+    place: Place,
+    /// Whether nothing more will be pushed, so that the last statement needs no `;`.
+    is_whole: bool,
+    /// The statements found in the rest of `text`; `None` when it has to be read.
+    found: Option<Reading>,
+}
+
+/// The rest of a text as one dialect reads it.
+#[derive(Debug)]
+struct Reading {
+    dialect: Dialect,
+    /// Where the rest began.
+    from_byte: usize,
+    statements: VecDeque<Found>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    line: u64,
+    column: u64,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { line: 1, column: 1 }
+    }
+}
+
+/// A statement and where it ends: the offset in the text that was read, and the place.
+#[derive(Debug)]
+struct Found {
+    statement: Statement,
+    end_byte: usize,
+    end: Place,
+}
+
+impl Statements {
+    /// All of a text. A first line that begins with `#!` is no SQL and is left out.
+    pub(crate) fn whole(text: &str) -> Self {
+        let mut statements = Self::default();
+        statements.push(text);
+        statements.finish();
+        statements
+    }
+
+    /// Adds text at the end.
+    pub(crate) fn push(&mut self, text: &str) {
+        let is_first = self.text.is_empty() && self.place.line == 1 && self.place.column == 1;
+        let text = match text.strip_prefix("#!") {
+            Some(after) if is_first => after.find('\n').map_or("", |end| &after[end..]),
+            _ => text,
+        };
+        self.text.drain(..self.taken_bytes);
+        self.taken_bytes = 0;
+        self.text.push_str(text);
+        self.found = None;
+    }
+
+    /// Says that nothing more will be pushed.
+    pub(crate) fn finish(&mut self) {
+        self.is_whole = true;
+        self.found = None;
+    }
+
+    /// The next statement, read in this dialect; `None` when the text has no further complete one.
+    pub(crate) fn next(&mut self, dialect: Dialect) -> Option<Statement> {
+        if self
+            .found
+            .as_ref()
+            .is_none_or(|reading| reading.dialect != dialect)
+        {
+            let rest = &self.text[self.taken_bytes..];
+            self.found = Some(Reading {
+                dialect,
+                from_byte: self.taken_bytes,
+                statements: split(rest, self.place, self.is_whole, dialect),
+            });
+        }
+        let reading = self.found.as_mut()?;
+        let next = reading.statements.pop_front()?;
+        self.taken_bytes = reading.from_byte + next.end_byte;
+        self.place = next.end;
+        Some(next.statement)
+    }
+}
+
+/// Whether a text ends with a complete statement: its last token is a `;` or there is no token at all.
+pub(crate) fn is_complete(text: &str, dialect: Dialect) -> bool {
+    let mut tokens = vec![];
+    let parser_dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
+    let read = Tokenizer::new(parser_dialect.as_ref(), text)
+        .with_unescape(false)
+        .tokenize_with_location_into_buf(&mut tokens);
+    let last = tokens
+        .iter()
+        .map(|token| &token.token)
+        .rfind(|token| !matches!(token, Token::Whitespace(_) | Token::EOF));
+    read.is_ok() && last.is_none_or(|token| *token == Token::SemiColon)
+}
+
+fn split(text: &str, start: Place, is_whole: bool, dialect: Dialect) -> VecDeque<Found> {
+    let mut tokens = vec![];
+    let parser_dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
+    // An error is no loss: the text behind the last good token becomes a statement of its own, and the parser
+    // tells what is wrong with it when its turn comes.
+    let read = Tokenizer::new(parser_dialect.as_ref(), text)
+        .with_unescape(false)
+        .tokenize_with_location_into_buf(&mut tokens);
+    let mut cursor = Cursor::new(text, start);
+    let mut found = VecDeque::new();
+    let mut begin: Option<Location> = None;
+    for token in &tokens {
+        match token.token {
+            Token::SemiColon => {
+                let statement = begin
+                    .take()
+                    .map(|begin| cursor.take(begin, token.span.start));
+                cursor.move_to(token.span.end);
+                if let Some(statement) = statement {
+                    found.push_back(cursor.found(statement));
+                }
+            }
+            Token::Whitespace(_) | Token::EOF => {}
+            _ => begin = begin.or(Some(token.span.start)),
+        }
+    }
+    let unread = read.err().map(|error| error.location);
+    if let (true, Some(begin)) = (is_whole, begin.or(unread)) {
+        let statement = cursor.take_rest(begin);
+        found.push_back(cursor.found(statement));
+    }
+    found
+}
+
+/// Walks a text and knows the byte offset of the tokenizer's lines and columns (which count characters, from 1).
+struct Cursor<'a> {
+    text: &'a str,
+    start: Place,
+    byte: usize,
+    line: u64,
+    column: u64,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(text: &'a str, start: Place) -> Self {
+        Self {
+            text,
+            start,
+            byte: 0,
+            line: 1,
+            column: 1,
+        }
+    }
+
+    fn move_to(&mut self, location: Location) {
+        let mut characters = self.text[self.byte..].chars();
+        while (self.line, self.column) < (location.line, location.column) {
+            let Some(character) = characters.next() else {
+                return;
+            };
+            self.byte += character.len_utf8();
+            if character == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+        }
+    }
+
+    /// The text from `begin` to `end`.
+    fn take(&mut self, begin: Location, end: Location) -> Statement {
+        self.move_to(begin);
+        let (from, place) = (self.byte, self.place());
+        self.move_to(end);
+        self.statement(from, place)
+    }
+
+    /// The text from `begin` to the end.
+    fn take_rest(&mut self, begin: Location) -> Statement {
+        let end = Location {
+            line: u64::MAX,
+            column: u64::MAX,
+        };
+        self.take(begin, end)
+    }
+
+    fn statement(&self, from: usize, place: Place) -> Statement {
+        Statement {
+            text: self.text[from..self.byte].trim_end().to_string(),
+            line: place.line,
+            column: place.column,
+        }
+    }
+
+    fn found(&self, statement: Statement) -> Found {
+        Found {
+            statement,
+            end_byte: self.byte,
+            end: self.place(),
+        }
+    }
+
+    /// Where the cursor stands in the whole text.
+    fn place(&self) -> Place {
+        if self.line == 1 {
+            Place {
+                line: self.start.line,
+                column: self.start.column + self.column - 1,
+            }
+        } else {
+            Place {
+                line: self.start.line + self.line - 1,
+                column: self.column,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Statements, is_complete};
+    use datafusion::config::Dialect;
+
+    fn check(text: &str, expected: &[(u64, u64, &str)]) {
+        let mut statements = Statements::whole(text);
+        let mut found = vec![];
+        while let Some(statement) = statements.next(Dialect::Generic) {
+            found.push((statement.line, statement.column, statement.text));
+        }
+        let found: Vec<_> = found.iter().map(|(l, c, t)| (*l, *c, t.as_str())).collect();
+        assert_eq!(found, expected, "{text:?}");
+    }
+
+    #[test]
+    fn statements_are_cut_at_semicolons() {
+        check("", &[]);
+        check(" ; ;\n;", &[]);
+        check("SELECT 1", &[(1, 1, "SELECT 1")]);
+        check(
+            "SELECT 1;  SELECT 2 ;",
+            &[(1, 1, "SELECT 1"), (1, 12, "SELECT 2")],
+        );
+        check(
+            "\n\nSELECT\n 1;\n\n  SELECT 2",
+            &[(3, 1, "SELECT\n 1"), (6, 3, "SELECT 2")],
+        );
+    }
+
+    #[test]
+    fn semicolons_in_strings_comments_and_quotes_are_text() {
+        check(
+            "SELECT ';' AS \"a;b\"; SELECT 2",
+            &[(1, 1, "SELECT ';' AS \"a;b\""), (1, 22, "SELECT 2")],
+        );
+        check(
+            "SELECT 'it''s;'; SELECT 2",
+            &[(1, 1, "SELECT 'it''s;'"), (1, 18, "SELECT 2")],
+        );
+        check(
+            "SELECT 1; -- don't; stop\nSELECT 2",
+            &[(1, 1, "SELECT 1"), (2, 1, "SELECT 2")],
+        );
+        check(
+            "/* a; b's */ SELECT /* ; */ 1; -- end;",
+            &[(1, 14, "SELECT /* ; */ 1")],
+        );
+        check(
+            "SELECT $$a;b$$; SELECT 2",
+            &[(1, 1, "SELECT $$a;b$$"), (1, 17, "SELECT 2")],
+        );
+        check(
+            "SELECT '日本;語'; SELECT 'é'; SELECT 3",
+            &[
+                (1, 1, "SELECT '日本;語'"),
+                (1, 16, "SELECT 'é'"),
+                (1, 28, "SELECT 3"),
+            ],
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_sql_is_left_to_the_parser() {
+        check(
+            "SELECT 1; SELECT 'open",
+            &[(1, 1, "SELECT 1"), (1, 11, "SELECT 'open")],
+        );
+        check(
+            "#!/usr/bin/datafusion-aiops -f\nSELECT 1;",
+            &[(2, 1, "SELECT 1")],
+        );
+    }
+
+    #[test]
+    fn places_hold_in_the_whole_text() {
+        let mut statements = Statements::whole("SELECT 1;\n  SELECT x;");
+        statements.next(Dialect::Generic);
+        let second = statements.next(Dialect::Generic).unwrap();
+        assert_eq!(second.text_in_place(), "\n  SELECT x");
+    }
+
+    #[test]
+    fn another_dialect_reads_the_rest_again() {
+        // In the generic dialect '\' is a character, in BigQuery it escapes the quote.
+        let text = "SET d;\nSELECT 'a\\'; b'; SELECT 2";
+        let mut statements = Statements::whole(text);
+        assert_eq!(statements.next(Dialect::Generic).unwrap().text, "SET d");
+        let second = statements.next(Dialect::BigQuery).unwrap();
+        assert_eq!(
+            (second.text.as_str(), second.line()),
+            ("SELECT 'a\\'; b'", 2)
+        );
+        assert_eq!(statements.next(Dialect::BigQuery).unwrap().text, "SELECT 2");
+        assert_eq!(statements.next(Dialect::BigQuery), None);
+    }
+
+    #[test]
+    fn pushed_bits_give_the_same_statements() {
+        let text = "SELECT 1;\nSELECT ';'\n; SELECT 'é';\n\nSELECT 4";
+        let mut statements = Statements::default();
+        let mut found = vec![];
+        for line in text.split_inclusive('\n') {
+            statements.push(line);
+            while let Some(statement) = statements.next(Dialect::Generic) {
+                found.push(statement);
+            }
+        }
+        assert_eq!(found.len(), 3);
+        statements.finish();
+        found.extend(statements.next(Dialect::Generic));
+        let mut whole = Statements::whole(text);
+        for statement in found {
+            assert_eq!(Some(statement), whole.next(Dialect::Generic));
+        }
+        assert_eq!(whole.next(Dialect::Generic), None);
+    }
+
+    #[test]
+    fn a_line_is_complete_after_its_last_semicolon() {
+        for (text, expected) in [
+            ("", true),
+            ("SELECT 1;", true),
+            ("SELECT 1; -- done", true),
+            ("SELECT 1", false),
+            ("SELECT ';", false),
+            ("SELECT 1; SELECT 2", false),
+            ("-- only; a comment", true),
+        ] {
+            assert_eq!(is_complete(text, Dialect::Generic), expected, "{text}");
+        }
+    }
+}
