@@ -328,7 +328,7 @@ impl Scanner<'_> {
     fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
         if self.is_kept(word) {
-        } else if let Some(kind) = self.kind_of_plain_word(start, word, shape) {
+        } else if let Some(kind) = self.kind_of_plain_word(start, end, shape) {
             self.push(start, end, kind);
         } else if word.len() <= 5 && !self.found.is_empty() {
             self.join_unit(start, end);
@@ -347,12 +347,23 @@ impl Scanner<'_> {
         self.is_blank(self.words[0].end, start) && is_such(self.text(self.words[0]))
     }
 
-    fn kind_of_plain_word(&self, start: usize, word: &[u8], shape: Shape) -> Option<Kind> {
+    /// Whether a literal such as `null` stands as a value: behind `=`, a bracket, a quote or the like, or with no word
+    /// behind it. In "null value in column" it is a word like others.
+    fn is_value(&self, start: usize, end: usize) -> bool {
+        let before = self.line[..start].iter().rfind(|&&byte| !is_white(byte));
+        let behind = self.line[end..].iter().find(|&&byte| !is_white(byte));
+        before.is_some_and(|byte| {
+            matches!(byte, b'=' | b':' | b'(' | b'[' | b'{' | b',' | b'"' | b'\'')
+        }) || behind.is_none_or(|&byte| is_border(byte) && !is_cjk_lead(byte) && byte != b'<')
+    }
+
+    fn kind_of_plain_word(&self, start: usize, end: usize, shape: Shape) -> Option<Kind> {
+        let word = &self.line[start..end];
         if self.name_at == start && !words::is_no_name(word) {
             return Some(Kind::User);
         }
         match word.len() {
-            3..=5 if words::is_literal(word) => Some(Kind::Bool),
+            3..=5 if words::is_literal(word) => self.is_value(start, end).then_some(Kind::Bool),
             4 | 5 | 13 if words::is_known_account(word) => self
                 .follows(start, |word| {
                     matches!(word, b"for" | b"by" | b"as" | b"user")
