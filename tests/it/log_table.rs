@@ -1,11 +1,14 @@
 //! STORED AS LOG through SQL.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::object_store::memory::InMemory;
+use datafusion::object_store::{ObjectStore, ObjectStoreExt};
 use datafusion::prelude::SessionContext;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -803,6 +806,87 @@ async fn hive_partitions() {
             &clash,
             "Column day is a partition column and a column of the log lines too",
         )
+        .await;
+}
+
+#[tokio::test]
+async fn object_stores() {
+    let (text, expected) = many_events();
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let gz = gzip(&[b"2026-01-01 packed"]).await;
+    store
+        .put(&"logs/a.log".into(), text.into_bytes().into())
+        .await
+        .unwrap();
+    store.put(&"logs/b.log.gz".into(), gz.into()).await.unwrap();
+    let fixture = Fixture::new(&[]);
+    fixture
+        .context
+        .register_object_store(&"mem://bucket".parse().unwrap(), store);
+    fixture
+        .run("SET datafusion.execution.target_partitions = 5")
+        .await;
+    fixture
+        .run("SET datafusion.optimizer.repartition_file_min_size = 1")
+        .await;
+    let create = "CREATE OR REPLACE EXTERNAL TABLE t STORED AS LOG LOCATION";
+    let options = "OPTIONS (multiline_start '^2026-', 'aws.region' 'eu-1')";
+    fixture
+        .run(&format!("{create} 'mem://bucket/logs/*.log' {options}"))
+        .await;
+    let mut rows = fixture.run("SELECT message FROM t").await;
+    rows.sort();
+    assert_eq!(rows, expected);
+    fixture
+        .run(&format!("{create} 'mem://bucket/logs/' {options}"))
+        .await;
+    fixture
+        .check(
+            "SELECT file, count(*) FROM t GROUP BY file ORDER BY file",
+            &["logs/a.log|3000", "logs/b.log.gz|1"],
+        )
+        .await;
+    let missing = format!("{create} 'mem://bucket/missing/'");
+    fixture
+        .check_error(&missing, "No log file at 'mem://bucket/missing/'")
+        .await;
+}
+
+#[tokio::test]
+async fn a_declared_order_is_used() {
+    let fixture = Fixture::new(&[("a.log", b"2026-01-01 a\n2026-01-02 b\n")]);
+    let options = r"WITH ORDER (ts ASC) OPTIONS (pattern '^(?<ts>\S+) ')";
+    fixture.create("a.log", "(ts TIMESTAMP)", options).await;
+    let plan = fixture
+        .run("EXPLAIN FORMAT INDENT SELECT ts, message FROM t ORDER BY ts")
+        .await
+        .join("\n");
+    assert!(
+        plan.contains("output_ordering=[ts@") && !plan.contains("SortExec"),
+        "{plan}"
+    );
+    fixture
+        .check(
+            "SELECT message FROM t ORDER BY ts",
+            &["2026-01-01 a", "2026-01-02 b"],
+        )
+        .await;
+}
+
+/// Many events of 1 MiB do not come in one batch.
+#[tokio::test]
+async fn batches_of_long_events_are_short() {
+    let line = "x".repeat(1 << 20) + "\n";
+    let fixture = Fixture::new(&[("a.log", line.repeat(40).as_bytes())]);
+    fixture.create("a.log", "", "").await;
+    let batches = fixture.batches("SELECT message FROM t").await;
+    let n_rows: Vec<_> = batches.iter().map(RecordBatch::num_rows).collect();
+    assert!(
+        n_rows.iter().sum::<usize>() == 40 && n_rows.iter().all(|n_rows| *n_rows <= 17),
+        "{n_rows:?}"
+    );
+    fixture
+        .check("SELECT truncated FROM aiops_scans()", &["0"])
         .await;
 }
 

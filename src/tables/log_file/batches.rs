@@ -20,6 +20,10 @@ use crate::tables::log_file::spec::LogSpec;
 use crate::tables::log_file::string_column::Text;
 use crate::tables::log_file::text_rows::TextRows;
 
+/// A batch ends after this many blocks (16 MiB of text), full or not: its rows keep the blocks alive, and with events of
+/// 1 MiB a batch of DataFusion's 8,192 rows would be 8 GiB.
+const MAX_BLOCKS_PER_BATCH: usize = 16;
+
 /// The columns made of the text of the events.
 #[derive(Debug)]
 enum Content {
@@ -38,6 +42,8 @@ pub(crate) struct BatchBuilder {
     /// The line numbers of the batch, if they are asked for.
     line_numbers: Option<Vec<i64>>,
     n_rows: usize,
+    /// Blocks used up since the batch began.
+    n_blocks: usize,
     batch_rows: usize,
     counts: Counts,
     ready: Vec<Result<RecordBatch>>,
@@ -83,6 +89,7 @@ impl BatchBuilder {
             file: StringViewArray::from_iter_values([file]),
             line_numbers: numbers_lines.then(Vec::new),
             n_rows: 0,
+            n_blocks: 0,
             batch_rows: batch_rows.max(1),
             counts: Counts::default(),
             ready: Vec::new(),
@@ -135,6 +142,10 @@ impl BatchBuilder {
             Content::Text(rows) => rows.end_block(),
             Content::Json(rows) => rows.end_block(),
         }
+        self.n_blocks += 1;
+        if self.n_blocks == MAX_BLOCKS_PER_BATCH {
+            self.finish_batch();
+        }
     }
 
     /// Makes a batch of the rows that are left.
@@ -144,6 +155,7 @@ impl BatchBuilder {
             self.ready.push(batch);
             self.n_rows = 0;
         }
+        self.n_blocks = 0;
     }
 
     /// The batches made since the last call.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, Result, TableReference, plan_err};
 use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::cache::TableScopedPath;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{Error as StoreError, ObjectMeta, ObjectStore};
 use futures::TryStreamExt;
@@ -63,6 +64,7 @@ impl Locations {
             .config_options()
             .execution
             .listing_table_ignore_subdirectory;
+        forget_listed_files(session, &self.urls);
         let mut files = BTreeMap::new();
         for url in &self.urls {
             let listed = match url.list_all_files(session, store.as_ref(), "").await {
@@ -91,6 +93,17 @@ impl Locations {
         self.urls
             .iter()
             .any(|url| wants(url, path, ignores_folders_below))
+    }
+}
+
+/// DataFusion keeps the list of a table's files for the session. Log folders change all the time: list them anew.
+pub(crate) fn forget_listed_files(session: &dyn Session, urls: &[ListingTableUrl]) {
+    let Some(cache) = session.runtime_env().cache_manager.get_list_files_cache() else {
+        return;
+    };
+    for url in urls {
+        let (table, path) = (url.get_table_ref().clone(), url.prefix().clone());
+        cache.remove(&TableScopedPath { table, path });
     }
 }
 

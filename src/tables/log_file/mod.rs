@@ -4,7 +4,22 @@
 //! `message` (the text of the event, never NULL), `file` (its path), `line_number` (of its first line, from 1). With the
 //! option `pattern` its named groups are columns before these, with `format 'json'` the fields of the objects are.
 //! A group named `ts`, `time`, `timestamp` or `datetime` is a timestamp in UTC; a column list in CREATE says otherwise, or
-//! gives other groups a type. Options: see [`options`].
+//! gives other groups a type. A field or group `message` is the column `message`.
+//!
+//! # Options
+//! | option | value |
+//! | --- | --- |
+//! | `format` | `'text'` (default), or `'json'`: one object a line |
+//! | `pattern` | a regex with named groups `(?<level>[A-Z]+)`: each is a column |
+//! | `timestamp_format` | strftime, for times that are not ISO 8601: `'%b %e %H:%M:%S'` |
+//! | `timezone` | of times that name none: an offset `'+08:00'` or a zone name; default UTC |
+//! | `multiline_start` | a regex: a line that matches starts an event, others belong to the event before |
+//! | `multiline` | `'indent'`: a line that begins with white space belongs to the event before |
+//! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
+//!
+//! # JSON
+//! Fields that are not declared are inferred from the first 1,000 lines of the files. A line that is no object is a row
+//! with its text as `message`; a value that does not fit its column is NULL. Both are counted, neither is an error.
 //!
 //! # The pattern
 //! A Rust `regex`, matched against the whole event; `.` does not match a line end. If the group `message` ends with the

@@ -8,28 +8,16 @@ use datafusion::catalog::{ScanArgs, ScanResult, Session, TableProvider};
 use datafusion::common::{Constraints, Result, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::ListingTable;
-use datafusion::execution::cache::TableScopedPath;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
+
+use crate::tables::log_file::locations::forget_listed_files;
 
 /// The table.
 #[derive(Debug)]
 pub(crate) struct LogTable {
     pub(crate) listing: ListingTable,
-}
-
-impl LogTable {
-    /// DataFusion keeps the list of a table's files for the session. Log folders change all the time: list them anew.
-    fn forget_listed_files(&self, session: &dyn Session) {
-        let Some(cache) = session.runtime_env().cache_manager.get_list_files_cache() else {
-            return;
-        };
-        for url in self.listing.table_paths() {
-            let (table, path) = (url.get_table_ref().clone(), url.prefix().clone());
-            cache.remove(&TableScopedPath { table, path });
-        }
-    }
 }
 
 #[async_trait]
@@ -64,7 +52,7 @@ impl TableProvider for LogTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.forget_listed_files(session);
+        forget_listed_files(session, self.listing.table_paths());
         self.listing.scan(session, projection, filters, limit).await
     }
 
@@ -73,7 +61,7 @@ impl TableProvider for LogTable {
         session: &dyn Session,
         args: ScanArgs<'a>,
     ) -> Result<ScanResult> {
-        self.forget_listed_files(session);
+        forget_listed_files(session, self.listing.table_paths());
         self.listing.scan_with_args(session, args).await
     }
 

@@ -172,7 +172,7 @@ mod tests {
         let reader = TimestampReader::try_new(format, timezone).unwrap();
         let got = reader
             .read(text, written)
-            .map(|ns| DateTime::from_timestamp_nanos(ns));
+            .map(DateTime::from_timestamp_nanos);
         let expected = expected.map(|text| DateTime::parse_from_rfc3339(text).unwrap().to_utc());
         assert_eq!(got, expected, "{text:?} as {format:?} in {timezone:?}");
     }
