@@ -497,6 +497,22 @@ async fn json_declared() {
 }
 
 #[tokio::test]
+async fn json_whole_numbers_are_never_rounded() {
+    let lines = b"{\"n\": 1.5}\n{\"n\": 2.0}\n{\"n\": 7e2}\n{\"n\": \"8\"}\n{\"n\": 99999999999}\n{\"n\": true}\n{\"n\": [1]}\n{}";
+    let fixture = Fixture::new(&[("a.json", lines)]);
+    fixture
+        .create("a.json", "(n INT)", "OPTIONS (format 'json')")
+        .await;
+    let sql = "SELECT n FROM t ORDER BY line_number";
+    fixture
+        .check(sql, &["∅", "2", "700", "8", "∅", "∅", "∅", "∅"])
+        .await;
+    fixture
+        .check("SELECT uncast, unmatched FROM aiops_scans()", &["4|0"])
+        .await;
+}
+
+#[tokio::test]
 async fn json_of_many_batches() {
     let mut text = String::new();
     for i in 0..3000 {

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, StringViewArray, StringViewBuilder,
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
 };
 use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::json::ReaderBuilder;
 use datafusion::arrow::json::reader::Decoder;
@@ -40,6 +41,8 @@ pub(crate) struct JsonRows {
 enum JsonColumn {
     Message,
     Field,
+    /// A whole number. arrow-json would make 1 of 1.5 without a word, so it is read as text.
+    Whole(DataType),
     Time(DataType),
 }
 
@@ -57,6 +60,9 @@ impl JsonRows {
                 (ColumnSource::Message, _) => (JsonColumn::Message, DataType::Utf8View),
                 (ColumnSource::Field, DataType::Timestamp(..)) => {
                     (JsonColumn::Time(data_type.clone()), DataType::Utf8View)
+                }
+                (ColumnSource::Field, data_type) if is_within_i64(data_type) => {
+                    (JsonColumn::Whole(data_type.clone()), DataType::Utf8View)
                 }
                 (ColumnSource::Field, _) => (JsonColumn::Field, data_type.clone()),
                 _ => continue,
@@ -103,6 +109,13 @@ impl JsonRows {
         let finish = |(column, array): (&JsonColumn, &ArrayRef)| match column {
             JsonColumn::Field => Ok(Arc::clone(array)),
             JsonColumn::Message => Ok(messages(array.as_string_view(), &lines)),
+            JsonColumn::Whole(data_type) => {
+                let texts = array.as_string_view();
+                let numbers: Int64Array = texts.iter().map(|text| whole_number(text?)).collect();
+                let numbers = cast(&numbers, data_type)?;
+                counts.uncast += numbers.null_count().saturating_sub(texts.null_count()) as u64;
+                Ok(numbers)
+            }
             JsonColumn::Time(data_type) => {
                 let texts = array.as_string_view();
                 let times = texts
@@ -120,6 +133,24 @@ impl JsonRows {
             .map(finish)
             .collect()
     }
+}
+
+fn is_within_i64(data_type: &DataType) -> bool {
+    data_type.is_integer() && *data_type != DataType::UInt64
+}
+
+/// `7`, and also `7.0` and `7e2`, but not `7.5`.
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        // Beyond 2^53 a float does not tell one whole number from the next.
+        let number: f64 = text
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.abs() < 9_007_199_254_740_992.0)?;
+        let is_whole = number.trunc().to_bits() == number.to_bits();
+        is_whole.then(|| format!("{number:.0}").parse().ok())?
+    })
 }
 
 /// The field `message` where there is one, else the line.
