@@ -1,6 +1,7 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
+use crate::tables::log_file;
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -31,5 +32,6 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
     register_all(&mut *state)?;
+    log_file::register(&mut state);
     Ok(())
 }

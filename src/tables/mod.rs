@@ -1,1 +1,3 @@
 //! Where rows come from and go to.
+
+pub(crate) mod log_file;

@@ -1,0 +1,186 @@
+//! The columns of a log table: what each is called, its type, and where its values come from.
+//!
+//! Text: the named groups of the pattern in order, then `message`, `file`, `line_number`. JSON: the fields of the objects,
+//! then `message`, `file`, `line_number`, where a field of that name in the objects takes the place of ours.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::arrow::compute::can_cast_types;
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit,
+};
+use datafusion::common::{Result, plan_err};
+use regex::Regex;
+
+/// The columns that every table has.
+pub(crate) const MESSAGE: &str = "message";
+const FILE: &str = "file";
+const LINE_NUMBER: &str = "line_number";
+
+/// Where the values of a column come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ColumnSource {
+    /// The text of the event, the group `message`, or the field `message` of the object.
+    Message,
+    /// The path of the file.
+    File,
+    /// The number of the event's first line in its file.
+    LineNumber,
+    /// The group of the pattern with this index.
+    Group(usize),
+    /// The field of the object that has the name of the column.
+    Field,
+}
+
+/// The columns of a table without its partition columns.
+#[derive(Debug, Clone)]
+pub(crate) struct LogColumns {
+    pub(crate) schema: SchemaRef,
+    pub(crate) sources: Vec<ColumnSource>,
+}
+
+/// Whether a TEXT column of this name is read as a time.
+pub(crate) fn is_time_name(name: &str) -> bool {
+    ["ts", "time", "timestamp", "datetime", "@timestamp"]
+        .iter()
+        .any(|time| time.eq_ignore_ascii_case(name))
+}
+
+/// The type of a time that nobody declared.
+pub(crate) fn time_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
+}
+
+impl LogColumns {
+    /// The columns of a text table.
+    ///
+    /// # Errors
+    /// A declared column that the table does not have or that cannot have its type, or a group named as our own columns.
+    pub(crate) fn of_text(pattern: Option<&Regex>, declared: &Fields) -> Result<Self> {
+        let mut columns = Vec::new();
+        let groups = pattern
+            .into_iter()
+            .flat_map(|regex| regex.capture_names().enumerate());
+        for (index, name) in groups {
+            match name {
+                None | Some(MESSAGE) => {}
+                Some(FILE | LINE_NUMBER) => {
+                    return plan_err!(
+                        "A group of the pattern cannot be named file or line_number, since the table has these \
+                         columns already: rename the group"
+                    );
+                }
+                Some(name) => {
+                    let data_type = group_type(name, declared)?;
+                    columns.push((
+                        Field::new(name, data_type, true),
+                        ColumnSource::Group(index),
+                    ));
+                }
+            }
+        }
+        columns.extend(own_columns());
+        check_declared(declared, &columns)?;
+        Ok(Self::new(columns))
+    }
+
+    /// The columns of a JSON table with these fields.
+    ///
+    /// # Errors
+    /// A field `message` that is not TEXT.
+    pub(crate) fn of_json(fields: &Fields) -> Result<Self> {
+        let mut columns = Vec::new();
+        for field in fields.iter().filter(|field| field.name() != MESSAGE) {
+            columns.push((
+                field.as_ref().clone().with_nullable(true),
+                ColumnSource::Field,
+            ));
+        }
+        if let Some((_, field)) = fields.find(MESSAGE) {
+            check_own_type(field, &DataType::Utf8View)?;
+        }
+        let names: HashSet<String> = fields.iter().map(|field| field.name().clone()).collect();
+        let is_free = |name: &str| name == MESSAGE || !names.contains(name);
+        columns.extend(
+            own_columns()
+                .into_iter()
+                .filter(|(field, _)| is_free(field.name())),
+        );
+        Ok(Self::new(columns))
+    }
+
+    fn new(columns: Vec<(Field, ColumnSource)>) -> Self {
+        let (fields, sources): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        Self {
+            schema: Arc::new(Schema::new(fields)),
+            sources,
+        }
+    }
+}
+
+fn own_columns() -> [(Field, ColumnSource); 3] {
+    [
+        (
+            Field::new(MESSAGE, DataType::Utf8View, false),
+            ColumnSource::Message,
+        ),
+        (
+            Field::new(FILE, DataType::Utf8View, false),
+            ColumnSource::File,
+        ),
+        (
+            Field::new(LINE_NUMBER, DataType::Int64, false),
+            ColumnSource::LineNumber,
+        ),
+    ]
+}
+
+fn group_type(name: &str, declared: &Fields) -> Result<DataType> {
+    let Some((_, field)) = declared.find(name) else {
+        return Ok(if is_time_name(name) {
+            time_type()
+        } else {
+            DataType::Utf8View
+        });
+    };
+    let data_type = field.data_type();
+    if data_type.is_nested() || !can_cast_types(&DataType::Utf8View, data_type) {
+        return plan_err!(
+            "Column {name} cannot be {data_type}: a group of the pattern is text, which cannot become that. \
+             Declare it TEXT and convert it in the query"
+        );
+    }
+    Ok(data_type.clone())
+}
+
+fn check_declared(declared: &Fields, columns: &[(Field, ColumnSource)]) -> Result<()> {
+    for field in declared {
+        let Some((own, source)) = columns.iter().find(|(own, _)| own.name() == field.name()) else {
+            let names: Vec<_> = columns.iter().map(|(own, _)| own.name().as_str()).collect();
+            return plan_err!(
+                "Column {} is declared, but the table has no such column: it has {}. A column of a text log is a \
+                 named group (?<{}>…) of the option pattern; for JSON lines write format 'json'",
+                field.name(),
+                names.join(", "),
+                field.name()
+            );
+        };
+        if !matches!(source, ColumnSource::Group(_)) {
+            check_own_type(field, own.data_type())?;
+        }
+    }
+    Ok(())
+}
+
+fn check_own_type(field: &FieldRef, own: &DataType) -> Result<()> {
+    let both_text = field.data_type().is_string() && own.is_string();
+    if both_text || field.data_type() == own {
+        return Ok(());
+    }
+    plan_err!(
+        "Column {} is always {own}, it cannot be declared as {}: leave it out of the column list",
+        field.name(),
+        field.data_type()
+    )
+}

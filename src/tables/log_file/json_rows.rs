@@ -1,0 +1,276 @@
+//! Events as rows of a JSON table: one object a line, read by arrow-json.
+//!
+//! A batch is decoded at once. If something in it does not fit, it is decoded again from parsed values: lines that are no
+//! object become a row of NULLs, and a value that does not fit its column becomes NULL. Both are counted, and no line ever
+//! fails the scan. In a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
+};
+use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::json::ReaderBuilder;
+use datafusion::arrow::json::reader::Decoder;
+use datafusion::common::{Result, internal_datafusion_err, internal_err};
+use serde_json::{Map, Value};
+
+use crate::tables::log_file::columns::ColumnSource;
+use crate::tables::log_file::counters::Counts;
+use crate::tables::log_file::string_column::{StringColumn, Text};
+use crate::tables::log_file::text_rows::time_array;
+use crate::tables::log_file::timestamp::TimestampReader;
+
+/// Builds the columns of a query that come from the objects.
+#[derive(Debug)]
+pub(crate) struct JsonRows {
+    /// The lines of the batch.
+    lines: StringColumn,
+    columns: Vec<JsonColumn>,
+    /// What arrow-json is asked for, in the order of `columns`: times are read as text.
+    schema: SchemaRef,
+    timestamps: TimestampReader,
+    /// When the file was last written.
+    written: DateTime<Utc>,
+}
+
+#[derive(Debug)]
+enum JsonColumn {
+    Message,
+    Field,
+    /// A whole number. arrow-json would make 1 of 1.5 without a word, so it is read as text.
+    Whole(DataType),
+    Time(DataType),
+}
+
+impl JsonRows {
+    /// Rows for these columns (name, source, type); those that are not made of the object are left to others.
+    pub(crate) fn new<'a>(
+        columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)>,
+        timestamps: &TimestampReader,
+        written: DateTime<Utc>,
+    ) -> Self {
+        let mut kinds = Vec::new();
+        let mut fields = Vec::new();
+        for (name, source, data_type) in columns {
+            let (kind, read_as) = match (source, data_type) {
+                (ColumnSource::Message, _) => (JsonColumn::Message, DataType::Utf8View),
+                (ColumnSource::Field, DataType::Timestamp(..)) => {
+                    (JsonColumn::Time(data_type.clone()), DataType::Utf8View)
+                }
+                (ColumnSource::Field, data_type) if is_within_i64(data_type) => {
+                    (JsonColumn::Whole(data_type.clone()), DataType::Utf8View)
+                }
+                (ColumnSource::Field, _) => (JsonColumn::Field, data_type.clone()),
+                _ => continue,
+            };
+            kinds.push(kind);
+            fields.push(Field::new(name, read_as, true));
+        }
+        Self {
+            lines: StringColumn::new(),
+            columns: kinds,
+            schema: Arc::new(Schema::new(fields)),
+            timestamps: timestamps.clone(),
+            written,
+        }
+    }
+
+    /// Whether the text of the lines is not needed at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    pub(crate) fn end_block(&mut self) {
+        self.lines.end_block();
+    }
+
+    /// Appends a line.
+    pub(crate) fn push(&mut self, line: Text<'_>, block: &Buffer) {
+        self.lines.push(line, block);
+    }
+
+    /// The columns, in the order in which they were asked for.
+    ///
+    /// # Errors
+    /// When arrow-json refuses what it accepted before.
+    pub(crate) fn finish(&mut self, counts: &mut Counts) -> Result<Vec<ArrayRef>> {
+        let lines = self.lines.finish();
+        let batch = match decode_lines(&self.schema, &lines, counts) {
+            Some(batch) => batch,
+            None => decode_values(&self.schema, &lines, counts)?,
+        };
+        if batch.num_rows() != lines.len() {
+            return internal_err!("{} lines became {} rows", lines.len(), batch.num_rows());
+        }
+        let finish = |(column, array): (&JsonColumn, &ArrayRef)| match column {
+            JsonColumn::Field => Ok(Arc::clone(array)),
+            JsonColumn::Message => Ok(messages(array.as_string_view(), &lines)),
+            JsonColumn::Whole(data_type) => {
+                let texts = array.as_string_view();
+                let numbers: Int64Array = texts.iter().map(|text| whole_number(text?)).collect();
+                let numbers = cast(&numbers, data_type)?;
+                counts.uncast += numbers.null_count().saturating_sub(texts.null_count()) as u64;
+                Ok(numbers)
+            }
+            JsonColumn::Time(data_type) => {
+                let texts = array.as_string_view();
+                let times = texts
+                    .iter()
+                    .map(|text| self.timestamps.read(text?, self.written));
+                let times: Vec<_> = times.collect();
+                let missing = times.iter().filter(|time| time.is_none()).count();
+                counts.uncast += missing.saturating_sub(texts.null_count()) as u64;
+                time_array(times, data_type)
+            }
+        };
+        self.columns
+            .iter()
+            .zip(batch.columns())
+            .map(finish)
+            .collect()
+    }
+}
+
+fn is_within_i64(data_type: &DataType) -> bool {
+    data_type.is_integer() && *data_type != DataType::UInt64
+}
+
+/// `7`, and also `7.0` and `7e2`, but not `7.5`.
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        // Beyond 2^53 a float does not tell one whole number from the next.
+        let number: f64 = text
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.abs() < 9_007_199_254_740_992.0)?;
+        let is_whole = number.trunc().to_bits() == number.to_bits();
+        is_whole.then(|| format!("{number:.0}").parse().ok())?
+    })
+}
+
+/// The field `message` where there is one, else the line.
+fn messages(fields: &StringViewArray, lines: &StringViewArray) -> ArrayRef {
+    if fields.null_count() == 0 {
+        return Arc::new(fields.clone());
+    }
+    if fields.null_count() == fields.len() {
+        return Arc::new(lines.clone());
+    }
+    let mut builder = StringViewBuilder::with_capacity(lines.len());
+    for (field, line) in fields.iter().zip(lines) {
+        builder.append_option(field.or(line));
+    }
+    Arc::new(builder.finish())
+}
+
+/// A decoder for rows of `schema`.
+///
+/// # Errors
+/// When arrow-json cannot read a type of the schema.
+pub(crate) fn decoder(schema: &SchemaRef, n_rows: usize) -> Result<Decoder> {
+    let builder = ReaderBuilder::new(Arc::clone(schema)).with_coerce_primitive(true);
+    Ok(builder.with_batch_size(n_rows + 1).build_decoder()?)
+}
+
+/// The fast path: `None` if any line is not exactly one object, or any value does not fit.
+fn decode_lines(
+    schema: &SchemaRef,
+    lines: &StringViewArray,
+    counts: &mut Counts,
+) -> Option<RecordBatch> {
+    let mut decoder = decoder(schema, lines.len()).ok()?;
+    let mut unmatched = 0;
+    for (row_idx, line) in lines.iter().enumerate() {
+        let mut object = line.unwrap_or_default().trim();
+        // Plain text between JSON lines is common (a start-up banner, a stack trace): it stays on this path.
+        if !object.starts_with('{') {
+            object = "{}";
+            unmatched += 1;
+        }
+        let n_bytes = decoder.decode(object.as_bytes()).ok()?;
+        let is_one_object = n_bytes == object.len()
+            && !decoder.has_partial_record()
+            && decoder.len() == row_idx + 1;
+        if !is_one_object {
+            return None;
+        }
+    }
+    let batch = decoder.flush().ok()??;
+    counts.unmatched += unmatched;
+    Some(batch)
+}
+
+/// The slow path: value by value where it must be.
+fn decode_values(
+    schema: &SchemaRef,
+    lines: &StringViewArray,
+    counts: &mut Counts,
+) -> Result<RecordBatch> {
+    let mut rows = Vec::with_capacity(lines.len());
+    for line in lines {
+        let row = match serde_json::from_str(line.unwrap_or_default()) {
+            Ok(Value::Object(object)) => wanted_fields(object, schema),
+            _ => {
+                counts.unmatched += 1;
+                Map::new()
+            }
+        };
+        rows.push(row);
+    }
+    clear_what_does_not_fit(schema, &mut rows, counts)?;
+    decode_rows(schema, &rows)
+}
+
+fn decode_rows(schema: &SchemaRef, rows: &[Map<String, Value>]) -> Result<RecordBatch> {
+    let mut decoder = decoder(schema, rows.len())?;
+    decoder.serialize(rows)?;
+    let batch = decoder.flush()?;
+    batch.ok_or_else(|| internal_datafusion_err!("{} JSON objects became no batch", rows.len()))
+}
+
+fn wanted_fields(object: Map<String, Value>, schema: &SchemaRef) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in object {
+        let Ok(field) = schema.field_with_name(&name) else {
+            continue;
+        };
+        let is_text = field.data_type().is_string();
+        let value = match value {
+            Value::Object(_) | Value::Array(_) if is_text => Value::String(value.to_string()),
+            other => other,
+        };
+        fields.insert(name, value);
+    }
+    fields
+}
+
+/// Finds the rows that do not decode by halving, and in them the values that do not.
+fn clear_what_does_not_fit(
+    schema: &SchemaRef,
+    rows: &mut [Map<String, Value>],
+    counts: &mut Counts,
+) -> Result<()> {
+    if rows.is_empty() || decode_rows(schema, rows).is_ok() {
+        return Ok(());
+    }
+    if rows.len() > 1 {
+        let (left, right) = rows.split_at_mut(rows.len() / 2);
+        clear_what_does_not_fit(schema, left, counts)?;
+        return clear_what_does_not_fit(schema, right, counts);
+    }
+    for row in rows {
+        for (name, value) in row.iter_mut() {
+            let alone = Map::from_iter([(name.clone(), value.clone())]);
+            if decode_rows(schema, &[alone]).is_err() {
+                *value = Value::Null;
+                counts.uncast += 1;
+            }
+        }
+    }
+    Ok(())
+}

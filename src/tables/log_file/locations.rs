@@ -1,0 +1,167 @@
+//! The locations of a log table: files, globs, folders, object store URLs.
+//!
+//! DataFusion lists them; this adds globs in URLs, and leaves out what a shell would leave out: hidden files and folders,
+//! unless they are named or the glob asks for them, and files in folders below that a glob does not name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::Session;
+use datafusion::common::{DataFusionError, Result, TableReference, plan_err};
+use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::cache::TableScopedPath;
+use datafusion::object_store::path::Path;
+use datafusion::object_store::{Error as StoreError, ObjectMeta, ObjectStore};
+use futures::TryStreamExt;
+
+use crate::tables::log_file::blocks::Compression;
+
+/// Checked locations, all on one object store.
+#[derive(Debug, Clone)]
+pub(crate) struct Locations {
+    urls: Vec<ListingTableUrl>,
+}
+
+impl Locations {
+    /// Parses the locations of a CREATE.
+    ///
+    /// # Errors
+    /// A location that is no path or URL, none at all, or two object stores.
+    pub(crate) fn try_new(locations: &[String], table: &TableReference) -> Result<Self> {
+        let parse = |location: &String| Ok(parse_url(location)?.with_table_ref(table.clone()));
+        let urls = locations.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        let Some(first) = urls.first() else {
+            return plan_err!(
+                "STORED AS LOG needs a LOCATION: a file, a folder, a glob or an object store URL"
+            );
+        };
+        let store = first.object_store();
+        if let Some(other) = urls.iter().find(|url| url.object_store() != store) {
+            return plan_err!(
+                "All locations of a table must be on the same object store, got {} and {}: \
+                 make two tables and join them with UNION ALL",
+                store.as_str(),
+                other.object_store().as_str()
+            );
+        }
+        Ok(Self { urls })
+    }
+
+    pub(crate) fn urls(&self) -> &[ListingTableUrl] {
+        &self.urls
+    }
+
+    /// The files at the locations, by path.
+    ///
+    /// # Errors
+    /// A location without a file, or a file whose compression is not read.
+    pub(crate) async fn files(
+        &self,
+        session: &dyn Session,
+        store: &Arc<dyn ObjectStore>,
+    ) -> Result<Vec<ObjectMeta>> {
+        let ignores_folders_below = session
+            .config_options()
+            .execution
+            .listing_table_ignore_subdirectory;
+        forget_listed_files(session, &self.urls);
+        let mut files = BTreeMap::new();
+        for url in &self.urls {
+            let listed = match url.list_all_files(session, store.as_ref(), "").await {
+                Ok(listed) => listed.try_collect::<Vec<_>>().await,
+                Err(error) => Err(error),
+            };
+            let listed = match listed {
+                Err(error) if !is_not_found(&error) => return Err(error),
+                listed => listed.unwrap_or_default(),
+            };
+            let is_wanted = |file: &ObjectMeta| wants(url, &file.location, ignores_folders_below);
+            let found: Vec<_> = listed.into_iter().filter(is_wanted).collect();
+            if found.is_empty() {
+                return no_file(url);
+            }
+            for file in found {
+                Compression::of(&file.location)?;
+                files.insert(file.location.clone(), file);
+            }
+        }
+        Ok(files.into_values().collect())
+    }
+
+    /// Whether a listed file belongs to the table.
+    pub(crate) fn want(&self, path: &Path, ignores_folders_below: bool) -> bool {
+        self.urls
+            .iter()
+            .any(|url| wants(url, path, ignores_folders_below))
+    }
+}
+
+/// DataFusion keeps the list of a table's files for the session. Log folders change all the time: list them anew.
+pub(crate) fn forget_listed_files(session: &dyn Session, urls: &[ListingTableUrl]) {
+    let Some(cache) = session.runtime_env().cache_manager.get_list_files_cache() else {
+        return;
+    };
+    for url in urls {
+        let (table, path) = (url.get_table_ref().clone(), url.prefix().clone());
+        cache.remove(&TableScopedPath { table, path });
+    }
+}
+
+fn wants(url: &ListingTableUrl, path: &Path, ignores_folders_below: bool) -> bool {
+    if url.prefix() == path {
+        return true;
+    }
+    let Some(segments) = url.strip_prefix(path) else {
+        return false;
+    };
+    let segments: Vec<&str> = segments.collect();
+    let glob = url.get_glob().as_ref().map_or("", |glob| glob.as_str());
+    let asks_for_hidden = glob.split('/').any(|segment| segment.starts_with('.'));
+    let is_hidden = segments.iter().any(|segment| segment.starts_with('.'));
+    let depth = segments
+        .iter()
+        .filter(|segment| !segment.contains('='))
+        .count();
+    let is_too_deep = ignores_folders_below && !glob.is_empty() && depth > 1;
+    url.contains(path, ignores_folders_below) && (asks_for_hidden || !is_hidden) && !is_too_deep
+}
+
+/// Globs work in paths; this makes them work in URLs too.
+fn parse_url(location: &str) -> Result<ListingTableUrl> {
+    if let Some((scheme, path)) = location.split_once("://")
+        && let Some(at) = path.find(['*', '['])
+        && let Some(slash) = path[..at].rfind('/')
+    {
+        let folder = format!("{scheme}://{}", &path[..=slash]);
+        return ListingTableUrl::parse(folder)?.with_glob(&path[slash + 1..]);
+    }
+    ListingTableUrl::parse(location)
+}
+
+fn no_file<T>(url: &ListingTableUrl) -> Result<T> {
+    let place = match url.scheme() {
+        "file" => format!("/{}", url.prefix()),
+        _ => url.as_str().to_string(),
+    };
+    match url.get_glob() {
+        Some(glob) if glob.as_str().contains('/') => plan_err!(
+            "No log file at '{place}' that matches the glob '{glob}'. A glob that names folders needs \
+             SET datafusion.execution.listing_table_ignore_subdirectory = false"
+        ),
+        Some(glob) => plan_err!(
+            "No log file at '{place}' that matches the glob '{glob}'. LOCATION takes a file, a folder \
+             ('/var/log/app/') or a glob ('/var/log/app/*.log')"
+        ),
+        None => plan_err!(
+            "No log file at '{place}': there is no such file, or the folder is missing or empty. LOCATION takes \
+             a file, a folder ('/var/log/app/') or a glob ('/var/log/app/*.log')"
+        ),
+    }
+}
+
+fn is_not_found(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ObjectStore(error) => matches!(**error, StoreError::NotFound { .. }),
+        _ => false,
+    }
+}

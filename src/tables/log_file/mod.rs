@@ -1,0 +1,75 @@
+//! Log files as a table: `CREATE EXTERNAL TABLE t STORED AS LOG LOCATION '/var/log/app/*.log'`.
+//!
+//! # Columns
+//! `message` (the text of the event, never NULL), `file` (its path), `line_number` (of its first line, from 1). With the
+//! option `pattern` its named groups are columns before these, with `format 'json'` the fields of the objects are.
+//! A group named `ts`, `time`, `timestamp` or `datetime` is a timestamp in UTC; a column list in CREATE says otherwise, or
+//! gives other groups a type. A field or group `message` is the column `message`.
+//!
+//! # Options
+//! | option | value |
+//! | --- | --- |
+//! | `format` | `'text'` (default), or `'json'`: one object a line |
+//! | `pattern` | a regex with named groups `(?<level>[A-Z]+)`: each is a column |
+//! | `timestamp_format` | strftime, for times that are not ISO 8601: `'%b %e %H:%M:%S'` |
+//! | `timezone` | of times that name none: an offset `'+08:00'` or a zone name; default UTC |
+//! | `multiline_start` | a regex: a line that matches starts an event, others belong to the event before |
+//! | `multiline` | `'indent'`: a line that begins with white space belongs to the event before |
+//! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
+//!
+//! # JSON
+//! Fields that are not declared are inferred from the first 1,000 lines of the files. A line that is no object is a row
+//! with its text as `message`; a value that does not fit its column is NULL. Both are counted, neither is an error.
+//!
+//! # The pattern
+//! A Rust `regex`, matched against the whole event; `.` does not match a line end. If the group `message` ends with the
+//! first line of a multi-line event, it takes the other lines too, so that a stack trace stays with its event. An event
+//! that does not match has NULL in the columns of the groups and is itself the message.
+//!
+//! # How
+//! ```text
+//! factory   CREATE: options, locations, columns, checked        -> ListingTable over format   table, locations, spec
+//! source    which columns and byte ranges, metrics              opener: one file, one stream
+//! blocks    bytes, decompressed, 1 MiB at a time                cutter: bytes -> events (pure)
+//! batches   events -> columns                                   text_rows, json_rows, string_column, timestamp
+//! counters  per table and per scan                              scans: aiops_scans()
+//! ```
+//!
+//! # Limits
+//! Plain, gzip and zstd. No writing. Line numbers make a file one piece of work, as compression does. Memory: a batch, a
+//! block and an event (`max_event_bytes`) for each partition.
+
+mod batches;
+mod blocks;
+mod columns;
+mod counters;
+mod cutter;
+mod factory;
+mod format;
+mod json_columns;
+mod json_rows;
+mod json_sample;
+mod locations;
+mod opener;
+mod options;
+mod scans;
+mod source;
+mod spec;
+mod string_column;
+mod table;
+mod text_rows;
+mod timestamp;
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+
+/// Adds STORED AS LOG and the table function `aiops_scans()` to a session.
+pub(crate) fn register(state: &mut SessionState) {
+    let registry = Arc::new(counters::ScanRegistry::default());
+    let factory = factory::LogTableFactory::new(Arc::clone(&registry));
+    state
+        .table_factories_mut()
+        .insert("LOG".to_string(), Arc::new(factory));
+    state.register_udtf("aiops_scans", Arc::new(scans::AiopsScans::new(registry)));
+}
