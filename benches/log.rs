@@ -36,13 +36,18 @@ fn lines() -> Vec<String> {
 }
 
 fn batches(lines: &[String]) -> Vec<ArrayRef> {
-    let array = |lines: &[String]| Arc::new(lines.iter().map(Some).collect::<StringViewArray>()) as ArrayRef;
+    let array = |lines: &[String]| {
+        Arc::new(lines.iter().map(Some).collect::<StringViewArray>()) as ArrayRef
+    };
     lines.chunks(BATCH_SIZE).map(array).collect()
 }
 
 fn throughput(lines: &[String]) -> Throughput {
     let bytes = lines.iter().map(|line| line.len() as u64).sum();
-    Throughput::ElementsAndBytes { elements: lines.len() as u64, bytes }
+    Throughput::ElementsAndBytes {
+        elements: lines.len() as u64,
+        bytes,
+    }
 }
 
 fn function(name: &str) -> Arc<ScalarUDF> {
@@ -80,7 +85,9 @@ fn arrays(criterion: &mut Criterion) {
         ("template_regex", DataType::Utf8View),
     ] {
         let function = function(name);
-        group.bench_function(name, |bencher| bencher.iter(|| call(&function, &batches, result.clone())));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| call(&function, &batches, result.clone()))
+        });
     }
     group.finish();
 }
@@ -110,16 +117,24 @@ fn peers(criterion: &mut Criterion) {
 
     let batches = batches(lines);
     let log_template = function("log_template");
-    group.bench_function("log_template", |bencher| bencher.iter(|| call(&log_template, &batches, DataType::Utf8View)));
+    group.bench_function("log_template", |bencher| {
+        bencher.iter(|| call(&log_template, &batches, DataType::Utf8View))
+    });
 
-    let masks: Vec<Regex> = TWELVE_MASKS.iter().map(|mask| Regex::new(mask).expect("a regex")).collect();
+    let masks: Vec<Regex> = TWELVE_MASKS
+        .iter()
+        .map(|mask| Regex::new(mask).expect("a regex"))
+        .collect();
     let any = RegexSet::new(TWELVE_MASKS).expect("a set");
     group.bench_function("twelve_regexes", |bencher| {
         bencher.iter(|| {
             for line in lines {
                 let mut template = std::borrow::Cow::Borrowed(line.as_str());
                 for mask in any.matches(line) {
-                    template = masks[mask].replace_all(&template, "<*>").into_owned().into();
+                    template = masks[mask]
+                        .replace_all(&template, "<*>")
+                        .into_owned()
+                        .into();
                 }
                 black_box(template);
             }
@@ -138,11 +153,22 @@ fn peers(criterion: &mut Criterion) {
 }
 
 fn parquet_of(lines: &[String]) -> tempfile::NamedTempFile {
-    let schema = Arc::new(Schema::new(vec![Field::new("message", DataType::Utf8View, true)]));
-    let file = tempfile::Builder::new().suffix(".parquet").tempfile().expect("a file");
-    let mut writer = ArrowWriter::try_new(file.reopen().expect("a file"), Arc::clone(&schema), None).expect("a writer");
+    let schema = Arc::new(Schema::new(vec![Field::new(
+        "message",
+        DataType::Utf8View,
+        true,
+    )]));
+    let file = tempfile::Builder::new()
+        .suffix(".parquet")
+        .tempfile()
+        .expect("a file");
+    let mut writer =
+        ArrowWriter::try_new(file.reopen().expect("a file"), Arc::clone(&schema), None)
+            .expect("a writer");
     for batch in batches(lines) {
-        writer.write(&RecordBatch::try_new(Arc::clone(&schema), vec![batch]).expect("a batch")).expect("written");
+        writer
+            .write(&RecordBatch::try_new(Arc::clone(&schema), vec![batch]).expect("a batch"))
+            .expect("written");
     }
     writer.close().expect("closed");
     file
@@ -151,9 +177,14 @@ fn parquet_of(lines: &[String]) -> tempfile::NamedTempFile {
 fn sql(criterion: &mut Criterion) {
     let lines = lines();
     let file = parquet_of(&lines);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let config = SessionConfig::new().with_target_partitions(1);
-    let state = datafusion_aiops::session_state_builder().with_config(config).build();
+    let state = datafusion_aiops::session_state_builder()
+        .with_config(config)
+        .build();
     let context = SessionContext::new_with_state(state).enable_url_table();
     datafusion_aiops::install(&context).expect("installed");
 
@@ -162,13 +193,32 @@ fn sql(criterion: &mut Criterion) {
     let path = file.path().display();
     for (name, query) in [
         ("read_only", format!("SELECT max(message) FROM '{path}'")),
-        ("log_template", format!("SELECT max(log_template(message)) FROM '{path}'")),
-        ("count_by_template", format!("SELECT log_template(message) AS t, count(*) FROM '{path}' GROUP BY t")),
-        ("log_parse", format!("SELECT max(log_parse(message)['template_hash']) FROM '{path}'")),
+        (
+            "log_template",
+            format!("SELECT max(log_template(message)) FROM '{path}'"),
+        ),
+        (
+            "count_by_template",
+            format!("SELECT log_template(message) AS t, count(*) FROM '{path}' GROUP BY t"),
+        ),
+        (
+            "log_parse",
+            format!("SELECT max(log_parse(message)['template_hash']) FROM '{path}'"),
+        ),
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                runtime.block_on(async { black_box(context.sql(&query).await.expect("planned").collect().await.expect("run")) })
+                runtime.block_on(async {
+                    black_box(
+                        context
+                            .sql(&query)
+                            .await
+                            .expect("planned")
+                            .collect()
+                            .await
+                            .expect("run"),
+                    )
+                })
             });
         });
     }

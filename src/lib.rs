@@ -1,4 +1,30 @@
-//! AIOps as SQL.
+//! AIOps as SQL, on Apache DataFusion: log lines become templates with stable ids, log files become tables.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> datafusion::error::Result<()> {
+//! let context = datafusion_aiops::session()?;
+//! let query = "SELECT log_template('session opened for user alice after 12ms') AS template";
+//! let batches = context.sql(query).await?.collect().await?;
+//! let table = datafusion::arrow::util::pretty::pretty_format_batches(&batches)?.to_string();
+//! assert!(table.contains("session opened for user <*> after <*>"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | you have | you call |
+//! | --- | --- |
+//! | any registry of functions | [`register_all`] |
+//! | nothing yet | [`session`], or [`session_state_builder`] and [`install`] |
+//! | a `SessionContext` | [`install`] |
+//! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
+//! | log lines and no SQL | [`algorithms::text`] |
+//!
+//! # Features
+//!
+//! `shell` (default) builds the program `datafusion-aiops` on datafusion-cli. Programs that embed the crate switch it off
+//! with `default-features = false`.
+#![doc = include_str!("ARCHITECTURE.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algorithms;
@@ -12,3 +38,8 @@ pub use error::{Error, Result};
 pub use functions::register_all;
 pub use planner::{check_statement, complete_from_first};
 pub use session::{install, session, session_state_builder};
+
+/// The Rust blocks of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,6 +10,13 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 ///
 /// # Errors
 /// When a name is already taken, which does not happen in a fresh session.
+///
+/// ```
+/// let context = datafusion_aiops::session()?;
+/// assert!(context.udf("log_template").is_ok());
+/// # use datafusion::execution::FunctionRegistry;
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
 pub fn session() -> Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
     let context =
@@ -20,6 +27,16 @@ pub fn session() -> Result<SessionContext> {
 
 /// A builder with DataFusion's defaults, for a session with a configuration or a runtime of your own.
 /// Call [`install`] on the context that you make of it.
+///
+/// ```
+/// use datafusion::prelude::{SessionConfig, SessionContext};
+///
+/// let config = SessionConfig::new().with_target_partitions(1);
+/// let state = datafusion_aiops::session_state_builder().with_config(config).build();
+/// let context = SessionContext::new_with_state(state);
+/// datafusion_aiops::install(&context)?;
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
 pub fn session_state_builder() -> SessionStateBuilder {
     SessionStateBuilder::new().with_default_features()
 }
@@ -28,6 +45,12 @@ pub fn session_state_builder() -> SessionStateBuilder {
 ///
 /// # Errors
 /// When the session refuses a function.
+///
+/// ```
+/// let context = datafusion::prelude::SessionContext::new();
+/// datafusion_aiops::install(&context)?;
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
 pub fn install(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();

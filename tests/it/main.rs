@@ -1,7 +1,13 @@
 //! All integration tests in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod docs;
+mod golden;
+mod invariance;
 mod log_table;
 mod masking;
+mod readme;
 mod shell;
 mod slt;
+mod sql_files;
+mod tidy;

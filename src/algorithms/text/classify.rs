@@ -254,7 +254,7 @@ pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
 
 /// A path from the root, from here or from home, or one of at least three parts; `and/or` is none.
 fn is_path(word: &[u8], slashes: usize) -> bool {
-    word[0] == b'/' && word.len() > 2
+    word[0] == b'/' && word.len() > 1
         || slashes >= 2
         || is_file_in_folder(word)
         || word.len() > 3 && matches!(word[0], b'.' | b'~') && word[1] == b'/'

@@ -24,11 +24,11 @@ structs of kind and value in the order of the placeholders. The values put into 
     sql_example = r#"```sql
 > SELECT p['template'] AS template, p['variables'][1]['value'] AS who, p['variables'][2]['kind'] AS kind
   FROM (SELECT log_parse('session opened for user alice after 12ms') AS p);
-+------------------------------------------+-------+----------+
-| template                                 | who   | kind     |
-+------------------------------------------+-------+----------+
-| session opened for user <*> after <*>    | alice | DURATION |
-+------------------------------------------+-------+----------+
++---------------------------------------+-------+----------+
+| template                              | who   | kind     |
++---------------------------------------+-------+----------+
+| session opened for user <*> after <*> | alice | DURATION |
++---------------------------------------+-------+----------+
 ```"#,
     argument(name = "message", description = "The log line"),
     argument(

@@ -22,11 +22,11 @@ replaced by `<*>` and every run of white space by one blank. It depends on the l
     syntax_example = "log_template(message [, options])",
     sql_example = r#"```sql
 > SELECT log_template('Failed password for root from 10.0.0.7 port 42393 ssh2') AS template;
-+------------------------------------------------------+
-| template                                             |
-+------------------------------------------------------+
-| Failed password for <*> from <*> port <*> ssh2       |
-+------------------------------------------------------+
++------------------------------------------------+
+| template                                       |
++------------------------------------------------+
+| Failed password for <*> from <*> port <*> ssh2 |
++------------------------------------------------+
 > SELECT log_template('GET /cart took 12ms', 'style=typed') AS template;
 +----------------------------+
 | template                   |

@@ -22,11 +22,11 @@ Japanese the overlapping pairs of characters. Placeholders are no words. NULL fo
     syntax_example = "log_tokens(text [, options])",
     sql_example = r#"```sql
 > SELECT log_tokens('OutOfMemoryError in worker_pool <*>: 磁盘已满') AS words;
-+------------------------------------------------------------------+
-| words                                                            |
-+------------------------------------------------------------------+
-| [out, of, memory, error, in, worker, pool, 磁盘, 盘已, 已满]     |
-+------------------------------------------------------------------+
++--------------------------------------------------------------+
+| words                                                        |
++--------------------------------------------------------------+
+| [out, of, memory, error, in, worker, pool, 磁盘, 盘已, 已满] |
++--------------------------------------------------------------+
 ```"#,
     argument(
         name = "text",

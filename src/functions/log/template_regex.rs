@@ -19,11 +19,11 @@ const NAME: &str = "template_regex";
     syntax_example = "template_regex(template)",
     sql_example = r#"```sql
 > SELECT template_regex('took <*> (ok)') AS regex;
-+-------------------------------------+
-| regex                               |
-+-------------------------------------+
-| (?s)^\s*took\s+(.*?)\s+\(ok\)\s*$   |
-+-------------------------------------+
++-----------------------------------+
+| regex                             |
++-----------------------------------+
+| (?s)^\s*took\s+(.*?)\s+\(ok\)\s*$ |
++-----------------------------------+
 > SELECT regexp_match('took 12 ms (ok)', template_regex('took <*> (ok)')) AS values;
 +---------+
 | values  |

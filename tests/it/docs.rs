@@ -1,0 +1,98 @@
+//! Every SQL function of this crate has documentation whose example runs and prints what it says.
+
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::Documentation;
+use datafusion::prelude::SessionContext;
+use std::collections::BTreeSet;
+
+/// The functions that [`datafusion_aiops::register_all`] adds.
+pub(crate) fn our_functions() -> Vec<(String, Documentation)> {
+    let mut context = SessionContext::new();
+    let before: BTreeSet<_> = context.udfs().into_iter().collect();
+    datafusion_aiops::register_all(&mut context).unwrap();
+    let documentation = |name: &String| {
+        let function = context.udf(name).unwrap();
+        function
+            .documentation()
+            .cloned()
+            .unwrap_or_else(|| panic!("{name} has no documentation"))
+    };
+    let added: BTreeSet<_> = context
+        .udfs()
+        .difference(&before.into_iter().collect())
+        .cloned()
+        .collect();
+    added
+        .iter()
+        .map(|name| (name.clone(), documentation(name)))
+        .collect()
+}
+
+/// The statements of an example, each behind `> `, with what they print.
+fn statements(example: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = vec![];
+    for line in example.lines().filter(|line| !line.starts_with("```")) {
+        match (line.strip_prefix("> "), found.last_mut()) {
+            (Some(statement), _) => found.push((statement.to_string(), String::new())),
+            (None, Some((statement, output))) if output.is_empty() && !line.starts_with('+') => {
+                statement.push('\n');
+                statement.push_str(line);
+            }
+            (None, Some((_, output))) => {
+                output.push_str(line);
+                output.push('\n');
+            }
+            (None, None) => panic!("an example begins with '> ', got {line}"),
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn examples_print_what_they_say() {
+    let functions = our_functions();
+    assert!(functions.len() >= 6);
+    for (name, documentation) in functions {
+        let example = documentation
+            .sql_example
+            .unwrap_or_else(|| panic!("{name} has no sql_example"));
+        assert!(
+            documentation
+                .arguments
+                .is_some_and(|arguments| !arguments.is_empty()),
+            "{name}: arguments are not described"
+        );
+        for (statement, expected) in statements(&example) {
+            assert!(
+                statement.contains(&name) || name.starts_with("template_"),
+                "{name}: {statement}"
+            );
+            let context = datafusion_aiops::session().unwrap();
+            let batches = context
+                .sql(&statement)
+                .await
+                .unwrap()
+                .collect()
+                .await
+                .unwrap();
+            let actual = pretty_format_batches(&batches).unwrap().to_string();
+            assert_eq!(actual, expected.trim_end(), "{name}: {statement}\n{actual}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn functions_are_listed() {
+    let context = datafusion_aiops::session().unwrap();
+    for (name, _) in our_functions() {
+        let query = format!(
+            "SELECT DISTINCT function_type, description FROM information_schema.routines WHERE routine_name = '{name}'"
+        );
+        let batches = context.sql(&query).await.unwrap().collect().await.unwrap();
+        assert!(
+            batches.iter().any(|batch| batch.num_rows() > 0),
+            "{name} is not in information_schema.routines"
+        );
+    }
+}

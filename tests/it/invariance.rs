@@ -1,0 +1,111 @@
+//! The answer of a function does not depend on batch size, partitions or the order of rows.
+
+use crate::golden::project;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use std::sync::Arc;
+
+/// Some lines of the samples, NULL and the empty line among them.
+fn lines() -> Vec<Option<String>> {
+    let text = [
+        "postgresql.log",
+        "nginx_error.log",
+        "app.jsonl",
+        "app_python.log",
+    ]
+    .map(|file| std::fs::read_to_string(project().join("sql/data").join(file)).unwrap())
+    .concat();
+    let mut lines: Vec<_> = text
+        .lines()
+        .step_by(17)
+        .map(|line| Some(line.to_string()))
+        .collect();
+    lines.extend([None, Some(String::new()), Some("  \t".to_string()), None]);
+    lines
+}
+
+/// The lines as a table of `n_partitions` partitions of batches of `batch_size`, in the order of `step`.
+fn table(
+    lines: &[Option<String>],
+    batch_size: usize,
+    n_partitions: usize,
+    step: usize,
+) -> MemTable {
+    let schema = Arc::new(Schema::new(vec![Field::new(
+        "message",
+        DataType::Utf8View,
+        true,
+    )]));
+    let ordered: Vec<_> = (0..step)
+        .flat_map(|first| lines.iter().skip(first).step_by(step).cloned())
+        .collect();
+    let batch = |rows: &[Option<String>]| {
+        let column: ArrayRef = Arc::new(
+            rows.iter()
+                .map(Option::as_deref)
+                .collect::<StringViewArray>(),
+        );
+        RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap()
+    };
+    let mut partitions = vec![vec![]; n_partitions];
+    for (position, rows) in ordered.chunks(batch_size).enumerate() {
+        partitions[position % n_partitions].push(batch(rows));
+    }
+    MemTable::try_new(schema, partitions).unwrap()
+}
+
+async fn answer(
+    lines: &[Option<String>],
+    batch_size: usize,
+    n_partitions: usize,
+    step: usize,
+) -> String {
+    let config = SessionConfig::new()
+        .with_batch_size(batch_size)
+        .with_target_partitions(n_partitions);
+    let context = SessionContext::new_with_state(
+        datafusion_aiops::session_state_builder()
+            .with_config(config)
+            .build(),
+    );
+    datafusion_aiops::install(&context).unwrap();
+    context
+        .register_table(
+            "lines",
+            Arc::new(table(lines, batch_size, n_partitions, step)),
+        )
+        .unwrap();
+    let query = "
+        SELECT count(*) AS n, log_template(message) AS t, min(log_template(message, 'style=typed')) AS typed,
+               min(template_hash(log_template(message))) AS id,
+               min(CAST(log_parse(message)['template_hash'] AS TEXT)) AS parsed,
+               min(array_to_string(log_tokens(log_template(message)), ' ')) AS words,
+               min(template_regex(log_template(message))) AS regex,
+               bool_and(template_match(message, log_template(message))) AS matches
+        FROM lines GROUP BY t ORDER BY t";
+    let batches = context.sql(query).await.unwrap().collect().await.unwrap();
+    pretty_format_batches(&batches).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn batch_size_partitions_and_order_do_not_matter() {
+    let lines = lines();
+    let expected = answer(&lines, 8192, 1, 1).await;
+    for (batch_size, n_partitions, step) in [
+        (1, 1, 1),
+        (7, 1, 1),
+        (7, 4, 1),
+        (8192, 4, 1),
+        (1, 4, 5),
+        (8192, 1, 11),
+    ] {
+        let actual = answer(&lines, batch_size, n_partitions, step).await;
+        assert!(
+            actual == expected,
+            "batch size {batch_size}, {n_partitions} partitions, order {step}"
+        );
+    }
+}
