@@ -5,9 +5,9 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, Signature, Volatility};
+use datafusion::logical_expr::{ColumnarValue, Signature, TypeSignature, Volatility};
 
 /// A column of texts of any string type.
 #[derive(Debug, Clone, Copy)]
@@ -57,65 +57,86 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// The signature of a function with these parameters, which can be given by name; the function checks types itself, so
-/// that the error is a sentence.
-pub(crate) fn signature(parameters: &[&str]) -> Signature {
-    let names = parameters.iter().map(|name| name.to_string()).collect();
-    Signature {
-        parameter_names: Some(names),
-        ..Signature::user_defined(Volatility::Immutable)
-    }
+/// The parameters of a function on texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parameters {
+    pub(crate) function: &'static str,
+    /// The text parameters, which must be given.
+    pub(crate) texts: &'static [&'static str],
+    /// Whether an options argument can follow.
+    pub(crate) has_options: bool,
 }
 
-/// Checks that an argument is text, and of which type the call gets it.
-pub(crate) fn coerce_text(function: &str, name: &str, data_type: &DataType) -> Result<DataType> {
-    match data_type {
-        DataType::Null => Ok(DataType::Utf8View),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(data_type.clone()),
-        DataType::Dictionary(_, value) if value.is_string() => Ok(data_type.clone()),
-        other => {
-            plan_err!("{function}: {name} must be text, got {other}; write CAST({name} AS TEXT)")
+impl Parameters {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        let options = self.has_options.then_some("options");
+        self.texts.iter().copied().chain(options)
+    }
+
+    /// A signature with named parameters that takes any type. What a call gets wrong is told by [`Self::check`], as a
+    /// sentence; the exact types are examples for `SHOW FUNCTIONS`.
+    pub(crate) fn signature(&self) -> Signature {
+        let example = TypeSignature::Exact(vec![DataType::Utf8; self.names().count()]);
+        let any = TypeSignature::OneOf(vec![TypeSignature::UserDefined, example]);
+        let names = self.names().map(str::to_string).collect();
+        Signature {
+            parameter_names: Some(names),
+            ..Signature::new(any, Volatility::Immutable)
         }
     }
-}
 
-/// Checks that the options argument can be one, and of which type the call gets it.
-pub(crate) fn coerce_options(function: &str, data_type: &DataType) -> Result<DataType> {
-    match data_type {
-        DataType::Null => Ok(DataType::Utf8),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Struct(_) => {
-            Ok(data_type.clone())
+    /// The types that a call gets: its own, and text for an untyped NULL.
+    pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
+        let coerced = |data_type: &DataType| match data_type {
+            DataType::Null => DataType::Utf8View,
+            other => other.clone(),
+        };
+        types.iter().map(coerced).collect()
+    }
+
+    /// Refuses a wrong number or type of arguments, with what to write instead.
+    pub(crate) fn check(&self, types: &[DataType]) -> Result<()> {
+        let (function, n_texts) = (self.function, self.texts.len());
+        if types.len() < n_texts || types.len() > self.names().count() {
+            let options = if self.has_options { " [, options]" } else { "" };
+            let texts = self.texts.join(", ");
+            return plan_err!(
+                "{function} is called as {function}({texts}{options}), got {} arguments",
+                types.len()
+            );
         }
-        other => plan_err!(
-            "{function}: options must be text such as 'key=value' or a struct, got {other}"
-        ),
+        for (name, data_type) in self.texts.iter().zip(types) {
+            if !is_text(data_type) {
+                return plan_err!(
+                    "{function}: {name} must be text, got {data_type}; write CAST({name} AS TEXT)"
+                );
+            }
+        }
+        match types.get(n_texts) {
+            Some(options) if !options.is_string() && !matches!(options, DataType::Struct(_)) => {
+                plan_err!(
+                    "{function}: options must be text such as 'key=value' or a struct, got {options}"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// [`Self::check`] for the fields of a call.
+    pub(crate) fn check_fields(&self, fields: &[FieldRef]) -> Result<()> {
+        let types: Vec<_> = fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        self.check(&types)
     }
 }
 
-/// Checks the number and types of the arguments of a function of `texts` text arguments, and of options where it has some.
-pub(crate) fn coerce_arguments(
-    function: &str,
-    texts: &[&str],
-    has_options: bool,
-    types: &[DataType],
-) -> Result<Vec<DataType>> {
-    let most = texts.len() + usize::from(has_options);
-    if types.len() < texts.len() || types.len() > most {
-        let options = if has_options { " [, options]" } else { "" };
-        return plan_err!(
-            "{function} is called as {function}({}{options}), got {} arguments",
-            texts.join(", "),
-            types.len()
-        );
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, value) => value.is_string(),
+        other => other.is_string(),
     }
-    types
-        .iter()
-        .enumerate()
-        .map(|(position, data_type)| match texts.get(position) {
-            Some(name) => coerce_text(function, name, data_type),
-            None => coerce_options(function, data_type),
-        })
-        .collect()
 }
 
 /// The type of a text result: views, and dictionaries of `Utf8` where the argument is a dictionary.

@@ -35,6 +35,7 @@ pub(crate) fn scan(
         found,
         words: [Word::default(); 3],
         name_at: NOWHERE,
+        text_at: NOWHERE,
         text_end: NOWHERE,
         single_blanks: true,
     };
@@ -59,6 +60,8 @@ struct Scanner<'a> {
     words: [Word; 3],
     /// Where a word must begin to be a name because of what stands before it.
     name_at: usize,
+    /// Where the quote stands that begins a JSON string which is a text.
+    text_at: usize,
     /// Where the quote stands that ends the text of a JSON string in which the walk is.
     text_end: usize,
     single_blanks: bool,
@@ -194,24 +197,11 @@ impl Scanner<'_> {
     fn json_string(&mut self, quote: usize) -> usize {
         let begin = quote + 1;
         let end = self.end_of_string(begin, b'"');
-        let behind = end
-            + 1
-            + self.line[end..]
-                .iter()
-                .skip(1)
-                .take_while(|&&byte| is_white(byte))
-                .count();
-        if self.at(behind) == Some(b':') {
-            self.remember(begin, end);
-            let is_constant = !self.line[begin..end].contains(&b'<');
-            self.text_end = end;
-            return if is_constant { behind + 1 } else { begin };
+        let colon = self.skip_white(end + 1);
+        if self.at(colon) == Some(b':') {
+            return self.json_key(begin, end, colon);
         }
-        let key = self.words[0];
-        let is_value_of_key = self.line[key.end.min(quote)..quote]
-            .iter()
-            .all(|&byte| is_white(byte) || matches!(byte, b'"' | b':'));
-        if is_value_of_key && words::is_text_key(self.text(key)) || begin >= end {
+        if self.text_at == quote || begin >= end {
             self.text_end = end;
             return begin;
         }
@@ -224,6 +214,26 @@ impl Scanner<'_> {
             self.push_apart(begin, end, Kind::Any);
         }
         (end + 1).min(self.line.len())
+    }
+
+    fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
+        self.remember(begin, end);
+        if self.line[begin..end].contains(&b'<') {
+            // A placeholder can stand in it.
+            self.text_end = end;
+            return begin;
+        }
+        if words::is_text_key(&self.line[begin..end]) {
+            self.text_at = self.skip_white(colon + 1);
+        }
+        self.single_blanks &= colon == end + 1;
+        colon + 1
+    }
+
+    /// The first position from `at` on that is not white space.
+    fn skip_white(&self, at: usize) -> usize {
+        let rest = self.line.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|&&byte| is_white(byte)).count()
     }
 
     /// `10.0.0.1 ()`: the name behind an address can be missing, and its brackets hold an empty value.
@@ -245,7 +255,7 @@ impl Scanner<'_> {
 
     /// The word that begins at `start`; returns where the walk goes on.
     fn word(&mut self, start: usize) -> usize {
-        let (mut shape, length) = Shape::of_first_word(&self.line[start..]);
+        let (shape, length) = Shape::of_first_word(&self.line[start..]);
         let mut end = start + length;
         if self.touches_placeholder(start, end) {
             return end;
@@ -254,39 +264,67 @@ impl Scanner<'_> {
             self.plain_word(start, end, shape);
             return end;
         }
-        // Dots that lead to a value end a word: "interrupt......0"
+        let slashes = shape.count(Class::Slash);
         if shape.count(Class::Dot) >= 2
-            && let Some(dots) = find(&self.line[start..end], b"..")
+            && slashes == 0
+            && find(&self.line[start..end], b"..").is_some()
         {
-            if dots == 0 {
-                return start
-                    + self.line[start..]
-                        .iter()
-                        .take_while(|&&byte| byte == b'.')
-                        .count();
-            }
-            end = start + dots;
-        } else if shape.count(Class::Slash) > 0
+            self.words_between_dots(start, end);
+        } else if slashes > 0
             && (self.line[start] == b'/' || find(&self.line[start..end], b"://").is_some())
         {
+            let end_of_word = end;
             end = self.end_of_query(end);
-        }
-        let next = end;
-        let is_query = end > start + length;
-        while end > start && matches!(self.line[end - 1], b':' | b'.' | b'\\') {
-            end -= 1;
-        }
-        if start < end {
-            if end != start + length {
-                shape = Shape::of(&self.line[start..end]);
+            if end > end_of_word {
+                let trimmed = self.trim(start, end);
+                self.push(start, trimmed, Kind::Url);
+                self.remember(start, trimmed);
+            } else {
+                self.trimmed_word(start, end);
             }
-            match is_query {
-                true => self.push(start, end, Kind::Url),
-                false => self.marked_word(start, end, shape),
+        } else {
+            self.trimmed_word(start, end);
+        }
+        end
+    }
+
+    /// Dots that lead to a value end a word: `interrupt......0`.
+    fn words_between_dots(&mut self, start: usize, end: usize) {
+        let mut at = start;
+        while at < end {
+            let dots = self.line[at..end]
+                .iter()
+                .take_while(|&&byte| byte == b'.')
+                .count();
+            if dots < 2 {
+                let length = find(&self.line[at..end], b"..").unwrap_or(end - at);
+                self.trimmed_word(at, at + length);
+                at += length;
+            } else {
+                at += dots;
             }
+        }
+    }
+
+    /// A word without the punctuation that ends it.
+    fn trimmed_word(&mut self, start: usize, end: usize) {
+        let end = self.trim(start, end);
+        let shape = Shape::of(&self.line[start..end]);
+        if start == end {
+        } else if shape.is_plain() {
+            self.plain_word(start, end, shape);
+        } else {
+            self.marked_word(start, end, shape);
             self.remember(start, end);
         }
-        next
+    }
+
+    fn trim(&self, start: usize, end: usize) -> usize {
+        let is_end = |byte: &&u8| !matches!(**byte, b':' | b'.' | b'\\');
+        self.line[start..end]
+            .iter()
+            .rposition(|byte| is_end(&byte))
+            .map_or(start, |last| start + last + 1)
     }
 
     /// Whether a word is the constant rest of one that was masked before: then it stays, so that masking a template

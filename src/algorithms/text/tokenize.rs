@@ -91,15 +91,13 @@ fn pairs(run: &str, take: &mut impl FnMut(&str)) {
 }
 
 /// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter behind a
-/// lower-case one or a digit, and at the last upper-case letter of a row that a lower-case one follows.
+/// lower-case one or a digit, and at the last upper-case letter of a row that two lower-case ones follow (`IPv6` is one).
 fn parts_of_name(run: &str, mut take: impl FnMut(&str)) {
     let mut begin = 0;
     let mut before: Option<char> = None;
-    let mut chars = run.char_indices().peekable();
-    while let Some((position, char)) = chars.next() {
-        let next_is_lower = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
-        let starts_part = char.is_uppercase()
-            && before.is_some_and(|before| !before.is_uppercase() || next_is_lower);
+    for (position, char) in run.char_indices() {
+        let begins_part = |before: char| !before.is_uppercase() || begins_word(&run[position..]);
+        let starts_part = char.is_uppercase() && before.is_some_and(begins_part);
         if starts_part && position > begin {
             take(&run[begin..position]);
             begin = position;
@@ -107,6 +105,14 @@ fn parts_of_name(run: &str, mut take: impl FnMut(&str)) {
         before = Some(char);
     }
     take(&run[begin..]);
+}
+
+/// Whether one upper-case letter and two lower-case ones stand first: `Ser` in `HTTPServer`, not `Pv6` in `IPv6`.
+fn begins_word(text: &str) -> bool {
+    let behind: [Option<char>; 2] = [text.chars().nth(1), text.chars().nth(2)];
+    behind
+        .iter()
+        .all(|char| char.is_some_and(char::is_lowercase))
 }
 
 fn emit(word: &str, options: &TokenOptions, lower: &mut String, take: &mut impl FnMut(&str)) {

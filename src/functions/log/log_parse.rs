@@ -4,7 +4,7 @@ use crate::algorithms::text::{Masker, Masking, template_hash};
 use crate::functions::lists::list_of;
 use crate::functions::log::read_masker;
 use crate::functions::options::{Prepared, called_options, planned_options};
-use crate::functions::texts::{Texts, coerce_arguments, map_texts, signature};
+use crate::functions::texts::{Parameters, Texts, map_texts};
 use datafusion::arrow::array::{Array, ArrayRef, Int64Builder, StringViewBuilder, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{Result, internal_err};
@@ -15,6 +15,12 @@ use datafusion_macros::user_doc;
 use std::sync::Arc;
 
 const NAME: &str = "log_parse";
+
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    texts: &["message"],
+    has_options: true,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -45,7 +51,7 @@ pub(crate) struct LogParse {
 impl LogParse {
     pub(crate) fn new() -> Self {
         Self {
-            signature: signature(&["message", "options"]),
+            signature: PARAMETERS.signature(),
             maskers: Prepared::default(),
         }
     }
@@ -132,7 +138,7 @@ impl ScalarUDFImpl for LogParse {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce_arguments(NAME, &["message"], true, types)
+        Ok(PARAMETERS.coerce(types))
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -140,6 +146,7 @@ impl ScalarUDFImpl for LogParse {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        PARAMETERS.check_fields(args.arg_fields)?;
         if let Some(options) = planned_options(&args, 1) {
             self.maskers
                 .get(NAME, options, |options| read_masker(NAME, options))?;

@@ -3,7 +3,7 @@
 use crate::algorithms::text::{Masker, Masking};
 use crate::functions::log::read_masker;
 use crate::functions::options::{Prepared, called_options, planned_options};
-use crate::functions::texts::{Texts, coerce_arguments, map_to_text, signature, text_result_type};
+use crate::functions::texts::{Parameters, Texts, map_to_text, text_result_type};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, internal_err};
@@ -14,6 +14,12 @@ use datafusion_macros::user_doc;
 use std::sync::Arc;
 
 const NAME: &str = "log_template";
+
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    texts: &["message"],
+    has_options: true,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -53,7 +59,7 @@ pub(crate) struct LogTemplate {
 impl LogTemplate {
     pub(crate) fn new() -> Self {
         Self {
-            signature: signature(&["message", "options"]),
+            signature: PARAMETERS.signature(),
             maskers: Prepared::default(),
         }
     }
@@ -83,7 +89,7 @@ impl ScalarUDFImpl for LogTemplate {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce_arguments(NAME, &["message"], true, types)
+        Ok(PARAMETERS.coerce(types))
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -91,6 +97,7 @@ impl ScalarUDFImpl for LogTemplate {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        PARAMETERS.check_fields(args.arg_fields)?;
         if let Some(options) = planned_options(&args, 1) {
             self.maskers
                 .get(NAME, options, |options| read_masker(NAME, options))?;

@@ -3,7 +3,7 @@
 use crate::algorithms::text::{TokenOptions, tokens};
 use crate::functions::lists::list_of;
 use crate::functions::options::{Options, Prepared, called_options, planned_options};
-use crate::functions::texts::{Texts, coerce_arguments, map_texts, signature};
+use crate::functions::texts::{Parameters, Texts, map_texts};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, internal_err};
@@ -14,6 +14,12 @@ use datafusion_macros::user_doc;
 use std::sync::Arc;
 
 const NAME: &str = "log_tokens";
+
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    texts: &["text"],
+    has_options: true,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -47,7 +53,7 @@ pub(crate) struct LogTokens {
 impl LogTokens {
     pub(crate) fn new() -> Self {
         Self {
-            signature: signature(&["text", "options"]),
+            signature: PARAMETERS.signature(),
             options: Prepared::default(),
         }
     }
@@ -104,7 +110,7 @@ impl ScalarUDFImpl for LogTokens {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce_arguments(NAME, &["text"], true, types)
+        Ok(PARAMETERS.coerce(types))
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -112,6 +118,7 @@ impl ScalarUDFImpl for LogTokens {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        PARAMETERS.check_fields(args.arg_fields)?;
         if let Some(options) = planned_options(&args, 1) {
             self.options.get(NAME, options, read_options)?;
         }

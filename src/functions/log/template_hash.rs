@@ -1,7 +1,7 @@
 //! `template_hash(template)`: the identity of a template as a number.
 
 use crate::algorithms::text::template_hash;
-use crate::functions::texts::{coerce_arguments, map_texts, signature};
+use crate::functions::texts::{Parameters, map_texts};
 use datafusion::arrow::array::Int64Array;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -12,6 +12,12 @@ use datafusion_macros::user_doc;
 use std::sync::Arc;
 
 const NAME: &str = "template_hash";
+
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    texts: &["template"],
+    has_options: false,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -36,7 +42,7 @@ pub(crate) struct TemplateHash {
 impl TemplateHash {
     pub(crate) fn new() -> Self {
         Self {
-            signature: signature(&["template"]),
+            signature: PARAMETERS.signature(),
         }
     }
 }
@@ -51,10 +57,11 @@ impl ScalarUDFImpl for TemplateHash {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce_arguments(NAME, &["template"], false, types)
+        Ok(PARAMETERS.coerce(types))
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        PARAMETERS.check(types)?;
         Ok(DataType::Int64)
     }
 

@@ -1,7 +1,7 @@
 //! `template_match(message, template)`: whether a message can have come from a template.
 
 use crate::algorithms::text::TemplateMatcher;
-use crate::functions::texts::{Texts, coerce_arguments, map_text_pairs, map_texts, signature};
+use crate::functions::texts::{Parameters, Texts, map_text_pairs, map_texts};
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -12,6 +12,12 @@ use datafusion_macros::user_doc;
 use std::sync::Arc;
 
 const NAME: &str = "template_match";
+
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    texts: &["message", "template"],
+    has_options: false,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -40,7 +46,7 @@ pub(crate) struct TemplateMatch {
 impl TemplateMatch {
     pub(crate) fn new() -> Self {
         Self {
-            signature: signature(&["message", "template"]),
+            signature: PARAMETERS.signature(),
         }
     }
 }
@@ -63,10 +69,11 @@ impl ScalarUDFImpl for TemplateMatch {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce_arguments(NAME, &["message", "template"], false, types)
+        Ok(PARAMETERS.coerce(types))
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        PARAMETERS.check(types)?;
         Ok(DataType::Boolean)
     }
 

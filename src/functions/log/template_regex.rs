@@ -1,7 +1,7 @@
 //! `template_regex(template)`: a template as an anchored regular expression.
 
 use crate::algorithms::text::template_regex;
-use crate::functions::texts::{coerce_arguments, map_to_text, signature, text_result_type};
+use crate::functions::texts::{Parameters, map_to_text, text_result_type};
 use datafusion::arrow::array::StringViewArray;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -12,6 +12,12 @@ use datafusion_macros::user_doc;
 use std::sync::Arc;
 
 const NAME: &str = "template_regex";
+
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    texts: &["template"],
+    has_options: false,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -44,7 +50,7 @@ pub(crate) struct TemplateRegex {
 impl TemplateRegex {
     pub(crate) fn new() -> Self {
         Self {
-            signature: signature(&["template"]),
+            signature: PARAMETERS.signature(),
         }
     }
 }
@@ -59,10 +65,11 @@ impl ScalarUDFImpl for TemplateRegex {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce_arguments(NAME, &["template"], false, types)
+        Ok(PARAMETERS.coerce(types))
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        PARAMETERS.check(types)?;
         Ok(text_result_type(&types[0]))
     }
 
