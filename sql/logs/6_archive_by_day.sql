@@ -1,24 +1,22 @@
 -- From a log to an archive of its templates: one row a template and hour, in Parquet, a folder a day. It answers how
--- often and since when long after the log is deleted. COPY adds to what is there: a day is archived once.
+-- often and since when long after the log is deleted. A job like this runs once a day; running it again writes the
+-- same file again.
 
 CREATE EXTERNAL TABLE postgresql STORED AS LOG LOCATION 'sql/data/postgresql.log' OPTIONS (
     pattern '^(?<ts>\S+ \S+) UTC \[(?<pid>\d+)\] (?:\S+@\S+ )?(?<level>[A-Z]+): +(?<message>.*)',
     multiline 'indent'
 );
 
-COPY (
-    SELECT
-        CAST(CAST(ts AS DATE) AS TEXT) AS day,
-        date_trunc('hour', ts) AS hour,
-        level,
-        template_hash(log_template(message)) AS template_hash,
-        log_template(message) AS template,
-        count(*) AS n
-    FROM postgresql
-    WHERE ts IS NOT NULL
-    GROUP BY day, hour, level, template
-    ORDER BY hour, template
-) TO 'target/archive/' STORED AS PARQUET PARTITIONED BY (day);
+CREATE VIEW templates AS
+SELECT date_trunc('hour', ts) AS hour, level, template_hash(template) AS template_hash, template, count(*) AS n
+FROM (SELECT ts, level, log_template(message) AS template FROM postgresql)
+GROUP BY hour, level, template;
+
+COPY (SELECT * FROM templates WHERE CAST(hour AS DATE) = DATE '2026-03-02' ORDER BY hour, template)
+TO 'target/archive/day=2026-03-02/templates.parquet';
+
+COPY (SELECT * FROM templates WHERE CAST(hour AS DATE) = DATE '2026-03-03' ORDER BY hour, template)
+TO 'target/archive/day=2026-03-03/templates.parquet';
 
 CREATE EXTERNAL TABLE archive STORED AS PARQUET PARTITIONED BY (day) LOCATION 'target/archive/';
 

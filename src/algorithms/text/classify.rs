@@ -16,11 +16,13 @@ pub(crate) enum Verdict {
     Constant,
     /// The whole word.
     Whole(Kind),
+    /// The first bytes, that many.
+    Before(usize, Kind),
     /// What follows the first bytes, that many.
     After(usize, Kind),
 }
 
-use Verdict::{After, Constant, Whole};
+use Verdict::{After, Before, Constant, Whole};
 
 /// The verdict on a word that holds no border byte and no colon inside.
 pub(crate) fn classify(word: &[u8], shape: Shape) -> Verdict {
@@ -60,12 +62,17 @@ fn classify_without_letters(word: &[u8], shape: Shape) -> Verdict {
     if word[0] == b'#' {
         return After(1, Kind::Num);
     }
-    let (dots, dashes) = (shape.count(Class::Dot), shape.count(Class::Dash));
-    if dots == 3 && dashes == 0 {
+    let (dots, dashes, slashes) = (
+        shape.count(Class::Dot),
+        shape.count(Class::Dash),
+        shape.count(Class::Slash),
+    );
+    // 10.0.0.1, /10.0.0.1, 10.0.0.0/8
+    if dots == 3 && dashes == 0 && slashes <= 1 {
         return Whole(Kind::Ip);
     }
     // 2005-06-17, 17/06/2005
-    if dashes == 2 && word[0] != b'-' || shape.count(Class::Slash) == 2 && word[0] != b'/' {
+    if dots == 0 && (dashes == 2 && word[0] != b'-' || slashes == 2 && word[0] != b'/') {
         return Whole(Kind::Time);
     }
     Whole(Kind::Num)
@@ -113,12 +120,12 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     {
         return After(plus + 1, Kind::Hex);
     }
-    // The protocol at the end of a request line.
+    // A protocol and its version are a name; at the end of a request line the walk knows better.
     if word.starts_with(b"HTTP/") {
-        return Whole(Kind::Path);
+        return Constant;
     }
     if slashes == 1
-        && let Some(verdict) = name_and_number(word, b'/')
+        && let Some(verdict) = name_and_number(word, b'/').or_else(|| code_and_name(word))
     {
         return verdict;
     }
@@ -188,6 +195,16 @@ fn name_and_number(word: &[u8], joiner: u8) -> Option<Verdict> {
     found.then_some(After(name, Kind::Num))
 }
 
+/// A code and its name: `1/FAILURE`.
+fn code_and_name(word: &[u8]) -> Option<Verdict> {
+    let slash = word.iter().position(|&byte| byte == b'/')?;
+    let (code, name) = (&word[..slash], &word[slash + 1..]);
+    let found = slash > 0
+        && code.iter().all(u8::is_ascii_digit)
+        && name.iter().all(u8::is_ascii_alphabetic);
+    found.then_some(Before(slash, Kind::Num))
+}
+
 /// A name and its version: `jetty-6.1.26`.
 fn name_and_version(word: &[u8]) -> Option<Verdict> {
     let name = word.len()
@@ -215,22 +232,55 @@ fn is_stable_prefix(prefix: &[u8]) -> bool {
     shape.count(Class::Digit) == 0 && classify_without_digits(&prefix[..end], shape) == Constant
 }
 
-/// A number with optional sign, fraction and unit, as far as the word says: `-12.5ms`, `64K`, `3rd`.
-pub(crate) fn number_with_unit(word: &[u8]) -> Option<Kind> {
+/// A number with optional sign, fraction, exponent and unit, as far as the word says: `-12.5ms`, `64K`, `3rd`, `1e-3`,
+/// `2h13m4s`.
+fn number_with_unit(word: &[u8]) -> Option<Kind> {
     let start = usize::from(matches!(word.first(), Some(b'+' | b'-' | b'$')));
-    let mut end = start;
-    while end < word.len()
-        && (word[end].is_ascii_digit()
-            || end > start
-                && matches!(word[end], b'.')
-                && word.get(end + 1).is_some_and(u8::is_ascii_digit))
-    {
-        end += 1;
-    }
+    let end = start + number_length(&word[start..]);
     if end == start {
         return None;
     }
-    unit(&word[end..])
+    let behind = &word[end..];
+    if let [b'e' | b'E', exponent @ ..] = behind {
+        let digits = exponent
+            .strip_prefix(b"-")
+            .or(exponent.strip_prefix(b"+"))
+            .unwrap_or(exponent);
+        if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+            return Some(Kind::Num);
+        }
+    }
+    unit(behind).or_else(|| is_rest_of_duration(behind).then_some(Kind::Duration))
+}
+
+/// How many bytes of digits, with fraction, stand first.
+fn number_length(text: &[u8]) -> usize {
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let mut end = 0;
+    while is_digit(end) || end > 0 && text.get(end) == Some(&b'.') && is_digit(end + 1) {
+        end += 1;
+    }
+    end
+}
+
+/// What follows the first number of `2h13m4s`: units of time, with numbers between them.
+fn is_rest_of_duration(mut text: &[u8]) -> bool {
+    while !text.is_empty() {
+        let letters = text
+            .iter()
+            .take_while(|byte| !byte.is_ascii_digit())
+            .count();
+        let (name, behind) = text.split_at(letters);
+        // A lone `m` is taken for megabytes, among times it is minutes.
+        if unit(name) != Some(Kind::Duration) && name != b"m" {
+            return false;
+        }
+        text = &behind[number_length(behind)..];
+        if text.is_empty() && !behind.is_empty() {
+            return false;
+        }
+    }
+    true
 }
 
 /// The kind of a number that has this unit.

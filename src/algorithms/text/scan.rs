@@ -35,6 +35,7 @@ pub(crate) fn scan(
         found,
         words: [Word::default(); 3],
         name_at: NOWHERE,
+        name_kind: Kind::User,
         text_at: NOWHERE,
         text_end: NOWHERE,
         single_blanks: true,
@@ -58,8 +59,9 @@ struct Scanner<'a> {
     found: &'a mut Vec<Variable>,
     /// The last three words, the latest first.
     words: [Word; 3],
-    /// Where a word must begin to be a name because of what stands before it.
+    /// Where a word must begin to be a variable because of what stands before it, and of which kind.
     name_at: usize,
+    name_kind: Kind,
     /// Where the quote stands that begins a JSON string which is a text.
     text_at: usize,
     /// Where the quote stands that ends the text of a JSON string in which the walk is.
@@ -142,12 +144,17 @@ impl Scanner<'_> {
         {
             return self.whole_value(next, quote);
         }
-        if words::is_identity_key(self.text(key))
-            || quote.is_some_and(|quote| self.is_one_word_to(begin, quote))
-        {
-            self.name_at = begin;
+        if words::is_identity_key(self.text(key)) {
+            self.expect(begin, Kind::User);
+        } else if quote.is_some_and(|quote| self.is_one_word_to(begin, quote)) {
+            self.expect(begin, Kind::Any);
         }
         next
+    }
+
+    /// A word that begins here is a variable.
+    fn expect(&mut self, at: usize, kind: Kind) {
+        (self.name_at, self.name_kind) = (at, kind);
     }
 
     /// Whether a quoted value is one word: then it is data, while several words may be a text.
@@ -321,7 +328,9 @@ impl Scanner<'_> {
 
     fn trim(&self, start: usize, end: usize) -> usize {
         let is_end = |byte: &&u8| !matches!(**byte, b':' | b'.' | b'\\');
-        self.line[start..end]
+        // An arrow is no part of what it leads from: 24M->4M
+        let is_arrow = self.at(end) == Some(b'>') && end > start && self.line[end - 1] == b'-';
+        self.line[start..end - usize::from(is_arrow)]
             .iter()
             .rposition(|byte| is_end(&byte))
             .map_or(start, |last| start + last + 1)
@@ -371,11 +380,8 @@ impl Scanner<'_> {
         } else if word.len() <= 5 && !self.found.is_empty() {
             self.join_unit(start, end);
         }
-        if word.len() == 4
-            && word.eq_ignore_ascii_case(b"user")
-            && self.follows(start, words::announces_user)
-        {
-            self.name_at = end + 1;
+        if word.len() == 4 && word.eq_ignore_ascii_case(b"user") {
+            self.expect_user(start, end);
         }
         self.remember(start, end);
     }
@@ -385,20 +391,35 @@ impl Scanner<'_> {
         self.is_blank(self.words[0].end, start) && is_such(self.text(self.words[0]))
     }
 
-    /// Whether a literal such as `null` stands as a value: behind `=`, a bracket, a quote or the like, or with no word
-    /// behind it. In "null value in column" it is a word like others.
+    /// A name follows "for user" and the like, and "user" if it stands in quotes.
+    fn expect_user(&mut self, start: usize, end: usize) {
+        if matches!(self.line[end..], [b' ', b'\'' | b'"', ..]) {
+            self.expect(end + 2, Kind::User);
+        } else if self.follows(start, words::announces_user) {
+            self.expect(end + 1, Kind::User);
+        }
+    }
+
+    /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null value in column" and
+    /// "because it is null" it is a word like others.
     fn is_value(&self, start: usize, end: usize) -> bool {
-        let before = self.line[..start].iter().rfind(|&&byte| !is_white(byte));
+        let before = self.line[..start].iter().rposition(|&byte| !is_white(byte));
+        let Some(before) = before else { return false };
         let behind = self.line[end..].iter().find(|&&byte| !is_white(byte));
-        before.is_some_and(|byte| {
-            matches!(byte, b'=' | b':' | b'(' | b'[' | b'{' | b',' | b'"' | b'\'')
-        }) || behind.is_none_or(|&byte| is_border(byte) && !is_cjk_lead(byte) && byte != b'<')
+        let ends_value =
+            behind.is_none_or(|&byte| matches!(byte, b',' | b';' | b')' | b']' | b'}'));
+        match self.line[before] {
+            b'=' => true,
+            b':' | b',' => ends_value || before + 1 == start,
+            b'(' | b'[' | b'{' | b'"' | b'\'' => before + 1 == start,
+            _ => false,
+        }
     }
 
     fn kind_of_plain_word(&self, start: usize, end: usize, shape: Shape) -> Option<Kind> {
         let word = &self.line[start..end];
         if self.name_at == start && !words::is_no_name(word) {
-            return Some(Kind::User);
+            return Some(self.name_kind);
         }
         match word.len() {
             3..=5 if words::is_literal(word) => self.is_value(start, end).then_some(Kind::Bool),
@@ -482,12 +503,14 @@ impl Scanner<'_> {
             return;
         }
         let colon = word.iter().position(|&byte| byte == b':');
-        if self.name_at == start
-            && shape.count(Class::Letter) > 0
-            && colon.is_none()
-            && !words::is_no_name(word)
-        {
-            return self.push(start, end, Kind::User);
+        if self.name_at == start && colon.is_none() && !words::is_no_name(word) {
+            return match classify(word, shape) {
+                Verdict::Whole(kind) => self.push(start, end, kind),
+                _ => self.push(start, end, self.name_kind),
+            };
+        }
+        if is_klog_header(&self.line[start..]) && end - start == 5 {
+            return self.push(start + 1, end, Kind::Time);
         }
         match colon {
             None => self.piece(start, end, shape),
@@ -504,10 +527,16 @@ impl Scanner<'_> {
         if word[colon..].starts_with(b"://") {
             return self.push(start, end, Kind::Url);
         }
-        if shape.count(Class::Digit) > 0
-            && shape.count(Class::Letter) == shape.count(Class::HexLetter)
+        if is_clf_date(host) {
+            return self.push(start, end, Kind::Time);
+        }
+        // Without the zone of fe80::1%eth0.
+        let groups = word.split(|&byte| byte == b'%').next().unwrap_or(word);
+        let of_groups = Shape::of(groups);
+        if of_groups.count(Class::Digit) > 0
+            && of_groups.count(Class::Letter) == of_groups.count(Class::HexLetter)
         {
-            return self.push(start, end, kind_of_byte_groups(word, shape));
+            return self.push(start, end, kind_of_byte_groups(groups, of_groups));
         }
         // A symbol of a program, Scope::method, is constant.
         if port.starts_with(b":") && port.len() > 1 && word[0].is_ascii_alphabetic() {
@@ -515,9 +544,6 @@ impl Scanner<'_> {
         }
         if colon == 1 && matches!(port.first(), Some(b'\\' | b'/')) {
             return self.push(start, end, Kind::Path);
-        }
-        if is_clf_date(host) {
-            return self.push(start, end, Kind::Time);
         }
         if !port.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_before_port(host) {
             return self.push(start, end, Kind::Host);
@@ -544,11 +570,31 @@ impl Scanner<'_> {
         if words::is_literal(word) {
             return self.push(start, end, Kind::Bool);
         }
+        if self.ends_request_line(start, end) {
+            return self.push(start, end, Kind::Path);
+        }
         match classify(word, shape) {
             Verdict::Constant => {}
             Verdict::Whole(kind) => self.push(start, end, kind),
+            Verdict::Before(length, kind) => self.push(start, start + length, kind),
             Verdict::After(prefix, kind) => self.push(start + prefix, end, kind),
         }
+    }
+
+    /// Whether this is the protocol behind the target of a request line, or the target `/` before it.
+    fn ends_request_line(&self, start: usize, end: usize) -> bool {
+        let word = &self.line[start..end];
+        if word == b"/" {
+            return self.line[end..].starts_with(b" HTTP/");
+        }
+        let last = self
+            .found
+            .last()
+            .filter(|last| matches!(last.kind, Kind::Path | Kind::Url));
+        word.starts_with(b"HTTP/")
+            && last.is_some_and(|last| {
+                !self.is_placeholder(last.start) && self.is_blank(last.end, start)
+            })
     }
 
     // ---- variables
@@ -636,6 +682,12 @@ impl Scanner<'_> {
 /// Whether this stands between two strings of a JSON list: quote, comma, white space, quote.
 fn is_between_elements(gap: &[u8]) -> bool {
     matches!(gap, [b'"', b',', blank @ .., b'"'] if blank.iter().all(|&byte| is_white(byte)))
+}
+
+/// `E1122 13:07:10`: severity, month and day, time, as glog and klog begin a line.
+fn is_klog_header(text: &[u8]) -> bool {
+    matches!(text, [b'I' | b'W' | b'E' | b'F', a, b, c, d, b' ', e, f, b':', ..]
+        if [a, b, c, d, e, f].iter().all(|byte| byte.is_ascii_digit()))
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -168,6 +168,7 @@ pub(crate) fn is_technical_name(word: &[u8]) -> bool {
     let (name, number) = word.split_at(word.len() - digits);
     match number {
         b"64" => name.eq_ignore_ascii_case(b"x86_"),
+        b"509" => name.eq_ignore_ascii_case(b"x"),
         b"386" | b"486" | b"586" | b"686" => name == b"i",
         b"128" | b"192" | b"224" | b"256" | b"384" | b"512" => {
             matches!(
