@@ -151,7 +151,7 @@ fn text_entries(function: &str, text: &str) -> Result<Vec<(String, Vec<String>)>
     while !rest.is_empty() {
         let no_value = || {
             plan_datafusion_err!(
-                "{function}: options are written 'key=value,key=value', got '{text}'"
+                "{function}: options are written 'key=value,key=value', a value with a comma in double quotes, got '{text}'"
             )
         };
         let (key, behind) = rest.split_once('=').ok_or_else(no_value)?;
@@ -165,6 +165,9 @@ fn text_entries(function: &str, text: &str) -> Result<Vec<(String, Vec<String>)>
                     )
                 };
                 let (value, behind) = quoted.split_once('"').ok_or_else(unclosed)?;
+                if !behind.trim_start().is_empty() && !behind.trim_start().starts_with(',') {
+                    return Err(no_value());
+                }
                 (
                     value,
                     behind.trim_start().strip_prefix(',').unwrap_or(behind),
@@ -200,6 +203,7 @@ fn struct_entries(function: &str, fields: &dyn Array) -> Result<Vec<(String, Vec
 
 fn list_elements(function: &str, key: &str, list: &dyn Array) -> Result<Vec<String>> {
     (0..list.len())
+        .filter(|&row| list.is_valid(row))
         .map(|row| scalar_text(function, key, &ScalarValue::try_from_array(list, row)?))
         .collect()
 }
@@ -335,7 +339,7 @@ mod tests {
         };
         check(
             parse("style").map(drop),
-            "options are written 'key=value,key=value', got 'style'",
+            "options are written 'key=value,key=value', a value with a comma in double quotes, got 'style'",
         );
         check(parse("a=1,a=2").map(drop), "option 'a' is given twice");
         check(

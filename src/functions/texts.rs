@@ -1,7 +1,7 @@
-//! Text arguments: every Arrow string type is read through [`Texts`], dictionaries once per distinct value.
+//! Text arguments: every Arrow string type is read through [`Texts`], dictionaries once per distinct value of a batch.
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, LargeStringArray, StringArray, StringViewArray,
+    AnyDictionaryArray, Array, ArrayRef, AsArray, LargeStringArray, StringArray, StringViewArray,
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{cast, take};
@@ -153,26 +153,45 @@ pub(crate) fn map_to_text(
     function: impl Fn(Texts<'_>) -> Result<ArrayRef>,
 ) -> Result<ColumnarValue> {
     map_array(argument, |array| match array.as_any_dictionary_opt() {
-        Some(dictionary) => {
+        Some(dictionary) if is_worth_it(dictionary) => {
             let values = function(Texts::try_new(dictionary.values())?)?;
             Ok(dictionary.with_values(cast(&values, &DataType::Utf8)?))
+        }
+        Some(dictionary) => {
+            let texts = function(Texts::try_new(&take(
+                dictionary.values(),
+                dictionary.keys(),
+                None,
+            )?)?)?;
+            Ok(cast(&texts, &text_result_type(array.data_type()))?)
         }
         None => function(Texts::try_new(array)?),
     })
 }
 
-/// Calls a function that makes anything of texts, for a dictionary once per distinct value.
+/// Calls a function that makes anything of texts.
 pub(crate) fn map_texts(
     argument: &ColumnarValue,
     function: impl Fn(Texts<'_>) -> Result<ArrayRef>,
 ) -> Result<ColumnarValue> {
     map_array(argument, |array| match array.as_any_dictionary_opt() {
-        Some(dictionary) => {
+        Some(dictionary) if is_worth_it(dictionary) => {
             let values = function(Texts::try_new(dictionary.values())?)?;
             Ok(take(&values, dictionary.keys(), None)?)
         }
+        Some(dictionary) => function(Texts::try_new(&take(
+            dictionary.values(),
+            dictionary.keys(),
+            None,
+        )?)?),
         None => function(Texts::try_new(array)?),
     })
+}
+
+/// Whether to compute the values of a dictionary, and not its rows: a batch can be a few rows with the dictionary of a
+/// whole file.
+fn is_worth_it(dictionary: &dyn AnyDictionaryArray) -> bool {
+    dictionary.values().len() <= dictionary.keys().len()
 }
 
 fn map_array(

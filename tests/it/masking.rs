@@ -3,7 +3,7 @@
 
 use datafusion_aiops::algorithms::text::{
     MaskOptions, Masker, Masking, Profile, Style, TemplateMatcher, fill_template, is_same_text,
-    template_regex,
+    template_regex, with_single_blanks,
 };
 use proptest::prelude::*;
 
@@ -116,7 +116,19 @@ impl Random {
     }
 }
 
+/// Pieces in a row, half of the time with blanks between them.
 fn random_line(random: &mut Random) -> String {
+    if random.below(2) == 0 {
+        let blanks = [" ", " ", "  ", "\t", " \n "];
+        return (0..random.below(14))
+            .flat_map(|_| {
+                [
+                    PIECES[random.below(PIECES.len())],
+                    blanks[random.below(blanks.len())],
+                ]
+            })
+            .collect();
+    }
     (0..random.below(14))
         .map(|_| PIECES[random.below(PIECES.len())])
         .collect()
@@ -176,6 +188,14 @@ fn check(masker: &Masker, line: &str, space: &mut Space) {
     assert!(
         is_same_text(&filled, line),
         "{line:?}: template {template:?} filled is {filled:?}"
+    );
+    let regular = with_single_blanks(line);
+    masker.mask(&regular, masking);
+    again.clear();
+    masker.write_template(&regular, masking, again);
+    assert!(
+        again == template,
+        "{line:?}: template {template:?} depends on white space: {again:?}"
     );
     assert!(
         matcher.is_match(line, template),
@@ -241,6 +261,9 @@ fn template_regex_matches_what_template_match_does() {
 }
 
 proptest! {
+    // A failing line stands in the message; no file is written.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_text(line in any::<String>()) {
         check(&masker(Profile::Default, Style::Star), &line, &mut Space::default());

@@ -297,8 +297,11 @@ pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
         b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"min" | b"h" | b"d" => {
             Some(Kind::Duration)
         }
-        _ if text == "µs".as_bytes() || text == "μs".as_bytes() => Some(Kind::Duration),
-        _ => None,
+        _ => match str::from_utf8(text).ok()? {
+            "µs" | "μs" => Some(Kind::Duration),
+            "°" | "°C" | "°F" | "℃" | "€" | "£" | "‰" => Some(Kind::Num),
+            _ => None,
+        },
     }
 }
 

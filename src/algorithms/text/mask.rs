@@ -1,8 +1,8 @@
 //! Masking: from a log line to its template, in one pass over the bytes and without a regular expression.
 //!
 //! A template is the line with each variable replaced by a placeholder and each run of white space by one blank. It
-//! depends on the line alone: on no other line, no model, no clock. So it is the same on every machine and for ever, and
-//! masking a template again changes nothing. The walk is in `scan`, the judgement of one word in `classify`.
+//! depends on the line alone: on no other line, no model, no clock. So it is the same on every machine and for ever.
+//! Masking a template again changes nothing, unless `mask` or `max_len` see something new in it. The walk is in `scan`, the judgement of one word in `classify`.
 //!
 //! That a template can come from masks alone, before any grouping, is the experience of the Drain family (He et al.,
 //! "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017); the masks here are rules on the shape of
@@ -31,9 +31,11 @@ pub enum Profile {
     /// Text with values in it.
     #[default]
     Default,
-    /// `key=value` lines: every value is a variable, every key constant.
+    /// `key=value` lines: every key is constant and every value a variable as a whole, but for the values of `level`,
+    /// `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`, `error`, `err`, `exception`, `reason` and
+    /// the stack trace: those tell the kind of event, and are masked like a text.
     KeyValue,
-    /// JSON lines: every value is a variable, every key constant.
+    /// JSON lines, in the same way; the elements of a list are one variable.
     Json,
 }
 
@@ -141,7 +143,10 @@ impl Masker {
         *single_blanks = true;
         let mut start = 0;
         if let Some(mask) = &self.mask {
-            for found in mask.find_iter(&line[..stop]) {
+            for found in mask
+                .find_iter(&line[..stop])
+                .filter(|found| !found.is_empty())
+            {
                 *single_blanks &= scan(bytes, start, found.start(), rules, variables);
                 variables.push(Variable {
                     start: found.start(),
@@ -217,7 +222,7 @@ fn compile(mask: &str) -> Result<Regex> {
         .map_err(|error| Error::new(format!("mask is no regular expression: {error}")))?;
     if regex.is_match("") {
         return Err(Error::new(format!(
-            "mask '{mask}' matches the empty text, so it would mask nothing everywhere"
+            "mask '{mask}' matches the empty text; let it match at least one character"
         )));
     }
     Ok(regex)

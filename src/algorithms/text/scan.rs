@@ -36,6 +36,8 @@ pub(crate) fn scan(
         words: [Word::default(); 3],
         name_at: NOWHERE,
         name_kind: Kind::User,
+        user: None,
+        long_blanks: vec![],
         text_at: NOWHERE,
         text_end: NOWHERE,
         single_blanks: true,
@@ -53,6 +55,10 @@ struct Word {
 
 const NOWHERE: usize = usize::MAX;
 
+/// Runs of white space up to this length are looked at byte by byte; so that a line of blanks and words does not take
+/// time with its square, longer ones are remembered.
+const LONG_BLANK: usize = 32;
+
 struct Scanner<'a> {
     line: &'a [u8],
     rules: Rules<'a>,
@@ -62,6 +68,10 @@ struct Scanner<'a> {
     /// Where a word must begin to be a variable because of what stands before it, and of which kind.
     name_at: usize,
     name_kind: Kind,
+    /// The last word "user", and whether the word before it makes a name follow.
+    user: Option<(Word, bool)>,
+    /// Begin and end of the runs of white space that are too long to look at again and again.
+    long_blanks: Vec<(usize, usize)>,
     /// Where the quote stands that begins a JSON string which is a text.
     text_at: usize,
     /// Where the quote stands that ends the text of a JSON string in which the walk is.
@@ -92,19 +102,29 @@ impl Scanner<'_> {
 
     /// Whether one or more white space characters, and nothing else, stand from `start` to `end`.
     fn is_blank(&self, start: usize, end: usize) -> bool {
-        start < end && self.line[start..end].iter().all(|&byte| is_white(byte))
+        if end.saturating_sub(start) <= LONG_BLANK {
+            return start < end && self.line[start..end].iter().all(|&byte| is_white(byte));
+        }
+        let run = self
+            .long_blanks
+            .partition_point(|&(_, run_end)| run_end < end);
+        self.long_blanks
+            .get(run)
+            .is_some_and(|&(run_start, _)| run_start <= start)
+    }
+
+    /// The first position from `at` on that is not white space.
+    fn skip_white(&self, at: usize) -> usize {
+        let rest = self.line.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|&&byte| is_white(byte)).count()
     }
 
     // ---- borders
 
     fn border(&mut self, at: usize, byte: u8) -> usize {
         match byte {
-            b' ' => {
-                if at == 0 || self.at(at + 1).is_none_or(is_white) {
-                    self.single_blanks = false;
-                }
-                at + 1
-            }
+            b' ' if at > 0 && self.at(at + 1).is_some_and(|next| !is_white(next)) => at + 1,
+            _ if is_white(byte) => self.irregular_blank(at),
             b'<' => match Kind::of_placeholder(&self.line[at..]) {
                 Some((kind, length)) => {
                     self.push_apart(at, at + length, kind);
@@ -120,13 +140,31 @@ impl Scanner<'_> {
             b'"' if self.rules.profile == Profile::Json && !self.is_in_text(at) => {
                 self.json_string(at)
             }
-            _ if is_white(byte) => {
-                self.single_blanks = false;
-                at + 1
-            }
+            b'"' | b'\'' => self.quote(at),
             _ if is_cjk_lead(byte) => at + 3,
             _ => at + 1,
         }
+    }
+
+    /// White space that is more, or other, than one blank between words.
+    fn irregular_blank(&mut self, at: usize) -> usize {
+        let end = self.skip_white(at);
+        self.single_blanks = false;
+        if end - at > LONG_BLANK {
+            self.long_blanks.push((at, end));
+        }
+        end
+    }
+
+    /// A name in quotes: `user "alice"`.
+    fn quote(&mut self, at: usize) -> usize {
+        if self
+            .user
+            .is_some_and(|(user, _)| self.is_blank(user.end, at))
+        {
+            self.expect(at + 1, Kind::User);
+        }
+        at + 1
     }
 
     /// What follows `=`: the name behind `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
@@ -181,18 +219,27 @@ impl Scanner<'_> {
                 (begin, begin + length)
             }
         };
-        if begin < end {
+        if begin < end && !self.is_kept(&self.line[begin..end]) {
             self.push_apart(begin, end, Kind::Any);
         }
         end
     }
 
-    /// The position of the quote that ends a string, or the end of the line.
-    fn end_of_string(&self, mut at: usize, quote: u8) -> usize {
+    /// The position of the quote that ends a string; where there is none, the end of the line but for its white space.
+    fn end_of_string(&self, begin: usize, quote: u8) -> usize {
+        let mut at = begin;
         while at < self.line.len() && self.line[at] != quote {
             at += 1 + usize::from(self.line[at] == b'\\');
         }
-        at.min(self.line.len())
+        if at < self.line.len() {
+            return at;
+        }
+        let rest = self.line.get(begin..).unwrap_or_default();
+        begin
+            + rest
+                .iter()
+                .rposition(|&byte| !is_white(byte))
+                .map_or(0, |last| last + 1)
     }
 
     /// Whether this quote belongs to the text of a JSON string, or ends it.
@@ -208,7 +255,7 @@ impl Scanner<'_> {
         if self.at(colon) == Some(b':') {
             return self.json_key(begin, end, colon);
         }
-        if self.text_at == quote || begin >= end {
+        if self.text_at == quote || begin >= end || self.is_kept(&self.line[begin..end]) {
             self.text_end = end;
             return begin;
         }
@@ -220,13 +267,16 @@ impl Scanner<'_> {
         } else {
             self.push_apart(begin, end, Kind::Any);
         }
-        (end + 1).min(self.line.len())
+        end + usize::from(self.at(end) == Some(b'"'))
     }
 
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
-        if self.line[begin..end].contains(&b'<') {
-            // A placeholder can stand in it.
+        if self.line[begin..end]
+            .iter()
+            .any(|&byte| byte == b'<' || is_white(byte))
+        {
+            // No name of a field but a text, in which a placeholder or a run of blanks can stand.
             self.text_end = end;
             return begin;
         }
@@ -235,12 +285,6 @@ impl Scanner<'_> {
         }
         self.single_blanks &= colon == end + 1;
         colon + 1
-    }
-
-    /// The first position from `at` on that is not white space.
-    fn skip_white(&self, at: usize) -> usize {
-        let rest = self.line.get(at..).unwrap_or_default();
-        at + rest.iter().take_while(|&&byte| is_white(byte)).count()
     }
 
     /// `10.0.0.1 ()`: the name behind an address can be missing, and its brackets hold an empty value.
@@ -381,7 +425,8 @@ impl Scanner<'_> {
             self.join_unit(start, end);
         }
         if word.len() == 4 && word.eq_ignore_ascii_case(b"user") {
-            self.expect_user(start, end);
+            let announced = self.follows(start, words::announces_user);
+            self.user = Some((Word { start, end }, announced));
         }
         self.remember(start, end);
     }
@@ -391,12 +436,16 @@ impl Scanner<'_> {
         self.is_blank(self.words[0].end, start) && is_such(self.text(self.words[0]))
     }
 
-    /// A name follows "for user" and the like, and "user" if it stands in quotes.
-    fn expect_user(&mut self, start: usize, end: usize) {
-        if matches!(self.line[end..], [b' ', b'\'' | b'"', ..]) {
-            self.expect(end + 2, Kind::User);
-        } else if self.follows(start, words::announces_user) {
-            self.expect(end + 1, Kind::User);
+    /// Whether the word that begins here is a variable because of what stands before it, and of which kind.
+    fn expected(&self, start: usize) -> Option<Kind> {
+        let follows_user = || {
+            self.user
+                .is_some_and(|(user, announced)| announced && self.is_blank(user.end, start))
+        };
+        if self.name_at == start {
+            Some(self.name_kind)
+        } else {
+            follows_user().then_some(Kind::User)
         }
     }
 
@@ -418,8 +467,10 @@ impl Scanner<'_> {
 
     fn kind_of_plain_word(&self, start: usize, end: usize, shape: Shape) -> Option<Kind> {
         let word = &self.line[start..end];
-        if self.name_at == start && !words::is_no_name(word) {
-            return Some(self.name_kind);
+        if let Some(kind) = self.expected(start)
+            && !words::is_no_name(word)
+        {
+            return Some(kind);
         }
         match word.len() {
             3..=5 if words::is_literal(word) => self.is_value(start, end).then_some(Kind::Bool),
@@ -443,7 +494,8 @@ impl Scanner<'_> {
             return;
         }
         let joined = match last.kind {
-            // A program that prints "512 bytes" prints "1.2 KB" or "3 MB" when there are more.
+            // The unit that people count small amounts in: large ones it can repeat, "2048 bytes (2.0 KB)". Other units
+            // stay, since most programs print an amount in one unit only.
             Kind::Num if matches!(word, b"bytes" | b"byte") => Variable {
                 end,
                 kind: Kind::Size,
@@ -484,7 +536,8 @@ impl Scanner<'_> {
     fn join_repeated_size(&mut self, start: usize, end: usize) {
         if let [.., size, number] = *self.found.as_slice()
             && size.kind == Kind::Size
-            && &self.line[size.end..number.start] == b" ("
+            && self.line[..number.start].ends_with(b"(")
+            && self.is_blank(size.end, number.start - 1)
             && self.is_blank(number.end, start)
             && self.at(end) == Some(b')')
         {
@@ -503,13 +556,16 @@ impl Scanner<'_> {
             return;
         }
         let colon = word.iter().position(|&byte| byte == b':');
-        if self.name_at == start && colon.is_none() && !words::is_no_name(word) {
+        if let Some(expected) = self.expected(start)
+            && colon.is_none()
+            && !words::is_no_name(word)
+        {
             return match classify(word, shape) {
                 Verdict::Whole(kind) => self.push(start, end, kind),
-                _ => self.push(start, end, self.name_kind),
+                _ => self.push(start, end, expected),
             };
         }
-        if is_klog_header(&self.line[start..]) && end - start == 5 {
+        if end - start == 5 && self.is_klog_header(start, end) {
             return self.push(start + 1, end, Kind::Time);
         }
         match colon {
@@ -517,11 +573,11 @@ impl Scanner<'_> {
             Some(0) if word.get(1) != Some(&b':') => {
                 self.marked_word(start + 1, end, Shape::of(&self.line[start + 1..end]))
             }
-            Some(colon) => self.word_with_colon(start, end, shape, colon),
+            Some(colon) => self.word_with_colon(start, end, colon),
         }
     }
 
-    fn word_with_colon(&mut self, start: usize, end: usize, shape: Shape, colon: usize) {
+    fn word_with_colon(&mut self, start: usize, end: usize, colon: usize) {
         let word = &self.line[start..end];
         let (host, port) = (&word[..colon], &word[colon + 1..]);
         if word[colon..].starts_with(b"://") {
@@ -585,7 +641,8 @@ impl Scanner<'_> {
     fn ends_request_line(&self, start: usize, end: usize) -> bool {
         let word = &self.line[start..end];
         if word == b"/" {
-            return self.line[end..].starts_with(b" HTTP/");
+            let behind = self.skip_white(end);
+            return behind > end && self.line[behind..].starts_with(b"HTTP/");
         }
         let last = self
             .found
@@ -595,6 +652,17 @@ impl Scanner<'_> {
             && last.is_some_and(|last| {
                 !self.is_placeholder(last.start) && self.is_blank(last.end, start)
             })
+    }
+
+    /// `E1122 13:07:10`: severity, month and day, time, as glog and klog begin a line.
+    fn is_klog_header(&self, start: usize, end: usize) -> bool {
+        let [severity, day @ ..] = &self.line[start..end] else {
+            return false;
+        };
+        let time = &self.line[self.skip_white(end)..];
+        matches!(severity, b'I' | b'W' | b'E' | b'F')
+            && day.iter().all(u8::is_ascii_digit)
+            && matches!(time, [a, b, b':', ..] if a.is_ascii_digit() && b.is_ascii_digit())
     }
 
     // ---- variables
@@ -609,15 +677,12 @@ impl Scanner<'_> {
         if matches!(kind, Kind::Ip | Kind::Host) {
             self.name_before_address(start);
         }
-        while let Some(last) = self
-            .found
-            .last()
-            .copied()
-            .filter(|last| self.are_one(last, start, kind))
+        if let Some(&last) = self.found.last()
+            && self.are_one(&last, start, end, kind)
         {
+            self.found.pop();
             start = last.start;
             kind = joined_kind(last.kind, kind);
-            self.found.pop();
         }
         if kind == Kind::Time || kind == Kind::Num && end - start <= 4 {
             for word in self.words {
@@ -651,16 +716,16 @@ impl Scanner<'_> {
     }
 
     /// Whether the variable that begins at `start` and the one before it are one.
-    fn are_one(&self, last: &Variable, start: usize, kind: Kind) -> bool {
+    fn are_one(&self, last: &Variable, start: usize, end: usize, kind: Kind) -> bool {
         if self.is_placeholder(last.start) {
             return false;
         }
         match &self.line[last.end..start] {
             [] => true,
             [b',' | b':' | b'-' | b'.' | b'/' | b'_' | b'@' | b'|' | b'#' | b'+'] => true,
-            gap if gap.iter().all(|&byte| is_white(byte)) => match (last.kind, kind) {
+            _ if self.is_blank(last.end, start) => match (last.kind, kind) {
                 (Kind::Time, Kind::Time) => true,
-                (Kind::Time, Kind::Num) => is_year_or_offset(&self.line[start..]),
+                (Kind::Time, Kind::Num) => is_year_or_offset(&self.line[start..end]),
                 // A request line: /index.html HTTP/1.1
                 (Kind::Path | Kind::Url, Kind::Path)
                     if self.line[start..].starts_with(b"HTTP/") =>
@@ -668,10 +733,7 @@ impl Scanner<'_> {
                     true
                 }
                 // Lists of identifiers are as long as they happen to be.
-                (Kind::Id, Kind::Id)
-                | (Kind::Uuid, Kind::Uuid)
-                | (Kind::Path, Kind::Path)
-                | (Kind::Url, Kind::Url) => true,
+                (Kind::Id | Kind::Uuid | Kind::Path | Kind::Url, _) => last.kind == kind,
                 _ => false,
             },
             _ => false,
@@ -682,12 +744,6 @@ impl Scanner<'_> {
 /// Whether this stands between two strings of a JSON list: quote, comma, white space, quote.
 fn is_between_elements(gap: &[u8]) -> bool {
     matches!(gap, [b'"', b',', blank @ .., b'"'] if blank.iter().all(|&byte| is_white(byte)))
-}
-
-/// `E1122 13:07:10`: severity, month and day, time, as glog and klog begin a line.
-fn is_klog_header(text: &[u8]) -> bool {
-    matches!(text, [b'I' | b'W' | b'E' | b'F', a, b, c, d, b' ', e, f, b':', ..]
-        if [a, b, c, d, e, f].iter().all(|byte| byte.is_ascii_digit()))
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -734,10 +790,13 @@ fn is_host_before_port(word: &[u8]) -> bool {
 
 /// The year behind a day, or the offset behind a time: `2005`, `+0000`.
 fn is_year_or_offset(number: &[u8]) -> bool {
-    matches!(
-        number,
-        [b'1', b'9', _, _, ..] | [b'2', b'0', _, _, ..] | [b'+' | b'-', _, _, _, _, ..]
-    )
+    match number {
+        [b'1', b'9', year @ ..] | [b'2', b'0', year @ ..] => {
+            year.len() == 2 && year.iter().all(u8::is_ascii_digit)
+        }
+        [b'+' | b'-', offset @ ..] => offset.len() == 4 && offset.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 fn joined_kind(first: Kind, second: Kind) -> Kind {

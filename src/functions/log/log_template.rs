@@ -24,7 +24,7 @@ const PARAMETERS: Parameters = Parameters {
 #[user_doc(
     doc_section(label = "Log Functions"),
     description = "Returns the template of a log line: the line with every variable (numbers, addresses, paths, identifiers, names) \
-replaced by `<*>` and every run of white space by one blank. It depends on the line alone, so it never changes; the template of a template is itself. NULL for NULL.",
+replaced by `<*>` and every run of white space by one blank. It depends on the line alone, so it never changes; without `mask` and `max_len` the template of a template is itself. NULL for NULL.",
     syntax_example = "log_template(message [, options])",
     sql_example = r#"```sql
 > SELECT log_template('Failed password for root from 10.0.0.7 port 42393 ssh2') AS template;
@@ -46,8 +46,7 @@ replaced by `<*>` and every run of white space by one blank. It depends on the l
     ),
     argument(
         name = "options",
-        description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every \
-value is masked and every key kept. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands behind n bytes is one variable"
+        description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every key is kept and every value masked, those of `level`, `msg`, `error` and the like as a text. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands behind n bytes is one variable"
     )
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]
