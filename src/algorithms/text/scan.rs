@@ -252,7 +252,11 @@ impl Scanner<'_> {
         let begin = quote + 1;
         let end = self.end_of_string(begin, b'"');
         let colon = self.skip_white(end + 1);
-        if self.at(colon) == Some(b':') {
+        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands behind it.
+        let is_name = !self.line[begin..end]
+            .iter()
+            .any(|&byte| byte == b'<' || is_white(byte));
+        if self.at(colon) == Some(b':') && is_name {
             return self.json_key(begin, end, colon);
         }
         if self.text_at == quote || begin >= end || self.is_kept(&self.line[begin..end]) {
@@ -272,14 +276,6 @@ impl Scanner<'_> {
 
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
-        if self.line[begin..end]
-            .iter()
-            .any(|&byte| byte == b'<' || is_white(byte))
-        {
-            // No name of a field but a text, in which a placeholder or a run of blanks can stand.
-            self.text_end = end;
-            return begin;
-        }
         if words::is_text_key(&self.line[begin..end]) {
             self.text_at = self.skip_white(colon + 1);
         }
