@@ -3,15 +3,20 @@
 //! The lines are those of the sample logs in `sql/data`, or of the file that the environment variable `BENCH_LOG` names.
 //! Results with their date and machine are in `benches/record`.
 
+#![allow(clippy::expect_used, clippy::cast_possible_truncation)]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringViewArray, UInt32Array};
+use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion_aiops::algorithms::text::TemplateMatcher;
 use regex::{Regex, RegexSet};
+use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -72,6 +77,16 @@ fn call(function: &ScalarUDF, batches: &[ArrayRef], result: DataType) {
     }
 }
 
+/// A column of dictionary values, each of them several times.
+fn dictionaries(batches: &[ArrayRef]) -> Vec<ArrayRef> {
+    let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let repeated = |batch: &ArrayRef| {
+        let rows = UInt32Array::from_iter_values((0..batch.len() as u32).map(|row| row % 64));
+        cast(&take(batch, &rows, None).expect("taken"), &to).expect("cast")
+    };
+    batches.iter().map(repeated).collect()
+}
+
 fn arrays(criterion: &mut Criterion) {
     let lines = lines();
     let batches = batches(&lines);
@@ -89,6 +104,20 @@ fn arrays(criterion: &mut Criterion) {
             bencher.iter(|| call(&function, &batches, result.clone()))
         });
     }
+    let log_template = function("log_template");
+    let dictionaries = dictionaries(&batches);
+    group.bench_function("log_template_of_dictionaries", |bencher| {
+        bencher.iter(|| call(&log_template, &dictionaries, DataType::Utf8View));
+    });
+    let mut matcher = TemplateMatcher::default();
+    group.bench_function("template_match", |bencher| {
+        bencher.iter(|| {
+            lines
+                .iter()
+                .filter(|line| matcher.is_match(line, "<*> of <*> from <*>"))
+                .count()
+        });
+    });
     group.finish();
 }
 
@@ -125,11 +154,24 @@ fn peers(criterion: &mut Criterion) {
         .iter()
         .map(|mask| Regex::new(mask).expect("a regex"))
         .collect();
-    let any = RegexSet::new(TWELVE_MASKS).expect("a set");
-    group.bench_function("twelve_regexes", |bencher| {
+    group.bench_function("twelve_regexes_in_turn", |bencher| {
         bencher.iter(|| {
             for line in lines {
-                let mut template = std::borrow::Cow::Borrowed(line.as_str());
+                let mut template = Cow::Borrowed(line.as_str());
+                for mask in &masks {
+                    template = mask.replace_all(&template, "<*>").into_owned().into();
+                }
+                black_box(template);
+            }
+        });
+    });
+
+    // One automaton tells first which of them match at all: the best that can be done with regexes.
+    let any = RegexSet::new(TWELVE_MASKS).expect("a set");
+    group.bench_function("twelve_regexes_in_a_set", |bencher| {
+        bencher.iter(|| {
+            for line in lines {
+                let mut template = Cow::Borrowed(line.as_str());
                 for mask in any.matches(line) {
                     template = masks[mask]
                         .replace_all(&template, "<*>")
@@ -141,9 +183,14 @@ fn peers(criterion: &mut Criterion) {
         });
     });
 
+    let config = || drain3::Config {
+        max_bytes: 1 << 20,
+        max_tokens: 1 << 12,
+        ..drain3::Config::default()
+    };
     group.bench_function("drain3_train_and_match", |bencher| {
         bencher.iter(|| {
-            let matcher = drain3::train(lines, drain3::Config::default()).expect("drain3 trains");
+            let matcher = drain3::train(lines, config()).expect("drain3 trains");
             for line in lines {
                 black_box(matcher.match_id(line));
             }

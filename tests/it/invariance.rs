@@ -79,13 +79,11 @@ async fn answer(
         )
         .unwrap();
     let query = "
-        SELECT count(*) AS n, log_template(message) AS t, min(log_template(message, 'style=typed')) AS typed,
-               min(template_hash(log_template(message))) AS id,
-               min(CAST(log_parse(message)['template_hash'] AS TEXT)) AS parsed,
-               min(array_to_string(log_tokens(log_template(message)), ' ')) AS words,
-               min(template_regex(log_template(message))) AS regex,
-               bool_and(template_match(message, log_template(message))) AS matches
-        FROM lines GROUP BY t ORDER BY t";
+        SELECT message, log_template(message), log_template(message, 'style=typed,keep=ERROR|200'),
+               log_template(arrow_cast(message, 'Dictionary(Int32, Utf8)'), 'profile=json'),
+               template_hash(log_template(message)), log_parse(message), log_tokens(log_template(message)),
+               template_regex(log_template(message)), template_match(message, log_template(message))
+        FROM lines ORDER BY message NULLS FIRST";
     let batches = context.sql(query).await.unwrap().collect().await.unwrap();
     pretty_format_batches(&batches).unwrap().to_string()
 }

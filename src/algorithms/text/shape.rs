@@ -7,26 +7,26 @@
 /// One count a byte of this word; the order is that of [`Class`].
 pub(crate) type Counts = u64;
 
-/// The classes that are counted, as positions of their eight bits.
+/// The classes that are counted, as positions of their bytes.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum Class {
-    Digit = 0,
-    Letter = 8,
-    HexLetter = 16,
-    Upper = 24,
-    Slash = 32,
-    Dot = 40,
-    Dash = 48,
+    Digit,
+    Letter,
+    HexLetter,
+    Upper,
+    Slash,
+    Dot,
+    Dash,
     /// Every other byte that is no border: `: @ _ # $ % & * + \ ^ ~` and control bytes.
-    Other = 56,
+    Other,
 }
 
 /// Longer words are measured by their first bytes, since a count has eight bits.
 pub(crate) const MAX_COUNTED: usize = 255;
 
 const fn one(class: Class) -> Counts {
-    1 << class as u8
+    1 << (8 * class as u8)
 }
 
 const fn counts_of(byte: u8) -> Counts {
@@ -53,11 +53,12 @@ const fn counts_of(byte: u8) -> Counts {
 
 const fn table() -> [Counts; 256] {
     let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = counts_of(byte as u8);
-        byte += 1;
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        table[byte as usize] = counts_of(byte);
+        byte -= 1;
     }
+    table[0] = counts_of(0);
     table
 }
 
@@ -109,17 +110,18 @@ impl Shape {
     /// How many bytes of this class the word has.
     #[inline(always)]
     pub(crate) fn count(self, class: Class) -> usize {
-        (self.0 >> class as u8) as usize & 0xff
+        usize::from(self.0.to_le_bytes()[class as usize])
     }
 
     /// Whether the word is made of letters alone.
     #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {
-        const NOT_PLAIN: Counts = 0xff << Class::Digit as u8
-            | 0xff << Class::Slash as u8
-            | 0xff << Class::Dot as u8
-            | 0xff << Class::Dash as u8
-            | 0xff << Class::Other as u8;
+        const NOT_PLAIN: Counts = 0xff
+            * (one(Class::Digit)
+                | one(Class::Slash)
+                | one(Class::Dot)
+                | one(Class::Dash)
+                | one(Class::Other));
         self.0 & NOT_PLAIN == 0
     }
 }
