@@ -268,6 +268,56 @@ async fn damaged_and_foreign_compression() {
 }
 
 #[tokio::test]
+async fn zeros_behind_gzip() {
+    let fixture = Fixture::new(&[]);
+    let (first, second) = (gzip(&[b"a\n"]).await, gzip(&[b"b\n"]).await);
+    // More than the reader holds at once.
+    let zeros = vec![0; 1 << 20];
+    let sql = "SELECT message FROM t ORDER BY message";
+    for (parts, expected) in [
+        ([&first[..], &[0], &[]], &["a"][..]),
+        ([&first, &zeros, &[]], &["a"]),
+        ([&first, &zeros, &second], &["a", "b"]),
+        ([&first, &second, &zeros], &["a", "b"]),
+    ] {
+        fixture.write("a.gz", &parts.concat());
+        fixture.create("a.gz", "", "").await;
+        fixture.check(sql, expected).await;
+    }
+    let damaged = &second[..second.len() - 1];
+    for parts in [
+        [&first[..], &[0, 1], &[]],
+        [&zeros, &first, &[]],
+        [&first, damaged, &[]],
+    ] {
+        fixture.write("a.gz", &parts.concat());
+        fixture.create("a.gz", "", "").await;
+        fixture.check_error(sql, "a.gz': ").await;
+    }
+}
+
+#[tokio::test]
+async fn utf_16_is_refused() {
+    let fixture = Fixture::new(&[
+        ("le.log", b"\xFF\xFEa\0\n\0"),
+        ("be.log", b"\xFE\xFF\0a\0\n"),
+        ("later.log", b"a\n\xFF\xFEb"),
+    ]);
+    fixture.write("packed.log.gz", &gzip(&[b"\xFF\xFEa\0\n\0"]).await);
+    for name in ["le.log", "be.log", "packed.log.gz"] {
+        fixture.create(name, "", "").await;
+        let sql = "SELECT count(*) FROM t";
+        for expected in [name, "iconv -f UTF-16 -t UTF-8"] {
+            fixture.check_error(sql, expected).await;
+        }
+        let json = fixture.create_sql(name, "", "OPTIONS (format 'json')");
+        fixture.check_error(&json, "iconv -f UTF-16").await;
+    }
+    fixture.create("later.log", "", "").await;
+    fixture.check("SELECT count(*) FROM t", &["2"]).await;
+}
+
+#[tokio::test]
 async fn no_file_is_an_error() {
     let fixture = Fixture::new(&[("a.log", b"a")]);
     fs::create_dir(fixture.path("empty")).unwrap();
@@ -537,6 +587,67 @@ async fn json_of_many_batches() {
         .await;
 }
 
+#[tokio::test]
+async fn json_rows_do_not_depend_on_their_neighbours() {
+    let number = r#"{"t":1.50,"u":12345678901234567890123,"n":1}"#;
+    let nested = r#" {"t" : {"b": [ 1.50, "a \" b\\"], "a": 1e999 } , "u": 1.0, "n": 2} "#;
+    let rows = [
+        (number, "1.50|12345678901234567890123|1.0"),
+        (nested, r#"{"b":[1.50,"a \" b\\"],"a":1e999}|1.0|2.0"#),
+        (r#"{"t": 1.50, "n": [1], "u": 0.10}"#, "1.50|0.10|∅"),
+        (
+            r#"{"t": {"a": "}"}, "t": 2.50, "\u0075": [ ], "x": {}}"#,
+            "2.50|[]|∅",
+        ),
+        (r#"{"t": "\ud800", "u": 7.0}"#, "∅|7.0|∅"),
+        (r#"{"t": [1]} {}"#, "∅|∅|∅"),
+        (r#"{"t": [1], }"#, "∅|∅|∅"),
+        (r#"{"t": 1"#, "∅|∅|∅"),
+        ("plain", "∅|∅|∅"),
+    ];
+    let fixture = Fixture::new(&[]);
+    let sql = "SELECT t, u, n FROM t ORDER BY line_number";
+    let columns = "(t TEXT, u TEXT, n DOUBLE)";
+    let (lines, expected): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    for (line, expected) in rows {
+        fixture.write("a.json", line.as_bytes());
+        fixture
+            .create("a.json", columns, "OPTIONS (format 'json')")
+            .await;
+        fixture.check(sql, &[expected]).await;
+    }
+    // More than one group of lines to repair.
+    let text = format!("{}\n", lines.join("\n")).repeat(5);
+    fixture.write("a.json", text.as_bytes());
+    fixture
+        .create("a.json", columns, "OPTIONS (format 'json')")
+        .await;
+    fixture.check(sql, &expected.repeat(5)).await;
+    let counters = "SELECT events, unmatched, uncast FROM aiops_scans()";
+    fixture.check(counters, &["45|20|10"]).await;
+}
+
+#[tokio::test]
+async fn too_many_json_fields() {
+    let object = |n_fields: usize| {
+        let fields: Vec<_> = (0..n_fields).map(|i| format!("\"f{i}\": {i}")).collect();
+        format!("{{{}}}", fields.join(", "))
+    };
+    let fixture = Fixture::new(&[
+        ("1000.json", object(1000).as_bytes()),
+        ("1001.json", object(1001).as_bytes()),
+    ]);
+    let options = "OPTIONS (format 'json')";
+    fixture.create("1000.json", "", options).await;
+    fixture.check("SELECT f0 + f999 FROM t", &["999"]).await;
+    let create = fixture.create_sql("1001.json", "", options);
+    for expected in ["1001 fields", "declare the columns"] {
+        fixture.check_error(&create, expected).await;
+    }
+    fixture.create("1001.json", "(f1000 INT)", options).await;
+    fixture.check("SELECT f1000 FROM t", &["1000"]).await;
+}
+
 const TRACE: &[u8] = b"preamble\n\
     2026-03-02 ERROR boom\r\n    at a.b(C.java:1)\r\n\r\n    at d.e(F.java:2)\r\n\
     2026-03-03 INFO fine\n\n";
@@ -685,13 +796,62 @@ async fn files_are_split_unless_lines_are_numbered() {
     assert!(counted.contains("4 groups"), "{counted}");
     let numbered = plan("SELECT message, line_number FROM t").await;
     assert!(numbered.contains("file_groups={1 group: [["), "{numbered}");
-    fixture.write("b.log.gz", &gzip(&[b"x"]).await);
+}
+
+#[tokio::test]
+async fn plain_files_are_split_next_to_compressed_ones() {
+    let (text, _) = many_events();
+    let fixture = Fixture::new(&[("a.log", text.as_bytes())]);
+    for (name, option) in [
+        ("execution.target_partitions", 4),
+        ("optimizer.repartition_file_min_size", 1),
+    ] {
+        fixture
+            .run(&format!("SET datafusion.{name} = {option}"))
+            .await;
+    }
+    let rows = "SELECT message, count(*) FROM t GROUP BY 1 ORDER BY 1";
+    fixture.create("a.log", "", "").await;
+    let mut expected = fixture.run(rows).await;
+    for i in 0..3 {
+        let packed = gzip(&[format!("zz packed {i}").as_bytes()]).await;
+        fixture.write(&format!("{i}.gz"), &packed);
+        expected.push(format!("zz packed {i}|1"));
+    }
     fixture.create("*", "", "").await;
-    let compressed = plan("SELECT message FROM t").await;
-    assert!(
-        compressed.contains("file_groups={2 groups: [["),
-        "{compressed}"
-    );
+    let plan = fixture
+        .run("EXPLAIN FORMAT INDENT SELECT message FROM t")
+        .await;
+    let plan = plan.join("\n");
+    assert!(plan.contains("4 groups: [["), "{plan}");
+    assert_eq!(plan.matches("a.log:").count(), 4, "{plan}");
+    for i in 0..3 {
+        // Each in a partition of its own, and whole.
+        assert!(plan.contains(&format!("{i}.gz]")), "{plan}");
+    }
+    expected.sort();
+    let mut found = fixture.run(rows).await;
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn an_order_is_kept_next_to_compressed_files() {
+    let fixture = Fixture::new(&[("b.log", b"2\n4\n5\n6\n7\n8\n9\n")]);
+    fixture.write("a.gz", &gzip(&[b"1\n3\n"]).await);
+    for (name, option) in [
+        ("execution.target_partitions", 4),
+        ("optimizer.repartition_file_min_size", 1),
+    ] {
+        fixture
+            .run(&format!("SET datafusion.{name} = {option}"))
+            .await;
+    }
+    fixture.create("*", "", "WITH ORDER (message ASC)").await;
+    let sql = "SELECT message FROM t ORDER BY message";
+    fixture
+        .check(sql, &["1", "2", "3", "4", "5", "6", "7", "8", "9"])
+        .await;
 }
 
 #[tokio::test]
@@ -770,6 +930,23 @@ async fn counters_of_tables_and_scans() {
             "aiops_scans takes no argument",
         )
         .await;
+}
+
+#[tokio::test]
+async fn a_create_that_fails_leaves_the_counters() {
+    let fixture = Fixture::new(&[("logs/day=1/a.log", b"a\nb\n")]);
+    fixture.create("logs/", "", "PARTITIONED BY (day)").await;
+    // DataFusion drops the old table before it makes the new one; the view still reads it.
+    fixture.run("CREATE VIEW v AS SELECT message FROM t").await;
+    fixture
+        .check("SELECT * FROM v ORDER BY 1", &["a", "b"])
+        .await;
+    let counters = "SELECT table_name, scans, events FROM aiops_scans()";
+    fixture.check(counters, &["t|1|2"]).await;
+    fixture
+        .error(&fixture.create_sql("logs/", "", "PARTITIONED BY (month)"))
+        .await;
+    fixture.check(counters, &["t|1|2"]).await;
 }
 
 #[tokio::test]

@@ -2,19 +2,21 @@
 //!
 //! Plain files are read by byte range, up to the size that the listing gave, so that a file that is being written gives
 //! one snapshot to all partitions of a query. Compressed files are read whole, all members of them (log rotation appends
-//! members; a reader that stops after the first one loses data without a word).
+//! members; a reader that stops after the first one loses data without a word). A file in UTF-16 is refused.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::io::StreamReader;
 
@@ -68,6 +70,8 @@ pub(crate) struct BlockReader {
     blocks: BoxStream<'static, Result<Bytes>>,
     /// What of a plain file is not in `blocks`.
     rest: Option<Rest>,
+    /// The location, until the first bytes of the file have been looked at.
+    unchecked: Option<Path>,
 }
 
 struct Rest {
@@ -90,6 +94,7 @@ impl BlockReader {
     ) -> Result<Self> {
         let location = file.location.clone();
         let compression = Compression::of(&location)?;
+        let unchecked = (range.start == 0).then(|| location.clone());
         if compression == Compression::Plain {
             let end = range.end.min(file.size);
             let blocks = get(&store, &location, Some(range.start..end)).await?;
@@ -103,6 +108,7 @@ impl BlockReader {
             return Ok(Self {
                 blocks: in_blocks(blocks),
                 rest: Some(rest),
+                unchecked,
             });
         }
         let bytes = get(&store, &location, None)
@@ -115,13 +121,13 @@ impl BlockReader {
                 decoder.multiple_members(true);
                 read_blocks(decoder, location)
             }
-            _ => {
-                let mut decoder = GzipDecoder::new(reader);
-                decoder.multiple_members(true);
-                read_blocks(decoder, location)
-            }
+            _ => read_blocks(GzipMembers::new(reader), location),
         };
-        Ok(Self { blocks, rest: None })
+        Ok(Self {
+            blocks,
+            rest: None,
+            unchecked,
+        })
     }
 
     /// The next block, which is not empty, or `None` at the end of the file.
@@ -131,10 +137,13 @@ impl BlockReader {
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             if let Some(block) = self.blocks.try_next().await? {
-                if !block.is_empty() {
-                    return Ok(Some(block));
+                if block.is_empty() {
+                    continue;
                 }
-                continue;
+                if let Some(location) = self.unchecked.take() {
+                    refuse_utf_16(&location, &block)?;
+                }
+                return Ok(Some(block));
             }
             let Some(rest) = &mut self.rest else {
                 return Ok(None);
@@ -146,6 +155,79 @@ impl BlockReader {
             self.blocks = get(&rest.store, &rest.location, Some(rest.range.start..end)).await?;
             rest.range.start = end;
             rest.step_bytes = (rest.step_bytes * 2).min(BLOCK_BYTES as u64);
+        }
+    }
+}
+
+/// UTF-16 would be read as garbage: every second byte is zero, and a line feed may be half of another character.
+fn refuse_utf_16(location: &Path, first_block: &[u8]) -> Result<()> {
+    if first_block.starts_with(b"\xFF\xFE") || first_block.starts_with(b"\xFE\xFF") {
+        return exec_err!(
+            "Log file '{location}' is in UTF-16 (it begins with that byte order mark), and only UTF-8 is read: convert \
+             it with iconv -f UTF-16 -t UTF-8 FILE > FILE.log, or leave it out by a glob"
+        );
+    }
+    Ok(())
+}
+
+/// The members of a gzip file one after another. Zeros behind a member are skipped, as gzip(1) does: tapes and tools that
+/// write in blocks pad with them.
+struct GzipMembers<R> {
+    /// Always there, but while it is replaced.
+    decoder: Option<GzipDecoder<R>>,
+    is_behind_member: bool,
+}
+
+impl<R: AsyncBufRead + Unpin> GzipMembers<R> {
+    fn new(reader: R) -> Self {
+        Self {
+            decoder: Some(GzipDecoder::new(reader)),
+            is_behind_member: false,
+        }
+    }
+
+    /// Skips zeros, and tells whether something else follows.
+    fn poll_skip_zeros(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
+        let Some(decoder) = &mut self.decoder else {
+            return Poll::Ready(Ok(false));
+        };
+        loop {
+            let mut reader = Pin::new(decoder.get_mut());
+            let bytes = ready!(reader.as_mut().poll_fill_buf(cx))?;
+            let n_bytes = bytes.len();
+            let n_zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            reader.consume(n_zeros);
+            if n_zeros < n_bytes || n_bytes == 0 {
+                return Poll::Ready(Ok(n_bytes > 0));
+            }
+        }
+    }
+}
+
+impl<R: AsyncBufRead + Unpin> AsyncRead for GzipMembers<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let n_before = buffer.filled().len();
+        loop {
+            if self.is_behind_member {
+                if !ready!(self.poll_skip_zeros(cx))? {
+                    return Poll::Ready(Ok(()));
+                }
+                let next = self.decoder.take().map(GzipDecoder::into_inner);
+                self.decoder = next.map(GzipDecoder::new);
+                self.is_behind_member = false;
+            }
+            let Some(decoder) = &mut self.decoder else {
+                return Poll::Ready(Ok(()));
+            };
+            ready!(Pin::new(decoder).poll_read(cx, buffer))?;
+            if buffer.filled().len() > n_before || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            self.is_behind_member = true;
         }
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Result, internal_datafusion_err, plan_err};
+use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig};
 use datafusion::logical_expr::CreateExternalTable;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
@@ -71,8 +72,10 @@ impl TableProviderFactory for LogTableFactory {
                 "Column {name} is a partition column and a column of the log lines too: rename one of them"
             );
         }
+        check_partitions(session, &locations, &partitions).await?;
         let schema = Arc::clone(&columns.schema);
         let start = Arc::new(options.start.clone());
+        // Nothing fails from here on: a CREATE that fails must not touch the counters of the table it would replace.
         let counters = self.registry.add_table(command.name.to_string());
         let spec = Arc::new(LogSpec {
             options,
@@ -88,9 +91,6 @@ impl TableProviderFactory for LogTableFactory {
             .with_file_extension("")
             .with_table_partition_cols(partitions)
             .with_file_sort_order(command.order_exprs.clone());
-        for url in locations.urls() {
-            listing_options.validate_partitions(session, url).await?;
-        }
         let config = ListingTableConfig::new_with_multi_paths(locations.urls().to_vec())
             .with_listing_options(listing_options)
             .with_schema(schema);
@@ -99,6 +99,22 @@ impl TableProviderFactory for LogTableFactory {
             .with_constraints(command.constraints.clone());
         Ok(Arc::new(LogTable { listing }))
     }
+}
+
+/// Checks that the folders have these partition columns.
+async fn check_partitions(
+    session: &dyn Session,
+    locations: &Locations,
+    partitions: &[(String, DataType)],
+) -> Result<()> {
+    // Only names of folders are looked at, so any format does.
+    let options = ListingOptions::new(Arc::new(CsvFormat::default()))
+        .with_file_extension("")
+        .with_table_partition_cols(partitions.to_vec());
+    for url in locations.urls() {
+        options.validate_partitions(session, url).await?;
+    }
+    Ok(())
 }
 
 /// The declared columns without the partition columns, and the partition columns with their types.
@@ -143,7 +159,7 @@ async fn columns(
             let objects = sample_objects(options, store, files).await?;
             let written = files.iter().map(|file| file.last_modified).max();
             let written: DateTime<Utc> = written.unwrap_or_default();
-            LogColumns::of_json(&infer_fields(&objects, &options.timestamps, written))
+            LogColumns::of_json(&infer_fields(&objects, &options.timestamps, written)?)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The fields of JSON lines, inferred from a sample: arrow-json's rules for each field by itself, so that a field whose
 //! values contradict each other becomes TEXT and does not spoil the others. In alphabetical order.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -14,18 +14,31 @@ use crate::tables::log_file::columns::{MESSAGE, is_time_name, time_type};
 use crate::tables::log_file::json_rows::decoder;
 use crate::tables::log_file::timestamp::TimestampReader;
 
+/// Above this the keys are data, such as ids, and not columns; planning would get slow too.
+const MAX_FIELDS: usize = 1000;
+
 /// Infers the fields of these objects. A text field with the name of a time is one if all its values are.
+///
+/// # Errors
+/// Too many fields.
 pub(crate) fn infer_fields(
     objects: &[Map<String, Value>],
     timestamps: &TimestampReader,
     written: DateTime<Utc>,
-) -> Fields {
-    let names: BTreeSet<&String> = objects.iter().flat_map(Map::keys).collect();
-    let field = |name: &String| {
-        let values: Vec<&Value> = objects
-            .iter()
-            .filter_map(|object| object.get(name))
-            .collect();
+) -> Result<Fields> {
+    let mut values_of: BTreeMap<&String, Vec<&Value>> = BTreeMap::new();
+    for (name, value) in objects.iter().flatten() {
+        values_of.entry(name).or_default().push(value);
+    }
+    if values_of.len() > MAX_FIELDS {
+        return plan_err!(
+            "The first {} JSON objects have {} fields, more than {MAX_FIELDS}: declare the columns that are \
+             wanted, as in CREATE EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …",
+            objects.len(),
+            values_of.len()
+        );
+    }
+    let field = |(name, values): (&String, Vec<&Value>)| {
         let mut data_type = infer_type(name, &values);
         if name == MESSAGE {
             data_type = DataType::Utf8View;
@@ -42,7 +55,7 @@ pub(crate) fn infer_fields(
         }
         Field::new(name, data_type, true)
     };
-    names.into_iter().map(field).collect()
+    Ok(values_of.into_iter().map(field).collect())
 }
 
 /// Checks that lines can be read as these declared columns.
@@ -103,7 +116,7 @@ mod tests {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let timestamps = TimestampReader::try_new(None, None).unwrap();
-        let fields = infer_fields(&objects, &timestamps, DateTime::UNIX_EPOCH);
+        let fields = infer_fields(&objects, &timestamps, DateTime::UNIX_EPOCH).unwrap();
         let fields = fields
             .iter()
             .map(|field| format!("{}: {}", field.name(), field.data_type()));

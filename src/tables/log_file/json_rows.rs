@@ -1,9 +1,10 @@
 //! Events as rows of a JSON table: one object a line, read by arrow-json.
 //!
-//! A batch is decoded at once. If something in it does not fit, it is decoded again from parsed values: lines that are no
+//! A batch is decoded at once. If something in it does not fit, the lines that do not are written anew: lines that are no
 //! object become a row of NULLs, and a value that does not fit its column becomes NULL. Both are counted, and no line ever
 //! fails the scan. In a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -16,13 +17,17 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::json::ReaderBuilder;
 use datafusion::arrow::json::reader::Decoder;
 use datafusion::common::{Result, internal_datafusion_err, internal_err};
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::tables::log_file::columns::ColumnSource;
 use crate::tables::log_file::counters::Counts;
 use crate::tables::log_file::string_column::{StringColumn, Text};
 use crate::tables::log_file::text_rows::time_array;
 use crate::tables::log_file::timestamp::TimestampReader;
+
+/// Lines among which the ones to write anew are looked for at once: few enough that the others cost little more.
+const REPAIR_LINES: usize = 16;
 
 /// Builds the columns of a query that come from the objects.
 #[derive(Debug)]
@@ -99,9 +104,13 @@ impl JsonRows {
     /// When arrow-json refuses what it accepted before.
     pub(crate) fn finish(&mut self, counts: &mut Counts) -> Result<Vec<ArrayRef>> {
         let lines = self.lines.finish();
-        let batch = match decode_lines(&self.schema, &lines, counts) {
-            Some(batch) => batch,
-            None => decode_values(&self.schema, &lines, counts)?,
+        let texts = (0..lines.len()).map(|row_idx| lines.value(row_idx));
+        let batch = match decode_lines(&self.schema, texts) {
+            Some((batch, unmatched)) => {
+                counts.unmatched += unmatched;
+                batch
+            }
+            None => decode_repaired(&self.schema, &lines, counts)?,
         };
         if batch.num_rows() != lines.len() {
             return internal_err!("{} lines became {} rows", lines.len(), batch.num_rows());
@@ -177,16 +186,16 @@ pub(crate) fn decoder(schema: &SchemaRef, n_rows: usize) -> Result<Decoder> {
     Ok(builder.with_batch_size(n_rows + 1).build_decoder()?)
 }
 
-/// The fast path: `None` if any line is not exactly one object, or any value does not fit.
-fn decode_lines(
+/// The fast path, with the number of lines that are plain text: `None` if any other line is not exactly one object, or
+/// any value does not fit.
+fn decode_lines<'a>(
     schema: &SchemaRef,
-    lines: &StringViewArray,
-    counts: &mut Counts,
-) -> Option<RecordBatch> {
+    lines: impl ExactSizeIterator<Item = &'a str>,
+) -> Option<(RecordBatch, u64)> {
     let mut decoder = decoder(schema, lines.len()).ok()?;
     let mut unmatched = 0;
-    for (row_idx, line) in lines.iter().enumerate() {
-        let mut object = line.unwrap_or_default().trim();
+    for (row_idx, line) in lines.enumerate() {
+        let mut object = line.trim();
         // Plain text between JSON lines is common (a start-up banner, a stack trace): it stays on this path.
         if !object.starts_with('{') {
             object = "{}";
@@ -201,76 +210,117 @@ fn decode_lines(
         }
     }
     let batch = decoder.flush().ok()??;
-    counts.unmatched += unmatched;
-    Some(batch)
+    Some((batch, unmatched))
 }
 
-/// The slow path: value by value where it must be.
-fn decode_values(
+/// The slow path: only the lines that do not decode are written anew, so that a row never depends on its neighbours.
+fn decode_repaired(
     schema: &SchemaRef,
     lines: &StringViewArray,
     counts: &mut Counts,
 ) -> Result<RecordBatch> {
-    let mut rows = Vec::with_capacity(lines.len());
-    for line in lines {
-        let row = match serde_json::from_str(line.unwrap_or_default()) {
-            Ok(Value::Object(object)) => wanted_fields(object, schema),
-            _ => {
-                counts.unmatched += 1;
-                Map::new()
-            }
-        };
-        rows.push(row);
-    }
-    clear_what_does_not_fit(schema, &mut rows, counts)?;
-    decode_rows(schema, &rows)
-}
-
-fn decode_rows(schema: &SchemaRef, rows: &[Map<String, Value>]) -> Result<RecordBatch> {
-    let mut decoder = decoder(schema, rows.len())?;
-    decoder.serialize(rows)?;
-    let batch = decoder.flush()?;
-    batch.ok_or_else(|| internal_datafusion_err!("{} JSON objects became no batch", rows.len()))
-}
-
-fn wanted_fields(object: Map<String, Value>, schema: &SchemaRef) -> Map<String, Value> {
-    let mut fields = Map::new();
-    for (name, value) in object {
-        let Ok(field) = schema.field_with_name(&name) else {
+    let mut texts: Vec<Cow<'_, str>> = lines
+        .iter()
+        .map(|line| Cow::Borrowed(line.unwrap_or_default()))
+        .collect();
+    for chunk in texts.chunks_mut(REPAIR_LINES) {
+        if decode_lines(schema, chunk.iter().map(Cow::as_ref)).is_some() {
             continue;
-        };
-        let is_text = field.data_type().is_string();
-        let value = match value {
-            Value::Object(_) | Value::Array(_) if is_text => Value::String(value.to_string()),
-            other => other,
-        };
-        fields.insert(name, value);
-    }
-    fields
-}
-
-/// Finds the rows that do not decode by halving, and in them the values that do not.
-fn clear_what_does_not_fit(
-    schema: &SchemaRef,
-    rows: &mut [Map<String, Value>],
-    counts: &mut Counts,
-) -> Result<()> {
-    if rows.is_empty() || decode_rows(schema, rows).is_ok() {
-        return Ok(());
-    }
-    if rows.len() > 1 {
-        let (left, right) = rows.split_at_mut(rows.len() / 2);
-        clear_what_does_not_fit(schema, left, counts)?;
-        return clear_what_does_not_fit(schema, right, counts);
-    }
-    for row in rows {
-        for (name, value) in row.iter_mut() {
-            let alone = Map::from_iter([(name.clone(), value.clone())]);
-            if decode_rows(schema, &[alone]).is_err() {
-                *value = Value::Null;
-                counts.uncast += 1;
-            }
+        }
+        for text in chunk.iter_mut().filter(|text| !fits(schema, text)) {
+            *text = Cow::Owned(repaired(schema, text, counts));
         }
     }
-    Ok(())
+    let (batch, unmatched) = decode_lines(schema, texts.iter().map(Cow::as_ref))
+        .ok_or_else(|| internal_datafusion_err!("{} JSON lines became no batch", texts.len()))?;
+    counts.unmatched += unmatched;
+    Ok(batch)
+}
+
+fn fits(schema: &SchemaRef, line: &str) -> bool {
+    decode_lines(schema, std::iter::once(line)).is_some()
+}
+
+/// The line as an object that decodes: nested values of TEXT columns are text, and what does not fit is left out.
+fn repaired(schema: &SchemaRef, line: &str, counts: &mut Counts) -> String {
+    let Some(values) = wanted_values(schema, line) else {
+        counts.unmatched += 1;
+        return "{}".to_string();
+    };
+    let mut fields = Vec::new();
+    for (idx, (field, value)) in schema.fields().iter().zip(values).enumerate() {
+        let Some(value) = value else { continue };
+        let is_nested = value.starts_with(['{', '[']);
+        let value = if is_nested && field.data_type().is_string() {
+            Value::from(without_white_space(value)).to_string()
+        } else {
+            value.to_string()
+        };
+        fields.push((
+            idx,
+            format!("{}:{value}", Value::from(field.name().as_str())),
+        ));
+    }
+    let object = object_of(&fields);
+    if fits(schema, &object) {
+        return object;
+    }
+    let n_fields = fields.len();
+    fields.retain(|field| {
+        let alone = schema.project(&[field.0]);
+        alone.is_ok_and(|alone| fits(&Arc::new(alone), &object_of(std::slice::from_ref(field))))
+    });
+    counts.uncast += (n_fields - fields.len()) as u64;
+    object_of(&fields)
+}
+
+fn object_of(fields: &[(usize, String)]) -> String {
+    let fields: Vec<&str> = fields.iter().map(|(_, field)| field.as_str()).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// For each field of the schema the value's own text (serde_json's `Value` would round numbers); `None` if the line is not
+/// exactly one object.
+fn wanted_values<'a>(schema: &SchemaRef, line: &'a str) -> Option<Vec<Option<&'a str>>> {
+    let mut values = vec![None; schema.fields().len()];
+    let mut rest = line.trim().strip_prefix('{')?.trim_start();
+    if let Some(rest) = rest.strip_prefix('}') {
+        return rest.is_empty().then_some(values);
+    }
+    loop {
+        let (name, after) = take_value(rest)?;
+        let after = after.trim_start().strip_prefix(':')?.trim_start();
+        let (value, after) = take_value(after)?;
+        let name: String = serde_json::from_str(name).ok()?;
+        // As on the fast path, the last of equal names counts.
+        if let Some(slot) = schema.index_of(&name).ok().and_then(|i| values.get_mut(i)) {
+            *slot = Some(value);
+        }
+        rest = after.trim_start();
+        if let Some(rest) = rest.strip_prefix('}') {
+            return rest.is_empty().then_some(values);
+        }
+        rest = rest.strip_prefix(',')?.trim_start();
+    }
+}
+
+/// The JSON value at the start of the text, and what follows it.
+fn take_value(text: &str) -> Option<(&str, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    text.split_at_checked(values.byte_offset())
+}
+
+/// JSON text without the white space between its tokens.
+fn without_white_space(json: &str) -> String {
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    let keep = |symbol: &char| {
+        let was_in_string = is_in_string;
+        if *symbol == '"' && !is_escaped {
+            is_in_string = !is_in_string;
+        }
+        is_escaped = was_in_string && *symbol == '\\' && !is_escaped;
+        was_in_string || !symbol.is_ascii_whitespace()
+    };
+    json.chars().filter(keep).collect()
 }

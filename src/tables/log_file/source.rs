@@ -1,9 +1,11 @@
 //! The scan of a log table as DataFusion sees it: which columns, which byte ranges, which metrics.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
     FileGroup, FileGroupPartitioner, FileOpener, FileScanConfig, FileSource,
 };
@@ -46,16 +48,66 @@ impl LogSource {
         }
     }
 
-    /// Whether a file may be read in ranges: a line number needs all lines before it.
-    fn can_split(&self, file_groups: &[FileGroup]) -> bool {
-        let numbers_lines =
-            self.projection.file_indices.iter().any(|&index| {
-                self.spec.columns.sources.get(index) == Some(&ColumnSource::LineNumber)
-            });
-        let is_plain = |path| matches!(Compression::of(path), Ok(Compression::Plain));
-        let mut files = file_groups.iter().flat_map(FileGroup::iter);
-        !numbers_lines && files.all(|file| is_plain(file.path()))
+    /// A line number needs all lines before it, so files are not read in ranges.
+    fn numbers_lines(&self) -> bool {
+        self.projection
+            .file_indices
+            .iter()
+            .any(|&index| self.spec.columns.sources.get(index) == Some(&ColumnSource::LineNumber))
     }
+}
+
+fn is_plain(file: &PartitionedFile) -> bool {
+    matches!(Compression::of(file.path()), Ok(Compression::Plain))
+}
+
+/// Splits the plain files evenly, and gives each compressed file, the largest first, to the partition with the least to
+/// read.
+fn split_evenly(
+    partitioner: FileGroupPartitioner,
+    target_partitions: usize,
+    groups: &[FileGroup],
+) -> Option<Vec<FileGroup>> {
+    let files = groups.iter().flat_map(FileGroup::iter).cloned();
+    let (plain, mut packed): (Vec<_>, Vec<_>) = files.partition(is_plain);
+    let mut groups = partitioner.repartition_file_groups(&[FileGroup::new(plain)])?;
+    if packed.is_empty() {
+        return Some(groups);
+    }
+    groups.resize_with(target_partitions.max(groups.len()), FileGroup::default);
+    packed.sort_by_key(|file| Reverse(file.effective_size()));
+    let size =
+        |group: &FileGroup| -> u64 { group.iter().map(PartitionedFile::effective_size).sum() };
+    let mut sizes: Vec<_> = groups.iter().map(size).collect();
+    for file in packed {
+        let least = sizes
+            .iter_mut()
+            .zip(&mut groups)
+            .min_by_key(|(size, _)| **size);
+        if let Some((size, group)) = least {
+            *size += file.effective_size();
+            group.push(file);
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    Some(groups)
+}
+
+/// Splits the groups of plain files; the others stay as they are, since the files of a group are in order.
+fn split_in_order(
+    partitioner: FileGroupPartitioner,
+    target_partitions: usize,
+    groups: &[FileGroup],
+) -> Option<Vec<FileGroup>> {
+    let (plain, packed): (Vec<_>, Vec<_>) = groups
+        .iter()
+        .cloned()
+        .partition(|group| group.iter().all(is_plain));
+    let mut groups = partitioner
+        .with_target_partitions(target_partitions.checked_sub(packed.len())?)
+        .repartition_file_groups(&plain)?;
+    groups.extend(packed);
+    Some(groups)
 }
 
 impl FileSource for LogSource {
@@ -119,14 +171,18 @@ impl FileSource for LogSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        if !self.can_split(&config.file_groups) {
+        if self.numbers_lines() {
             return Ok(None);
         }
-        let groups = FileGroupPartitioner::new()
+        let partitioner = FileGroupPartitioner::new()
             .with_target_partitions(target_partitions)
             .with_repartition_file_min_size(repartition_file_min_size)
-            .with_preserve_order_within_groups(output_ordering.is_some())
-            .repartition_file_groups(&config.file_groups);
+            .with_preserve_order_within_groups(output_ordering.is_some());
+        let split = match output_ordering {
+            None => split_evenly,
+            Some(_) => split_in_order,
+        };
+        let groups = split(partitioner, target_partitions, &config.file_groups);
         Ok(groups.map(|file_groups| {
             let mut config = config.clone();
             config.file_groups = file_groups;
