@@ -52,7 +52,7 @@ impl LogSource {
             self.projection.file_indices.iter().any(|&index| {
                 self.spec.columns.sources.get(index) == Some(&ColumnSource::LineNumber)
             });
-        let is_plain = |path| matches!(Compression::of(path), Ok(Compression::Plain));
+        let is_plain = |path| matches!(Compression::of(path, ""), Ok(Compression::Plain));
         let mut files = file_groups.iter().flat_map(FileGroup::iter);
         !numbers_lines && files.all(|file| is_plain(file.path()))
     }
