@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreMode;
 use datafusion_cli::object_storage::is_stdin_location;
 use datafusion_cli::pool_type::PoolType;
@@ -19,7 +20,9 @@ Examples:
     datafusion-aiops -f job.sql";
 
 /// datafusion-aiops runs SQL over log files, Parquet, CSV and JSON, with functions that turn log lines into templates
-/// and clusters, and metrics into anomalies and forecasts.
+/// with stable ids.
+///
+/// Log files are tables: CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -31,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, num_args = 1.., value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
 
-    /// How results are printed; automatic is a table, and CSV while a query over a live table runs
+    /// How results are printed; automatic is a table
     #[arg(long, value_enum, default_value_t = PrintFormat::Automatic, value_name = "FORMAT")]
     pub(crate) format: PrintFormat,
 
@@ -77,6 +80,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// The process's arguments; wrong ones end it.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_tip(error).exit())
+    }
+
     /// Whether neither -c nor -f says what to run, so that SQL comes from standard input or the prompt.
     pub(crate) fn has_no_sql(&self) -> bool {
         self.command.is_empty() && self.file.is_empty()
@@ -92,6 +100,33 @@ impl Arguments {
 pub(crate) fn is_stdin(file: &Path) -> bool {
     file.to_str()
         .is_some_and(|file| file == "-" || is_stdin_location(file))
+}
+
+/// Says what to write for a file or a statement that stands without its flag.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let tip = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => {
+            tip(argument)
+        }
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
+}
+
+fn tip(argument: &str) -> Option<String> {
+    if argument.starts_with('-') {
+        return None;
+    }
+    if argument.ends_with(".sql") {
+        return Some(format!("a file of SQL is run by -f {argument}"));
+    }
+    argument
+        .contains(' ')
+        .then(|| "a statement is run by -c \"SELECT ...\"".to_string())
 }
 
 fn parse_command(sql: &str) -> Result<String, String> {

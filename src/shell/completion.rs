@@ -12,6 +12,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
+use crate::shell::prompt::command_of;
 use crate::shell::statements::is_complete;
 
 /// datafusion-cli's helper (colours, hint, file names in LOCATION) with our idea of a complete entry, and with the
@@ -39,11 +40,13 @@ impl Validator for PromptHelper {
         let entry = context.input().trim();
         let dialect = self.context.copied_config().options().sql_parser.dialect;
         self.cli.reset_hint();
-        Ok(if entry.starts_with('\\') || is_complete(entry, dialect) {
-            ValidationResult::Valid(None)
-        } else {
-            ValidationResult::Incomplete
-        })
+        Ok(
+            if command_of(entry).is_some() || is_complete(entry, dialect) {
+                ValidationResult::Valid(None)
+            } else {
+                ValidationResult::Incomplete
+            },
+        )
     }
 }
 

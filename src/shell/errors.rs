@@ -1,5 +1,6 @@
 //! What an error looks like: one sentence behind `error:`, what to do behind `hint:`, both on standard error.
 
+mod advice;
 mod explain;
 mod rewrite;
 
@@ -7,6 +8,7 @@ use std::io::{IsTerminal, Write};
 
 use datafusion::error::DataFusionError;
 
+pub(crate) use self::advice::Asked;
 use self::explain::{Explanation, explain};
 
 /// Where a failing statement stands: the name of the text and the statement's line in it.
@@ -17,10 +19,19 @@ pub(crate) struct Origin<'a> {
 }
 
 /// Prints an error with its hints.
-pub(crate) fn report(error: &DataFusionError, origin: Option<Origin<'_>>) {
+pub(crate) fn report(error: &DataFusionError) {
+    print(&explain(error), None);
+}
+
+/// Prints the error of a statement with its hints.
+pub(crate) fn report_statement(error: &DataFusionError, asked: &Asked, origin: Option<Origin<'_>>) {
+    print(&advice::advise(explain(error), asked), origin);
+}
+
+fn print(explanation: &Explanation, origin: Option<Origin<'_>>) {
     let stderr = std::io::stderr();
     let has_color = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = render(&explain(error), origin, has_color);
+    let text = render(explanation, origin, has_color);
     // When even this cannot be written, there is nobody to tell.
     let _ = stderr.lock().write_all(text.as_bytes());
 }
@@ -46,11 +57,23 @@ fn render(explanation: &Explanation, origin: Option<Origin<'_>>, has_color: bool
         (Some(origin), None) => format!("{}:{}: ", origin.name, origin.line),
         (Some(origin), Some((line, column))) => format!("{}:{line}:{column}: ", origin.name),
     };
-    let mut text = format!("{red}error:{plain} {place}{}\n", explanation.text);
+    let told = told(explanation, origin.is_some());
+    let mut text = format!("{red}error:{plain} {place}{told}\n");
     for hint in &explanation.hints {
         text.push_str(&format!("{cyan}hint:{plain} {hint}\n"));
     }
     text
+}
+
+/// The text, without its place if that stands before it already.
+fn told(explanation: &Explanation, is_placed: bool) -> String {
+    match explanation.place {
+        Some((line, column)) if is_placed => {
+            let place = format!(" at line {line}, column {column}:");
+            explanation.text.replacen(&place, ":", 1)
+        }
+        _ => explanation.text.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -74,9 +97,14 @@ mod tests {
             "error: job.sql:7: it broke\nhint: mend it\n"
         );
         explanation.place = Some((8, 3));
+        explanation.text = "syntax error at line 8, column 3: it broke".to_string();
+        assert_eq!(
+            render(&explanation, None, false),
+            "error: syntax error at line 8, column 3: it broke\nhint: mend it\n"
+        );
         assert_eq!(
             render(&explanation, origin, true),
-            "\x1b[1;31merror:\x1b[0m job.sql:8:3: it broke\n\x1b[36mhint:\x1b[0m mend it\n"
+            "\x1b[1;31merror:\x1b[0m job.sql:8:3: syntax error: it broke\n\x1b[36mhint:\x1b[0m mend it\n"
         );
     }
 }

@@ -1,9 +1,13 @@
 //! Runs one statement and prints its result.
 
-use std::io::Write;
+use std::future::ready;
+use std::io::{Write, stdout};
 use std::sync::Arc;
 
+use datafusion::arrow::csv::WriterBuilder;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::arrow::util::display::FormatOptions;
 use datafusion::common::instant::Instant;
 use datafusion::common::{Result, plan_err};
 use datafusion::config::Dialect;
@@ -12,6 +16,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
@@ -22,9 +27,11 @@ use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
 use futures::StreamExt;
 
+use crate::shell::errors::Asked;
 use crate::shell::external_table;
 use crate::shell::nested::with_json_columns;
 use crate::shell::statements::Statement;
+use crate::shell::visible::with_visible_controls;
 
 /// A session and how its results are printed.
 pub(crate) struct Shell {
@@ -63,6 +70,16 @@ impl Shell {
                 exec_from_commands(&self.context, commands, &self.print).await
             }
             _ => self.run(parsed).await,
+        }
+    }
+
+    /// What the hints of a statement's error need.
+    pub(crate) fn asked(&self, statement: &Statement) -> Asked {
+        let state = self.context.state_ref();
+        let state = state.read();
+        Asked {
+            sql: statement.text_in_place(),
+            table_functions: state.table_functions().keys().cloned().collect(),
         }
     }
 
@@ -108,6 +125,7 @@ impl Shell {
             PrintFormat::Csv | PrintFormat::Tsv | PrintFormat::Automatic => {
                 let format = &task.session_config().options().format;
                 let stream = with_json_columns(stream);
+                let stream = with_header(stream, print.format).await?;
                 print.print_stream(stream, started, format).await
             }
         }
@@ -141,6 +159,15 @@ impl Shell {
             }
         }
         let format = &task.session_config().options().format;
+        if print.format == PrintFormat::Json && n_rows == 0 && !schema.fields().is_empty() {
+            writeln!(stdout(), "[]")?;
+        }
+        if print.format == PrintFormat::Table {
+            let options: FormatOptions<'_> = format.try_into()?;
+            for batch in &mut batches {
+                *batch = with_visible_controls(batch, &options)?;
+            }
+        }
         print.print_batches(schema, &batches, started, n_rows, format)?;
         if n_rows > n_rows_shown && print.quiet && !self.is_quiet {
             let note = format!(
@@ -150,6 +177,40 @@ impl Shell {
         }
         Ok(())
     }
+}
+
+/// The stream without empty batches. datafusion-cli prints the header with the first batch only if it has rows: what
+/// has none gets its header here.
+async fn with_header(
+    stream: SendableRecordBatchStream,
+    format: PrintFormat,
+) -> Result<SendableRecordBatchStream> {
+    let schema = stream.schema();
+    let is_worth_printing = |batch: &Result<RecordBatch>| {
+        ready(batch.as_ref().map_or(true, |batch| batch.num_rows() > 0))
+    };
+    let mut batches = Box::pin(stream.filter(is_worth_printing).peekable());
+    if batches.as_mut().peek().await.is_none() {
+        print_header(&schema, format)?;
+    }
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+}
+
+fn print_header(schema: &SchemaRef, format: PrintFormat) -> Result<()> {
+    if schema.fields().is_empty() {
+        return Ok(());
+    }
+    let delimiter = if format == PrintFormat::Tsv {
+        b'\t'
+    } else {
+        b','
+    };
+    let empty = RecordBatch::new_empty(SchemaRef::clone(schema));
+    let mut writer = WriterBuilder::new()
+        .with_header(true)
+        .with_delimiter(delimiter)
+        .build(stdout());
+    Ok(writer.write(&empty)?)
 }
 
 /// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or JSON lines.

@@ -14,11 +14,11 @@ mod prompt;
 mod script;
 mod session;
 mod statements;
+mod visible;
 
 use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 
-use clap::Parser;
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 
@@ -30,7 +30,7 @@ use self::script::{Script, run_script};
 /// Runs the shell with the process's arguments.
 pub(crate) fn main() -> ExitCode {
     env_logger::init();
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -45,7 +45,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn failed(error: &DataFusionError) -> ExitCode {
-    report(error, None);
+    report(error);
     ExitCode::FAILURE
 }
 

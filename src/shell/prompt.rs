@@ -11,7 +11,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
 use crate::shell::completion::PromptHelper;
-use crate::shell::errors::{report, say};
+use crate::shell::errors::{report, report_statement, say};
 use crate::shell::execute::Shell;
 use crate::shell::script::{read_file, run_script};
 use crate::shell::statements::Statements;
@@ -42,7 +42,7 @@ pub(crate) async fn run(shell: &mut Shell) -> Result<()> {
         match editor.readline("> ") {
             Ok(entry) => {
                 remember(&mut editor, &entry, history.as_deref());
-                let goes_on = match entry.trim().strip_prefix('\\') {
+                let goes_on = match command_of(&entry) {
                     Some(command) => run_command(shell, command).await,
                     None => {
                         run_entry(shell, &entry).await;
@@ -84,13 +84,28 @@ fn remember(editor: &mut Editor<PromptHelper, FileHistory>, entry: &str, file: O
     }
 }
 
+/// The command of an entry, without its backslash. Who leaves another shell by `exit` leaves this one by it too.
+pub(crate) fn command_of(entry: &str) -> Option<&str> {
+    let entry = entry.trim();
+    if let Some(command) = entry.strip_prefix('\\') {
+        return Some(command);
+    }
+    let word =
+        entry.trim_end_matches(|character: char| character == ';' || character.is_whitespace());
+    match word.to_ascii_lowercase().as_str() {
+        "exit" | "quit" => Some("q"),
+        "help" => Some("?"),
+        _ => None,
+    }
+}
+
 /// Runs the statements of one entry up to the first that fails.
 async fn run_entry(shell: &Shell, entry: &str) {
     let mut statements = Statements::whole(entry);
     while let Some(statement) = statements.next(shell.dialect()) {
         match until_ctrl_c(shell.execute(&statement)).await {
             Some(Ok(())) => {}
-            Some(Err(error)) => return report(&error, None),
+            Some(Err(error)) => return report_statement(&error, &shell.asked(&statement), None),
             None => return,
         }
     }
@@ -143,7 +158,7 @@ async fn run_command(shell: &mut Shell, command: &str) -> bool {
         )),
     };
     if let Err(error) = result {
-        report(&error, None);
+        report(&error);
     }
     true
 }
@@ -159,4 +174,28 @@ fn set_output(shell: &mut Shell, setting: Option<&str>) -> Result<()> {
         .parse::<OutputFormat>()
         .map_err(|()| plan_datafusion_err!("write \\pset format, then a format such as csv"))?
         .execute(&mut shell.print)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_of;
+
+    #[test]
+    fn commands_with_and_without_a_backslash() {
+        for (entry, expected) in [
+            ("\\q", Some("q")),
+            (" \\d t ", Some("d t")),
+            ("exit", Some("q")),
+            ("QUIT ;", Some("q")),
+            ("Exit;", Some("q")),
+            ("help", Some("?")),
+            ("Help;\n", Some("?")),
+            ("SELECT help;", None),
+            ("exit now", None),
+            (";", None),
+            ("", None),
+        ] {
+            assert_eq!(command_of(entry), expected, "{entry}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use datafusion::common::{Result, exec_datafusion_err};
 
 use crate::shell::arguments::is_stdin;
-use crate::shell::errors::{Origin, is_broken_pipe, report};
+use crate::shell::errors::{Origin, is_broken_pipe, report, report_statement};
 use crate::shell::execute::Shell;
 use crate::shell::statements::Statements;
 
@@ -75,7 +75,7 @@ async fn run_stdin(shell: &Shell) -> bool {
             Ok(0) => break,
             Ok(_) => statements.push(&line),
             Err(error) => {
-                report(&error.into(), None);
+                report(&error.into());
                 return false;
             }
         }
@@ -98,7 +98,8 @@ async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option
             return false;
         }
         let line = statement.line();
-        report(&error, name.map(|name| Origin { name, line }));
+        let origin = name.map(|name| Origin { name, line });
+        report_statement(&error, &shell.asked(&statement), origin);
         return false;
     }
     true

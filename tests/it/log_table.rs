@@ -258,7 +258,15 @@ async fn damaged_and_foreign_compression() {
     damaged.truncate(damaged.len() / 2);
     let fixture = Fixture::new(&[("a.gz", &damaged), ("x/b.log.bz2", b"BZh9")]);
     fixture.create("a.gz", "", "").await;
-    fixture.check_error("SELECT * FROM t", "a.gz': ").await;
+    let path = fixture.path("a.gz");
+    assert!(path.starts_with('/'));
+    fixture
+        .check_error("SELECT * FROM t", &format!("log file '{path}': "))
+        .await;
+    let path = fixture.path("x/b.log.bz2");
+    fixture
+        .check_error(&fixture.create_sql("x/", "", ""), &format!("'{path}' ends"))
+        .await;
     fixture
         .check_error(
             &fixture.create_sql("x/", "", ""),
@@ -506,6 +514,68 @@ async fn json_inferred() {
     fixture
         .check("SELECT count(*), count(n) FROM t", &["7|4"])
         .await;
+}
+
+#[tokio::test]
+async fn json_messages_in_msg() {
+    let lines = b"{\"msg\": \"hi\"}\n{\"msg\": \"no\", \"message\": \"yes\"}\n{\"a\": 1}\n{\"msg\": null}\nplain\n";
+    let fixture = Fixture::new(&[("a.json", lines), ("b.json", b"{\"msg\": 5}\n")]);
+    let expected = ["hi", "yes", r#"{"a": 1}"#, r#"{"msg": null}"#, "plain"];
+    for columns in ["", "(a INT)", "(msg TEXT)", "(msg VARCHAR, message TEXT)"] {
+        fixture
+            .create("a.json", columns, "OPTIONS (format 'json')")
+            .await;
+        fixture
+            .check("SELECT message FROM t ORDER BY line_number", &expected)
+            .await;
+    }
+    fixture
+        .create("a.json", "", "OPTIONS (format 'json')")
+        .await;
+    for sql in [
+        "SELECT msg, message FROM t ORDER BY line_number LIMIT 2",
+        "SELECT msg, message FROM (SELECT message, msg, line_number FROM t) ORDER BY line_number LIMIT 2",
+    ] {
+        fixture.check(sql, &["hi|hi", "no|yes"]).await;
+    }
+    fixture
+        .create("b.json", "", "OPTIONS (format 'json')")
+        .await;
+    for sql in [
+        "SELECT message FROM t",
+        "SELECT message FROM t WHERE msg = 5",
+    ] {
+        fixture.check(sql, &[r#"{"msg": 5}"#]).await;
+    }
+}
+
+#[tokio::test]
+async fn globs_that_name_folders() {
+    const IGNORE: &str = "SET datafusion.execution.listing_table_ignore_subdirectory";
+    let fixture = Fixture::new(&[("top.log", b"top"), ("a/x.log", b"x"), ("a/b/y.log", b"y")]);
+    let needs = "A glob that names folders needs SET datafusion.execution.listing_table_ignore_subdirectory = false";
+    for glob in ["**", "**/*.log", "a/**", "*/x.log"] {
+        fixture
+            .check_error(&fixture.create_sql(glob, "", ""), needs)
+            .await;
+    }
+    fixture.run(&format!("{IGNORE} = false")).await;
+    for (glob, expected) in [
+        ("**", vec!["top", "x", "y"]),
+        ("**/*.log", vec!["top", "x", "y"]),
+        ("a/**", vec!["x", "y"]),
+        ("*/x.log", vec!["x"]),
+    ] {
+        fixture.create(glob, "", "").await;
+        fixture
+            .check("SELECT message FROM t ORDER BY 1", &expected)
+            .await;
+    }
+    let error = fixture.error(&fixture.create_sql("**/*.txt", "", "")).await;
+    assert!(!error.contains("SET "), "{error}");
+    fixture.create("**", "", "").await;
+    fixture.run(&format!("{IGNORE} = true")).await;
+    fixture.check_error("SELECT * FROM t", needs).await;
 }
 
 #[tokio::test]

@@ -71,6 +71,9 @@ fn help_says_what_this_is_and_ends_with_examples() {
         run.stdout
     );
     let (_, examples) = run.stdout.split_once("Examples:").unwrap();
+    for missing in ["cluster", "anomal", "forecast", "live"] {
+        assert!(!run.stdout.contains(missing), "{missing}");
+    }
     for part in [
         "-c \"CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'; SELECT log_template(message) AS template, count(*) AS n FROM logs GROUP BY 1 ORDER BY n DESC LIMIT 10\"",
         "FROM 'logs.parquet'",
@@ -210,7 +213,7 @@ fn a_failing_file_names_the_line() {
         ("run.sql", "error: run.sql:3: Divide by zero error\n"),
         (
             "parse.sql",
-            "error: parse.sql:4:1: syntax error at line 4, column 1: expected an SQL statement, found SELEC\n",
+            "error: parse.sql:4:1: syntax error: expected an SQL statement, found SELEC\n",
         ),
     ] {
         let bad = run(&["-f", name, "good.sql"]);
@@ -554,5 +557,191 @@ fn a_file_that_is_no_table_gets_a_hint() {
         "error: 'app.log' cannot be read as a table by its name alone\n\
          hint: files that end in .parquet, .csv, .json, .arrow or .avro can, in quotes: FROM 'logs.parquet'\n\
          hint: for others: CREATE EXTERNAL TABLE t STORED AS LOG LOCATION 'app.log'\n"
+    );
+}
+
+#[test]
+fn a_result_without_rows_has_its_header() {
+    for (format, expected) in [
+        ("csv", "a,b c\n"),
+        ("tsv", "a\tb c\n"),
+        ("json", "[]\n"),
+        ("nd-json", ""),
+        (
+            "table",
+            "+---+-----+\n| a | b c |\n+---+-----+\n+---+-----+\n",
+        ),
+    ] {
+        let run = shell(&[
+            "--format",
+            format,
+            "-c",
+            "SELECT 1 AS a, [2] AS \"b c\" WHERE false",
+        ]);
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.as_str(), run.code),
+            (expected, "", 0),
+            "{format}"
+        );
+        let run = shell(&["--format", format, "-c", "CREATE TABLE t AS SELECT 1"]);
+        assert_eq!((run.stdout.as_str(), run.code), ("", 0), "{format}");
+    }
+    check(
+        "SELECT value FROM range(0, 100000) WHERE value > 99998",
+        "value\n99999\n",
+    );
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let sql =
+        "SELECT chr(27) || '[31mred' AS a, [chr(7)] AS b, NULL AS c, 'x' || chr(10) || 'y' AS d";
+    let run = shell(&["-c", sql]);
+    let expected = "+----------+-----+------+---+\n\
+                    | a        | b   | c    | d |\n\
+                    +----------+-----+------+---+\n\
+                    | ␛[31mred | [␇] | NULL | x |\n\
+                    |          |     |      | y |\n\
+                    +----------+-----+------+---+\n";
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (expected, ""));
+    let csv = shell(&["--format", "csv", "-c", "SELECT chr(27) AS a"]);
+    assert_eq!(csv.stdout, "a\n\u{1b}\n", "data is left as it is");
+}
+
+#[test]
+fn text_in_double_quotes_gets_a_hint() {
+    const T: &str = "CREATE TABLE t AS SELECT 'x' AS level; SELECT level FROM t WHERE level =";
+    for text in ["ERROR", "error", "a 1"] {
+        let run = shell(&["-c", &format!("{T} \"{text}\"")]);
+        let hint = format!("hint: text is written in single quotes: '{text}'\n");
+        assert!(run.stderr.contains(&hint), "{}", run.stderr);
+    }
+    check_error(
+        "SELECT log_template(\"a 1\")",
+        "error: there is no column \"a 1\"\nhint: text is written in single quotes: 'a 1'\n",
+    );
+    let run = shell(&["-c", &format!("{T} error")]);
+    assert!(!run.stderr.contains("single quotes"), "{}", run.stderr);
+}
+
+#[test]
+fn statements_that_do_not_parse_get_hints() {
+    const LOG: &str = "CREATE EXTERNAL TABLE t STORED AS LOG";
+    for (sql, hint) in [
+        (
+            "SELECT * FROM sql/data/events.parquet".to_string(),
+            "write the name of a file in quotes: 'sql/data/events.parquet'",
+        ),
+        (
+            "SELECT *\nFROM /var/log/x WHERE true".to_string(),
+            "write the name of a file in quotes: '/var/log/x'",
+        ),
+        (
+            format!("{LOG} LOCATION /var/log/x"),
+            "write the name of a file in quotes: '/var/log/x'",
+        ),
+        (
+            format!("SELECT 1;\n{LOG} LOCATION app.log OPTIONS (format 'json')"),
+            "write the name of a file in quotes: 'app.log'",
+        ),
+        (
+            format!("{LOG} '/x'"),
+            "LOCATION is missing: write LOCATION '/x'",
+        ),
+        (
+            format!("{LOG} LOCATION 'x' OPTIONS (pattern = '.*')"),
+            "no = between an option and its value: OPTIONS (format 'json')",
+        ),
+        (
+            "CREATE TABLE t STORED AS LOG LOCATION 'x'".to_string(),
+            "a table over files: write CREATE EXTERNAL TABLE",
+        ),
+        (
+            "CREATE TABLE t (a INT) STORED AS PARQUET LOCATION 'x'".to_string(),
+            "a table over files: write CREATE EXTERNAL TABLE",
+        ),
+    ] {
+        let run = shell(&["--format", "csv", "-c", &sql]);
+        assert!(
+            run.stderr.ends_with(&format!("\nhint: {hint}\n")),
+            "{sql}: {}",
+            run.stderr
+        );
+        assert_eq!(run.stderr.matches("hint:").count(), 1, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn table_functions_are_named() {
+    check_error(
+        "SELECT * FROM aiops_scan()",
+        "error: table function 'aiops_scan' not found. Did you mean aiops_scans()?\n",
+    );
+    check_error(
+        "SELECT * FROM something_else()",
+        "error: table function 'something_else' not found\n",
+    );
+    check_error(
+        "SELECT * FROM aiops_scans",
+        "error: table 'aiops_scans' not found\nhint: aiops_scans is a table function: write aiops_scans()\n",
+    );
+}
+
+#[test]
+fn an_argument_without_its_flag_gets_a_tip() {
+    for (argument, tip) in [
+        ("x.sql", "tip: a file of SQL is run by -f x.sql"),
+        ("SELECT 1", "tip: a statement is run by -c \"SELECT ...\""),
+    ] {
+        let run = shell(&[argument]);
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(tip), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_place_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = shell_in(
+        folder.path(),
+        &["--format", "csv"],
+        "SELECT 1 AS a;\n\nSELEC 1;",
+    );
+    assert_eq!(
+        run.stderr,
+        "error: standard input:3:1: syntax error: expected an SQL statement, found SELEC\n"
+    );
+    check_error(
+        "SELEC 1",
+        "error: syntax error at line 1, column 1: expected an SQL statement, found SELEC\n",
+    );
+}
+
+#[test]
+fn errors_quote_the_start_of_a_value() {
+    let sql = "CREATE TABLE t AS SELECT repeat('0123456789', 30) AS message; SELECT 1 FROM t WHERE message = 3";
+    let start = "0123456789".repeat(6);
+    check_error(
+        sql,
+        &format!(
+            "error: Cast error: Cannot cast string '{start}...' to value of Int64 type\nhint: compare text with text: '3'\n"
+        ),
+    );
+}
+
+#[test]
+fn log_is_no_format_to_write() {
+    for sql in [
+        "COPY (SELECT 1) TO 'x.log' STORED AS LOG",
+        "COPY (SELECT 1) TO 'x.log'",
+    ] {
+        check_error(
+            sql,
+            "error: LOG is a format for reading; write PARQUET, CSV or JSON\n",
+        );
+    }
+    check_error(
+        "CREATE EXTERNAL TABLE t STORED AS LOG LOCATION 'x' OPTIONS (timezone 'Mars')",
+        "error: Option timezone must be an offset such as '+08:00', a zone name such as 'Europe/Berlin', or 'UTC', got 'Mars'\n",
     );
 }

@@ -368,9 +368,9 @@ impl Scanner<'_> {
 
     fn trim(&self, start: usize, end: usize) -> usize {
         let is_end = |byte: &&u8| !matches!(**byte, b':' | b'.' | b'\\');
-        // An arrow is no part of what it leads from: 24M->4M
-        let is_arrow = self.at(end) == Some(b'>') && end > start && self.line[end - 1] == b'-';
-        self.line[start..end - usize::from(is_arrow)]
+        // "->" is no part of what it points from: 24M->4M
+        let is_pointer = self.at(end) == Some(b'>') && end > start && self.line[end - 1] == b'-';
+        self.line[start..end - usize::from(is_pointer)]
             .iter()
             .rposition(|byte| is_end(&byte))
             .map_or(start, |last| start + last + 1)

@@ -9,6 +9,9 @@ use crate::shell::errors::explain::Explanation;
 /// The longest text that is printed, in characters: about eight lines of a terminal.
 const LONGEST_TEXT: usize = 600;
 
+/// The longest quoted value that is printed, in characters.
+const LONGEST_VALUE: usize = 60;
+
 /// The most ways to call a function that a hint lists.
 const LISTED_SIGNATURES: usize = 8;
 
@@ -20,6 +23,8 @@ pub(crate) fn rewrite(text: &str) -> Explanation {
         missing_table,
         missing_files,
         missing_format,
+        no_writer,
+        quoted_value,
         unknown_setting,
         endless,
         exhausted,
@@ -191,6 +196,38 @@ fn missing_format(text: &str) -> Option<Explanation> {
     )
 }
 
+/// COPY in a format that cannot be written.
+fn no_writer(text: &str) -> Option<Explanation> {
+    let (_, format) = text.split_once("There is no registered file format with ext ")?;
+    let format = tidy(format).to_ascii_uppercase();
+    Some(if format == "LOG" {
+        Explanation::new("LOG is a format for reading; write PARQUET, CSV or JSON")
+    } else {
+        Explanation::new(format!("there is no format {format} to write"))
+            .hint("COPY writes PARQUET, CSV, JSON or ARROW: name one behind STORED AS")
+    })
+}
+
+/// A value that could not be converted, which may be a whole log line.
+fn quoted_value(text: &str) -> Option<Explanation> {
+    const AROUND: [(&str, &str); 2] = [
+        ("Cannot cast string '", "' to value of "),
+        ("Error parsing timestamp from '", "': "),
+    ];
+    let text = tidy(text);
+    AROUND.iter().find_map(|(start, end)| {
+        let (before, rest) = text.split_once(start)?;
+        let (value, after) = rest.rsplit_once(end)?;
+        if value.chars().count() <= LONGEST_VALUE {
+            return None;
+        }
+        let value: String = value.chars().take(LONGEST_VALUE).collect();
+        Some(Explanation::new(format!(
+            "{before}{start}{value}...{end}{after}"
+        )))
+    })
+}
+
 fn unknown_setting(text: &str) -> Option<Explanation> {
     let is_setting = text.contains("Config value \"") && text.contains("not found on");
     is_setting.then(|| Explanation::new(tidy(text)).hint("SHOW ALL lists the settings"))
@@ -334,6 +371,36 @@ mod tests {
         assert_eq!(
             present.text,
             "'Cargo.toml' cannot be read as a table by its name alone"
+        );
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let line = "x'é ".repeat(100);
+        let cut: String = line.chars().take(60).collect();
+        check(
+            &format!("Cast error: Cannot cast string '{line}' to value of Int64 type"),
+            &format!("Cast error: Cannot cast string '{cut}...' to value of Int64 type"),
+            &[],
+        );
+        check(
+            &format!("Parser error: Error parsing timestamp from '{line}': no"),
+            &format!("Parser error: Error parsing timestamp from '{cut}...': no"),
+            &[],
+        );
+    }
+
+    #[test]
+    fn formats_that_are_not_written() {
+        check(
+            "There is no registered file format with ext log",
+            "LOG is a format for reading; write PARQUET, CSV or JSON",
+            &[],
+        );
+        check(
+            "There is no registered file format with ext foo",
+            "there is no format FOO to write",
+            &["COPY writes PARQUET, CSV, JSON or ARROW: name one behind STORED AS"],
         );
     }
 

@@ -186,11 +186,12 @@ impl BatchBuilder {
                     let numbers = self.line_numbers.as_mut().map(std::mem::take);
                     Arc::new(Int64Array::from(numbers.unwrap_or_default()))
                 }
-                ColumnSource::Message | ColumnSource::Group(_) | ColumnSource::Field => {
-                    content.next().ok_or_else(|| {
-                        internal_datafusion_err!("a column of a log table was not built")
-                    })?
-                }
+                ColumnSource::Message
+                | ColumnSource::MessageOrMsg
+                | ColumnSource::Group(_)
+                | ColumnSource::Field => content.next().ok_or_else(|| {
+                    internal_datafusion_err!("a column of a log table was not built")
+                })?,
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.n_rows));

@@ -40,18 +40,18 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// Tells it by the name of the file.
+    /// Tells it by the name of the file; an error names the file with `path_prefix` before its path.
     ///
     /// # Errors
     /// A plan error for compressions that are not read.
-    pub(crate) fn of(path: &Path) -> Result<Self> {
+    pub(crate) fn of(path: &Path, path_prefix: &str) -> Result<Self> {
         let name = path.filename().unwrap_or_default().to_ascii_lowercase();
         if let Some(extension) = REFUSED_EXTENSIONS
             .iter()
             .find(|extension| name.ends_with(*extension))
         {
             return plan_err!(
-                "Log file '{path}' ends with {extension}, which is not read: plain files, .gz and .zst are. \
+                "Log file '{path_prefix}{path}' ends with {extension}, which is not read: plain files, .gz and .zst are. \
                  Compress it again with gzip or zstd, or leave it out by a glob such as '*.log'"
             );
         }
@@ -71,7 +71,7 @@ pub(crate) struct BlockReader {
     /// What of a plain file is not in `blocks`.
     rest: Option<Rest>,
     /// The location, until the first bytes of the file have been looked at.
-    unchecked: Option<Path>,
+    unchecked: Option<String>,
 }
 
 struct Rest {
@@ -83,7 +83,7 @@ struct Rest {
 
 impl BlockReader {
     /// Opens a file from the offset `range.start` on. It is expected that about `range` will be read, but the blocks go
-    /// on to the end of the file.
+    /// on to the end of the file. Errors name the file with `path_prefix` before its path.
     ///
     /// # Errors
     /// When the file cannot be opened, or is compressed and the range is not the whole.
@@ -91,10 +91,11 @@ impl BlockReader {
         store: Arc<dyn ObjectStore>,
         file: &ObjectMeta,
         range: Range<u64>,
+        path_prefix: &str,
     ) -> Result<Self> {
         let location = file.location.clone();
-        let compression = Compression::of(&location)?;
-        let unchecked = (range.start == 0).then(|| location.clone());
+        let compression = Compression::of(&location, path_prefix)?;
+        let unchecked = (range.start == 0).then(|| format!("{path_prefix}{location}"));
         if compression == Compression::Plain {
             let end = range.end.min(file.size);
             let blocks = get(&store, &location, Some(range.start..end)).await?;
@@ -119,9 +120,9 @@ impl BlockReader {
             Compression::Zstd => {
                 let mut decoder = ZstdDecoder::new(reader);
                 decoder.multiple_members(true);
-                read_blocks(decoder, location)
+                read_blocks(decoder, format!("{path_prefix}{location}"))
             }
-            _ => read_blocks(GzipMembers::new(reader), location),
+            _ => read_blocks(GzipMembers::new(reader), format!("{path_prefix}{location}")),
         };
         Ok(Self {
             blocks,
@@ -160,7 +161,7 @@ impl BlockReader {
 }
 
 /// UTF-16 would be read as garbage: every second byte is zero, and a line feed may be half of another character.
-fn refuse_utf_16(location: &Path, first_block: &[u8]) -> Result<()> {
+fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
     if first_block.starts_with(b"\xFF\xFE") || first_block.starts_with(b"\xFE\xFF") {
         return exec_err!(
             "Log file '{location}' is in UTF-16 (it begins with that byte order mark), and only UTF-8 is read: convert \
@@ -282,7 +283,7 @@ fn file_blocks(file: File, range: Range<u64>, location: Path) -> BoxStream<'stat
             result
                 .and_then(|result| result)
                 .map(Some)
-                .map_err(|error| unreadable(&location, &error))
+                .map_err(|error| unreadable(&format!("/{location}"), &error))
         }
     });
     blocks.boxed()
@@ -316,10 +317,10 @@ fn in_blocks(pieces: BoxStream<'static, Result<Bytes>>) -> BoxStream<'static, Re
 
 fn read_blocks(
     decoder: impl AsyncRead + Send + Unpin + 'static,
-    location: Path,
+    path: String,
 ) -> BoxStream<'static, Result<Bytes>> {
     let blocks = stream::try_unfold(decoder, move |mut decoder| {
-        let location = location.clone();
+        let path = path.clone();
         async move {
             let mut block = BytesMut::with_capacity(BLOCK_BYTES);
             while block.len() < BLOCK_BYTES {
@@ -330,7 +331,7 @@ fn read_blocks(
                 match n_bytes {
                     Ok(0) => break,
                     Ok(_) => {}
-                    Err(error) => return Err(unreadable(&location, &error)),
+                    Err(error) => return Err(unreadable(&path, &error)),
                 }
             }
             Ok((!block.is_empty()).then(|| (block.freeze(), decoder)))
@@ -339,9 +340,9 @@ fn read_blocks(
     blocks.boxed()
 }
 
-fn unreadable(location: &Path, error: &std::io::Error) -> DataFusionError {
+fn unreadable(path: &str, error: &std::io::Error) -> DataFusionError {
     exec_datafusion_err!(
-        "Cannot read log file '{location}': {error}. If it is still being written or is damaged, \
+        "Cannot read log file '{path}': {error}. If it is still being written or is damaged, \
          leave it out by a glob, or take the part that is whole: zcat FILE > FILE.log"
     )
 }

@@ -15,6 +15,8 @@ use regex::Regex;
 
 /// The columns that every table has.
 pub(crate) const MESSAGE: &str = "message";
+/// What zap, logrus, slog and pino call the message.
+pub(crate) const MSG: &str = "msg";
 const FILE: &str = "file";
 const LINE_NUMBER: &str = "line_number";
 
@@ -23,6 +25,8 @@ const LINE_NUMBER: &str = "line_number";
 pub(crate) enum ColumnSource {
     /// The text of the event, the group `message`, or the field `message` of the object.
     Message,
+    /// The field `message` of the object, or else its field `msg`, or else the line.
+    MessageOrMsg,
     /// The path of the file.
     File,
     /// The number of the event's first line in its file.
@@ -102,11 +106,19 @@ impl LogColumns {
         }
         let names: HashSet<String> = fields.iter().map(|field| field.name().clone()).collect();
         let is_free = |name: &str| name == MESSAGE || !names.contains(name);
-        columns.extend(
-            own_columns()
-                .into_iter()
-                .filter(|(field, _)| is_free(field.name())),
-        );
+        // A `msg` of another type, such as a number, is no message.
+        let has_other_msg = fields
+            .find(MSG)
+            .is_some_and(|(_, field)| !field.data_type().is_string());
+        for (field, source) in own_columns() {
+            let source = match source {
+                ColumnSource::Message if !has_other_msg => ColumnSource::MessageOrMsg,
+                source => source,
+            };
+            if is_free(field.name()) {
+                columns.push((field, source));
+            }
+        }
         Ok(Self::new(columns))
     }
 

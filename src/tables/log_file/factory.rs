@@ -57,7 +57,7 @@ impl TableProviderFactory for LogTableFactory {
         let store = session.runtime_env().object_store(first)?;
         let files = locations.files(session, &store).await?;
         let (declared, partitions) = split_partitions(command);
-        let columns = columns(&options, &declared, &store, &files).await?;
+        let columns = columns(&options, &declared, &store, &files, locations.path_prefix()).await?;
         let names: HashSet<&str> = columns
             .schema
             .fields()
@@ -148,6 +148,7 @@ async fn columns(
     declared: &Fields,
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
+    path_prefix: &str,
 ) -> Result<LogColumns> {
     match options.format {
         LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), declared),
@@ -156,7 +157,7 @@ async fn columns(
             LogColumns::of_json(declared)
         }
         LineFormat::Json => {
-            let objects = sample_objects(options, store, files).await?;
+            let objects = sample_objects(options, store, files, path_prefix).await?;
             let written = files.iter().map(|file| file.last_modified).max();
             let written: DateTime<Utc> = written.unwrap_or_default();
             LogColumns::of_json(&infer_fields(&objects, &options.timestamps, written)?)

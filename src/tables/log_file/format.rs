@@ -70,12 +70,14 @@ impl FileFormat for LogFormat {
             .config_options()
             .execution
             .listing_table_ignore_subdirectory;
+        // The setting may have changed since CREATE.
+        self.locations.check_globs(ignores_folders_below)?;
         let mut groups = Vec::with_capacity(config.file_groups.len());
         for group in config.file_groups {
             let mut files = group.into_inner();
             files.retain(|file| self.locations.want(file.path(), ignores_folders_below));
             for file in &files {
-                Compression::of(file.path())?;
+                Compression::of(file.path(), self.locations.path_prefix())?;
             }
             // Partitions that were promised to the planner stay, even if empty.
             if !files.is_empty() || config.output_partitioning.is_some() {

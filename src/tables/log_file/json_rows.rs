@@ -20,7 +20,7 @@ use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::tables::log_file::columns::ColumnSource;
+use crate::tables::log_file::columns::{ColumnSource, MSG};
 use crate::tables::log_file::counters::Counts;
 use crate::tables::log_file::string_column::{StringColumn, Text};
 use crate::tables::log_file::text_rows::time_array;
@@ -37,6 +37,8 @@ pub(crate) struct JsonRows {
     columns: Vec<JsonColumn>,
     /// What arrow-json is asked for, in the order of `columns`: times are read as text.
     schema: SchemaRef,
+    /// Where in `schema` the field `msg` is, if the message may be there.
+    msg_index: Option<usize>,
     timestamps: TimestampReader,
     /// When the file was last written.
     written: DateTime<Utc>,
@@ -60,9 +62,13 @@ impl JsonRows {
     ) -> Self {
         let mut kinds = Vec::new();
         let mut fields = Vec::new();
+        let mut may_be_in_msg = false;
         for (name, source, data_type) in columns {
             let (kind, read_as) = match (source, data_type) {
-                (ColumnSource::Message, _) => (JsonColumn::Message, DataType::Utf8View),
+                (ColumnSource::Message | ColumnSource::MessageOrMsg, _) => {
+                    may_be_in_msg |= *source == ColumnSource::MessageOrMsg;
+                    (JsonColumn::Message, DataType::Utf8View)
+                }
                 (ColumnSource::Field, DataType::Timestamp(..)) => {
                     (JsonColumn::Time(data_type.clone()), DataType::Utf8View)
                 }
@@ -75,7 +81,9 @@ impl JsonRows {
             kinds.push(kind);
             fields.push(Field::new(name, read_as, true));
         }
+        let msg_index = may_be_in_msg.then(|| msg_index(&mut fields));
         Self {
+            msg_index,
             lines: StringColumn::new(),
             columns: kinds,
             schema: Arc::new(Schema::new(fields)),
@@ -98,6 +106,23 @@ impl JsonRows {
         self.lines.push(line, block);
     }
 
+    /// The field `message` where there is one, else the field `msg`, else the line.
+    fn messages(
+        &self,
+        batch: &RecordBatch,
+        fields: &ArrayRef,
+        lines: &StringViewArray,
+    ) -> Result<ArrayRef> {
+        let fields = fields.as_string_view();
+        let Some(index) = self.msg_index else {
+            return Ok(Arc::new(first_of(fields, lines)));
+        };
+        // A declared column may be a text of another kind.
+        let msg = cast(batch.column(index), &DataType::Utf8View)?;
+        let fields = first_of(fields, msg.as_string_view());
+        Ok(Arc::new(first_of(&fields, lines)))
+    }
+
     /// The columns, in the order in which they were asked for.
     ///
     /// # Errors
@@ -117,7 +142,7 @@ impl JsonRows {
         }
         let finish = |(column, array): (&JsonColumn, &ArrayRef)| match column {
             JsonColumn::Field => Ok(Arc::clone(array)),
-            JsonColumn::Message => Ok(messages(array.as_string_view(), &lines)),
+            JsonColumn::Message => self.messages(&batch, array, &lines),
             JsonColumn::Whole(data_type) => {
                 let texts = array.as_string_view();
                 let numbers: Int64Array = texts.iter().map(|text| whole_number(text?)).collect();
@@ -144,6 +169,17 @@ impl JsonRows {
     }
 }
 
+/// Where the field `msg` is among the fields to read; it is added if it is not among them.
+fn msg_index(fields: &mut Vec<Field>) -> usize {
+    match fields.iter().position(|field| field.name() == MSG) {
+        Some(index) => index,
+        None => {
+            fields.push(Field::new(MSG, DataType::Utf8View, true));
+            fields.len() - 1
+        }
+    }
+}
+
 fn is_within_i64(data_type: &DataType) -> bool {
     data_type.is_integer() && *data_type != DataType::UInt64
 }
@@ -162,19 +198,19 @@ fn whole_number(text: &str) -> Option<i64> {
     })
 }
 
-/// The field `message` where there is one, else the line.
-fn messages(fields: &StringViewArray, lines: &StringViewArray) -> ArrayRef {
-    if fields.null_count() == 0 {
-        return Arc::new(fields.clone());
+/// The first text where there is one, else the second.
+fn first_of(first: &StringViewArray, second: &StringViewArray) -> StringViewArray {
+    if first.null_count() == 0 {
+        return first.clone();
     }
-    if fields.null_count() == fields.len() {
-        return Arc::new(lines.clone());
+    if first.null_count() == first.len() {
+        return second.clone();
     }
-    let mut builder = StringViewBuilder::with_capacity(lines.len());
-    for (field, line) in fields.iter().zip(lines) {
-        builder.append_option(field.or(line));
+    let mut builder = StringViewBuilder::with_capacity(first.len());
+    for (first, second) in first.iter().zip(second) {
+        builder.append_option(first.or(second));
     }
-    Arc::new(builder.finish())
+    builder.finish()
 }
 
 /// A decoder for rows of `schema`.

@@ -25,6 +25,7 @@ pub(crate) async fn sample_objects(
     options: &LogOptions,
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
+    path_prefix: &str,
 ) -> Result<Vec<Map<String, Value>>> {
     let mut objects = Vec::new();
     let mut n_lines_left = SAMPLE_LINES;
@@ -36,7 +37,8 @@ pub(crate) async fn sample_objects(
         if n_lines == 0 {
             break;
         }
-        n_lines_left -= sample_file(options, store, file, n_lines, &mut objects).await?;
+        n_lines_left -=
+            sample_file(options, store, file, n_lines, path_prefix, &mut objects).await?;
     }
     Ok(objects)
 }
@@ -47,9 +49,11 @@ async fn sample_file(
     store: &Arc<dyn ObjectStore>,
     file: &ObjectMeta,
     n_lines: usize,
+    path_prefix: &str,
     objects: &mut Vec<Map<String, Value>>,
 ) -> Result<usize> {
-    let mut reader = BlockReader::open(Arc::clone(store), file, 0..SAMPLE_BYTES).await?;
+    let mut reader =
+        BlockReader::open(Arc::clone(store), file, 0..SAMPLE_BYTES, path_prefix).await?;
     let mut cutter = Cutter::new(
         Arc::new(EventStart::EveryLine),
         options.max_event_bytes,

@@ -51,6 +51,31 @@ impl Locations {
         &self.urls
     }
 
+    /// What stands before the path of a file: `/` for local files.
+    pub(crate) fn path_prefix(&self) -> &'static str {
+        match self.urls.first() {
+            Some(url) if url.scheme() == "file" => "/",
+            _ => "",
+        }
+    }
+
+    /// While folders below are ignored, DataFusion matches a glob with the first name below its folder only: one that
+    /// names folders would find nothing, and `**` the files at the top without a word about the others.
+    ///
+    /// # Errors
+    /// A glob that names folders while folders below are ignored.
+    pub(crate) fn check_globs(&self, ignores_folders_below: bool) -> Result<()> {
+        match self.urls.iter().find(|url| names_folders(url)) {
+            Some(url) if ignores_folders_below => plan_err!(
+                "The glob '{}' at '{}' names folders. A glob that names folders needs \
+                 SET datafusion.execution.listing_table_ignore_subdirectory = false",
+                glob_of(url),
+                place(url)
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// The files at the locations, by path.
     ///
     /// # Errors
@@ -64,6 +89,7 @@ impl Locations {
             .config_options()
             .execution
             .listing_table_ignore_subdirectory;
+        self.check_globs(ignores_folders_below)?;
         forget_listed_files(session, &self.urls);
         let mut files = BTreeMap::new();
         for url in &self.urls {
@@ -81,7 +107,7 @@ impl Locations {
                 return no_file(url);
             }
             for file in found {
-                Compression::of(&file.location)?;
+                Compression::of(&file.location, self.path_prefix())?;
                 files.insert(file.location.clone(), file);
             }
         }
@@ -107,6 +133,23 @@ pub(crate) fn forget_listed_files(session: &dyn Session, urls: &[ListingTableUrl
     }
 }
 
+fn glob_of(url: &ListingTableUrl) -> &str {
+    url.get_glob().as_ref().map_or("", |glob| glob.as_str())
+}
+
+fn names_folders(url: &ListingTableUrl) -> bool {
+    let glob = glob_of(url);
+    glob.contains('/') || glob.contains("**")
+}
+
+/// The folder or file of a location as its reader writes it.
+fn place(url: &ListingTableUrl) -> String {
+    match url.scheme() {
+        "file" => format!("/{}", url.prefix()),
+        _ => url.as_str().to_string(),
+    }
+}
+
 fn wants(url: &ListingTableUrl, path: &Path, ignores_folders_below: bool) -> bool {
     if url.prefix() == path {
         return true;
@@ -115,7 +158,7 @@ fn wants(url: &ListingTableUrl, path: &Path, ignores_folders_below: bool) -> boo
         return false;
     };
     let segments: Vec<&str> = segments.collect();
-    let glob = url.get_glob().as_ref().map_or("", |glob| glob.as_str());
+    let glob = glob_of(url);
     let asks_for_hidden = glob.split('/').any(|segment| segment.starts_with('.'));
     let is_hidden = segments.iter().any(|segment| segment.starts_with('.'));
     let depth = segments
@@ -139,15 +182,8 @@ fn parse_url(location: &str) -> Result<ListingTableUrl> {
 }
 
 fn no_file<T>(url: &ListingTableUrl) -> Result<T> {
-    let place = match url.scheme() {
-        "file" => format!("/{}", url.prefix()),
-        _ => url.as_str().to_string(),
-    };
+    let place = place(url);
     match url.get_glob() {
-        Some(glob) if glob.as_str().contains('/') => plan_err!(
-            "No log file at '{place}' that matches the glob '{glob}'. A glob that names folders needs \
-             SET datafusion.execution.listing_table_ignore_subdirectory = false"
-        ),
         Some(glob) => plan_err!(
             "No log file at '{place}' that matches the glob '{glob}'. LOCATION takes a file, a folder \
              ('/var/log/app/') or a glob ('/var/log/app/*.log')"

@@ -18,6 +18,9 @@
 //! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
 //!
 //! # JSON
+//! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino write that; the column
+//! `msg` stays too), or else the line. A `msg` that is no text, such as a number, is no message.
+//!
 //! Fields that are not declared are inferred from the first 1,000 lines of the files. A line that is no object is a row
 //! with its text as `message`; a value that does not fit its column is NULL. Both are counted, neither is an error.
 //!

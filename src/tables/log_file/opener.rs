@@ -43,7 +43,8 @@ impl FileOpener for LogOpener {
         if numbers_lines && range.start > 0 {
             return internal_err!("line numbers cannot be told from the middle of a file");
         }
-        let path = format!("{}{}", self.path_prefix, file.object_meta.location);
+        let path_prefix = self.path_prefix;
+        let path = format!("{path_prefix}{}", file.object_meta.location);
         let written = file.object_meta.last_modified;
         let builder =
             BatchBuilder::try_new(&self.spec, &self.projected, self.batch_rows, &path, written)?;
@@ -56,7 +57,8 @@ impl FileOpener for LogOpener {
         let counters = self.counters.clone();
         Ok(Box::pin(async move {
             let from = Cutter::feed_from(range.start);
-            let reader = BlockReader::open(store, &file.object_meta, from..range.end).await?;
+            let reader =
+                BlockReader::open(store, &file.object_meta, from..range.end, path_prefix).await?;
             let scan = FileScan {
                 reader,
                 cutter,

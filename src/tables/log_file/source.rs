@@ -58,7 +58,7 @@ impl LogSource {
 }
 
 fn is_plain(file: &PartitionedFile) -> bool {
-    matches!(Compression::of(file.path()), Ok(Compression::Plain))
+    matches!(Compression::of(file.path(), ""), Ok(Compression::Plain))
 }
 
 /// Splits the plain files evenly, and gives each compressed file, the largest first, to the partition with the least to

@@ -38,7 +38,9 @@ enum TextColumn {
 impl TextColumn {
     fn new(source: &ColumnSource, data_type: &DataType) -> Option<Self> {
         match (source, data_type) {
-            (ColumnSource::Message, _) => Some(Self::Message(StringColumn::new())),
+            (ColumnSource::Message | ColumnSource::MessageOrMsg, _) => {
+                Some(Self::Message(StringColumn::new()))
+            }
             (ColumnSource::Group(index), DataType::Timestamp(..)) => {
                 Some(Self::Time(*index, Vec::new(), data_type.clone()))
             }

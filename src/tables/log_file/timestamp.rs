@@ -44,7 +44,7 @@ impl TimestampReader {
             timezone => timezone,
         };
         let zone = Tz::from_str(timezone).map_err(|_| {
-            format!("timezone must be an offset such as '+08:00', or 'UTC', got '{timezone}'")
+            format!("timezone must be an offset such as '+08:00', a zone name such as 'Europe/Berlin', or 'UTC', got '{timezone}'")
         })?;
         Ok(Self { format, zone })
     }
@@ -270,7 +270,7 @@ mod tests {
         let error = TimestampReader::try_new(None, Some("Mars")).unwrap_err();
         assert_eq!(
             error,
-            "timezone must be an offset such as '+08:00', or 'UTC', got 'Mars'"
+            "timezone must be an offset such as '+08:00', a zone name such as 'Europe/Berlin', or 'UTC', got 'Mars'"
         );
     }
 }
