@@ -93,9 +93,9 @@ async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option
         let Err(error) = shell.execute(&statement).await else {
             continue;
         };
-        // Who closed the pipe (`| head`) has what it wanted.
+        // Who closed the pipe (`| head`) has what it wanted: the run ends, and has not failed.
         if is_broken_pipe(&error) {
-            return false;
+            std::process::exit(0);
         }
         let line = statement.line();
         let origin = name.map(|name| Origin { name, line });

@@ -252,7 +252,7 @@ fn endless(text: &str) -> Option<Explanation> {
         Explanation::new(format!(
             "the query has a result only when its live table ends, which it never does: {reason}"
         ))
-        .hint("read the table in windows: SELECT window_start, count(*) FROM tumble(t, ts, INTERVAL '30 seconds') GROUP BY window_start"),
+        .hint("leave UNBOUNDED out of CREATE EXTERNAL TABLE to ask about what is there now"),
     )
 }
 
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn endless_queries() {
-        let hint = "read the table in windows: SELECT window_start, count(*) FROM tumble(t, ts, INTERVAL '30 seconds') GROUP BY window_start";
+        let hint = "leave UNBOUNDED out of CREATE EXTERNAL TABLE to ask about what is there now";
         let start = "the query has a result only when its live table ends, which it never does";
         for (text, reason) in [
             (
