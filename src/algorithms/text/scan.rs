@@ -55,6 +55,9 @@ struct Word {
 
 const NOWHERE: usize = usize::MAX;
 
+/// The longest word that can belong to the number before it: `bytes`.
+const LONGEST_UNIT: usize = 5;
+
 /// Runs of white space up to this length are looked at byte by byte; so that a line of blanks and words does not take
 /// time with its square, longer ones are remembered.
 const LONG_BLANK: usize = 32;
@@ -356,9 +359,11 @@ impl Scanner<'_> {
     /// A word without the punctuation that ends it.
     fn trimmed_word(&mut self, start: usize, end: usize) {
         let end = self.trim(start, end);
-        let shape = Shape::of(&self.line[start..end]);
         if start == end {
-        } else if shape.is_plain() {
+            return;
+        }
+        let shape = Shape::of(&self.line[start..end]);
+        if shape.is_plain() {
             self.plain_word(start, end, shape);
         } else {
             self.marked_word(start, end, shape);
@@ -366,13 +371,14 @@ impl Scanner<'_> {
         }
     }
 
+    /// Where a word ends without the punctuation behind it.
     fn trim(&self, start: usize, end: usize) -> usize {
-        let is_end = |byte: &&u8| !matches!(**byte, b':' | b'.' | b'\\');
+        let belongs = |byte: &u8| !matches!(byte, b':' | b'.' | b'\\');
         // "->" is no part of what it points from: 24M->4M
         let is_pointer = self.at(end) == Some(b'>') && end > start && self.line[end - 1] == b'-';
         self.line[start..end - usize::from(is_pointer)]
             .iter()
-            .rposition(|byte| is_end(&byte))
+            .rposition(belongs)
             .map_or(start, |last| start + last + 1)
     }
 
@@ -414,11 +420,12 @@ impl Scanner<'_> {
     /// A word of letters alone: constant, unless the words around it say otherwise.
     fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
-        if self.is_kept(word) {
-        } else if let Some(kind) = self.kind_of_plain_word(start, end, shape) {
-            self.push(start, end, kind);
-        } else if word.len() <= 5 && !self.found.is_empty() {
-            self.join_unit(start, end);
+        if !self.is_kept(word) {
+            match self.kind_of_plain_word(start, end, shape) {
+                Some(kind) => self.push(start, end, kind),
+                None if word.len() <= LONGEST_UNIT => self.join_unit(start, end),
+                None => {}
+            }
         }
         if word.len() == 4 && word.eq_ignore_ascii_case(b"user") {
             let announced = self.follows(start, words::announces_user);
