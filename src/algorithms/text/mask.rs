@@ -16,6 +16,11 @@ use regex::Regex;
 use std::collections::HashSet;
 
 /// How variables are shown in a template.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::Style;
+/// assert_eq!(Style::default(), Style::Star);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
     /// `<*>` for all.
@@ -26,6 +31,14 @@ pub enum Style {
 }
 
 /// What kind of lines to expect.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Profile};
+///
+/// let masker = Masker::new(&MaskOptions { profile: Profile::KeyValue, ..MaskOptions::default() })?;
+/// assert_eq!(masker.template("level=info path=home user=7"), "level=info path=<*> user=<*>");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
     /// Text with values in it.
@@ -40,6 +53,14 @@ pub enum Profile {
 }
 
 /// The options of a [`Masker`].
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
+///
+/// let options = MaskOptions { keep: vec!["404".to_string()], mask: Some("web[a-z]".to_string()), ..MaskOptions::default() };
+/// assert_eq!(Masker::new(&options)?.template("weba said 404 in 3 s"), "<*> said 404 in <*> s");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MaskOptions {
     /// How variables are shown.
@@ -167,6 +188,20 @@ impl Masker {
     }
 
     /// Writes the template of `line` behind `out`, given what [`Masker::mask`] found in the same line.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Masking};
+    ///
+    /// let masker = Masker::new(&MaskOptions::default())?;
+    /// let (mut masking, mut out) = (Masking::default(), String::new());
+    /// for line in ["took 12ms", "took 7ms"] {
+    ///     masker.mask(line, &mut masking);
+    ///     masker.write_template(line, &masking, &mut out);
+    ///     out.push('\n');
+    /// }
+    /// assert_eq!(out, "took <*>\ntook <*>\n");
+    /// # Ok::<(), datafusion_aiops::Error>(())
+    /// ```
     pub fn write_template(&self, line: &str, masking: &Masking, out: &mut String) {
         let base = out.len();
         let mut at = 0;
