@@ -1,13 +1,28 @@
 //! The SQL face of the algorithms: one file a function, named as in SQL.
 
+mod aggregate;
 mod lists;
 mod log;
+mod models;
 mod options;
+mod parameters;
+mod scalar;
 mod texts;
 
+use crate::functions::aggregate::AggregateFunction;
+use crate::functions::log::log_match::LogMatch;
+use crate::functions::log::log_mine::LogMine;
+use crate::functions::log::log_parse::LogParse;
+use crate::functions::log::log_template::LogTemplate;
+use crate::functions::log::log_templates::LogTemplates;
+use crate::functions::log::log_tokens::LogTokens;
+use crate::functions::log::template_hash::TemplateHash;
+use crate::functions::log::template_match::TemplateMatch;
+use crate::functions::log::template_regex::TemplateRegex;
+use crate::functions::scalar::ScalarFunction;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use std::sync::Arc;
 
 /// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or your own.
@@ -28,18 +43,27 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in scalar_functions() {
         registry.register_udf(Arc::new(function))?;
     }
+    for function in aggregate_functions() {
+        registry.register_udaf(Arc::new(function))?;
+    }
     Ok(())
 }
 
 fn scalar_functions() -> Vec<ScalarUDF> {
     vec![
-        log::log_parse::LogParse::new().into(),
-        log::log_template::LogTemplate::new().into(),
-        log::log_tokens::LogTokens::new().into(),
-        log::template_hash::TemplateHash::new().into(),
-        log::template_match::TemplateMatch::new().into(),
-        log::template_regex::TemplateRegex::new().into(),
+        ScalarFunction::<LogMatch>::udf(),
+        ScalarFunction::<LogParse>::udf(),
+        ScalarFunction::<LogTemplate>::udf(),
+        ScalarFunction::<LogTemplates>::udf(),
+        ScalarFunction::<LogTokens>::udf(),
+        ScalarFunction::<TemplateHash>::udf(),
+        ScalarFunction::<TemplateMatch>::udf(),
+        ScalarFunction::<TemplateRegex>::udf(),
     ]
+}
+
+fn aggregate_functions() -> Vec<AggregateUDF> {
+    vec![AggregateFunction::<LogMine>::udf()]
 }
 
 /// A refused parameter is a mistake in the query.

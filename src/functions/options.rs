@@ -53,6 +53,11 @@ impl Options {
         })
     }
 
+    /// The function whose options these are.
+    pub(crate) fn function(&self) -> &'static str {
+        self.function
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Vec<String>> {
         self.known.push(key);
         let position = self.entries.iter().position(|(name, _)| name == key)?;
@@ -267,12 +272,11 @@ impl<T> Prepared<T> {
 /// becomes a literal only when the optimizer has evaluated it.
 pub(crate) fn planned_options<'a>(
     args: &ReturnFieldArgs<'a>,
-    position: usize,
+    position: Option<usize>,
 ) -> Option<Option<&'a ScalarValue>> {
-    match args.scalar_arguments.get(position) {
+    match position {
         None => Some(None),
-        Some(Some(literal)) => Some(Some(literal)),
-        Some(None) => None,
+        Some(position) => args.scalar_arguments[position].map(Some),
     }
 }
 
@@ -280,9 +284,9 @@ pub(crate) fn planned_options<'a>(
 pub(crate) fn called_options<'a>(
     function: &str,
     args: &'a [ColumnarValue],
-    position: usize,
+    position: Option<usize>,
 ) -> Result<Option<&'a ScalarValue>> {
-    match args.get(position) {
+    match position.map(|position| &args[position]) {
         None => Ok(None),
         Some(ColumnarValue::Scalar(literal)) => Ok(Some(literal)),
         Some(ColumnarValue::Array(_)) => {

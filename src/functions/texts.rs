@@ -5,9 +5,10 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, Signature, TypeSignature, Volatility};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::ColumnarValue;
+use std::sync::Arc;
 
 /// A column of texts of any string type.
 #[derive(Debug, Clone, Copy)]
@@ -54,88 +55,6 @@ impl<'a> Texts<'a> {
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Option<&'a str>> {
         (0..self.len()).map(move |row| self.get(row))
-    }
-}
-
-/// The parameters of a function on texts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parameters {
-    pub(crate) function: &'static str,
-    /// The text parameters, which must be given.
-    pub(crate) texts: &'static [&'static str],
-    /// Whether an options argument can follow.
-    pub(crate) has_options: bool,
-}
-
-impl Parameters {
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        let options = self.has_options.then_some("options");
-        self.texts.iter().copied().chain(options)
-    }
-
-    /// A signature with named parameters that takes any type. What a call gets wrong is told by [`Self::check`], as a
-    /// sentence; the exact types are examples for `SHOW FUNCTIONS`.
-    pub(crate) fn signature(&self) -> Signature {
-        let example = TypeSignature::Exact(vec![DataType::Utf8; self.names().count()]);
-        let any = TypeSignature::OneOf(vec![TypeSignature::UserDefined, example]);
-        let names = self.names().map(str::to_string).collect();
-        Signature {
-            parameter_names: Some(names),
-            ..Signature::new(any, Volatility::Immutable)
-        }
-    }
-
-    /// The types that a call gets: its own, and text for an untyped NULL.
-    pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
-        let coerced = |data_type: &DataType| match data_type {
-            DataType::Null => DataType::Utf8View,
-            other => other.clone(),
-        };
-        types.iter().map(coerced).collect()
-    }
-
-    /// Refuses a wrong number or type of arguments, with what to write instead.
-    pub(crate) fn check(&self, types: &[DataType]) -> Result<()> {
-        let (function, n_texts) = (self.function, self.texts.len());
-        if types.len() < n_texts || types.len() > self.names().count() {
-            let options = if self.has_options { " [, options]" } else { "" };
-            let texts = self.texts.join(", ");
-            return plan_err!(
-                "{function} is called as {function}({texts}{options}), got {} arguments",
-                types.len()
-            );
-        }
-        for (name, data_type) in self.texts.iter().zip(types) {
-            if !is_text(data_type) {
-                return plan_err!(
-                    "{function}: {name} must be text, got {data_type}; write CAST({name} AS TEXT)"
-                );
-            }
-        }
-        match types.get(n_texts) {
-            Some(options) if !options.is_string() && !matches!(options, DataType::Struct(_)) => {
-                plan_err!(
-                    "{function}: options must be text such as 'key=value' or a struct, got {options}"
-                )
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// [`Self::check`] for the fields of a call.
-    pub(crate) fn check_fields(&self, fields: &[FieldRef]) -> Result<()> {
-        let types: Vec<_> = fields
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect();
-        self.check(&types)
-    }
-}
-
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, value) => value.is_string(),
-        other => other.is_string(),
     }
 }
 
@@ -230,4 +149,25 @@ fn unpacked(argument: &ColumnarValue, n_rows: usize) -> Result<ArrayRef> {
         DataType::Dictionary(_, value) => Ok(cast(&array, value)?),
         _ => Ok(array),
     }
+}
+
+/// Calls a function on the texts of every row, also those of a dictionary.
+pub(crate) fn map_text_rows(
+    argument: &ColumnarValue,
+    n_rows: usize,
+    function: impl FnOnce(Texts<'_>) -> Result<ArrayRef>,
+) -> Result<ColumnarValue> {
+    let texts = unpacked(argument, n_rows)?;
+    Ok(ColumnarValue::Array(function(Texts::try_new(&texts)?)?))
+}
+
+/// Calls a function on every text of a column; NULLs are left out.
+pub(crate) fn each_text(array: &ArrayRef, mut function: impl FnMut(&str)) -> Result<()> {
+    let n_rows = array.len();
+    let texts = unpacked(&ColumnarValue::Array(Arc::clone(array)), n_rows)?;
+    Texts::try_new(&texts)?
+        .iter()
+        .flatten()
+        .for_each(&mut function);
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod classify;
 mod hash;
 mod kind;
 mod mask;
+mod mine;
 mod scan;
 mod shape;
 mod template;
@@ -15,6 +16,7 @@ pub use blanks::with_single_blanks;
 pub use hash::template_hash;
 pub use kind::Kind;
 pub use mask::{MaskOptions, Masker, Masking, Profile, Style, Variable};
+pub use mine::{MinedTemplates, Sighting, TemplateTally, first_words, generalise};
 pub use template::{
     TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,
 };

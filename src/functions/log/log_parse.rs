@@ -3,24 +3,16 @@
 use crate::algorithms::text::{Masker, Masking, template_hash};
 use crate::functions::lists::list_of;
 use crate::functions::log::read_masker;
-use crate::functions::options::{Prepared, called_options, planned_options};
-use crate::functions::texts::{Parameters, Texts, map_texts};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::scalar::{Arguments, Scalar};
+use crate::functions::texts::{Texts, map_texts};
 use datafusion::arrow::array::{Array, ArrayRef, Int64Builder, StringViewBuilder, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::{Result, internal_err};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
-
-const NAME: &str = "log_parse";
-
-const PARAMETERS: Parameters = Parameters {
-    function: NAME,
-    texts: &["message"],
-    has_options: true,
-};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -42,20 +34,8 @@ structs of kind and value in the order of the placeholders. The values put into 
         description = "Constant; the options of `log_template`"
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LogParse {
-    signature: Signature,
-    maskers: Prepared<Masker>,
-}
-
-impl LogParse {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: PARAMETERS.signature(),
-            maskers: Prepared::default(),
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub(crate) struct LogParse;
 
 fn variable_fields() -> Fields {
     Fields::from(vec![
@@ -128,45 +108,29 @@ fn parsed(texts: Texts<'_>, masker: &Masker) -> Result<ArrayRef> {
     )?))
 }
 
-impl ScalarUDFImpl for LogParse {
-    fn name(&self) -> &str {
-        NAME
-    }
+impl Scalar for LogParse {
+    const PARAMETERS: Parameters = Parameters {
+        function: "log_parse",
+        required: &[("message", Takes::Text)],
+        optional: &[],
+        has_options: true,
+    };
 
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(PARAMETERS.coerce(types))
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        internal_err!("return_field_from_args is called instead")
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        PARAMETERS.check_fields(args.arg_fields)?;
-        if let Some(options) = planned_options(&args, 1) {
-            self.maskers
-                .get(NAME, options, |options| read_masker(NAME, options))?;
-        }
-        Ok(Arc::new(Field::new(
-            NAME,
-            DataType::Struct(result_fields()),
-            args.arg_fields[0].is_nullable(),
-        )))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let options = called_options(NAME, &args.args, 1)?;
-        let masker = self
-            .maskers
-            .get(NAME, options, |options| read_masker(NAME, options))?;
-        map_texts(&args.args[0], |texts| parsed(texts, &masker))
-    }
+    type Options = Masker;
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn read_options(options: &mut Options) -> Result<Self::Options> {
+        read_masker(options)
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DataType {
+        DataType::Struct(result_fields())
+    }
+
+    fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
+        map_texts(arguments.required(0), |texts| parsed(texts, options))
     }
 }

@@ -2,24 +2,16 @@
 
 use crate::algorithms::text::{Masker, Masking};
 use crate::functions::log::read_masker;
-use crate::functions::options::{Prepared, called_options, planned_options};
-use crate::functions::texts::{Parameters, Texts, map_to_text, text_result_type};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::scalar::{Arguments, Scalar};
+use crate::functions::texts::{Texts, map_to_text, text_result_type};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, internal_err};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
-
-const NAME: &str = "log_template";
-
-const PARAMETERS: Parameters = Parameters {
-    function: NAME,
-    texts: &["message"],
-    has_options: true,
-};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -49,20 +41,8 @@ replaced by `<*>` and every run of white space by one blank. It depends on the l
         description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every key is kept and every value masked, those of `level`, `msg`, `error` and the like as a text. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands behind n bytes is one variable"
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LogTemplate {
-    signature: Signature,
-    maskers: Prepared<Masker>,
-}
-
-impl LogTemplate {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: PARAMETERS.signature(),
-            maskers: Prepared::default(),
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub(crate) struct LogTemplate;
 
 fn templates(texts: Texts<'_>, masker: &Masker) -> ArrayRef {
     let mut builder = StringViewBuilder::with_capacity(texts.len());
@@ -78,46 +58,29 @@ fn templates(texts: Texts<'_>, masker: &Masker) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-impl ScalarUDFImpl for LogTemplate {
-    fn name(&self) -> &str {
-        NAME
-    }
+impl Scalar for LogTemplate {
+    const PARAMETERS: Parameters = Parameters {
+        function: "log_template",
+        required: &[("message", Takes::Text)],
+        optional: &[],
+        has_options: true,
+    };
 
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(PARAMETERS.coerce(types))
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        internal_err!("return_field_from_args is called instead")
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        PARAMETERS.check_fields(args.arg_fields)?;
-        if let Some(options) = planned_options(&args, 1) {
-            self.maskers
-                .get(NAME, options, |options| read_masker(NAME, options))?;
-        }
-        let message = &args.arg_fields[0];
-        Ok(Arc::new(Field::new(
-            NAME,
-            text_result_type(message.data_type()),
-            message.is_nullable(),
-        )))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let options = called_options(NAME, &args.args, 1)?;
-        let masker = self
-            .maskers
-            .get(NAME, options, |options| read_masker(NAME, options))?;
-        map_to_text(&args.args[0], |texts| Ok(templates(texts, &masker)))
-    }
+    type Options = Masker;
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn read_options(options: &mut Options) -> Result<Self::Options> {
+        read_masker(options)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> DataType {
+        text_result_type(&types[0])
+    }
+
+    fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
+        map_to_text(arguments.required(0), |texts| Ok(templates(texts, options)))
     }
 }

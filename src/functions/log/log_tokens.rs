@@ -2,24 +2,16 @@
 
 use crate::algorithms::text::{TokenOptions, tokens};
 use crate::functions::lists::list_of;
-use crate::functions::options::{Options, Prepared, called_options, planned_options};
-use crate::functions::texts::{Parameters, Texts, map_texts};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::scalar::{Arguments, Scalar};
+use crate::functions::texts::{Texts, map_texts};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, internal_err};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
-
-const NAME: &str = "log_tokens";
-
-const PARAMETERS: Parameters = Parameters {
-    function: NAME,
-    texts: &["text"],
-    has_options: true,
-};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -44,22 +36,10 @@ Japanese the overlapping pairs of characters. Placeholders are no words. NULL fo
 `stop_words=off|on`: whether English words such as `the` and `of` are left out"
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LogTokens {
-    signature: Signature,
-    options: Prepared<TokenOptions>,
-}
+#[derive(Debug, Default)]
+pub(crate) struct LogTokens;
 
-impl LogTokens {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: PARAMETERS.signature(),
-            options: Prepared::default(),
-        }
-    }
-}
-
-fn read_options(options: &mut Options) -> Result<TokenOptions> {
+fn read_token_options(options: &mut Options) -> Result<TokenOptions> {
     let default = TokenOptions::default();
     Ok(TokenOptions {
         lower_case: options
@@ -100,42 +80,29 @@ fn token_lists(texts: Texts<'_>, options: &TokenOptions) -> Result<ArrayRef> {
     )?))
 }
 
-impl ScalarUDFImpl for LogTokens {
-    fn name(&self) -> &str {
-        NAME
-    }
+impl Scalar for LogTokens {
+    const PARAMETERS: Parameters = Parameters {
+        function: "log_tokens",
+        required: &[("text", Takes::Text)],
+        optional: &[],
+        has_options: true,
+    };
 
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(PARAMETERS.coerce(types))
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        internal_err!("return_field_from_args is called instead")
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        PARAMETERS.check_fields(args.arg_fields)?;
-        if let Some(options) = planned_options(&args, 1) {
-            self.options.get(NAME, options, read_options)?;
-        }
-        Ok(Arc::new(Field::new(
-            NAME,
-            DataType::List(word_item()),
-            args.arg_fields[0].is_nullable(),
-        )))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let options = called_options(NAME, &args.args, 1)?;
-        let options = self.options.get(NAME, options, read_options)?;
-        map_texts(&args.args[0], |texts| token_lists(texts, &options))
-    }
+    type Options = TokenOptions;
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn read_options(options: &mut Options) -> Result<Self::Options> {
+        read_token_options(options)
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DataType {
+        DataType::List(word_item())
+    }
+
+    fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
+        map_texts(arguments.required(0), |texts| token_lists(texts, options))
     }
 }

@@ -1,8 +1,12 @@
 //! Functions on log lines and their templates.
 
+pub(crate) mod log_match;
+pub(crate) mod log_mine;
 pub(crate) mod log_parse;
 pub(crate) mod log_template;
+pub(crate) mod log_templates;
 pub(crate) mod log_tokens;
+mod mined_model;
 pub(crate) mod template_hash;
 pub(crate) mod template_match;
 pub(crate) mod template_regex;
@@ -12,14 +16,19 @@ use crate::functions::options::Options;
 use datafusion::common::{Result, plan_datafusion_err};
 
 /// The masker that the options of `log_template` and `log_parse` describe.
-fn read_masker(function: &str, options: &mut Options) -> Result<Masker> {
+fn read_masker(options: &mut Options) -> Result<Masker> {
+    let mask = read_mask_options(options)?;
+    Masker::new(&mask).map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))
+}
+
+fn read_mask_options(options: &mut Options) -> Result<MaskOptions> {
     let styles = [("star", Style::Star), ("typed", Style::Typed)];
     let profiles = [
         ("default", Profile::Default),
         ("kv", Profile::KeyValue),
         ("json", Profile::Json),
     ];
-    let masker = MaskOptions {
+    Ok(MaskOptions {
         style: options.take_choice("style", &styles)?.unwrap_or_default(),
         profile: options
             .take_choice("profile", &profiles)?
@@ -27,6 +36,5 @@ fn read_masker(function: &str, options: &mut Options) -> Result<Masker> {
         keep: options.take_list("keep").unwrap_or_default(),
         mask: options.take_text("mask"),
         max_len: options.take_number("max_len", 1)?,
-    };
-    Masker::new(&masker).map_err(|error| plan_datafusion_err!("{function}: {error}"))
+    })
 }

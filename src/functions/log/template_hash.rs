@@ -1,23 +1,16 @@
 //! `template_hash(template)`: the identity of a template as a number.
 
 use crate::algorithms::text::template_hash;
-use crate::functions::texts::{Parameters, map_texts};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::scalar::{Arguments, Scalar};
+use crate::functions::texts::map_texts;
 use datafusion::arrow::array::Int64Array;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
-
-const NAME: &str = "template_hash";
-
-const PARAMETERS: Parameters = Parameters {
-    function: NAME,
-    texts: &["template"],
-    has_options: false,
-};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -34,49 +27,35 @@ Other programs compute the same number (ClickHouse: `bitAnd(xxHash64(template), 
 ```"#,
     argument(name = "template", description = "A template, or any other text")
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TemplateHash {
-    signature: Signature,
-}
+#[derive(Debug, Default)]
+pub(crate) struct TemplateHash;
 
-impl TemplateHash {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: PARAMETERS.signature(),
-        }
-    }
-}
+impl Scalar for TemplateHash {
+    const PARAMETERS: Parameters = Parameters {
+        function: "template_hash",
+        required: &[("template", Takes::Text)],
+        optional: &[],
+        has_options: false,
+    };
 
-impl ScalarUDFImpl for TemplateHash {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(PARAMETERS.coerce(types))
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        PARAMETERS.check(types)?;
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        map_texts(&args.args[0], |texts| {
-            Ok(Arc::new(
-                texts
-                    .iter()
-                    .map(|text| text.map(template_hash))
-                    .collect::<Int64Array>(),
-            ))
-        })
-    }
+    type Options = ();
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn read_options(_: &mut Options) -> Result<Self::Options> {
+        Ok(())
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DataType {
+        DataType::Int64
+    }
+
+    fn call(&self, arguments: &Arguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
+        map_texts(arguments.required(0), |texts| {
+            let hashes = texts.iter().map(|text| text.map(template_hash));
+            Ok(Arc::new(hashes.collect::<Int64Array>()))
+        })
     }
 }

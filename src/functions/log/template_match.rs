@@ -1,23 +1,16 @@
 //! `template_match(message, template)`: whether a message can have come from a template.
 
 use crate::algorithms::text::TemplateMatcher;
-use crate::functions::texts::{Parameters, Texts, map_text_pairs, map_texts};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::scalar::{Arguments, Scalar};
+use crate::functions::texts::{Texts, map_text_pairs, map_texts};
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
-
-const NAME: &str = "template_match";
-
-const PARAMETERS: Parameters = Parameters {
-    function: NAME,
-    texts: &["message", "template"],
-    has_options: false,
-};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -38,18 +31,8 @@ also none, for each placeholder, and any white space for a blank. NULL when eith
         description = "The template, the same for all rows or a column"
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TemplateMatch {
-    signature: Signature,
-}
-
-impl TemplateMatch {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: PARAMETERS.signature(),
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub(crate) struct TemplateMatch;
 
 fn matches<'a>(pairs: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> ArrayRef {
     let mut matcher = TemplateMatcher::default();
@@ -59,44 +42,45 @@ fn matches<'a>(pairs: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) 
     Arc::new(pairs.map(is_match).collect::<BooleanArray>())
 }
 
-impl ScalarUDFImpl for TemplateMatch {
-    fn name(&self) -> &str {
-        NAME
+impl Scalar for TemplateMatch {
+    const PARAMETERS: Parameters = Parameters {
+        function: "template_match",
+        required: &[("message", Takes::Text), ("template", Takes::Text)],
+        optional: &[],
+        has_options: false,
+    };
+
+    type Options = ();
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.doc()
     }
 
-    fn signature(&self) -> &Signature {
-        &self.signature
+    fn read_options(_: &mut Options) -> Result<Self::Options> {
+        Ok(())
     }
 
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(PARAMETERS.coerce(types))
+    fn return_type(&self, _: &[DataType]) -> DataType {
+        DataType::Boolean
     }
 
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        PARAMETERS.check(types)?;
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match &args.args[1] {
+    fn call(&self, arguments: &Arguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
+        let (messages, templates) = (arguments.required(0), arguments.required(1));
+        match templates {
             ColumnarValue::Scalar(template) => {
                 let template = template.try_as_str().flatten();
-                map_texts(&args.args[0], |texts| {
+                map_texts(messages, |texts| {
                     Ok(matches(texts.iter().map(|message| (message, template))))
                 })
             }
             ColumnarValue::Array(_) => map_text_pairs(
-                &args.args[0],
-                &args.args[1],
-                args.number_rows,
+                messages,
+                templates,
+                arguments.n_rows,
                 |messages: Texts<'_>, templates: Texts<'_>| {
                     Ok(matches(messages.iter().zip(templates.iter())))
                 },
             ),
         }
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.doc()
     }
 }

@@ -1,23 +1,16 @@
 //! `template_regex(template)`: a template as an anchored regular expression.
 
 use crate::algorithms::text::template_regex;
-use crate::functions::texts::{Parameters, map_to_text, text_result_type};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::scalar::{Arguments, Scalar};
+use crate::functions::texts::{map_to_text, text_result_type};
 use datafusion::arrow::array::StringViewArray;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
-
-const NAME: &str = "template_regex";
-
-const PARAMETERS: Parameters = Parameters {
-    function: NAME,
-    texts: &["template"],
-    has_options: false,
-};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -42,49 +35,35 @@ const PARAMETERS: Parameters = Parameters {
         description = "A template with `<*>` or typed placeholders"
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TemplateRegex {
-    signature: Signature,
-}
+#[derive(Debug, Default)]
+pub(crate) struct TemplateRegex;
 
-impl TemplateRegex {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: PARAMETERS.signature(),
-        }
-    }
-}
+impl Scalar for TemplateRegex {
+    const PARAMETERS: Parameters = Parameters {
+        function: "template_regex",
+        required: &[("template", Takes::Text)],
+        optional: &[],
+        has_options: false,
+    };
 
-impl ScalarUDFImpl for TemplateRegex {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(PARAMETERS.coerce(types))
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        PARAMETERS.check(types)?;
-        Ok(text_result_type(&types[0]))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        map_to_text(&args.args[0], |texts| {
-            Ok(Arc::new(
-                texts
-                    .iter()
-                    .map(|text| text.map(template_regex))
-                    .collect::<StringViewArray>(),
-            ))
-        })
-    }
+    type Options = ();
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn read_options(_: &mut Options) -> Result<Self::Options> {
+        Ok(())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> DataType {
+        text_result_type(&types[0])
+    }
+
+    fn call(&self, arguments: &Arguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
+        map_to_text(arguments.required(0), |texts| {
+            let regexes = texts.iter().map(|text| text.map(template_regex));
+            Ok(Arc::new(regexes.collect::<StringViewArray>()))
+        })
     }
 }

@@ -1,0 +1,14 @@
+//! Mining: templates of lines whose variables no mask can see, found from all lines together.
+//!
+//! Lines are masked one by one; a [`TemplateTally`] counts the masked templates, [`generalise`] finds the words among them
+//! that vary, and [`MinedTemplates`] matches lines to the result.
+
+mod cover;
+mod generalise;
+mod model;
+mod pieces;
+mod tally;
+
+pub use generalise::generalise;
+pub use model::MinedTemplates;
+pub use tally::{Sighting, TemplateTally, first_words};

@@ -1,0 +1,127 @@
+//! Mined templates ready to be matched: a model.
+
+use crate::algorithms::text::hash::template_hash;
+use crate::algorithms::text::mine::cover::Covers;
+use crate::algorithms::text::mine::pieces::{Piece, pieces, words};
+use crate::algorithms::text::mine::tally::first_words;
+use hashbrown::HashMap;
+
+/// Finds the mined template of a masked line.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::MinedTemplates;
+///
+/// let model = MinedTemplates::new([("user bob logged in", "user <*> logged in")], None);
+/// let found = |masked| model.find(masked).map(|number| model.templates()[number].as_str());
+/// assert_eq!(found("user bob logged in"), Some("user <*> logged in"));
+/// assert_eq!(found("user eve logged in"), Some("user <*> logged in"));
+/// assert_eq!(found("disk full"), None);
+/// ```
+#[derive(Debug)]
+pub struct MinedTemplates {
+    templates: Vec<String>,
+    hashes: Vec<i64>,
+    known: HashMap<Box<str>, usize>,
+    words_kept: usize,
+    by_words: Covers,
+    by_pieces: Covers,
+}
+
+impl MinedTemplates {
+    /// A model of pairs of masked and mined template. `words_kept` says to how many words the masked ones were cut.
+    pub fn new<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        words_kept: Option<usize>,
+    ) -> Self {
+        let mut templates = vec![];
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut known = HashMap::new();
+        for (masked, mined) in pairs {
+            let number = *numbers.entry(mined).or_insert_with(|| {
+                templates.push(mined.to_string());
+                templates.len() - 1
+            });
+            known.insert(masked.into(), number);
+        }
+        let covers = |split: fn(&str) -> Vec<(Piece, &str)>| {
+            let forms: Vec<_> = templates.iter().map(|text| form(split(text))).collect();
+            Covers::new(&forms)
+        };
+        Self {
+            by_words: covers(words),
+            by_pieces: covers(pieces),
+            hashes: templates.iter().map(|text| template_hash(text)).collect(),
+            templates,
+            known,
+            words_kept: words_kept.unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The mined templates, each once, in the order in which the pairs named them first.
+    pub fn templates(&self) -> &[String] {
+        &self.templates
+    }
+
+    /// The hashes of the templates, in the same order.
+    pub fn hashes(&self) -> &[i64] {
+        &self.hashes
+    }
+
+    /// The number of the template that was mined from this masked line, or else of one that covers it: one that has
+    /// placeholders where the line has words, and is equal otherwise. `None` where there is none.
+    pub fn find(&self, masked: &str) -> Option<usize> {
+        let masked = first_words(masked, self.words_kept);
+        if let Some(&number) = self.known.get(masked.as_ref()) {
+            return Some(number);
+        }
+        let by_pieces = || self.by_pieces.find(&form(pieces(&masked)));
+        let by_words = || self.by_words.find(&form(words(&masked)));
+        by_pieces().or_else(by_words)
+    }
+}
+
+fn form(pieces: Vec<(Piece, &str)>) -> Vec<Piece> {
+    pieces.into_iter().map(|(piece, _)| piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::text::generalise;
+
+    #[test]
+    fn finds_what_it_was_mined_from_and_what_that_covers() {
+        let masked = [
+            "wpad:<*> error",
+            "<*> error",
+            "user <*> has no right to read",
+            "a b",
+        ];
+        let mined = generalise(&masked);
+        let pairs = masked.into_iter().zip(mined.iter().map(String::as_str));
+        let model = MinedTemplates::new(pairs, None);
+        let check = |line: &str, expected: Option<&str>| {
+            let found = model
+                .find(line)
+                .map(|number| model.templates()[number].as_str());
+            assert_eq!(found, expected, "{line}");
+        };
+        check("wpad:<*> error", Some("<*> error"));
+        check("other:<*> error", Some("<*> error"));
+        check(
+            "user bob has no right to read",
+            Some("user <*> has no right to read"),
+        );
+        check("user bob has no right to write", None);
+        check("a c", None);
+        check("", None);
+    }
+
+    #[test]
+    fn cuts_lines_as_the_model_was_cut() {
+        let model = MinedTemplates::new([("a b <*>", "a b <*>")], Some(2));
+        assert_eq!(model.find("a b c d"), Some(0));
+        assert_eq!(model.find("a"), None);
+        assert_eq!(MinedTemplates::new([], None).find("a"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Templates cut into pieces: once into words, placeholders and the delimiters between them, once at blanks alone.
+
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::tokenize::is_cjk;
+use twox_hash::XxHash64;
+
+/// What a piece of a template is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PieceKind {
+    /// `<*>`, `<NUM>`, ...
+    Placeholder,
+    /// A word of letters alone.
+    Word,
+    /// A word that looks like a name made up for a thing: with a digit, `_`, `/`, `.`, or an upper-case letter inside.
+    Identifier,
+    /// A whole word that stays as it is, where only words with a placeholder in them are in question.
+    Fixed,
+    /// White space, brackets, quotes, `,` `;` `=` `|`, and other characters that stand alone.
+    Delimiter,
+}
+
+impl PieceKind {
+    /// Whether this says something that no placeholder says.
+    pub(super) fn is_constant(self) -> bool {
+        self.can_vary() || self == Self::Fixed
+    }
+
+    /// Whether this can turn out to be a variable.
+    pub(super) fn can_vary(self) -> bool {
+        matches!(self, Self::Word | Self::Identifier)
+    }
+}
+
+/// One piece; its text is known by its hash (two of a million words share one with a chance of 1 in 37 million).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) hash: u64,
+    pub(super) kind: PieceKind,
+}
+
+impl Piece {
+    /// `<*>`.
+    pub(super) fn any() -> Self {
+        Self::new(Kind::Any.placeholder(), PieceKind::Placeholder)
+    }
+
+    fn new(text: &str, kind: PieceKind) -> Self {
+        let hash = XxHash64::oneshot(0, text.as_bytes());
+        Self { hash, kind }
+    }
+}
+
+/// Words, placeholders and delimiters; one behind the other they are the template again.
+pub(super) fn pieces(template: &str) -> Vec<(Piece, &str)> {
+    let mut pieces = vec![];
+    let mut rest = template;
+    while let Some(first) = rest.chars().next() {
+        let length = match Kind::of_placeholder(rest.as_bytes()) {
+            Some((_, length)) => length,
+            None => length_of_piece(rest, first),
+        };
+        let (piece, behind) = rest.split_at(length);
+        pieces.push((Piece::new(piece, kind_of(piece)), piece));
+        rest = behind;
+    }
+    pieces
+}
+
+/// What stands between blanks, and the blanks. Only a word with a placeholder in it can vary.
+pub(super) fn words(template: &str) -> Vec<(Piece, &str)> {
+    let kind = |word: &str| match kind_of(word) {
+        PieceKind::Placeholder => PieceKind::Placeholder,
+        _ if word == " " => PieceKind::Delimiter,
+        _ if has_placeholder(word) => PieceKind::Identifier,
+        _ => PieceKind::Fixed,
+    };
+    let words = template.split_inclusive(' ').flat_map(|word| {
+        let (word, blank) = word.split_at(word.trim_end_matches(' ').len());
+        [word, blank]
+    });
+    words
+        .filter(|word| !word.is_empty())
+        .map(|word| (Piece::new(word, kind(word)), word))
+        .collect()
+}
+
+fn has_placeholder(word: &str) -> bool {
+    let mut openings = word.match_indices('<');
+    openings.any(|(position, _)| Kind::of_placeholder(&word.as_bytes()[position..]).is_some())
+}
+
+fn length_of_piece(text: &str, first: char) -> usize {
+    let is_alone = |position: usize, char: char| is_delimiter(char, &text[position..]);
+    if is_alone(0, first) {
+        return first.len_utf8();
+    }
+    // Text without blanks (Chinese, Japanese) is a word of its own beside a Latin one.
+    let ends = |&(position, char): &(usize, char)| {
+        is_alone(position, char) || is_cjk(char) != is_cjk(first)
+    };
+    text.char_indices()
+        .find(ends)
+        .map_or(text.len(), |(position, _)| position)
+}
+
+/// Whether this character stands alone. A colon belongs to `a:b` and `12:30`, and delimits where a blank or a
+/// placeholder follows; `<` can begin a placeholder.
+fn is_delimiter(char: char, text: &str) -> bool {
+    match char {
+        ' ' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\'' | ',' | ';' | '='
+        | '|' => true,
+        ':' => matches!(text.as_bytes().get(1), None | Some(b' ' | b'<')),
+        _ => !char.is_ascii() && !char.is_alphanumeric(),
+    }
+}
+
+/// What a piece is, judged by its text.
+fn kind_of(piece: &str) -> PieceKind {
+    if Kind::of_placeholder(piece.as_bytes()).is_some_and(|(_, length)| length == piece.len()) {
+        return PieceKind::Placeholder;
+    }
+    if !piece.chars().any(char::is_alphanumeric) {
+        return PieceKind::Delimiter;
+    }
+    let is_made_up = |char: char| char.is_ascii_digit() || matches!(char, '_' | '/' | '.');
+    let mixes_cases =
+        piece.chars().any(char::is_lowercase) && piece.chars().skip(1).any(char::is_uppercase);
+    if mixes_cases || piece.chars().any(is_made_up) {
+        PieceKind::Identifier
+    } else {
+        PieceKind::Word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits() {
+        let check = |template: &str, expected: &[&str]| {
+            let found: Vec<&str> = pieces(template).iter().map(|piece| piece.1).collect();
+            assert_eq!(found, expected, "{template}");
+            assert_eq!(found.concat(), template);
+        };
+        check("", &[]);
+        check("user=<*>", &["user", "=", "<*>"]);
+        check("a <NUM> b", &["a", " ", "<NUM>", " ", "b"]);
+        check("node-<*>: down", &["node-", "<*>", ":", " ", "down"]);
+        check("t:<*> 12:30", &["t", ":", "<*>", " ", "12:30"]);
+        check("表orders不存在", &["表", "orders", "不存在"]);
+        check("é ñ", &["é", " ", "ñ"]);
+        check(
+            "访问 orders，错误码",
+            &["访问", " ", "orders", "，", "错误码"],
+        );
+    }
+
+    #[test]
+    fn splits_at_blanks() {
+        let found = words("wpad:<*> error <*> ");
+        let texts: Vec<&str> = found.iter().map(|piece| piece.1).collect();
+        assert_eq!(texts, ["wpad:<*>", " ", "error", " ", "<*>", " "]);
+        let varying: Vec<bool> = found.iter().map(|piece| piece.0.kind.can_vary()).collect();
+        assert_eq!(varying, [true, false, false, false, false, false]);
+    }
+
+    #[test]
+    fn kinds() {
+        let check = |piece: &str, expected| assert_eq!(kind_of(piece), expected, "{piece}");
+        check("<*>", PieceKind::Placeholder);
+        check("<IP>", PieceKind::Placeholder);
+        check("root", PieceKind::Word);
+        check("FAILED", PieceKind::Word);
+        check("Failed", PieceKind::Word);
+        check("磁盘", PieceKind::Word);
+        check("root_domain", PieceKind::Identifier);
+        check("EventType", PieceKind::Identifier);
+        check("eth0", PieceKind::Identifier);
+        check("=", PieceKind::Delimiter);
+        check("->", PieceKind::Delimiter);
+    }
+}

@@ -1,0 +1,222 @@
+//! What all aggregate functions have in common: a function of this crate is an [`Aggregate`] that makes a [`Fold`],
+//! DataFusion sees an [`AggregateFunction`].
+
+use crate::functions::options::{Options, Prepared};
+use crate::functions::parameters::{Parameters, Positions};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
+use datafusion::logical_expr::function::{
+    AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
+};
+use datafusion::logical_expr::utils::format_state_name;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, Signature,
+};
+use datafusion::physical_expr::expressions::Literal;
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A function of many rows.
+pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
+    const PARAMETERS: Parameters;
+
+    /// What the options argument says, checked.
+    type Options: Debug + Send + Sync + 'static;
+
+    fn documentation(&self) -> Option<&Documentation>;
+
+    /// Reads the options of a call; those that it does not ask for are refused.
+    fn read_options(options: &mut Options) -> Result<Self::Options>;
+
+    /// What options and arguments must be together.
+    fn check_call(_: &Self::Options, _: &Positions) -> Result<()> {
+        Ok(())
+    }
+
+    fn return_type(types: &[DataType]) -> DataType;
+
+    /// What is kept of no rows yet.
+    fn fold(options: &Arc<Self::Options>, types: &[DataType]) -> Result<Box<dyn Fold>>;
+}
+
+/// What an aggregate keeps of the rows that it has seen. The answer must not depend on the order of rows or on how they
+/// were divided into folds.
+pub(crate) trait Fold: Debug + Send + Sync {
+    /// Adds rows; `optional` are the columns of the optional parameters.
+    fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()>;
+
+    /// What [`Fold::merge`] of another fold needs.
+    fn state(&self) -> Result<Vec<u8>>;
+
+    fn merge(&mut self, state: &[u8]) -> Result<()>;
+
+    fn finish(&self) -> Result<ScalarValue>;
+
+    fn memory_bytes(&self) -> usize;
+}
+
+/// An [`Aggregate`] as DataFusion knows it.
+#[derive(Debug)]
+pub(crate) struct AggregateFunction<F: Aggregate> {
+    function: F,
+    signature: Signature,
+    options: Arc<Prepared<F::Options>>,
+}
+
+impl<F: Aggregate> AggregateFunction<F> {
+    pub(crate) fn udf() -> AggregateUDF {
+        AggregateUDF::new_from_impl(Self {
+            function: F::default(),
+            signature: F::PARAMETERS.signature(),
+            options: Arc::default(),
+        })
+    }
+}
+
+/// A function is known by its type: what it remembers of its calls is no part of it.
+impl<F: Aggregate> PartialEq for AggregateFunction<F> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<F: Aggregate> Eq for AggregateFunction<F> {}
+
+impl<F: Aggregate> Hash for AggregateFunction<F> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        F::PARAMETERS.function.hash(state);
+    }
+}
+
+impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
+    fn name(&self) -> &str {
+        F::PARAMETERS.function
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(F::PARAMETERS.coerce(types))
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        F::PARAMETERS.check(types)?;
+        Ok(F::return_type(types))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let name = format_state_name(args.name, "rows");
+        Ok(vec![Arc::new(Field::new(name, DataType::BinaryView, true))])
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let function = F::PARAMETERS.function;
+        if args.is_distinct {
+            return plan_err!(
+                "{function}(DISTINCT ...) is not supported; select the distinct rows first"
+            );
+        }
+        let types: Vec<_> = args
+            .expr_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let positions = F::PARAMETERS.check(&types)?;
+        let literal = match positions.options {
+            None => None,
+            Some(position) => match args.exprs[position].downcast_ref::<Literal>() {
+                Some(literal) => Some(literal.value()),
+                None => return plan_err!("{function}: options must be a constant, not a column"),
+            },
+        };
+        let options = self.options.get(function, literal, F::read_options)?;
+        F::check_call(&options, &positions)?;
+        Ok(Box::new(FoldAccumulator {
+            function,
+            fold: F::fold(&options, &types)?,
+            n_required: F::PARAMETERS.required.len(),
+            positions,
+        }))
+    }
+
+    /// Nothing is simplified: this is where a wrong option is found while the query is planned.
+    fn simplify(&self) -> Option<AggregateFunctionSimplification> {
+        let prepared = Arc::clone(&self.options);
+        Some(Box::new(move |call: AggregateExpr, context| {
+            let types: Vec<_> = call
+                .params
+                .args
+                .iter()
+                .map(|argument| context.get_data_type(argument))
+                .collect::<Result<_>>()?;
+            let positions = F::PARAMETERS.check(&types)?;
+            let argument = positions
+                .options
+                .map(|position| &call.params.args[position]);
+            let literal = match argument {
+                None => None,
+                Some(Expr::Literal(literal, _)) => Some(literal),
+                Some(_) => return Ok(Expr::AggregateFunction(call)),
+            };
+            let options = prepared.get(F::PARAMETERS.function, literal, F::read_options)?;
+            F::check_call(&options, &positions)?;
+            Ok(Expr::AggregateFunction(call))
+        }))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.function.documentation()
+    }
+}
+
+/// A [`Fold`] as DataFusion drives it; its state is one binary value.
+#[derive(Debug)]
+struct FoldAccumulator {
+    function: &'static str,
+    fold: Box<dyn Fold>,
+    n_required: usize,
+    positions: Positions,
+}
+
+impl Accumulator for FoldAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let optional = self.positions.optional.iter();
+        let optional: Vec<_> = optional
+            .map(|position| position.map(|position| &values[position]))
+            .collect();
+        self.fold.update(&values[..self.n_required], &optional)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let Some(states) = states
+            .first()
+            .and_then(|states| states.as_binary_view_opt())
+        else {
+            return exec_err!(
+                "{}: the state of a partition is no binary view",
+                self.function
+            );
+        };
+        for state in (0..states.len()).filter(|&row| states.is_valid(row)) {
+            self.fold.merge(states.value(state))?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::BinaryView(Some(self.fold.state()?))])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.fold.finish()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.fold.memory_bytes()
+    }
+}

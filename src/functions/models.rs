@@ -1,0 +1,250 @@
+//! Models as values: what a fitting function learned, in one `BinaryView`.
+//!
+//! A model is an Arrow IPC stream of one table. The metadata of its schema names the function that made it and the version
+//! of its layout (`aiops.model`, `aiops.version`); behind the end of the stream, where Arrow readers look no more, stands
+//! an XXH64 checksum of it. So a model that was cut off or changed is refused, and never misread.
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
+use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::arrow::ipc::writer::StreamWriter;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
+use datafusion::logical_expr::ColumnarValue;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+use twox_hash::XxHash64;
+
+const KIND_KEY: &str = "aiops.model";
+const VERSION_KEY: &str = "aiops.version";
+const CHECKSUM_BYTES: usize = 8;
+
+/// The kind of a model: the function that makes it, and the version of its layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ModelKind {
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+}
+
+/// Writes a model: a table, and what else there is to know in `metadata`.
+pub(crate) fn write_model(
+    kind: ModelKind,
+    metadata: &[(&str, String)],
+    table: &RecordBatch,
+) -> Result<Vec<u8>> {
+    let mut all: HashMap<String, String> = metadata
+        .iter()
+        .map(|(key, value)| ((*key).to_string(), value.clone()))
+        .collect();
+    all.insert(KIND_KEY.to_string(), kind.name.to_string());
+    all.insert(VERSION_KEY.to_string(), kind.version.to_string());
+    let schema = Schema::new_with_metadata(table.schema().fields().clone(), all);
+    let table = table.clone().with_schema(Arc::new(schema))?;
+    let mut writer = StreamWriter::try_new(vec![], &table.schema())?;
+    writer.write(&table)?;
+    let mut bytes = writer.into_inner()?;
+    bytes.extend(XxHash64::oneshot(0, &bytes).to_le_bytes());
+    Ok(bytes)
+}
+
+/// Reads what [`write_model`] wrote; the metadata are those of the table's schema.
+pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Result<RecordBatch> {
+    let damaged = || exec_datafusion_err!("{function}: this is no model, or it was damaged");
+    let n_bytes = bytes
+        .len()
+        .checked_sub(CHECKSUM_BYTES)
+        .ok_or_else(damaged)?;
+    let (stream, checksum) = bytes.split_at(n_bytes);
+    if XxHash64::oneshot(0, stream).to_le_bytes() != checksum {
+        return Err(damaged());
+    }
+    let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
+    let schema = reader.schema();
+    let (name, version) = (
+        schema.metadata.get(KIND_KEY),
+        schema.metadata.get(VERSION_KEY),
+    );
+    match (name, version) {
+        (Some(name), _) if name != kind.name => {
+            return exec_err!(
+                "{function} needs a model of {}, this is one of {name}",
+                kind.name
+            );
+        }
+        (Some(_), Some(version)) if *version == kind.version.to_string() => {}
+        (Some(_), Some(version)) => {
+            return exec_err!(
+                "{function}: this model has version {version}, this program reads version {}",
+                kind.version
+            );
+        }
+        _ => return Err(damaged()),
+    }
+    reader.next().ok_or_else(damaged)?.map_err(Into::into)
+}
+
+/// A column of a model's table, by name.
+pub(crate) fn model_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+    table
+        .column_by_name(name)
+        .ok_or_else(|| exec_datafusion_err!("the model has no column {name}"))
+}
+
+/// Decoded models, kept from call to call. A query calls a function with the same model once a batch, after a cross join
+/// once a row, so decoding must happen once.
+#[derive(Debug)]
+pub(crate) struct Models<T> {
+    known: Mutex<Vec<Known<T>>>,
+}
+
+/// More models than this in use at one time are decoded again and again.
+const MAX_KNOWN: usize = 64;
+
+#[derive(Debug)]
+struct Known<T> {
+    /// The length and two hashes of the bytes.
+    content: (usize, u64, u64),
+    /// Memory in which the bytes stand. As it is held here, what stands at the same address is the same model.
+    memory: Option<Buffer>,
+    model: Arc<T>,
+}
+
+impl<T> Default for Models<T> {
+    fn default() -> Self {
+        Self {
+            known: Mutex::new(vec![]),
+        }
+    }
+}
+
+/// The models of a batch: each different one once, and which of them a row has.
+#[derive(Debug)]
+pub(crate) struct BatchModels<T> {
+    pub(crate) distinct: Vec<Arc<T>>,
+    /// `None` for all rows where one model, or NULL, is that of every row.
+    of_row: Option<Vec<Option<usize>>>,
+}
+
+impl<T> BatchModels<T> {
+    /// The number, in `distinct`, of this row's model; `None` for NULL.
+    pub(crate) fn of_row(&self, row: usize) -> Option<usize> {
+        match &self.of_row {
+            Some(of_row) => of_row[row],
+            None => (!self.distinct.is_empty()).then_some(0),
+        }
+    }
+}
+
+impl<T> Models<T> {
+    /// The models of an argument.
+    pub(crate) fn read(
+        &self,
+        argument: &ColumnarValue,
+        decode: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<BatchModels<T>> {
+        match argument {
+            ColumnarValue::Scalar(scalar) => {
+                let bytes = match scalar {
+                    ScalarValue::Binary(bytes)
+                    | ScalarValue::LargeBinary(bytes)
+                    | ScalarValue::BinaryView(bytes) => bytes.as_deref(),
+                    _ => None,
+                };
+                let model = bytes
+                    .map(|bytes| self.get(bytes, None, &decode))
+                    .transpose()?;
+                Ok(BatchModels {
+                    distinct: model.into_iter().collect(),
+                    of_row: None,
+                })
+            }
+            ColumnarValue::Array(array) => {
+                let views = cast(array, &DataType::BinaryView)?;
+                self.read_views(views.as_binary_view(), decode)
+            }
+        }
+    }
+
+    fn read_views(
+        &self,
+        views: &BinaryViewArray,
+        decode: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<BatchModels<T>> {
+        let mut numbers: HashMap<u128, usize> = HashMap::new();
+        let mut distinct = vec![];
+        let mut of_row = Vec::with_capacity(views.len());
+        for row in 0..views.len() {
+            if views.is_null(row) {
+                of_row.push(None);
+                continue;
+            }
+            let view = views.views()[row];
+            let number = match numbers.get(&view) {
+                Some(&number) => number,
+                None => {
+                    distinct.push(self.get(views.value(row), memory_of(views, row), &decode)?);
+                    numbers.insert(view, distinct.len() - 1);
+                    distinct.len() - 1
+                }
+            };
+            of_row.push(Some(number));
+        }
+        Ok(BatchModels {
+            distinct,
+            of_row: Some(of_row),
+        })
+    }
+
+    fn get(
+        &self,
+        bytes: &[u8],
+        memory: Option<Buffer>,
+        decode: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_here = |known: &Known<T>| {
+            known.memory.as_ref().is_some_and(|memory| {
+                std::ptr::eq(memory.as_ptr(), bytes.as_ptr()) && memory.len() == bytes.len()
+            })
+        };
+        if let Some(found) = known.iter().find(|known| is_here(known)) {
+            return Ok(Arc::clone(&found.model));
+        }
+        let content = (
+            bytes.len(),
+            XxHash64::oneshot(0, bytes),
+            XxHash64::oneshot(1, bytes),
+        );
+        if let Some(found) = known.iter_mut().find(|known| known.content == content) {
+            found.memory = memory;
+            return Ok(Arc::clone(&found.model));
+        }
+        let model = Arc::new(decode(bytes)?);
+        if known.len() >= MAX_KNOWN {
+            known.remove(0);
+        }
+        known.push(Known {
+            content,
+            memory,
+            model: Arc::clone(&model),
+        });
+        Ok(model)
+    }
+}
+
+/// The part of a buffer that holds this row; `None` for a value that stands in its view.
+fn memory_of(views: &BinaryViewArray, row: usize) -> Option<Buffer> {
+    let value = views.value(row);
+    let buffers = views.data_buffers().iter();
+    buffers
+        .filter_map(|buffer| {
+            let offset = value.as_ptr().addr().checked_sub(buffer.as_ptr().addr())?;
+            (offset + value.len() <= buffer.len())
+                .then(|| buffer.slice_with_length(offset, value.len()))
+        })
+        .next()
+}

@@ -1,0 +1,299 @@
+//! The parameters of a function: their names, what types they take, and what a wrong call is told.
+
+use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{Signature, TypeSignature, Volatility};
+use std::sync::Arc;
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Any string type, and dictionaries of them.
+    Text,
+    /// The value of a function that makes models: binary of any kind.
+    Model,
+    /// Numbers in a list: a vector.
+    Vector,
+    /// Texts in a list: words.
+    TextOrWords,
+    /// A text or a whole number that tells rows or clusters apart.
+    Id,
+    /// A list of structs: the representatives of clusters.
+    Structs,
+}
+
+impl Takes {
+    fn accepts(self, data_type: &DataType) -> bool {
+        match self {
+            Self::Text => is_text(data_type),
+            Self::Model => matches!(
+                data_type,
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+            ),
+            Self::Vector => item(data_type).is_some_and(|item| item.is_numeric() || item.is_null()),
+            Self::TextOrWords => {
+                is_text(data_type)
+                    || item(data_type).is_some_and(|item| is_text(item) || item.is_null())
+            }
+            Self::Id => is_text(data_type) || data_type.is_integer(),
+            Self::Structs => {
+                item(data_type).is_some_and(|item| matches!(item, DataType::Struct(_)))
+            }
+        }
+    }
+
+    /// What an untyped NULL is read as, and `SHOW FUNCTIONS` shows.
+    fn example(self) -> DataType {
+        let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
+        match self {
+            Self::Text | Self::TextOrWords => DataType::Utf8View,
+            Self::Model => DataType::BinaryView,
+            Self::Vector => list(DataType::Float32),
+            Self::Id => DataType::Int64,
+            Self::Structs => list(DataType::Struct(Vec::<Field>::new().into())),
+        }
+    }
+
+    fn advice(self, name: &str, got: &DataType) -> String {
+        match self {
+            Self::Text => {
+                format!("{name} must be text, got {got}; write CAST({name} AS TEXT)")
+            }
+            Self::Model => {
+                format!("{name} must be a model, the result of log_mine or tfidf_fit, got {got}")
+            }
+            Self::Vector => {
+                format!("{name} must be a list of numbers, such as tfidf_vec returns, got {got}")
+            }
+            Self::TextOrWords => {
+                format!(
+                    "{name} must be text or a list of words, got {got}; write CAST({name} AS TEXT)"
+                )
+            }
+            Self::Id => format!(
+                "{name} must be a whole number or text, such as template_hash(template), got {got}"
+            ),
+            Self::Structs => format!(
+                "{name} must be a list of structs with cluster_id and vec, such as \
+                 array_agg(named_struct('cluster_id', cluster_id, 'vec', vec)), got {got}"
+            ),
+        }
+    }
+}
+
+/// The parameters of a function, in the order of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parameters {
+    pub(crate) function: &'static str,
+    pub(crate) required: &'static [(&'static str, Takes)],
+    pub(crate) optional: &'static [(&'static str, Takes)],
+    /// Whether an options argument can follow.
+    pub(crate) has_options: bool,
+}
+
+/// Where the arguments of one call stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Positions {
+    /// For each optional parameter.
+    pub(crate) optional: Vec<Option<usize>>,
+    pub(crate) options: Option<usize>,
+}
+
+impl Parameters {
+    fn given(&self) -> impl Iterator<Item = &(&'static str, Takes)> {
+        self.required.iter().chain(self.optional)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        let options = self.has_options.then_some("options");
+        self.given().map(|parameter| parameter.0).chain(options)
+    }
+
+    /// A signature with named parameters that takes any type. What a call gets wrong is told by [`Self::check`], as a
+    /// sentence; the exact types are examples for `SHOW FUNCTIONS`.
+    pub(crate) fn signature(&self) -> Signature {
+        let options = self.has_options.then_some(DataType::Utf8);
+        let shown = |takes: Takes| match takes.example() {
+            DataType::Utf8View => DataType::Utf8,
+            other => other,
+        };
+        let example = self
+            .given()
+            .map(|parameter| shown(parameter.1))
+            .chain(options);
+        let any = TypeSignature::OneOf(vec![
+            TypeSignature::UserDefined,
+            TypeSignature::Exact(example.collect()),
+        ]);
+        let names = self.names().map(str::to_string).collect();
+        Signature {
+            parameter_names: Some(names),
+            ..Signature::new(any, Volatility::Immutable)
+        }
+    }
+
+    /// The types that a call gets: its own, and the type of the parameter for an untyped NULL.
+    pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
+        let parameters = self.given().map(|parameter| parameter.1.example());
+        let examples = parameters.chain(std::iter::repeat(DataType::Utf8View));
+        let coerced = |(data_type, example): (&DataType, DataType)| match data_type {
+            DataType::Null => example,
+            other => other.clone(),
+        };
+        types.iter().zip(examples).map(coerced).collect()
+    }
+
+    /// Refuses a wrong number or type of arguments, with what to write instead; tells where they stand.
+    pub(crate) fn check(&self, types: &[DataType]) -> Result<Positions> {
+        let function = self.function;
+        if types.len() < self.required.len() || types.len() > self.names().count() {
+            return plan_err!(
+                "{function} is called as {}, got {} arguments",
+                self.usage(),
+                types.len()
+            );
+        }
+        for ((name, takes), data_type) in self.required.iter().zip(types) {
+            if !takes.accepts(data_type) {
+                return plan_err!("{function}: {}", takes.advice(name, data_type));
+            }
+        }
+        self.positions(types)
+    }
+
+    /// An optional argument may be left out. A text or struct in the last place is the options; before it, the next
+    /// parameter that takes the type of an argument gets it.
+    fn positions(&self, types: &[DataType]) -> Result<Positions> {
+        let mut positions = Positions {
+            optional: vec![None; self.optional.len()],
+            options: None,
+        };
+        let mut next = 0;
+        for (position, data_type) in types.iter().enumerate().skip(self.required.len()) {
+            if self.has_options && position + 1 == types.len() && is_options(data_type) {
+                positions.options = Some(position);
+                continue;
+            }
+            let rest = self.optional.iter().enumerate().skip(next);
+            let taken = rest
+                .filter(|(_, (_, takes))| takes.accepts(data_type))
+                .map(|(number, _)| number)
+                .next();
+            match taken {
+                Some(number) => {
+                    positions.optional[number] = Some(position);
+                    next = number + 1;
+                }
+                None => return self.refuse(next, data_type),
+            }
+        }
+        Ok(positions)
+    }
+
+    fn refuse(&self, next: usize, data_type: &DataType) -> Result<Positions> {
+        let function = self.function;
+        match self.optional.get(next) {
+            Some((name, takes)) => {
+                plan_err!("{function}: {}", takes.advice(name, data_type))
+            }
+            None => plan_err!(
+                "{function}: options must be text such as 'key=value' or a struct, got {data_type}"
+            ),
+        }
+    }
+
+    /// How the function is called.
+    fn usage(&self) -> String {
+        let required: Vec<_> = self.required.iter().map(|parameter| parameter.0).collect();
+        let mut usage = required.join(", ");
+        let options = self.has_options.then_some("options");
+        for name in self
+            .optional
+            .iter()
+            .map(|parameter| parameter.0)
+            .chain(options)
+        {
+            usage.push_str(&format!(" [, {name}]"));
+        }
+        format!("{}({usage})", self.function)
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, value) => value.is_string(),
+        other => other.is_string(),
+    }
+}
+
+fn is_options(data_type: &DataType) -> bool {
+    data_type.is_string() || matches!(data_type, DataType::Struct(_))
+}
+
+/// The type of the elements of a list.
+fn item(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => Some(item.data_type()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUNCTION: Parameters = Parameters {
+        function: "f",
+        required: &[("id", Takes::Id)],
+        optional: &[("prior", Takes::Id)],
+        has_options: true,
+    };
+
+    #[test]
+    fn finds_what_is_given() {
+        let check = |types: &[DataType], prior, options| {
+            let found = FUNCTION.check(types).unwrap();
+            assert_eq!(
+                (found.optional[0], found.options),
+                (prior, options),
+                "{types:?}"
+            );
+        };
+        let (number, text) = (DataType::Int64, DataType::Utf8);
+        check(&[number.clone()], None, None);
+        check(&[number.clone(), text.clone()], None, Some(1));
+        check(&[number.clone(), number.clone()], Some(1), None);
+        check(
+            &[text.clone(), text.clone(), text.clone()],
+            Some(1),
+            Some(2),
+        );
+    }
+
+    #[test]
+    fn says_what_to_write() {
+        let check = |types: &[DataType], expected: &str| {
+            let error = FUNCTION.check(types).unwrap_err();
+            assert_eq!(
+                error.strip_backtrace(),
+                format!("Error during planning: {expected}")
+            );
+        };
+        check(
+            &[],
+            "f is called as f(id [, prior] [, options]), got 0 arguments",
+        );
+        check(
+            &[DataType::Float64],
+            "f: id must be a whole number or text, such as template_hash(template), got Float64",
+        );
+        check(
+            &[DataType::Int64, DataType::Int64, DataType::Int64],
+            "f: options must be text such as 'key=value' or a struct, got Int64",
+        );
+    }
+}
