@@ -1,6 +1,7 @@
 //! The SQL face of the algorithms: one file a function, named as in SQL.
 
 mod aggregate;
+mod cluster;
 mod lists;
 mod log;
 mod models;
@@ -8,8 +9,12 @@ mod options;
 mod parameters;
 mod scalar;
 mod texts;
+mod words;
 
 use crate::functions::aggregate::AggregateFunction;
+use crate::functions::cluster::tfidf_fit::TfidfFit;
+use crate::functions::cluster::tfidf_terms::TfidfTerms;
+use crate::functions::cluster::tfidf_vec::TfidfVec;
 use crate::functions::log::log_match::LogMatch;
 use crate::functions::log::log_mine::LogMine;
 use crate::functions::log::log_parse::LogParse;
@@ -59,11 +64,16 @@ fn scalar_functions() -> Vec<ScalarUDF> {
         ScalarFunction::<TemplateHash>::udf(),
         ScalarFunction::<TemplateMatch>::udf(),
         ScalarFunction::<TemplateRegex>::udf(),
+        ScalarFunction::<TfidfTerms>::udf(),
+        ScalarFunction::<TfidfVec>::udf(),
     ]
 }
 
 fn aggregate_functions() -> Vec<AggregateUDF> {
-    vec![AggregateFunction::<LogMine>::udf()]
+    vec![
+        AggregateFunction::<LogMine>::udf(),
+        AggregateFunction::<TfidfFit>::udf(),
+    ]
 }
 
 /// A refused parameter is a mistake in the query.

@@ -100,6 +100,29 @@ impl Options {
         }
     }
 
+    /// A number, not necessarily a whole one, from `min` to `max`.
+    pub(crate) fn take_real(
+        &mut self,
+        key: &'static str,
+        min: f64,
+        max: f64,
+    ) -> Result<Option<f64>> {
+        let Some(text) = self.take_text(key) else {
+            return Ok(None);
+        };
+        match text.parse::<f64>() {
+            Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
+            _ if max == f64::MAX => plan_err!(
+                "{}: option {key} needs a number from {min} up, got '{text}'",
+                self.function
+            ),
+            _ => plan_err!(
+                "{}: option {key} needs a number from {min} to {max}, got '{text}'",
+                self.function
+            ),
+        }
+    }
+
     /// One of some words.
     pub(crate) fn take_choice<T: Copy>(
         &mut self,

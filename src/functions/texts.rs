@@ -19,7 +19,7 @@ pub(crate) enum Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn try_new(array: &'a dyn Array) -> Result<Self> {
+    pub(crate) fn try_new(array: &'a dyn Array) -> Result<Self> {
         match array.data_type() {
             DataType::Utf8 => Ok(Self::Utf8(array.as_string())),
             DataType::LargeUtf8 => Ok(Self::LargeUtf8(array.as_string())),
@@ -143,7 +143,7 @@ pub(crate) fn map_text_pairs(
 }
 
 /// The texts themselves where they stand in a dictionary.
-fn unpacked(argument: &ColumnarValue, n_rows: usize) -> Result<ArrayRef> {
+pub(crate) fn unpacked(argument: &ColumnarValue, n_rows: usize) -> Result<ArrayRef> {
     let array = argument.to_array(n_rows)?;
     match array.data_type() {
         DataType::Dictionary(_, value) => Ok(cast(&array, value)?),

@@ -4,29 +4,36 @@ use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The functions that [`datafusion_aiops::register_all`] adds.
 pub(crate) fn our_functions() -> Vec<(String, Documentation)> {
     let mut context = SessionContext::new();
-    let before: BTreeSet<_> = context.udfs().into_iter().collect();
+    let before = documented(&context);
     datafusion_aiops::register_all(&mut context).unwrap();
-    let documentation = |name: &String| {
-        let function = context.udf(name).unwrap();
-        function
-            .documentation()
-            .cloned()
-            .unwrap_or_else(|| panic!("{name} has no documentation"))
-    };
-    let added: BTreeSet<_> = context
-        .udfs()
-        .difference(&before.into_iter().collect())
-        .cloned()
-        .collect();
+    let added = documented(&context)
+        .into_iter()
+        .filter(|(name, _)| !before.contains_key(name));
     added
-        .iter()
-        .map(|name| (name.clone(), documentation(name)))
+        .map(|(name, documentation)| {
+            let documentation =
+                documentation.unwrap_or_else(|| panic!("{name} has no documentation"));
+            (name, documentation)
+        })
         .collect()
+}
+
+/// All scalar and aggregate functions of a context.
+fn documented(context: &SessionContext) -> BTreeMap<String, Option<Documentation>> {
+    let scalar = context.udfs().into_iter().map(|name| {
+        let documentation = context.udf(&name).unwrap().documentation().cloned();
+        (name, documentation)
+    });
+    let aggregate = context.udafs().into_iter().map(|name| {
+        let documentation = context.udaf(&name).unwrap().documentation().cloned();
+        (name, documentation)
+    });
+    scalar.chain(aggregate).collect()
 }
 
 /// The statements of an example, each behind `> `, with what they print.
@@ -52,7 +59,7 @@ fn statements(example: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn examples_print_what_they_say() {
     let functions = our_functions();
-    assert!(functions.len() >= 6);
+    assert!(functions.len() >= 12);
     for (name, documentation) in functions {
         let example = documentation
             .sql_example

@@ -2,6 +2,7 @@
 
 mod blanks;
 mod classify;
+mod concepts;
 mod hash;
 mod kind;
 mod mask;
@@ -13,6 +14,7 @@ mod tokenize;
 mod words;
 
 pub use blanks::with_single_blanks;
+pub use concepts::ConceptTable;
 pub use hash::template_hash;
 pub use kind::Kind;
 pub use mask::{MaskOptions, Masker, Masking, Profile, Style, Variable};
@@ -20,4 +22,4 @@ pub use mine::{MinedTemplates, Sighting, TemplateTally, first_words, generalise}
 pub use template::{
     TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,
 };
-pub use tokenize::{TokenOptions, tokens};
+pub use tokenize::{CONCEPT_MARK, TokenOptions, Tokenizer, tokens};

@@ -2,9 +2,54 @@
 //!
 //! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their parts; text without
 //! blanks (Chinese, Japanese) is cut into overlapping pairs of characters, as search engines index it (Lucene's
-//! CJKAnalyzer): pairs need no dictionary and tell words apart nearly as well. Placeholders are no words.
+//! CJKAnalyzer): pairs need no dictionary and tell words apart nearly as well. Placeholders are no words. Failure concepts
+//! can be added as words of their own.
 
+use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::kind::Kind;
+use std::sync::Arc;
+
+/// Stands before the name of a concept among words: `#disk`. No word has it.
+pub const CONCEPT_MARK: char = '#';
+
+/// Cuts texts into words, and where a table is given adds the concepts that they speak of.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{TokenOptions, Tokenizer};
+///
+/// let tokenizer = Tokenizer::with_concepts(TokenOptions::default());
+/// let mut words = vec![];
+/// tokenizer.tokens("磁盘已满", |word| words.push(word.to_string()));
+/// assert_eq!(words, ["磁盘", "盘已", "已满", "#disk", "#exhausted"]);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Tokenizer {
+    /// How texts are cut.
+    pub options: TokenOptions,
+    /// The concepts to look for.
+    pub concepts: Option<Arc<ConceptTable>>,
+}
+
+impl Tokenizer {
+    /// A tokenizer with the table of this crate.
+    pub fn with_concepts(options: TokenOptions) -> Self {
+        Self {
+            options,
+            concepts: Some(ConceptTable::built_in()),
+        }
+    }
+
+    /// Calls `take` for each word of `text`, in order, then for each concept, in the order of bytes.
+    pub fn tokens(&self, text: &str, mut take: impl FnMut(&str)) {
+        tokens(text, &self.options, &mut take);
+        let mut token = String::from(CONCEPT_MARK);
+        for concept in self.concepts.iter().flat_map(|table| table.concepts(text)) {
+            token.truncate(CONCEPT_MARK.len_utf8());
+            token.push_str(concept);
+            take(&token);
+        }
+    }
+}
 
 /// The options of [`tokens`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +86,23 @@ impl Default for TokenOptions {
 /// ```
 pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
     let mut lower = String::new();
+    runs(text, |run| match run {
+        Run::Cjk(run) => pairs(run, &mut take),
+        Run::Word(word) => emit(word, options, &mut lower, &mut take),
+    });
+}
+
+/// A stretch of text that is cut no further without knowing what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run<'a> {
+    /// Characters of a script without blanks.
+    Cjk(&'a str),
+    /// A word, or a part of a camelCase name.
+    Word(&'a str),
+}
+
+/// The words and the runs of CJK characters of a text, in order. Placeholders are left out.
+pub(super) fn runs<'a>(text: &'a str, mut take: impl FnMut(Run<'a>)) {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         if first == '<'
@@ -49,11 +111,11 @@ pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
             rest = &rest[length..];
         } else if is_cjk(first) {
             let (run, behind) = split_run(rest, is_cjk);
-            pairs(run, &mut take);
+            take(Run::Cjk(run));
             rest = behind;
         } else if is_word_char(first) {
             let (run, behind) = split_run(rest, is_word_char);
-            parts_of_name(run, |part| emit(part, options, &mut lower, &mut take));
+            parts_of_name(run, |part| take(Run::Word(part)));
             rest = behind;
         } else {
             rest = &rest[first.len_utf8()..];
@@ -92,7 +154,7 @@ fn pairs(run: &str, take: &mut impl FnMut(&str)) {
 
 /// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter behind a
 /// lower-case one or a digit, and at the last upper-case letter of a row that two lower-case ones follow (`IPv6` is one).
-fn parts_of_name(run: &str, mut take: impl FnMut(&str)) {
+fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
     let mut begin = 0;
     let mut before: Option<char> = None;
     for (position, char) in run.char_indices() {

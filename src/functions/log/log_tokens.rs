@@ -1,17 +1,24 @@
 //! `log_tokens(text [, options])`: the words of a text.
 
-use crate::algorithms::text::{TokenOptions, tokens};
+use crate::algorithms::text::Tokenizer;
 use crate::functions::lists::list_of;
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Takes};
 use crate::functions::scalar::{Arguments, Scalar};
 use crate::functions::texts::{Texts, map_texts};
+use crate::functions::words::{WordDefaults, WordOptions, read_words};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
+
+/// The words of a text as they are; meaning is added on demand.
+const WORD_DEFAULTS: WordDefaults = WordDefaults {
+    stop_words: false,
+    concepts: false,
+};
 
 #[user_doc(
     doc_section(label = "Log Functions"),
@@ -33,39 +40,22 @@ Japanese the overlapping pairs of characters. Placeholders are no words. NULL fo
     argument(
         name = "options",
         description = "Constant. `case=lower|keep`. `min_len=2`: characters that a word has at least. `numbers=off|on`: whether words of digits alone count. \
-`stop_words=off|on`: whether English words such as `the` and `of` are left out"
+`stop_words=off|on`: whether English words such as `the` and `of` are left out. `concepts=off|on`: failure concepts behind the words, `#disk` and `#exhausted` for \"disk full\", for \"磁盘已满\" and for many other wordings. `phrases=\"concept: phrase|..\"`: your own phrases beside them"
     )
 )]
 #[derive(Debug, Default)]
 pub(crate) struct LogTokens;
 
-fn read_token_options(options: &mut Options) -> Result<TokenOptions> {
-    let default = TokenOptions::default();
-    Ok(TokenOptions {
-        lower_case: options
-            .take_choice("case", &[("lower", true), ("keep", false)])?
-            .unwrap_or(default.lower_case),
-        min_len: options
-            .take_number("min_len", 1)?
-            .unwrap_or(default.min_len),
-        numbers: options.take_switch("numbers")?.unwrap_or(default.numbers),
-        // The option says whether stop words are removed: `stop_words=on` switches the removal on.
-        stop_words: options
-            .take_switch("stop_words")?
-            .unwrap_or(default.stop_words),
-    })
-}
-
 fn word_item() -> FieldRef {
     Arc::new(Field::new_list_field(DataType::Utf8View, true))
 }
 
-fn token_lists(texts: Texts<'_>, options: &TokenOptions) -> Result<ArrayRef> {
+fn token_lists(texts: Texts<'_>, tokenizer: &Tokenizer) -> Result<ArrayRef> {
     let mut words = StringViewBuilder::new();
     let mut lengths = Vec::with_capacity(texts.len());
     for text in texts.iter() {
         let mut length = 0;
-        tokens(text.unwrap_or_default(), options, |word| {
+        tokenizer.tokens(text.unwrap_or_default(), |word| {
             words.append_value(word);
             length += 1;
         });
@@ -88,14 +78,14 @@ impl Scalar for LogTokens {
         has_options: true,
     };
 
-    type Options = TokenOptions;
+    type Options = WordOptions;
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
     }
 
     fn read_options(options: &mut Options) -> Result<Self::Options> {
-        read_token_options(options)
+        read_words(options, WORD_DEFAULTS)
     }
 
     fn return_type(&self, _: &[DataType]) -> DataType {
@@ -103,6 +93,8 @@ impl Scalar for LogTokens {
     }
 
     fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
-        map_texts(arguments.required(0), |texts| token_lists(texts, options))
+        map_texts(arguments.required(0), |texts| {
+            token_lists(texts, &options.tokenizer)
+        })
     }
 }

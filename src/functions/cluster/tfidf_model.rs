@@ -1,0 +1,134 @@
+//! The model of `tfidf_fit`: how it is stored, and what `tfidf_vec` and `tfidf_terms` make of it.
+//!
+//! The table has a row for each term, in the order of bytes, which is the order of the dimensions: `term`,
+//! `document_frequency`. The metadata hold the number of texts and how texts are cut into words, since a text must be cut
+//! for its vector as it was for the vocabulary.
+
+use crate::algorithms::features::{Selection, TermCounts, Vocabulary};
+use crate::algorithms::text::TokenOptions;
+use crate::functions::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::words::{WordOptions, word_options};
+use datafusion::arrow::array::{ArrayRef, AsArray, StringArray, UInt64Array};
+use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{Result, exec_datafusion_err};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A finished model.
+const MODEL: ModelKind = ModelKind {
+    name: "tfidf_fit",
+    version: 1,
+};
+/// What one partition of a query has counted.
+const STATE: ModelKind = ModelKind {
+    name: "tfidf_fit_state",
+    version: 1,
+};
+
+/// A model, ready for vectors.
+#[derive(Debug)]
+pub(super) struct TfidfModel {
+    pub(super) words: WordOptions,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) terms: StringArray,
+    pub(super) document_frequencies: UInt64Array,
+}
+
+impl TfidfModel {
+    pub(super) fn decode(function: &str, bytes: &[u8]) -> Result<Self> {
+        let table = read_model(function, MODEL, bytes)?;
+        let (terms, document_frequencies) = terms_of(&table)?;
+        let pairs = terms.iter().flatten().zip(document_frequencies.values());
+        let vocabulary = Vocabulary::new(
+            pairs.map(|(term, &df)| (term, df)),
+            number(&table, "n_documents")?,
+            number(&table, "concept_weight")?,
+        );
+        let options = TokenOptions {
+            lower_case: number(&table, "lower_case")?,
+            min_len: number(&table, "min_len")?,
+            numbers: number(&table, "numbers")?,
+            stop_words: number(&table, "stop_words")?,
+        };
+        let phrases: String = number(&table, "phrases")?;
+        let phrases = phrases.lines().map(str::to_string).collect();
+        Ok(Self {
+            words: word_options(options, number(&table, "concepts")?, phrases)?,
+            vocabulary,
+            terms,
+            document_frequencies,
+        })
+    }
+}
+
+pub(super) fn write_state(counts: &TermCounts) -> Result<Vec<u8>> {
+    let metadata = [
+        ("n_documents", counts.n_documents().to_string()),
+        ("part_counted", counts.part_counted().to_string()),
+    ];
+    write_model(STATE, &metadata, &table_of(&counts.sorted())?)
+}
+
+pub(super) fn merge_state(function: &str, state: &[u8], counts: &mut TermCounts) -> Result<()> {
+    let table = read_model(function, STATE, state)?;
+    let (terms, frequencies) = terms_of(&table)?;
+    let pairs = terms.iter().flatten().zip(frequencies.values());
+    counts.merge(
+        number(&table, "n_documents")?,
+        pairs.map(|(term, &df)| (term, df)),
+        number(&table, "part_counted")?,
+    );
+    Ok(())
+}
+
+pub(super) fn write_fitted(
+    counts: &TermCounts,
+    selection: &Selection,
+    words: &WordOptions,
+    concept_weight: f64,
+) -> Result<Vec<u8>> {
+    let tokenizer = &words.tokenizer;
+    let metadata = [
+        ("n_documents", counts.n_documents().to_string()),
+        ("part_counted", counts.part_counted().to_string()),
+        ("concept_weight", concept_weight.to_string()),
+        ("lower_case", tokenizer.options.lower_case.to_string()),
+        ("min_len", tokenizer.options.min_len.to_string()),
+        ("numbers", tokenizer.options.numbers.to_string()),
+        ("stop_words", tokenizer.options.stop_words.to_string()),
+        ("concepts", tokenizer.concepts.is_some().to_string()),
+        ("phrases", words.phrases.join("\n")),
+    ];
+    write_model(MODEL, &metadata, &table_of(&counts.select(selection))?)
+}
+
+fn table_of(terms: &[(&str, u64)]) -> Result<RecordBatch> {
+    let texts: StringArray = terms.iter().map(|term| Some(term.0)).collect();
+    let frequencies: UInt64Array = terms.iter().map(|term| Some(term.1)).collect();
+    let columns: [(&str, ArrayRef); 2] = [
+        ("term", Arc::new(texts)),
+        ("document_frequency", Arc::new(frequencies)),
+    ];
+    Ok(RecordBatch::try_from_iter(columns)?)
+}
+
+fn terms_of(table: &RecordBatch) -> Result<(StringArray, UInt64Array)> {
+    let terms = model_column(table, "term")?.as_string_opt();
+    let frequencies = model_column(table, "document_frequency")?.as_primitive_opt::<UInt64Type>();
+    match (terms, frequencies) {
+        (Some(terms), Some(frequencies)) => Ok((terms.clone(), frequencies.clone())),
+        _ => Err(exec_datafusion_err!(
+            "the model has other columns than it should"
+        )),
+    }
+}
+
+fn number<T: FromStr>(table: &RecordBatch, key: &str) -> Result<T> {
+    let schema = table.schema();
+    let value = schema
+        .metadata()
+        .get(key)
+        .and_then(|value| value.parse().ok());
+    value.ok_or_else(|| exec_datafusion_err!("the model does not say its {key}"))
+}
