@@ -8,7 +8,7 @@ mod mask;
 mod scan;
 mod shape;
 mod template;
-mod tokenize;
+pub(crate) mod tokenize;
 mod words;
 
 pub use blanks::with_single_blanks;
