@@ -32,30 +32,28 @@ pub struct Assignment {
 /// let mut rows = Vectors::new(2);
 /// assert!(rows.push(&[0.1, 5.0])? && rows.push(&[-1.0, 0.0])?);
 ///
-/// let found = Assigner::new(&known, Metric::Cosine, 0.5)?.assign(&rows)?;
+/// let found = Assigner::new(known, Metric::Cosine, 0.5)?.assign(&rows)?;
 /// assert_eq!(found[0].map(|found| (found.representative, found.is_new)), Some((1, false)));
 /// assert_eq!(found[1].map(|found| (found.distance, found.is_new)), Some((1.0, true)));
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct Assigner<'a> {
-    index: Index<'a>,
-    dimensions: usize,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assigner {
+    representatives: Vectors,
+    metric: Metric,
     threshold: f32,
 }
 
-impl<'a> Assigner<'a> {
+impl Assigner {
     /// With these representatives; a row farther than the threshold from all of them is new.
     ///
     /// # Errors
     /// If the threshold is negative or not a finite number.
-    pub fn new(representatives: &'a Vectors, metric: Metric, threshold: f64) -> Result<Self> {
-        let threshold = check_threshold(threshold)?;
-        let all: Vec<_> = (0..representatives.len()).collect();
+    pub fn new(representatives: Vectors, metric: Metric, threshold: f64) -> Result<Self> {
         Ok(Self {
-            index: Index::with_rows(representatives, metric, &all),
-            dimensions: representatives.dimensions(),
-            threshold,
+            representatives,
+            metric,
+            threshold: check_threshold(threshold)?,
         })
     }
 
@@ -64,16 +62,19 @@ impl<'a> Assigner<'a> {
     /// # Errors
     /// If the rows have another dimension than the representatives.
     pub fn assign(&self, rows: &Vectors) -> Result<Vec<Option<Assignment>>> {
-        if rows.dimensions() != self.dimensions {
+        let known = &self.representatives;
+        if rows.dimensions() != known.dimensions() {
             return Err(Error::new(format!(
                 "the representatives have {} values each, the vectors {}",
-                self.dimensions,
+                known.dimensions(),
                 rows.dimensions()
             )));
         }
+        let all: Vec<_> = (0..known.len()).collect();
+        let index = Index::with_rows(known, self.metric, &all);
         let mut scratch = Scratch::default();
         let assign = |row| {
-            let found = self.index.nearest(row, &mut scratch)?;
+            let found = index.nearest(row, &mut scratch)?;
             Some(Assignment {
                 representative: found.position,
                 distance: found.distance,
@@ -106,7 +107,7 @@ mod tests {
     fn edges() {
         let known = vectors(&[&[3.0, 4.0], &[3.0, 4.0], &[0.0, 0.0]]);
         let check = |threshold: f64, row: &[f32], expected: (usize, f32, bool)| {
-            let assigner = Assigner::new(&known, Metric::Euclidean, threshold).unwrap();
+            let assigner = Assigner::new(known.clone(), Metric::Euclidean, threshold).unwrap();
             let found = assigner.assign(&vectors(&[row])).unwrap()[0].unwrap();
             assert_eq!(
                 (found.representative, found.distance, found.is_new),
@@ -121,8 +122,7 @@ mod tests {
 
     #[test]
     fn nothing_is_known() {
-        let known = Vectors::new(1);
-        let assigner = Assigner::new(&known, Metric::Cosine, 0.5).unwrap();
+        let assigner = Assigner::new(Vectors::new(1), Metric::Cosine, 0.5).unwrap();
         assert_eq!(assigner.assign(&vectors(&[&[1.0]])).unwrap(), [None]);
     }
 
@@ -130,10 +130,10 @@ mod tests {
     fn refused() {
         let known = Vectors::new(2);
         for threshold in [-0.1, f64::NAN, f64::INFINITY] {
-            let error = Assigner::new(&known, Metric::Cosine, threshold).unwrap_err();
+            let error = Assigner::new(known.clone(), Metric::Cosine, threshold).unwrap_err();
             assert!(error.to_string().starts_with("threshold"), "{error}");
         }
-        let error = Assigner::new(&known, Metric::Cosine, 1.0)
+        let error = Assigner::new(known.clone(), Metric::Cosine, 1.0)
             .unwrap()
             .assign(&Vectors::new(3))
             .unwrap_err();

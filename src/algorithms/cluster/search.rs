@@ -74,7 +74,7 @@ impl<'a> Index<'a> {
             self.rows
                 .iter()
                 .zip(dots)
-                .map(|(&row, &mut dot)| self.metric.from_dot(query, self.vectors.row(row), dot)),
+                .map(|(&row, &mut dot)| self.metric.of_dot(query, self.vectors.row(row), dot)),
         );
         distances
     }

@@ -140,8 +140,7 @@ fn agreement_of_scikit_learn() {
 ///     x.append(np.float32(s / 2**31))
 /// z = linkage(pdist(np.array(x, dtype=np.float64).reshape(20, 4), metric), method)
 /// ```
-#[expect(clippy::unreadable_literal, reason = "as scipy writes them")]
-const SCIPY: [(Metric, Linkage, [f32; 19], [usize; 20]); 7] = [
+const SCIPY: [(Metric, Linkage, [f64; 19], [usize; 20]); 7] = [
     (
         Metric::Cosine,
         Linkage::Average,
@@ -227,7 +226,7 @@ fn trees_of_scipy() {
         let tree = Dendrogram::new(&rows, metric, linkage).unwrap();
         for (merge, height) in tree.merges().iter().zip(heights) {
             assert!(
-                (merge.distance - height).abs() < 1e-5,
+                (f64::from(merge.distance) - height).abs() < 1e-5,
                 "{metric:?} {linkage:?} {merge:?} {height}"
             );
         }

@@ -344,14 +344,14 @@ mod tests {
         assert_eq!(rows.len(), 2);
     }
 
-    /// `sklearn.preprocessing.StandardScaler().fit_transform([[1, 5, 0], [2, 5, 0], [6, 5, 3]])`
+    /// `sklearn.preprocessing.StandardScaler().fit_transform([[1, 5, 0], [2, 5, 1], [6, 5, 3]])`
     #[test]
     fn standard_scale() {
-        let rows = vectors(&[&[1.0, 5.0, 0.0], &[2.0, 5.0, 0.0], &[6.0, 5.0, 3.0]]);
+        let rows = vectors(&[&[1.0, 5.0, 0.0], &[2.0, 5.0, 1.0], &[6.0, 5.0, 3.0]]);
         let expected = [
-            [-0.9258201, 0.0, -0.70710678],
-            [-0.46291005, 0.0, -0.70710678],
-            [1.38873015, 0.0, 1.41421356],
+            [-0.9258201, 0.0, -1.06904497],
+            [-0.46291005, 0.0, -0.26726124],
+            [1.38873015, 0.0, 1.33630621],
         ];
         for (row, expected) in dense(&rows.standardized()).iter().zip(expected) {
             for (value, expected) in row.iter().zip(expected) {
