@@ -22,7 +22,8 @@ pub struct Assignment {
     pub is_new: bool,
 }
 
-/// Finds the nearest representative of rows.
+/// Finds the nearest representative of rows. Vectors are compared as they are: `scale=standard` is a scale of the rows of
+/// one clustering, and has no meaning for single rows that come later.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::{Assigner, Metric, Vectors};
