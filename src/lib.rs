@@ -19,6 +19,7 @@
 //! | a `SessionContext` | [`install`] |
 //! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
 //! | log lines and no SQL | [`algorithms::text`] |
+//! | vectors and no SQL | [`algorithms::cluster`] |
 //!
 //! # Features
 //!

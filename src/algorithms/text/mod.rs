@@ -10,7 +10,7 @@ mod mine;
 mod scan;
 mod shape;
 mod template;
-mod tokenize;
+pub(crate) mod tokenize;
 mod words;
 
 pub use blanks::with_single_blanks;

@@ -132,7 +132,7 @@ fn is_word_char(char: char) -> bool {
 }
 
 /// Scripts that are written without blanks: Han, Hiragana, Katakana.
-pub(super) fn is_cjk(char: char) -> bool {
+pub(crate) fn is_cjk(char: char) -> bool {
     matches!(char, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}'
         | '\u{20000}'..='\u{323af}' | '々')
 }

@@ -1,0 +1,113 @@
+//! Above `max_exact_rows`: a bounded number of leaders stand for all rows.
+//!
+//! Hartigan's leader algorithm ("Clustering Algorithms", 1975, chapter 3) takes the rows in order: a row within the
+//! radius of a leader follows it, any other becomes a leader. The radius begins at 0, so that equal rows share a
+//! leader and nothing is lost while there are few different rows. When there are too many leaders the radius grows and the
+//! leaders are led anew, as in Charikar, Chekuri, Feder and Motwani, "Incremental clustering and dynamic information
+//! retrieval" (STOC 1997). They double it; here it becomes the median distance of a leader to its nearest, which frees
+//! about a third of them, and grows by a tenth at least. The clusters of the leaders are then found exactly, each leader counting as
+//! one row, and every row follows its nearest leader.
+//!
+//! What is lost against the exact way is measured in `fit`; it grows with the radius, so with the number of different
+//! rows above the limit.
+
+use crate::algorithms::cluster::distance::{Metric, for_each_run};
+use crate::algorithms::cluster::search::{Index, Scratch};
+use crate::algorithms::cluster::vectors::Vectors;
+
+/// The least growth of the radius. It bounds how often the leaders are led anew, by the logarithm of the largest distance
+/// over the smallest to this base, and is small because cosine distances have little room: near 1 everything is one.
+const GROWTH: f32 = 1.1;
+
+/// The rows that lead, and the position in them of the leader that each row follows.
+#[derive(Debug)]
+pub(crate) struct Leaders {
+    pub(crate) rows: Vec<usize>,
+    pub(crate) followed: Vec<usize>,
+}
+
+/// At most `max_leaders` rows, at least one, such that all rows are near one of them.
+pub(crate) fn leaders(vectors: &Vectors, metric: Metric, max_leaders: usize) -> Leaders {
+    let mut scratch = Scratch::default();
+    let mut index = Index::new(vectors, metric);
+    let mut radius = 0.0;
+    for row in 0..vectors.len() {
+        lead(&mut index, vectors, row, radius, &mut scratch);
+        while index.rows().len() > max_leaders.max(1) {
+            let leaders = index.rows().to_vec();
+            radius = next_radius(&vectors.select(&leaders), metric, radius);
+            index = Index::new(vectors, metric);
+            leaders
+                .iter()
+                .for_each(|&leader| lead(&mut index, vectors, leader, radius, &mut scratch));
+        }
+    }
+    let mut follow = |row| {
+        index
+            .nearest(row, &mut scratch)
+            .map_or(0, |leader| leader.position)
+    };
+    let followed = vectors.rows().map(&mut follow).collect();
+    Leaders {
+        rows: index.rows().to_vec(),
+        followed,
+    }
+}
+
+/// Makes the row a leader if it is not within the radius of one.
+fn lead(index: &mut Index<'_>, vectors: &Vectors, row: usize, radius: f32, scratch: &mut Scratch) {
+    let leader = index.nearest(vectors.row(row), scratch);
+    if leader.is_none_or(|leader| leader.distance > radius) {
+        index.push(row);
+    }
+}
+
+/// The median distance of a leader to its nearest, but at least a tenth more than the radius.
+fn next_radius(leaders: &Vectors, metric: Metric, radius: f32) -> f32 {
+    let mut nearest = vec![f32::INFINITY; leaders.len()];
+    for_each_run(leaders, metric, |row, other, distances| {
+        for (other, &distance) in (other..).zip(distances) {
+            nearest[row] = nearest[row].min(distance);
+            nearest[other] = nearest[other].min(distance);
+        }
+    });
+    let middle = nearest.len() / 2;
+    let (_, median, _) = nearest.select_nth_unstable_by(middle, f32::total_cmp);
+    median.max(GROWTH * radius)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::cluster::tests::{vectors, words};
+
+    #[test]
+    fn equal_rows_share_a_leader() {
+        let rows = vectors(&[&[1.0], &[2.0], &[1.0], &[2.0], &[1.0]]);
+        let leaders = leaders(&rows, Metric::Euclidean, 2);
+        assert_eq!(leaders.rows, [0, 1]);
+        assert_eq!(leaders.followed, [0, 1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn their_number_is_bounded() {
+        for rows in [words(300, 50, 1), vectors(&[[0.0, 0.0].as_slice(); 20])] {
+            for metric in [Metric::Cosine, Metric::Euclidean] {
+                for max_leaders in [0, 1, 10] {
+                    let leaders = leaders(&rows, metric, max_leaders);
+                    assert!(leaders.rows.len() <= max_leaders.max(1));
+                    assert_eq!(leaders.followed.len(), rows.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_rows() {
+        assert!(
+            leaders(&Vectors::new(2), Metric::Cosine, 10)
+                .rows
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,33 @@
+//! Clusters: grouping vectors, following the groups as rows arrive, and naming them.
+//!
+//! [`ClusterOptions`] says what is wanted and [`Clustering`], its checked form, runs; [`Assigner`] finds the nearest
+//! known cluster of a new row; [`KeywordCounts`] finds the words that tell clusters apart. All is exact up to
+//! `max_exact_rows`, and nothing depends on the number of threads. The order of rows decides ties alone (and, above
+//! that limit, the leaders), so a caller who sorts the rows by an id gets the same answer for every order of arrival.
+
+mod assign;
+mod centroids;
+mod density;
+mod distance;
+mod fit;
+mod hierarchical;
+mod incremental;
+mod keywords;
+mod labels;
+mod leaders;
+mod medoid;
+mod search;
+mod silhouette;
+#[cfg(test)]
+mod tests;
+mod vectors;
+
+pub use assign::{Assigner, Assignment};
+pub use distance::Metric;
+pub use fit::{
+    Assigned, Cluster, ClusterOptions, Clustering, DEFAULT_MAX_EXACT_ROWS, DEFAULT_MIN_POINTS,
+    DEFAULT_N_RUNS, DEFAULT_SEED, DEFAULT_THRESHOLD, Method, NumClusters,
+};
+pub use hierarchical::{Dendrogram, Linkage, Merge};
+pub use keywords::{DEFAULT_MAX_KEYWORDS, KeywordCounts};
+pub use vectors::{Scale, Vectors};

@@ -1,0 +1,368 @@
+//! The rows that are clustered: vectors of one dimension, held sparse.
+//!
+//! Vectors of text have some ten non-zeros of hundreds of dimensions, so rows are kept as pairs of index and value
+//! (compressed sparse rows); a dense row costs twice its size. Values are `f32` as they arrive, sums are `f64`.
+
+use crate::algorithms::cluster::distance::to_f32;
+use crate::error::{Error, Result};
+
+/// Whether columns are brought to one scale before distances are taken.
+///
+/// ```
+/// use datafusion_aiops::algorithms::cluster::Scale;
+/// assert_eq!(Scale::default(), Scale::None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    /// Values are taken as they are.
+    #[default]
+    None,
+    /// Every column gets mean 0 and standard deviation 1 (of the population, as in scikit-learn's `StandardScaler`); a
+    /// column that has one value only becomes 0. The rows are dense afterwards.
+    Standard,
+}
+
+/// Rows of one dimension; every value is finite.
+///
+/// ```
+/// use datafusion_aiops::algorithms::cluster::Vectors;
+///
+/// let mut vectors = Vectors::new(2);
+/// assert!(vectors.push(&[0.0, 1.0])?);
+/// assert!(!vectors.push(&[f32::NAN, 1.0])?, "not taken");
+/// assert!(vectors.push(&[1.0]).is_err(), "one value is missing");
+/// assert_eq!(vectors.len(), 1);
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    dimensions: usize,
+    /// Row `i` has the entries from `ends[i - 1]` to `ends[i]`.
+    ends: Vec<usize>,
+    indices: Vec<u32>,
+    values: Vec<f32>,
+    /// The sum of the squares of each row.
+    squares: Vec<f64>,
+}
+
+/// One row: its non-zero values with their dimensions, ascending.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) indices: &'a [u32],
+    pub(crate) values: &'a [f32],
+    pub(crate) square: f64,
+}
+
+impl Vectors {
+    /// No rows yet, each of which will have this many values.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::cluster::Vectors;
+    /// assert!(Vectors::new(200).is_empty());
+    /// ```
+    pub fn new(dimensions: usize) -> Self {
+        Self {
+            dimensions,
+            ends: vec![],
+            indices: vec![],
+            values: vec![],
+            squares: vec![],
+        }
+    }
+
+    /// Takes a row; `false` if it holds NaN or an infinity and therefore was not taken.
+    ///
+    /// # Errors
+    /// If the row has another number of values than the rest.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::cluster::Vectors;
+    ///
+    /// let error = Vectors::new(3).push(&[1.0]).unwrap_err();
+    /// assert_eq!(error.to_string(), "vectors need 3 values each, got one of 1");
+    /// ```
+    pub fn push(&mut self, row: &[f32]) -> Result<bool> {
+        if row.len() != self.dimensions {
+            return Err(Error::new(format!(
+                "vectors need {} values each, got one of {}",
+                self.dimensions,
+                row.len()
+            )));
+        }
+        if !row.iter().all(|value| value.is_finite()) {
+            return Ok(false);
+        }
+        self.push_entries((0..).zip(row.iter().copied()));
+        Ok(true)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How many values a row has.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Takes finite values with their dimensions, ascending.
+    fn push_entries(&mut self, entries: impl Iterator<Item = (u32, f32)>) {
+        let start = self.indices.len();
+        for (index, value) in entries.filter(|(_, value)| *value != 0.0) {
+            self.indices.push(index);
+            self.values.push(value);
+        }
+        // From 0, since the sum of nothing is -0.
+        let squares = self.values[start..].iter().map(|&value| square(value));
+        self.squares
+            .push(squares.fold(0.0, |sum, square| sum + square));
+        self.ends.push(self.indices.len());
+    }
+
+    pub(crate) fn row(&self, row: usize) -> Row<'_> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        let entries = start..self.ends[row];
+        Row {
+            indices: &self.indices[entries.clone()],
+            values: &self.values[entries],
+            square: self.squares[row],
+        }
+    }
+
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        (0..self.len()).map(|row| self.row(row))
+    }
+
+    /// These rows, in this order.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let mut selected = Self::new(self.dimensions);
+        for row in rows.iter().map(|&row| self.row(row)) {
+            selected.push_entries(row.entries());
+        }
+        selected
+    }
+
+    /// The rows with length 1; a zero row remains zero.
+    pub(crate) fn normalized(&self) -> Self {
+        let mut normalized = Self::new(self.dimensions);
+        for row in self.rows() {
+            let norm = row.square.sqrt();
+            let unit = |value: f32| to_f32(f64::from(value) / norm);
+            normalized.push_entries(row.entries().map(|(index, value)| (index, unit(value))));
+        }
+        normalized
+    }
+
+    /// The rows in the scale `Standard`.
+    pub(crate) fn standardized(&self) -> Self {
+        let columns = Columns::of(self);
+        let mut standardized = Self::new(self.dimensions);
+        let mut dense = vec![0.0; self.dimensions];
+        for row in self.rows() {
+            dense.fill(0.0);
+            row.add_to(1.0, &mut dense);
+            let scaled = dense.iter().enumerate();
+            let scaled = scaled.map(|(column, &value)| columns.scaled(column, value));
+            standardized.push_entries((0..).zip(scaled));
+        }
+        standardized
+    }
+
+    /// How many different rows there are.
+    pub(crate) fn n_distinct(&self) -> usize {
+        let key = |&row: &usize| {
+            let row = self.row(row);
+            (row.indices, row.values.iter().map(|value| value.to_bits()))
+        };
+        let mut order: Vec<_> = (0..self.len()).collect();
+        order.sort_unstable_by(|first, second| {
+            let (first, second) = (key(first), key(second));
+            first.0.cmp(second.0).then_with(|| first.1.cmp(second.1))
+        });
+        order.dedup_by(|first, second| {
+            let (first, second) = (key(first), key(second));
+            first.0 == second.0 && first.1.eq(second.1)
+        });
+        order.len()
+    }
+
+    /// For every dimension, how many rows are not zero there.
+    pub(crate) fn n_rows_by_dimension(&self) -> Vec<usize> {
+        let mut n_rows = vec![0; self.dimensions];
+        for &index in &self.indices {
+            n_rows[index as usize] += 1;
+        }
+        n_rows
+    }
+}
+
+impl Row<'_> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, f32)> {
+        self.indices
+            .iter()
+            .copied()
+            .zip(self.values.iter().copied())
+    }
+
+    /// Adds `factor` times the row to a dense vector.
+    pub(crate) fn add_to(&self, factor: f64, dense: &mut [f64]) {
+        for (index, value) in self.entries() {
+            dense[index as usize] += factor * f64::from(value);
+        }
+    }
+
+    /// The dot product with a dense vector.
+    pub(crate) fn dot(&self, dense: &[f64]) -> f64 {
+        let products = self
+            .entries()
+            .map(|(index, value)| dense[index as usize] * f64::from(value));
+        products.sum()
+    }
+}
+
+/// Mean and standard deviation of every column; the deviation is 0 where all values are the same.
+struct Columns {
+    means: Vec<f64>,
+    deviations: Vec<f64>,
+}
+
+impl Columns {
+    fn of(vectors: &Vectors) -> Self {
+        let n_rows = count(vectors.len());
+        let mut means = vec![0.0; vectors.dimensions];
+        for row in vectors.rows() {
+            row.add_to(1.0 / n_rows, &mut means);
+        }
+        // The zeros that are not stored are as far from the mean as the mean is large.
+        let n_stored = vectors.n_rows_by_dimension();
+        let zeros = n_stored.iter().map(|&stored| n_rows - count(stored));
+        let mut variances: Vec<_> = zeros
+            .zip(&means)
+            .map(|(zeros, mean)| zeros * mean * mean)
+            .collect();
+        for (index, value) in vectors
+            .rows()
+            .flat_map(|row| row.entries().collect::<Vec<_>>())
+        {
+            let distance = f64::from(value) - means[index as usize];
+            variances[index as usize] += distance * distance;
+        }
+        let constant = constant_columns(vectors, &n_stored);
+        let deviations = variances.iter().zip(constant);
+        let deviations = deviations.map(|(variance, constant)| {
+            if constant {
+                0.0
+            } else {
+                (variance / n_rows).sqrt()
+            }
+        });
+        Self {
+            deviations: deviations.collect(),
+            means,
+        }
+    }
+
+    fn scaled(&self, column: usize, value: f64) -> f32 {
+        let deviation = self.deviations[column];
+        if deviation > 0.0 {
+            to_f32((value - self.means[column]) / deviation)
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Whether each column has one value only; asked exactly, since a mean of equal values can differ from them by rounding.
+fn constant_columns(vectors: &Vectors, n_stored: &[usize]) -> Vec<bool> {
+    let mut constant: Vec<_> = n_stored
+        .iter()
+        .map(|&stored| stored == 0 || stored == vectors.len())
+        .collect();
+    let mut first: Vec<Option<u32>> = vec![None; vectors.dimensions];
+    for (&index, value) in vectors.indices.iter().zip(&vectors.values) {
+        let first = first[index as usize].get_or_insert(value.to_bits());
+        constant[index as usize] &= *first == value.to_bits();
+    }
+    constant
+}
+
+/// The exact square: 24 bits times 24 bits fit into an `f64`.
+fn square(value: f32) -> f64 {
+    f64::from(value) * f64::from(value)
+}
+
+/// A number of rows, for arithmetic: exact up to 2^53.
+pub(crate) fn count(n_rows: usize) -> f64 {
+    n_rows as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::cluster::tests::vectors;
+
+    fn dense(vectors: &Vectors) -> Vec<Vec<f64>> {
+        let dense = vectors.rows().map(|row| {
+            let mut dense = vec![0.0; vectors.dimensions()];
+            row.add_to(1.0, &mut dense);
+            dense
+        });
+        dense.collect()
+    }
+
+    #[test]
+    fn rows_come_back() {
+        let rows = vectors(&[&[0.0, 1.0, -0.0], &[0.0; 3], &[2.0, 0.0, 3.0]]);
+        assert_eq!(rows.row(2).indices, [0, 2]);
+        assert_eq!(
+            rows.select(&[2, 0]),
+            vectors(&[&[2.0, 0.0, 3.0], &[0.0, 1.0, 0.0]])
+        );
+        assert_eq!(rows.n_rows_by_dimension(), [1, 1, 1]);
+        assert_eq!(rows.n_distinct(), 3);
+        assert_eq!(rows.select(&[1, 0, 1, 0]).n_distinct(), 2);
+        assert_eq!(Vectors::new(3).n_distinct(), 0);
+    }
+
+    #[test]
+    fn not_finite_is_not_taken() {
+        let mut rows = Vectors::new(1);
+        for (value, taken) in [
+            (1.0, true),
+            (f32::NAN, false),
+            (f32::INFINITY, false),
+            (-f32::MAX, true),
+        ] {
+            assert_eq!(rows.push(&[value]), Ok(taken), "{value}");
+        }
+        assert_eq!(rows.len(), 2);
+    }
+
+    /// `sklearn.preprocessing.StandardScaler().fit_transform([[1, 5, 0], [2, 5, 1], [6, 5, 3]])`
+    #[test]
+    fn standard_scale() {
+        let rows = vectors(&[&[1.0, 5.0, 0.0], &[2.0, 5.0, 1.0], &[6.0, 5.0, 3.0]]);
+        let expected = [
+            [-0.9258201, 0.0, -1.06904497],
+            [-0.46291005, 0.0, -0.26726124],
+            [1.38873015, 0.0, 1.33630621],
+        ];
+        for (row, expected) in dense(&rows.standardized()).iter().zip(expected) {
+            for (value, expected) in row.iter().zip(expected) {
+                assert!((value - expected).abs() < 1e-6, "{value} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_column_becomes_0_despite_rounding() {
+        let rows = vectors(&[&[0.1], &[0.1], &[0.1]]);
+        assert_eq!(rows.standardized(), vectors(&[&[0.0], &[0.0], &[0.0]]));
+    }
+}
