@@ -43,6 +43,9 @@ pub fn session_state_builder() -> SessionStateBuilder {
 
 /// Adds everything of this crate to a session that exists.
 ///
+/// Switches off `datafusion.optimizer.enable_leaf_expression_pushdown`, which in DataFusion 55.2 loses columns where a join
+/// compares fields of structs, such as those that `log_match` and `cluster_fit` return.
+///
 /// # Errors
 /// When the session refuses a function.
 ///
@@ -56,5 +59,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let mut state = state.write();
     register_all(&mut *state)?;
     log_file::register(&mut state);
+    let optimizer = &mut state.config_mut().options_mut().optimizer;
+    optimizer.enable_leaf_expression_pushdown = false;
     Ok(())
 }

@@ -39,7 +39,11 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
     fn return_type(types: &[DataType]) -> DataType;
 
     /// What is kept of no rows yet.
-    fn fold(options: &Arc<Self::Options>, types: &[DataType]) -> Result<Box<dyn Fold>>;
+    fn fold(
+        options: &Arc<Self::Options>,
+        types: &[DataType],
+        positions: &Positions,
+    ) -> Result<Box<dyn Fold>>;
 }
 
 /// What an aggregate keeps of the rows that it has seen. The answer must not depend on the order of rows or on how they
@@ -138,7 +142,7 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
         F::check_call(&options, &positions)?;
         Ok(Box::new(FoldAccumulator {
             function,
-            fold: F::fold(&options, &types)?,
+            fold: F::fold(&options, &types, &positions)?,
             n_required: F::PARAMETERS.required.len(),
             positions,
         }))

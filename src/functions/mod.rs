@@ -9,9 +9,13 @@ mod options;
 mod parameters;
 mod scalar;
 mod texts;
+mod vectors;
 mod words;
 
 use crate::functions::aggregate::AggregateFunction;
+use crate::functions::cluster::cluster_assign::ClusterAssign;
+use crate::functions::cluster::cluster_fit::ClusterFit;
+use crate::functions::cluster::cluster_keywords::ClusterKeywords;
 use crate::functions::cluster::tfidf_fit::TfidfFit;
 use crate::functions::cluster::tfidf_terms::TfidfTerms;
 use crate::functions::cluster::tfidf_vec::TfidfVec;
@@ -56,6 +60,7 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
 
 fn scalar_functions() -> Vec<ScalarUDF> {
     vec![
+        ScalarFunction::<ClusterAssign>::udf(),
         ScalarFunction::<LogMatch>::udf(),
         ScalarFunction::<LogParse>::udf(),
         ScalarFunction::<LogTemplate>::udf(),
@@ -71,6 +76,8 @@ fn scalar_functions() -> Vec<ScalarUDF> {
 
 fn aggregate_functions() -> Vec<AggregateUDF> {
     vec![
+        AggregateFunction::<ClusterFit>::udf(),
+        AggregateFunction::<ClusterKeywords>::udf(),
         AggregateFunction::<LogMine>::udf(),
         AggregateFunction::<TfidfFit>::udf(),
     ]

@@ -18,8 +18,8 @@ pub(crate) enum Takes {
     TextOrWords,
     /// A text or a whole number that tells rows or clusters apart.
     Id,
-    /// A list of structs: the representatives of clusters.
-    Structs,
+    /// A list of structs with `cluster_id` and `vec`.
+    Representatives,
 }
 
 impl Takes {
@@ -36,8 +36,11 @@ impl Takes {
                     || item(data_type).is_some_and(|item| is_text(item) || item.is_null())
             }
             Self::Id => is_text(data_type) || data_type.is_integer(),
-            Self::Structs => {
-                item(data_type).is_some_and(|item| matches!(item, DataType::Struct(_)))
+            Self::Representatives => {
+                let id = struct_field(data_type, "cluster_id");
+                let vec = struct_field(data_type, "vec");
+                id.is_some_and(|id| Self::Id.accepts(&id))
+                    && vec.is_some_and(|vec| Self::Vector.accepts(&vec))
             }
         }
     }
@@ -50,7 +53,11 @@ impl Takes {
             Self::Model => DataType::BinaryView,
             Self::Vector => list(DataType::Float32),
             Self::Id => DataType::Int64,
-            Self::Structs => list(DataType::Struct(Vec::<Field>::new().into())),
+            Self::Representatives => {
+                let id = Field::new("cluster_id", DataType::Int64, true);
+                let vec = Field::new("vec", list(DataType::Float32), true);
+                list(DataType::Struct(vec![id, vec].into()))
+            }
         }
     }
 
@@ -73,7 +80,7 @@ impl Takes {
             Self::Id => format!(
                 "{name} must be a whole number or text, such as template_hash(template), got {got}"
             ),
-            Self::Structs => format!(
+            Self::Representatives => format!(
                 "{name} must be a list of structs with cluster_id and vec, such as \
                  array_agg(named_struct('cluster_id', cluster_id, 'vec', vec)), got {got}"
             ),
@@ -238,6 +245,14 @@ fn item(data_type: &DataType) -> Option<&DataType> {
         | DataType::ListView(item)
         | DataType::LargeListView(item)
         | DataType::FixedSizeList(item, _) => Some(item.data_type()),
+        _ => None,
+    }
+}
+
+/// The type of a field of the structs in a list.
+pub(crate) fn struct_field(list: &DataType, name: &str) -> Option<DataType> {
+    match item(list)? {
+        DataType::Struct(fields) => Some(fields.find(name)?.1.data_type().clone()),
         _ => None,
     }
 }

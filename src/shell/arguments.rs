@@ -1,5 +1,6 @@
 //! The command line: datafusion-cli's arguments, so that who knows that shell knows this one.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -82,7 +83,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// The process's arguments; wrong ones end it.
     pub(crate) fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| with_tip(error).exit())
+        let arguments = join_leading_comments(std::env::args_os());
+        Self::try_parse_from(arguments).unwrap_or_else(|error| with_tip(error).exit())
     }
 
     /// Whether neither -c nor -f says what to run, so that SQL comes from standard input or the prompt.
@@ -94,6 +96,27 @@ impl Arguments {
     pub(crate) fn reads_sql_from_stdin(&self) -> bool {
         self.has_no_sql() || self.file.iter().chain(&self.rc).any(|file| is_stdin(file))
     }
+}
+
+/// Writes a statement that begins with a comment, `-c "-- errors of today ..."`, so that it is not taken for a flag.
+fn join_leading_comments(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let begins_comment = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        text.strip_prefix("--")
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace))
+    };
+    let mut joined: Vec<OsString> = vec![];
+    for argument in arguments {
+        if begins_comment(&argument) {
+            let mut with_flag = OsString::from("--command=");
+            with_flag.push(&argument);
+            joined.pop_if(|flag| *flag == "-c" || *flag == "--command");
+            joined.push(with_flag);
+        } else {
+            joined.push(argument);
+        }
+    }
+    joined
 }
 
 /// Whether a file argument names standard input.

@@ -37,6 +37,8 @@ pub struct KeywordCounts {
     documents: BTreeMap<i64, u64>,
     /// For each word, the documents of each cluster that have it.
     words: HashMap<String, BTreeMap<i64, u64>>,
+    /// The bytes of the words, and of the entries above.
+    bytes: usize,
 }
 
 /// A word, seen from one cluster.
@@ -100,12 +102,20 @@ impl KeywordCounts {
     /// Counts documents of a cluster that have the word, which [`Self::add_documents`] counts too.
     pub fn add_word(&mut self, cluster: i64, word: &str, documents: u64) {
         if !self.words.contains_key(word) {
+            self.bytes += word.len() + size_of::<(String, BTreeMap<i64, u64>)>();
             self.words.insert(word.to_string(), BTreeMap::new());
         }
         if let Some(clusters) = self.words.get_mut(word) {
+            let n_clusters = clusters.len();
             let counted = clusters.entry(cluster).or_default();
             *counted = counted.saturating_add(documents);
+            self.bytes += (clusters.len() - n_clusters) * size_of::<(i64, u64)>();
         }
+    }
+
+    /// About how many bytes the counts take.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes + self.documents.len() * size_of::<(i64, u64)>()
     }
 
     /// The number of documents of each cluster.

@@ -5,6 +5,7 @@
 
 use crate::algorithms::cluster::distance::to_f32;
 use crate::error::{Error, Result};
+use std::cmp::Ordering;
 
 /// Whether columns are brought to one scale before distances are taken.
 ///
@@ -111,8 +112,15 @@ impl Vectors {
         self.dimensions
     }
 
+    /// The bytes of all rows.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let entry = size_of::<u32>() + size_of::<f32>();
+        let row = size_of::<usize>() + size_of::<f64>();
+        self.indices.capacity() * entry + self.ends.capacity() * row
+    }
+
     /// Takes finite values with their dimensions, ascending.
-    fn push_entries(&mut self, entries: impl Iterator<Item = (u32, f32)>) {
+    pub(crate) fn push_entries(&mut self, entries: impl Iterator<Item = (u32, f32)>) {
         let start = self.indices.len();
         for (index, value) in entries.filter(|(_, value)| *value != 0.0) {
             self.indices.push(index);
@@ -174,21 +182,20 @@ impl Vectors {
         standardized
     }
 
+    /// An order of rows by what is in them; equal rows are equal in every bit.
+    pub(crate) fn compare(&self, first: usize, second: usize) -> Ordering {
+        let (first, second) = (self.row(first), self.row(second));
+        let bits =
+            |row: Row<'_>| -> Vec<u32> { row.values.iter().map(|value| value.to_bits()).collect() };
+        let by_indices = first.indices.cmp(second.indices);
+        by_indices.then_with(|| bits(first).cmp(&bits(second)))
+    }
+
     /// How many different rows there are.
     pub(crate) fn n_distinct(&self) -> usize {
-        let key = |&row: &usize| {
-            let row = self.row(row);
-            (row.indices, row.values.iter().map(|value| value.to_bits()))
-        };
         let mut order: Vec<_> = (0..self.len()).collect();
-        order.sort_unstable_by(|first, second| {
-            let (first, second) = (key(first), key(second));
-            first.0.cmp(second.0).then_with(|| first.1.cmp(second.1))
-        });
-        order.dedup_by(|first, second| {
-            let (first, second) = (key(first), key(second));
-            first.0 == second.0 && first.1.eq(second.1)
-        });
+        order.sort_unstable_by(|&first, &second| self.compare(first, second));
+        order.dedup_by(|first, second| self.compare(*first, *second).is_eq());
         order.len()
     }
 

@@ -4,7 +4,7 @@ use crate::algorithms::features::{Selection, TermCounts};
 use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::cluster::tfidf_model::{merge_state, write_fitted, write_state};
 use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::words::{WordColumn, WordDefaults, WordOptions, read_words};
 use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::datatypes::DataType;
@@ -103,7 +103,7 @@ impl Aggregate for TfidfFit {
         DataType::BinaryView
     }
 
-    fn fold(options: &Arc<FitOptions>, _: &[DataType]) -> Result<Box<dyn Fold>> {
+    fn fold(options: &Arc<FitOptions>, _: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
         Ok(Box::new(Documents {
             options: Arc::clone(options),
             counts: TermCounts::default(),

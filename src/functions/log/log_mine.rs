@@ -5,7 +5,7 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::log::mined_model::{merge_state, write_mined, write_state};
 use crate::functions::log::read_mask_options;
 use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::texts::each_text;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
@@ -81,7 +81,7 @@ impl Aggregate for LogMine {
         DataType::BinaryView
     }
 
-    fn fold(options: &Arc<MineOptions>, _: &[DataType]) -> Result<Box<dyn Fold>> {
+    fn fold(options: &Arc<MineOptions>, _: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
         Ok(Box::new(Lines {
             options: Arc::clone(options),
             tally: TemplateTally::new(options.max_templates),
