@@ -252,6 +252,17 @@ fn sql(criterion: &mut Criterion) {
             "log_parse",
             format!("SELECT max(log_parse(message)['template_hash']) FROM '{path}'"),
         ),
+        (
+            "log_mine",
+            format!("SELECT log_mine(message) FROM '{path}'"),
+        ),
+        (
+            "log_mine_and_log_match",
+            format!(
+                "WITH mined AS (SELECT log_mine(message) AS model FROM '{path}') \
+                 SELECT max(log_match(message, (SELECT model FROM mined))['template_hash']) FROM '{path}'"
+            ),
+        ),
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

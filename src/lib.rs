@@ -1,4 +1,5 @@
-//! AIOps as SQL, on Apache DataFusion: log lines become templates with stable ids, log files become tables.
+//! AIOps as SQL, on Apache DataFusion: log lines become templates with stable ids, templates become clusters by meaning,
+//! log files become tables.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -19,7 +20,7 @@
 //! | a `SessionContext` | [`install`] |
 //! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
 //! | log lines and no SQL | [`algorithms::text`] |
-//! | vectors and no SQL | [`algorithms::cluster`] |
+//! | texts or vectors and no SQL | [`algorithms::features`], [`algorithms::cluster`] |
 //!
 //! # Features
 //!

@@ -248,3 +248,93 @@ fn memory_of(views: &BinaryViewArray, row: usize) -> Option<Buffer> {
         })
         .next()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::Int64Array;
+    use std::cell::Cell;
+
+    const KIND: ModelKind = ModelKind {
+        name: "f",
+        version: 3,
+    };
+
+    fn model(number: i64) -> Vec<u8> {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![number]));
+        let table = RecordBatch::try_from_iter([("number", column)]).unwrap();
+        write_model(KIND, &[("key", "value".to_string())], &table).unwrap()
+    }
+
+    #[test]
+    fn comes_back() {
+        let table = read_model("g", KIND, &model(7)).unwrap();
+        assert_eq!(table.schema().metadata()["key"], "value");
+        assert!(model_column(&table, "number").is_ok());
+        assert!(model_column(&table, "other").is_err());
+    }
+
+    #[test]
+    fn every_damage_is_noticed() {
+        let whole = model(7);
+        for position in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[position] ^= 1;
+            assert!(read_model("g", KIND, &damaged).is_err(), "{position}");
+            assert!(read_model("g", KIND, &whole[..position]).is_err());
+        }
+    }
+
+    #[test]
+    fn other_models_are_refused() {
+        let check = |kind: ModelKind, expected: &str| {
+            let error = read_model("g", kind, &model(7)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check(
+            ModelKind { name: "h", ..KIND },
+            "g needs a model of h, this is one of f",
+        );
+        check(
+            ModelKind { version: 4, ..KIND },
+            "g: this model has version 3, this program reads version 4",
+        );
+    }
+
+    #[test]
+    fn is_decoded_once() {
+        let n_decoded = Cell::new(0);
+        let models = Models::<usize>::default();
+        let decode = |bytes: &[u8]| {
+            n_decoded.set(n_decoded.get() + 1);
+            Ok(bytes.len())
+        };
+        let (first, second) = (model(1), model(2));
+        // As a scalar, a fresh copy in every batch; as a column, a row of the same memory in every batch.
+        for _ in 0..3 {
+            let scalar = ScalarValue::BinaryView(Some(first.clone()));
+            let read = models.read(&ColumnarValue::Scalar(scalar), decode).unwrap();
+            assert_eq!(read.of_row(5), Some(0));
+        }
+        assert_eq!(n_decoded.get(), 1);
+        let column: ArrayRef = Arc::new(BinaryViewArray::from_iter([
+            Some(&second),
+            None,
+            Some(&first),
+            Some(&second),
+        ]));
+        for row in 0..4 {
+            let rows = ColumnarValue::Array(column.slice(row, 1));
+            let read = models.read(&rows, decode).unwrap();
+            assert_eq!(read.of_row(0), (row != 1).then_some(0));
+        }
+        assert_eq!(n_decoded.get(), 2);
+        let read = models.read(&ColumnarValue::Array(column), decode).unwrap();
+        let numbers: Vec<_> = (0..4).map(|row| read.of_row(row)).collect();
+        // Equal models at different places are one model in the memory of the function, and two in the batch.
+        assert_eq!(numbers, [Some(0), None, Some(1), Some(2)]);
+        assert_eq!(n_decoded.get(), 2);
+        let null = ColumnarValue::Scalar(ScalarValue::BinaryView(None));
+        assert_eq!(models.read(&null, decode).unwrap().of_row(0), None);
+    }
+}

@@ -58,6 +58,7 @@ fn table(
 }
 
 async fn answer(
+    query: &str,
     lines: &[Option<String>],
     batch_size: usize,
     n_partitions: usize,
@@ -78,20 +79,13 @@ async fn answer(
             Arc::new(table(lines, batch_size, n_partitions, step)),
         )
         .unwrap();
-    let query = "
-        SELECT message, log_template(message), log_template(message, 'style=typed,keep=ERROR|200'),
-               log_template(arrow_cast(message, 'Dictionary(Int32, Utf8)'), 'profile=json'),
-               template_hash(log_template(message)), log_parse(message), log_tokens(log_template(message)),
-               template_regex(log_template(message)), template_match(message, log_template(message))
-        FROM lines ORDER BY message NULLS FIRST";
     let batches = context.sql(query).await.unwrap().collect().await.unwrap();
     pretty_format_batches(&batches).unwrap().to_string()
 }
 
-#[tokio::test]
-async fn batch_size_partitions_and_order_do_not_matter() {
+async fn check(query: &str) {
     let lines = lines();
-    let expected = answer(&lines, 8192, 1, 1).await;
+    let expected = answer(query, &lines, 8192, 1, 1).await;
     for (batch_size, n_partitions, step) in [
         (1, 1, 1),
         (7, 1, 1),
@@ -100,10 +94,58 @@ async fn batch_size_partitions_and_order_do_not_matter() {
         (1, 4, 5),
         (8192, 1, 11),
     ] {
-        let actual = answer(&lines, batch_size, n_partitions, step).await;
+        let actual = answer(query, &lines, batch_size, n_partitions, step).await;
         assert!(
             actual == expected,
-            "batch size {batch_size}, {n_partitions} partitions, order {step}"
+            "batch size {batch_size}, {n_partitions} partitions, order {step}: {query}"
         );
+    }
+}
+
+#[tokio::test]
+async fn scalar_functions() {
+    check(
+        "SELECT message, log_template(message), log_template(message, 'style=typed,keep=ERROR|200'),
+                log_template(arrow_cast(message, 'Dictionary(Int32, Utf8)'), 'profile=json'),
+                template_hash(log_template(message)), log_parse(message), log_tokens(log_template(message)),
+                template_regex(log_template(message)), template_match(message, log_template(message)),
+                log_tokens(message, 'concepts=on'), tfidf_vec(message, 'dimensions=16')
+         FROM lines ORDER BY message NULLS FIRST",
+    )
+    .await;
+}
+
+/// Models are compared byte for byte.
+#[tokio::test]
+async fn models() {
+    for model in [
+        "log_mine(message)",
+        "log_mine(message, 'style=typed,max_templates=20')",
+        "log_mine(message, 'max_templates=1')",
+        "tfidf_fit(log_template(message))",
+        "tfidf_fit(message, 'max_terms=30,min_df=2,max_df=0.5,concepts=off')",
+    ] {
+        check(&format!("SELECT encode({model}, 'hex') FROM lines")).await;
+    }
+}
+
+#[tokio::test]
+async fn clusters() {
+    let vectors = "WITH vocabulary AS (SELECT tfidf_fit(log_template(message)) AS model FROM lines), vectors AS (
+        SELECT DISTINCT template, template_hash(template) AS id, tfidf_vec(template, (SELECT model FROM vocabulary)) AS vec
+        FROM (SELECT log_template(message) AS template FROM lines))";
+    for answer in [
+        "cluster_fit(id, vec)",
+        "cluster_fit(id, vec, 'linkage=complete,num_clusters=7')",
+        "cluster_fit(id, vec, 'linkage=single,threshold=0.4')",
+        "cluster_fit(id, vec, 'linkage=ward,num_clusters=auto')",
+        "cluster_fit(id, vec, 'max_exact_rows=20')",
+        "cluster_fit(id, vec, 'method=kmeans,num_clusters=5,n_runs=2')",
+        "cluster_fit(id, vec, 'method=dbscan,threshold=0.4,min_points=2')",
+        "cluster_fit(id, vec, CASE WHEN id % 3 = 0 THEN id % 7 END, '')",
+        "cluster_keywords(id % 5, template)",
+        "cluster_keywords(CAST(id % 5 AS TEXT), template, 'max_keywords=50')",
+    ] {
+        check(&format!("{vectors} SELECT {answer} FROM vectors")).await;
     }
 }

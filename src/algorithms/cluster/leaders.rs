@@ -5,8 +5,12 @@
 //! leader and nothing is lost while there are few different rows. When there are too many leaders the radius grows and the
 //! leaders are led anew, as in Charikar, Chekuri, Feder and Motwani, "Incremental clustering and dynamic information
 //! retrieval" (STOC 1997). They double it; here it becomes the median distance of a leader to its nearest, which frees
-//! about a third of them, and grows by a tenth at least. The clusters of the leaders are then found exactly, each leader counting as
-//! one row, and every row follows its nearest leader.
+//! about a third of them, and grows by a tenth at least. The clusters of the leaders are then found exactly, each leader
+//! counting as one row, and every row follows its nearest leader.
+//!
+//! Where clusters are cut at a threshold the radius does not grow beyond it, so that no row follows a leader that it could
+//! not be merged with. If there are still too many leaders the first ones remain, and rows that are near none of them are
+//! left for another round.
 //!
 //! What is lost against the exact way is measured in `fit`; it grows with the radius, so with the number of different
 //! rows above the limit.
@@ -19,23 +23,36 @@ use crate::algorithms::cluster::vectors::Vectors;
 /// over the smallest to this base, and is small because cosine distances have little room: near 1 everything is one.
 const GROWTH: f32 = 1.1;
 
-/// The rows that lead, and the position in them of the leader that each row follows.
+/// The rows that lead, and the position in them of the leader that each row follows, if there is one near enough.
 #[derive(Debug)]
 pub(crate) struct Leaders {
     pub(crate) rows: Vec<usize>,
-    pub(crate) followed: Vec<usize>,
+    pub(crate) followed: Vec<Option<usize>>,
 }
 
-/// At most `max_leaders` rows, at least one, such that all rows are near one of them.
-pub(crate) fn leaders(vectors: &Vectors, metric: Metric, max_leaders: usize) -> Leaders {
+/// At most `max_leaders` rows, at least one, and who follows them: the rows that are within `max_radius`.
+pub(crate) fn leaders(
+    vectors: &Vectors,
+    metric: Metric,
+    max_leaders: usize,
+    max_radius: f32,
+) -> Leaders {
+    let max_leaders = max_leaders.max(1);
     let mut scratch = Scratch::default();
     let mut index = Index::new(vectors, metric);
     let mut radius = 0.0;
     for row in 0..vectors.len() {
+        if radius >= max_radius && index.rows().len() == max_leaders {
+            break;
+        }
         lead(&mut index, vectors, row, radius, &mut scratch);
-        while index.rows().len() > max_leaders.max(1) {
-            let leaders = index.rows().to_vec();
-            radius = next_radius(&vectors.select(&leaders), metric, radius);
+        while index.rows().len() > max_leaders {
+            let mut leaders = index.rows().to_vec();
+            if radius >= max_radius {
+                leaders.truncate(max_leaders);
+            } else {
+                radius = next_radius(&vectors.select(&leaders), metric, radius).min(max_radius);
+            }
             index = Index::new(vectors, metric);
             leaders
                 .iter()
@@ -43,9 +60,9 @@ pub(crate) fn leaders(vectors: &Vectors, metric: Metric, max_leaders: usize) -> 
         }
     }
     let mut follow = |row| {
-        index
-            .nearest(row, &mut scratch)
-            .map_or(0, |leader| leader.position)
+        let leader = index.nearest(row, &mut scratch);
+        let near = leader.filter(|leader| leader.distance <= max_radius);
+        near.map(|leader| leader.position)
     };
     let followed = vectors.rows().map(&mut follow).collect();
     Leaders {
@@ -84,9 +101,17 @@ mod tests {
     #[test]
     fn equal_rows_share_a_leader() {
         let rows = vectors(&[&[1.0], &[2.0], &[1.0], &[2.0], &[1.0]]);
-        let leaders = leaders(&rows, Metric::Euclidean, 2);
+        let leaders = leaders(&rows, Metric::Euclidean, 2, f32::INFINITY);
         assert_eq!(leaders.rows, [0, 1]);
-        assert_eq!(leaders.followed, [0, 1, 0, 1, 0]);
+        assert_eq!(leaders.followed, [0, 1, 0, 1, 0].map(Some));
+    }
+
+    #[test]
+    fn nobody_follows_from_beyond_the_radius() {
+        let rows = vectors(&[&[0.0], &[10.0], &[20.0], &[1.0], &[21.0]]);
+        let leaders = leaders(&rows, Metric::Euclidean, 2, 2.0);
+        assert_eq!(leaders.rows, [0, 1]);
+        assert_eq!(leaders.followed, [Some(0), Some(1), None, Some(0), None]);
     }
 
     #[test]
@@ -94,7 +119,7 @@ mod tests {
         for rows in [words(300, 50, 1), vectors(&[[0.0, 0.0].as_slice(); 20])] {
             for metric in [Metric::Cosine, Metric::Euclidean] {
                 for max_leaders in [0, 1, 10] {
-                    let leaders = leaders(&rows, metric, max_leaders);
+                    let leaders = leaders(&rows, metric, max_leaders, f32::INFINITY);
                     assert!(leaders.rows.len() <= max_leaders.max(1));
                     assert_eq!(leaders.followed.len(), rows.len());
                 }
@@ -105,7 +130,7 @@ mod tests {
     #[test]
     fn no_rows() {
         assert!(
-            leaders(&Vectors::new(2), Metric::Cosine, 10)
+            leaders(&Vectors::new(2), Metric::Cosine, 10, 1.0)
                 .rows
                 .is_empty()
         );

@@ -49,7 +49,7 @@ impl ConceptTable {
     ///
     /// # Errors
     /// When a line has no tab, no concept or no phrase, when the name of a concept is not of lower-case letters, digits and
-    /// `_`, or when a phrase begins or ends with a gap.
+    /// `_`, when a phrase begins or ends with a gap, has more than three, or has an element without a word.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::ConceptTable;
@@ -99,7 +99,13 @@ impl ConceptTable {
     fn of_lines<'a>(lines: impl Iterator<Item = Result<(&'a str, &'a str)>>) -> Result<Self> {
         let lines: Vec<(&str, &str)> = lines.collect::<Result<_>>()?;
         let mut names = BTreeSet::new();
-        for (concepts, _) in &lines {
+        for (concepts, phrases) in &lines {
+            if concepts.trim().is_empty() {
+                return Err(Error::new(format!(
+                    "there is no concept before the phrase '{}'",
+                    phrases.trim()
+                )));
+            }
             for name in names_in(concepts) {
                 check_name(name)?;
                 names.insert(name);
@@ -257,5 +263,14 @@ mod tests {
             "a phrase begins and ends with a word, got '.. b'",
         );
         check("a\t", "a phrase begins and ends with a word, got ''");
+        check("\tb", "there is no concept before the phrase 'b'");
+        check(
+            "a\tb <*>",
+            "'<*>' in a phrase is no word; write '..' for a gap, in 'b <*>'",
+        );
+        check(
+            "a\tb .. b .. b .. b .. b",
+            "a phrase has at most 3 gaps, got 'b .. b .. b .. b .. b'",
+        );
     }
 }

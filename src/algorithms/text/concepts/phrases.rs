@@ -4,6 +4,8 @@ use crate::algorithms::text::tokenize::{Run, runs};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
+/// A phrase may have so many gaps: what one could stand for multiplies with each.
+const MAX_GAPS: usize = 3;
 /// What a gap may hold: four words, or eight CJK characters, which count half.
 const MAX_GAP: usize = 8;
 const WORD_WIDTH: usize = 2;
@@ -59,6 +61,8 @@ struct Node {
     joined: HashMap<String, usize>,
     /// Beginnings of words.
     prefixes: HashMap<String, usize>,
+    /// The length of the longest of them.
+    longest_prefix: usize,
     gap: Option<usize>,
     /// The line of the phrase that ends here.
     line: Option<usize>,
@@ -81,6 +85,17 @@ impl Phrases {
         if elements.first().is_none_or(|first| *first == "..") || elements.last() == Some(&"..") {
             return Err(Error::new(format!(
                 "a phrase begins and ends with a word, got '{phrase}'"
+            )));
+        }
+        if elements.iter().filter(|element| **element == "..").count() > MAX_GAPS {
+            return Err(Error::new(format!(
+                "a phrase has at most {MAX_GAPS} gaps, got '{phrase}'"
+            )));
+        }
+        let has_no_word = |element: &&&str| **element != ".." && words_of(element).is_empty();
+        if let Some(element) = elements.iter().find(has_no_word) {
+            return Err(Error::new(format!(
+                "'{element}' in a phrase is no word; write '..' for a gap, in '{phrase}'"
             )));
         }
         let mut node = ROOT;
@@ -182,12 +197,10 @@ impl Phrases {
         for &next in whole.into_iter().chain(joined) {
             self.walk(words, at + 1, next, take);
         }
-        if node.prefixes.is_empty() {
-            return;
-        }
         let ends = text
             .char_indices()
-            .map(|(position, char)| position + char.len_utf8());
+            .map(|(position, char)| position + char.len_utf8())
+            .take_while(|end| *end <= node.longest_prefix);
         for next in ends.filter_map(|end| node.prefixes.get(&text[..end])) {
             self.walk(words, at + 1, *next, take);
         }
@@ -196,13 +209,10 @@ impl Phrases {
 
 /// Of the matches from `first` on, which begin at one place, keeps the shortest of each phrase.
 fn keep_shortest(found: &mut Vec<Match>, first: usize) {
-    found[first..].sort_unstable_by_key(|found| (found.phrase, found.end));
-    let mut before = None;
-    let mut position = 0;
-    found.retain(|found| {
-        position += 1;
-        position <= first || before.replace(found.phrase) != Some(found.phrase)
-    });
+    let mut here = found.split_off(first);
+    here.sort_unstable_by_key(|found| (found.phrase, found.end));
+    here.dedup_by_key(|found| found.phrase);
+    found.append(&mut here);
 }
 
 #[cfg(test)]
