@@ -89,7 +89,7 @@ fn words(criterion: &mut Criterion) {
     }
     let texts: Vec<&str> = templates.iter().map(String::as_str).collect();
     group.bench_function("generalise", |bencher| {
-        bencher.iter(|| black_box(generalise(&texts)));
+        bencher.iter(|| black_box(generalise(&texts, &[])));
     });
     group.finish();
 }

@@ -36,6 +36,11 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
         Ok(())
     }
 
+    /// What the types of arguments must be together.
+    fn check_types(_: &[DataType], _: &Positions) -> Result<()> {
+        Ok(())
+    }
+
     fn return_type(types: &[DataType]) -> DataType;
 
     /// What is kept of no rows yet.
@@ -109,7 +114,8 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        F::PARAMETERS.check(types)?;
+        let positions = F::PARAMETERS.check(types)?;
+        F::check_types(types, &positions)?;
         Ok(F::return_type(types))
     }
 
@@ -120,11 +126,6 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let function = F::PARAMETERS.function;
-        if args.is_distinct {
-            return plan_err!(
-                "{function}(DISTINCT ...) is not supported; select the distinct rows first"
-            );
-        }
         let types: Vec<_> = args
             .expr_fields
             .iter()
@@ -135,7 +136,7 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
             None => None,
             Some(position) => match args.exprs[position].downcast_ref::<Literal>() {
                 Some(literal) => Some(literal.value()),
-                None => return plan_err!("{function}: options must be a constant, not a column"),
+                None => return plan_err!("{}", not_constant::<F>()),
             },
         };
         let options = self.options.get(function, literal, F::read_options)?;
@@ -152,6 +153,12 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
         let prepared = Arc::clone(&self.options);
         Some(Box::new(move |call: AggregateExpr, context| {
+            if call.params.distinct {
+                return plan_err!(
+                    "{}(DISTINCT ...) is not supported; select the distinct rows first",
+                    F::PARAMETERS.function
+                );
+            }
             let types: Vec<_> = call
                 .params
                 .args
@@ -175,6 +182,18 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
 
     fn documentation(&self) -> Option<&Documentation> {
         self.function.documentation()
+    }
+}
+
+/// What is wrong with options that are a column: a text in the last place is read as options, also where it was meant as
+/// the argument before them.
+fn not_constant<F: Aggregate>() -> String {
+    let function = F::PARAMETERS.function;
+    match F::PARAMETERS.optional.last() {
+        None => format!("{function}: options must be a constant, not a column"),
+        Some((name, _)) => format!(
+            "{function}: options must be a constant, not a column; if this is {name}, write '' behind it"
+        ),
     }
 }
 

@@ -16,7 +16,7 @@ use datafusion::logical_expr::ColumnarValue;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io::Cursor;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twox_hash::XxHash64;
 
 const KIND_KEY: &str = "aiops.model";
@@ -101,13 +101,14 @@ pub(crate) struct Models<T> {
     known: Mutex<Vec<Known<T>>>,
 }
 
-/// More models than this in use at one time are decoded again and again.
-const MAX_KNOWN: usize = 64;
+/// Models of more bytes than this in use at one time are decoded again and again; and so many models, however small.
+const MAX_KNOWN_BYTES: usize = 256 << 20;
+const MAX_KNOWN: usize = 256;
 
 #[derive(Debug)]
 struct Known<T> {
-    /// The length and two hashes of the bytes.
-    content: (usize, u64, u64),
+    /// The length and the hash of the bytes.
+    content: (usize, u64),
     /// Memory in which the bytes stand. As it is held here, what stands at the same address is the same model.
     memory: Option<Buffer>,
     model: Arc<T>,
@@ -205,34 +206,36 @@ impl<T> Models<T> {
         memory: Option<Buffer>,
         decode: impl Fn(&[u8]) -> Result<T>,
     ) -> Result<Arc<T>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_here = |known: &Known<T>| {
             known.memory.as_ref().is_some_and(|memory| {
                 std::ptr::eq(memory.as_ptr(), bytes.as_ptr()) && memory.len() == bytes.len()
             })
         };
-        if let Some(found) = known.iter().find(|known| is_here(known)) {
+        if let Some(found) = self.lock().iter().find(|known| is_here(known)) {
             return Ok(Arc::clone(&found.model));
         }
-        let content = (
-            bytes.len(),
-            XxHash64::oneshot(0, bytes),
-            XxHash64::oneshot(1, bytes),
-        );
-        if let Some(found) = known.iter_mut().find(|known| known.content == content) {
+        let content = (bytes.len(), XxHash64::oneshot(0, bytes));
+        let same = |known: &&mut Known<T>| known.content == content;
+        if let Some(found) = self.lock().iter_mut().find(same) {
             found.memory = memory;
             return Ok(Arc::clone(&found.model));
         }
         let model = Arc::new(decode(bytes)?);
-        if known.len() >= MAX_KNOWN {
-            known.remove(0);
-        }
+        let mut known = self.lock();
         known.push(Known {
             content,
             memory,
             model: Arc::clone(&model),
         });
+        let n_bytes = |known: &[Known<T>]| known.iter().map(|known| known.content.0).sum::<usize>();
+        while known.len() > MAX_KNOWN || (known.len() > 1 && n_bytes(&known) > MAX_KNOWN_BYTES) {
+            known.remove(0);
+        }
         Ok(model)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Known<T>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -64,6 +64,12 @@ impl Options {
         Some(self.entries.swap_remove(position).1)
     }
 
+    /// The first of these keys that is given.
+    pub(crate) fn given(&self, keys: &[&'static str]) -> Option<&'static str> {
+        let is_given = |key: &&&str| self.entries.iter().any(|(name, _)| name == **key);
+        keys.iter().find(is_given).copied()
+    }
+
     /// The value of `key` as it stands.
     pub(crate) fn take_text(&mut self, key: &'static str) -> Option<String> {
         self.take(key).map(|values| values.join("|"))
@@ -222,6 +228,10 @@ fn struct_entries(function: &str, fields: &dyn Array) -> Result<Vec<(String, Vec
         let values = match ScalarValue::try_from_array(column, 0)? {
             value if value.is_null() => continue,
             ScalarValue::List(list) => list_elements(function, field.name(), &list.value(0))?,
+            ScalarValue::LargeList(list) => list_elements(function, field.name(), &list.value(0))?,
+            ScalarValue::FixedSizeList(list) => {
+                list_elements(function, field.name(), &list.value(0))?
+            }
             value => vec![scalar_text(function, field.name(), &value)?],
         };
         entries.push((field.name().clone(), values));

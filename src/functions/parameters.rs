@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub(crate) enum Takes {
     /// Any string type, and dictionaries of them.
     Text,
-    /// The value of a function that makes models: binary of any kind.
-    Model,
+    /// The value of this function, which makes models: binary of any kind.
+    Model(&'static str),
     /// Numbers in a list: a vector.
     Vector,
     /// Texts in a list: words.
@@ -26,7 +26,7 @@ impl Takes {
     fn accepts(self, data_type: &DataType) -> bool {
         match self {
             Self::Text => is_text(data_type),
-            Self::Model => matches!(
+            Self::Model(_) => matches!(
                 data_type,
                 DataType::Binary | DataType::LargeBinary | DataType::BinaryView
             ),
@@ -37,10 +37,12 @@ impl Takes {
             }
             Self::Id => is_text(data_type) || data_type.is_integer(),
             Self::Representatives => {
-                let id = struct_field(data_type, "cluster_id");
-                let vec = struct_field(data_type, "vec");
-                id.is_some_and(|id| Self::Id.accepts(&id))
-                    && vec.is_some_and(|vec| Self::Vector.accepts(&vec))
+                let takes = |name, takes: Self| {
+                    let field = struct_field(data_type, name);
+                    field.is_some_and(|field| field.is_null() || takes.accepts(&field))
+                };
+                item(data_type).is_some_and(DataType::is_null)
+                    || takes("cluster_id", Self::Id) && takes("vec", Self::Vector)
             }
         }
     }
@@ -50,7 +52,7 @@ impl Takes {
         let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
         match self {
             Self::Text | Self::TextOrWords => DataType::Utf8View,
-            Self::Model => DataType::BinaryView,
+            Self::Model(_) => DataType::BinaryView,
             Self::Vector => list(DataType::Float32),
             Self::Id => DataType::Int64,
             Self::Representatives => {
@@ -66,8 +68,8 @@ impl Takes {
             Self::Text => {
                 format!("{name} must be text, got {got}; write CAST({name} AS TEXT)")
             }
-            Self::Model => {
-                format!("{name} must be a model, the result of log_mine or tfidf_fit, got {got}")
+            Self::Model(maker) => {
+                format!("{name} must be a model, the result of {maker}, got {got}")
             }
             Self::Vector => {
                 format!("{name} must be a list of numbers, such as tfidf_vec returns, got {got}")

@@ -3,7 +3,7 @@
 use crate::functions::options::{Options, Prepared, called_options, planned_options};
 use crate::functions::parameters::{Parameters, Positions};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature,
@@ -23,6 +23,11 @@ pub(crate) trait Scalar: Debug + Default + Send + Sync + 'static {
 
     /// Reads the options of a call; those that it does not ask for are refused.
     fn read_options(options: &mut Options) -> Result<Self::Options>;
+
+    /// What options and arguments must be together.
+    fn check_call(_: &Self::Options, _: &Positions) -> Result<()> {
+        Ok(())
+    }
 
     fn return_type(&self, types: &[DataType]) -> DataType;
 
@@ -104,8 +109,9 @@ impl<F: Scalar> ScalarUDFImpl for ScalarFunction<F> {
         let types = types_of(args.arg_fields);
         let positions = F::PARAMETERS.check(&types)?;
         if let Some(literal) = planned_options(&args, positions.options) {
-            self.options
-                .get(F::PARAMETERS.function, literal, F::read_options)?;
+            let function = F::PARAMETERS.function;
+            let options = self.options.get(function, literal, F::read_options)?;
+            F::check_call(&options, &positions)?;
         }
         let is_null = |(position, field): (usize, &FieldRef)| {
             Some(position) != positions.options && field.is_nullable()
@@ -120,12 +126,22 @@ impl<F: Scalar> ScalarUDFImpl for ScalarFunction<F> {
         let positions = F::PARAMETERS.check(&types_of(&args.arg_fields))?;
         let literal = called_options(function, &args.args, positions.options)?;
         let options = self.options.get(function, literal, F::read_options)?;
+        F::check_call(&options, &positions)?;
+        let is_scalar = |argument: &ColumnarValue| matches!(argument, ColumnarValue::Scalar(_));
+        let is_one_call = args.args.iter().all(is_scalar);
         let arguments = Arguments {
             values: &args.args,
             positions,
-            n_rows: args.number_rows,
+            n_rows: if is_one_call { 1 } else { args.number_rows },
         };
-        self.function.call(&arguments, &options)
+        match self.function.call(&arguments, &options)? {
+            // Where nothing differs from row to row the result is one value.
+            ColumnarValue::Array(array) if is_one_call => {
+                let value = ScalarValue::try_from_array(&array, 0)?;
+                Ok(ColumnarValue::Scalar(value))
+            }
+            value => Ok(value),
+        }
     }
 
     fn documentation(&self) -> Option<&Documentation> {

@@ -6,7 +6,7 @@ use crate::functions::texts::{Texts, unpacked};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field};
-use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::ColumnarValue;
 use std::sync::Arc;
 
@@ -42,6 +42,12 @@ pub(crate) fn read_words(options: &mut Options, defaults: WordDefaults) -> Resul
     };
     let concepts = options.take_switch("concepts")?;
     let phrases = options.take_list("phrases").unwrap_or_default();
+    if concepts == Some(false) && !phrases.is_empty() {
+        return plan_err!(
+            "{}: option phrases does nothing with concepts=off: leave one of them out",
+            options.function()
+        );
+    }
     let is_on = concepts.unwrap_or(defaults.concepts || !phrases.is_empty());
     word_options(token_options, is_on, phrases)
         .map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))
@@ -53,10 +59,9 @@ pub(crate) fn word_options(
     concepts: bool,
     phrases: Vec<String>,
 ) -> crate::error::Result<WordOptions> {
-    let table = if phrases.is_empty() {
-        ConceptTable::built_in()
-    } else {
-        Arc::new(ConceptTable::with_phrases(&phrases)?)
+    let table = match phrases.as_slice() {
+        [] => ConceptTable::built_in(),
+        own => Arc::new(ConceptTable::with_phrases(own)?),
     };
     let tokenizer = Tokenizer {
         options,

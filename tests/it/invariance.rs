@@ -120,7 +120,7 @@ async fn scalar_functions() {
 async fn models() {
     for model in [
         "log_mine(message)",
-        "log_mine(message, 'style=typed,max_templates=20')",
+        "log_mine(message, 'profile=kv,max_templates=20')",
         "log_mine(message, 'max_templates=1')",
         "tfidf_fit(log_template(message))",
         "tfidf_fit(message, 'max_terms=30,min_df=2,max_df=0.5,concepts=off')",

@@ -1,7 +1,6 @@
 //! Document frequencies: in how many texts a term occurs, and which terms are worth a dimension.
 
 use crate::algorithms::text::template_hash;
-use crate::error::{Error, Result};
 use hashbrown::{HashMap, HashSet};
 
 /// So many distinct terms are counted; a term and its count take some 80 bytes.
@@ -41,7 +40,7 @@ impl Default for TermCounts {
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::Selection;
-/// assert!(Selection { max_df: 2.0, ..Selection::default() }.check().is_err());
+/// assert_eq!(Selection { min_df: 2, ..Selection::default() }.max_terms, 1024);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Selection {
@@ -61,22 +60,6 @@ impl Default for Selection {
             max_df: 1.0,
             max_terms: 1024,
         }
-    }
-}
-
-impl Selection {
-    /// The selection itself where it makes sense.
-    ///
-    /// # Errors
-    /// When `max_df` is not a part between 0 and 1.
-    pub fn check(self) -> Result<Self> {
-        if self.max_df > 0.0 && self.max_df <= 1.0 {
-            return Ok(self);
-        }
-        Err(Error::new(format!(
-            "max_df is the part of the texts, above 0 and up to 1, got {}",
-            self.max_df
-        )))
     }
 }
 

@@ -101,8 +101,7 @@ impl Scalar for ClusterAssign {
     }
 
     fn return_type(&self, types: &[DataType]) -> DataType {
-        let id_type = struct_field(&types[1], "cluster_id");
-        DataType::Struct(result_fields(&id_type.unwrap_or(DataType::Int64)))
+        DataType::Struct(result_fields(&cluster_id_type(&types[1])))
     }
 
     fn call(&self, arguments: &Arguments<'_>, options: &AssignOptions) -> Result<ColumnarValue> {
@@ -121,9 +120,16 @@ impl Scalar for ClusterAssign {
                 nearest.add(&Known::read(&lists, row, options)?, &vectors, row..row + 1)?;
             }
         }
-        let id_type = struct_field(lists.data_type(), "cluster_id").unwrap_or(DataType::Int64);
+        let id_type = cluster_id_type(lists.data_type());
         Ok(ColumnarValue::Array(nearest.finish(&id_type)?))
     }
+}
+
+/// The type of the ids of representatives; BIGINT where there are only untyped NULLs.
+fn cluster_id_type(representatives: &DataType) -> DataType {
+    struct_field(representatives, "cluster_id")
+        .filter(|id_type| !id_type.is_null())
+        .unwrap_or(DataType::Int64)
 }
 
 /// The lists as lists of one kind.
@@ -153,24 +159,27 @@ impl Known {
             assigner: None,
             dimensions: 0,
         };
-        if lists.is_null(list) {
+        let list = lists.is_valid(list).then(|| lists.value(list));
+        let structs = list.as_ref().and_then(|list| list.as_struct_opt());
+        let Some(structs) = structs else {
             return Ok(nothing);
-        }
-        let list = lists.value(list);
-        let structs = list.as_struct();
+        };
         let (Some(ids), Some(vectors)) = (
             structs.column_by_name("cluster_id"),
             structs.column_by_name("vec"),
         ) else {
             return exec_err!("{NAME}: representatives need the fields cluster_id and vec");
         };
+        if ids.data_type().is_null() || vectors.data_type().is_null() {
+            return Ok(nothing);
+        }
         let vectors = VectorColumn::try_new(vectors)?;
         let rows = 0..structs.len();
-        let mut rows = rows.filter(|&row| structs.is_valid(row) && ids.is_valid(row));
+        let mut rows = rows.filter(|&row| structs.is_valid(row) && !ids.is_null(row));
         let mut known: Option<Vectors> = None;
         let mut positions = vec![];
         while let Some(row) = rows.next() {
-            let Some(vector) = vectors.get(row) else {
+            let Some(vector) = vectors.get(row).filter(is_finite) else {
                 continue;
             };
             let known = known.get_or_insert_with(|| Vectors::new(vector.len()));
@@ -187,6 +196,10 @@ impl Known {
             assigner: Some(Assigner::new(known, options.metric, options.threshold)?),
         })
     }
+}
+
+fn is_finite(vector: &&[f32]) -> bool {
+    vector.iter().all(|value| value.is_finite())
 }
 
 fn other_dimension(error: crate::error::Error) -> DataFusionError {
@@ -211,10 +224,9 @@ impl Nearest {
         let mut is_asked = Vec::with_capacity(rows.len());
         for row in rows {
             let vector = vectors.get(row);
-            is_asked.push(match (vector, &known.assigner) {
+            is_asked.push(match (vector.filter(is_finite), &known.assigner) {
                 (Some(vector), Some(_)) => queries.push(vector).map_err(other_dimension)?,
-                (Some(vector), None) => vector.iter().all(|value| value.is_finite()),
-                (None, _) => false,
+                (vector, _) => vector.is_some(),
             });
         }
         let found = match &known.assigner {

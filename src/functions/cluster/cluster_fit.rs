@@ -15,7 +15,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float32Type, UInt32Type};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_datafusion_err};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::Documentation;
 use datafusion_macros::user_doc;
 use std::collections::BTreeSet;
@@ -34,8 +34,8 @@ const STATE: ModelKind = ModelKind {
     description = "Groups rows by their vectors. Returns a list with an element for each row, in the order of the ids: the row's id, its cluster, whether it is the representative of \
 the cluster (the medoid: the member with the least sum of distances to the others), and its distance from the representative. A new cluster's id is the id of its representative, so with `template_hash` as id it is the same on every run. \
 With prior clusters: a row that has one keeps it, and two old clusters never merge; a new row joins the nearest old cluster within the threshold, judged by its old members, and the other new rows found new clusters among themselves; a row whose own id is that of an old cluster belongs to it. \
-A row with a NULL vector, or a NULL or NaN in it, gets a NULL cluster. Under cosine a zero vector is a cluster of its own. Rows are ordered by id before clustering, so neither their order nor partitions matter; of two merges at equal distance the one whose rows come first in that order is made. \
-Agglomerative: hierarchical clustering by nearest-neighbour chain (Müllner 2011, kodama). More than `max_exact_rows` rows are first gathered around leaders, which takes bounded memory and is approximate.",
+A row with a NULL vector, or a NULL or NaN in it, gets its prior cluster or NULL, and a NULL distance. Under cosine a zero vector has distance 1 to every other row. Rows are ordered by id before clustering, so neither their order nor partitions matter; of two merges at equal distance the one whose rows come first in that order is made. An id stands for one row: an equal row counts once, another vector is an error. \
+Agglomerative: hierarchical clustering by nearest-neighbour chain (Müllner 2011, kodama). More than `max_exact_rows` rows are first gathered around leaders, not farther than the threshold, which takes bounded memory and is approximate.",
     syntax_example = "cluster_fit(id, vec [, prior_cluster_id] [, options])",
     sql_example = r#"```sql
 > WITH points(id, vec) AS (VALUES (1, [1.0, 0.0]), (2, [0.9, 0.1]), (3, [0.0, 1.0]))
@@ -93,6 +93,17 @@ impl Aggregate for ClusterFit {
         let checked = options.check();
         checked.map_err(|error| plan_datafusion_err!("{NAME}: {error}"))?;
         Ok(())
+    }
+
+    fn check_types(types: &[DataType], positions: &Positions) -> Result<()> {
+        match positions.optional[0] {
+            Some(prior) if id_type(&types[prior]) != id_type(&types[0]) => plan_err!(
+                "{NAME}: prior_cluster_id must be of the type of id, got {} and {}; cast one of them",
+                types[prior],
+                types[0]
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn return_type(types: &[DataType]) -> DataType {
@@ -155,51 +166,95 @@ struct Ids {
     prior: Option<Id>,
 }
 
+impl Ids {
+    fn text_bytes(&self) -> usize {
+        let bytes = |id: &Id| match id {
+            Id::Number(_) => 0,
+            Id::Text(text) => text.len(),
+        };
+        self.id.iter().chain(&self.prior).map(bytes).sum()
+    }
+}
+
 impl Rows {
     fn add(&mut self, ids: Ids, vector: Option<&[f32]>) -> Result<()> {
-        let vector = vector.filter(|_| ids.id.is_some());
-        let is_taken = match vector {
-            None => false,
-            Some(vector) => self
-                .vectors
-                .get_or_insert_with(|| Vectors::new(vector.len()))
-                .push(vector)
-                .map_err(|error| {
-                    exec_datafusion_err!("{NAME}: {error}; make all vectors with the same model")
-                })?,
+        let is_finite = |vector: &&[f32]| vector.iter().all(|value| value.is_finite());
+        let Some(vector) = vector.filter(|vector| ids.id.is_some() && is_finite(vector)) else {
+            self.refused.push(ids);
+            return Ok(());
         };
-        let rows = if is_taken {
-            &mut self.taken
-        } else {
-            &mut self.refused
-        };
-        rows.push(ids);
+        let vectors = self.vectors_of(vector.len())?;
+        vectors.push(vector)?;
+        self.taken.push(ids);
         Ok(())
     }
 
-    /// The rows in the order of their ids, a repeated row once.
-    fn sorted(&self, vectors: &Vectors) -> Vec<usize> {
+    /// The vectors, which must be of this many dimensions.
+    fn vectors_of(&mut self, dimensions: usize) -> Result<&mut Vectors> {
+        let vectors = self.vectors.get_or_insert_with(|| Vectors::new(dimensions));
+        if vectors.dimensions() == dimensions {
+            return Ok(vectors);
+        }
+        exec_err!(
+            "{NAME}: there are vectors of {} and of {} numbers; make all with the same model",
+            vectors.dimensions().min(dimensions),
+            vectors.dimensions().max(dimensions)
+        )
+    }
+
+    /// The rows in the order of their ids, each id once.
+    fn sorted(&self, vectors: &Vectors) -> Result<Vec<usize>> {
         let mut order: Vec<usize> = (0..self.taken.len()).collect();
-        let compare = |a: &usize, b: &usize| {
-            let by_ids = self.taken[*a].cmp(&self.taken[*b]);
-            by_ids.then_with(|| vectors.compare(*a, *b))
+        // Where an id comes with and without its prior cluster, the one with it first.
+        let key = |row: &usize| {
+            let ids = &self.taken[*row];
+            (&ids.id, ids.prior.is_none(), &ids.prior)
         };
-        order.sort_unstable_by(compare);
-        order.dedup_by(|a, b| compare(a, b).is_eq());
-        order
+        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        for rows in order.chunk_by(|a, b| self.taken[*a].id == self.taken[*b].id) {
+            self.check_one_row(rows, vectors)?;
+        }
+        order.dedup_by(|a, b| self.taken[*a].id == self.taken[*b].id);
+        Ok(order)
+    }
+
+    /// Rows of one id must be one row, however often it comes.
+    fn check_one_row(&self, rows: &[usize], vectors: &Vectors) -> Result<()> {
+        let (first, rest) = (rows[0], &rows[1..]);
+        let id = || match &self.taken[first].id {
+            Some(Id::Number(number)) => number.to_string(),
+            Some(Id::Text(text)) => format!("'{text}'"),
+            None => "NULL".to_string(),
+        };
+        if rest.iter().any(|&row| vectors.compare(first, row).is_ne()) {
+            return exec_err!(
+                "{NAME}: id {} has different vectors; an id stands for one row",
+                id()
+            );
+        }
+        let differs = |prior: &Option<Id>| prior.is_some() && *prior != self.taken[first].prior;
+        if rest.iter().any(|&row| differs(&self.taken[row].prior)) {
+            return exec_err!(
+                "{NAME}: id {} has two prior clusters; an id stands for one row",
+                id()
+            );
+        }
+        Ok(())
+    }
+
+    /// The old clusters, in the order of their ids.
+    fn known(&self) -> Vec<&Id> {
+        let rows = self.taken.iter().chain(&self.refused);
+        let known: BTreeSet<&Id> = rows.filter_map(|row| row.prior.as_ref()).collect();
+        known.into_iter().collect()
     }
 
     fn assigned(&self, vectors: &Vectors) -> Result<Vec<Row>> {
-        let order = self.sorted(vectors);
+        let order = self.sorted(vectors)?;
         let rows: Vec<&Ids> = order.iter().map(|&row| &self.taken[row]).collect();
-        let given = self.taken.iter().filter_map(|row| row.prior.as_ref());
-        let known: Vec<&Id> = given.collect::<BTreeSet<_>>().into_iter().collect();
-        // A row that has founded an old cluster belongs to it, also where it comes as a new one.
-        let prior = |row: &&Ids| {
-            let cluster = row.prior.as_ref().or(row.id.as_ref())?;
-            known.binary_search(&cluster).ok()
-        };
-        let priors: Vec<Option<usize>> = rows.iter().map(prior).collect();
+        let known = self.known();
+        let number = |row: &&Ids| known.binary_search(&prior_of(row, &known)?).ok();
+        let priors: Vec<Option<usize>> = rows.iter().map(number).collect();
         let clustering = self.options.check()?;
         let assigned = clustering.fit(&vectors.select(&order), &priors)?;
         let cluster = |assigned: &Assigned| match assigned.cluster {
@@ -215,13 +270,13 @@ impl Rows {
         Ok(rows.iter().zip(&assigned).map(row).collect())
     }
 
-    /// The rows that could not be clustered; a prior cluster stays theirs.
+    /// The rows that could not be clustered, each once; a prior cluster stays theirs.
     fn not_clustered(&self) -> Vec<Row> {
-        let mut refused = self.refused.clone();
-        refused.sort_unstable();
-        let row = |row: Ids| Row {
-            id: row.id,
-            cluster: row.prior,
+        let known = self.known();
+        let refused: BTreeSet<&Ids> = self.refused.iter().collect();
+        let row = |row: &Ids| Row {
+            id: row.id.clone(),
+            cluster: prior_of(row, &known).cloned(),
             is_representative: false,
             distance: None,
         };
@@ -229,11 +284,17 @@ impl Rows {
     }
 }
 
+/// The old cluster of a row. A row that has founded one belongs to it, also where it comes as a new one.
+fn prior_of<'a>(row: &'a Ids, known: &[&Id]) -> Option<&'a Id> {
+    let own = row.id.as_ref().filter(|id| known.binary_search(id).is_ok());
+    row.prior.as_ref().or(own)
+}
+
 impl Fold for Rows {
     fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()> {
-        let ids = read_ids(&required[0])?;
+        let ids = read_ids(NAME, &required[0])?;
         let priors = match optional[0] {
-            Some(priors) => read_ids(priors)?,
+            Some(priors) => read_ids(NAME, priors)?,
             None => vec![None; ids.len()],
         };
         let vectors = VectorColumn::try_new(&required[1])?;
@@ -288,25 +349,26 @@ impl Fold for Rows {
                 .and_then(|text| text.parse().ok());
             value.unwrap_or_default()
         };
-        let ids = read_ids(model_column(&table, "id")?)?;
-        let priors = read_ids(model_column(&table, "prior")?)?;
-        let indices = model_column(&table, "indices")?.as_list::<i32>();
-        let values = model_column(&table, "values")?.as_list::<i32>();
+        let ids = read_ids(NAME, model_column(&table, "id")?)?;
+        let priors = read_ids(NAME, model_column(&table, "prior")?)?;
+        let (Some(indices), Some(values)) = (
+            model_column(&table, "indices")?.as_list_opt::<i32>(),
+            model_column(&table, "values")?.as_list_opt::<i32>(),
+        ) else {
+            return exec_err!("{NAME}: the state of a partition has other columns than it should");
+        };
         let (dimensions, n_vectors) = (number("dimensions"), number("n_vectors"));
-        let mut dense = vec![0.0; dimensions];
         for (row, (id, prior)) in ids.into_iter().zip(priors).enumerate() {
             if row >= n_vectors {
-                self.add(Ids { id, prior }, None)?;
+                self.refused.push(Ids { id, prior });
                 continue;
             }
             let (indices, values) = (indices.value(row), values.value(row));
-            let indices = indices.as_primitive::<UInt32Type>().values().iter();
-            let entries = indices.zip(values.as_primitive::<Float32Type>().values());
-            dense.fill(0.0);
-            for (&index, &value) in entries {
-                dense[index as usize] = value;
-            }
-            self.add(Ids { id, prior }, Some(&dense))?;
+            let indices = indices.as_primitive::<UInt32Type>().values();
+            let values = values.as_primitive::<Float32Type>().values();
+            let entries = indices.iter().copied().zip(values.iter().copied());
+            self.vectors_of(dimensions)?.push_entries(entries);
+            self.taken.push(Ids { id, prior });
         }
         Ok(())
     }
@@ -332,9 +394,11 @@ impl Fold for Rows {
     }
 
     fn memory_bytes(&self) -> usize {
-        let ids = self.taken.capacity() + self.refused.capacity();
+        let ids = self.taken.iter().chain(&self.refused);
+        let texts: usize = ids.map(|ids| ids.text_bytes()).sum();
+        let slots = self.taken.capacity() + self.refused.capacity();
         let vectors = self.vectors.as_ref().map_or(0, Vectors::memory_bytes);
-        ids * size_of::<Ids>() + vectors
+        slots * size_of::<Ids>() + texts + vectors
     }
 }
 

@@ -37,12 +37,12 @@ const STATE: ModelKind = ModelKind {
     sql_example = r#"```sql
 > SELECT k['cluster_id'] AS cluster_id, k['keywords'] AS keywords FROM (SELECT unnest(cluster_keywords(c, t, 'max_keywords=3')) AS k
 FROM (VALUES (1, 'No space left on device'), (1, '磁盘已满'), (2, 'login of <*> timed out'), (2, 'login failed')) AS r(c, t));
-+------------+----------------------------+
-| cluster_id | keywords                   |
-+------------+----------------------------+
-| 1          | [#disk, #exhausted, device] |
-| 2          | [login, failed, #timeout]  |
-+------------+----------------------------+
++------------+---------------------------------+
+| cluster_id | keywords                        |
++------------+---------------------------------+
+| 1          | [#disk, #exhausted, device]     |
+| 2          | [#credentials, login, #invalid] |
++------------+---------------------------------+
 ```"#,
     argument(
         name = "cluster_id",
@@ -153,7 +153,7 @@ impl Documents {
 
 impl Fold for Documents {
     fn update(&mut self, required: &[ArrayRef], _: &[Option<&ArrayRef>]) -> Result<()> {
-        let ids = read_ids(&required[0])?;
+        let ids = read_ids(NAME, &required[0])?;
         let texts = ColumnarValue::Array(Arc::clone(&required[1]));
         let column = WordColumn::try_new(&texts, ids.len())?;
         let options = Arc::clone(&self.options);
@@ -197,7 +197,7 @@ impl Fold for Documents {
 
     fn merge(&mut self, state: &[u8]) -> Result<()> {
         let table = read_model(NAME, STATE, state)?;
-        let ids = read_ids(model_column(&table, "cluster_id")?)?;
+        let ids = read_ids(NAME, model_column(&table, "cluster_id")?)?;
         let words = model_column(&table, "word")?.as_string_opt::<i32>();
         let counts = model_column(&table, "count")?.as_primitive_opt::<UInt64Type>();
         let (Some(words), Some(counts)) = (words, counts) else {

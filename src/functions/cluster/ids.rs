@@ -28,7 +28,7 @@ pub(super) fn id_type(given: &DataType) -> DataType {
 ///
 /// # Errors
 /// For an unsigned number above the range of BIGINT.
-pub(super) fn read_ids(array: &ArrayRef) -> Result<Vec<Option<Id>>> {
+pub(super) fn read_ids(function: &str, array: &ArrayRef) -> Result<Vec<Option<Id>>> {
     if !array.data_type().is_integer() {
         let texts = unpacked(&ColumnarValue::Array(Arc::clone(array)), array.len())?;
         let ids = Texts::try_new(&texts)?.iter();
@@ -36,7 +36,7 @@ pub(super) fn read_ids(array: &ArrayRef) -> Result<Vec<Option<Id>>> {
     }
     let numbers = cast(array, &DataType::Int64)?;
     if numbers.null_count() > array.null_count() {
-        return exec_err!("an id is above 9223372036854775807; write CAST(id AS TEXT)");
+        return exec_err!("{function}: an id is above 9223372036854775807; cast ids to TEXT");
     }
     let numbers = numbers.as_primitive::<Int64Type>();
     Ok(numbers.iter().map(|id| id.map(Id::Number)).collect())

@@ -8,7 +8,7 @@ use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::words::{WordColumn, WordDefaults, WordOptions, read_words};
 use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue, plan_datafusion_err};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
 use std::sync::Arc;
@@ -18,6 +18,11 @@ const NAME: &str = "tfidf_fit";
 /// without knowledge of the table: from 2 to 3 the clusters are equally good, below 2 words of one language decide, above 3
 /// one shared concept is enough to unite different causes.
 const CONCEPT_WEIGHT: f64 = 2.5;
+
+/// More than this and nothing but concepts counts.
+const MAX_CONCEPT_WEIGHT: f64 = 1000.0;
+/// A vector of more dimensions than this is a mistake: a batch of 8192 of them is 2 GB.
+pub(super) const MAX_DIMENSIONS: usize = 65_536;
 
 /// Words that carry no meaning are left out, concepts are added: features are for comparing what texts mean.
 pub(super) const WORD_DEFAULTS: WordDefaults = WordDefaults {
@@ -89,12 +94,16 @@ impl Aggregate for TfidfFit {
                 .take_number("max_terms", 1)?
                 .unwrap_or(default.max_terms),
         };
-        let concept_weight = options.take_real("concept_weight", 0.0, f64::MAX)?;
+        if selection.max_terms > MAX_DIMENSIONS {
+            return plan_err!(
+                "{NAME}: option max_terms needs at most {MAX_DIMENSIONS}, got {}",
+                selection.max_terms
+            );
+        }
+        let concept_weight = options.take_real("concept_weight", 0.0, MAX_CONCEPT_WEIGHT)?;
         Ok(FitOptions {
             words,
-            selection: selection
-                .check()
-                .map_err(|error| plan_datafusion_err!("{NAME}: {error}"))?,
+            selection,
             concept_weight: concept_weight.unwrap_or(CONCEPT_WEIGHT),
         })
     }

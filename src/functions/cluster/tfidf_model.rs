@@ -52,7 +52,8 @@ impl TfidfModel {
             stop_words: number(&table, "stop_words")?,
         };
         let phrases: String = number(&table, "phrases")?;
-        let phrases = phrases.lines().map(str::to_string).collect();
+        let phrases = phrases.split('|').filter(|phrase| !phrase.is_empty());
+        let phrases = phrases.map(str::to_string).collect();
         Ok(Self {
             words: word_options(options, number(&table, "concepts")?, phrases)?,
             vocabulary,
@@ -98,7 +99,7 @@ pub(super) fn write_fitted(
         ("numbers", tokenizer.options.numbers.to_string()),
         ("stop_words", tokenizer.options.stop_words.to_string()),
         ("concepts", tokenizer.concepts.is_some().to_string()),
-        ("phrases", words.phrases.join("\n")),
+        ("phrases", words.phrases.join("|")),
     ];
     write_model(MODEL, &metadata, &table_of(&counts.select(selection))?)
 }

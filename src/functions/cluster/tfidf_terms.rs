@@ -53,7 +53,7 @@ fn item() -> FieldRef {
 impl Scalar for TfidfTerms {
     const PARAMETERS: Parameters = Parameters {
         function: NAME,
-        required: &[("model", Takes::Model)],
+        required: &[("model", Takes::Model("tfidf_fit"))],
         optional: &[],
         has_options: false,
     };

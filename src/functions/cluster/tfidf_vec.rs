@@ -1,12 +1,12 @@
 //! `tfidf_vec(text [, model] [, options])`: a text as a vector.
 
 use crate::algorithms::features::{Norm, Weight, hashed_vector};
-use crate::functions::cluster::tfidf_fit::WORD_DEFAULTS;
+use crate::functions::cluster::tfidf_fit::{MAX_DIMENSIONS, WORD_DEFAULTS};
 use crate::functions::cluster::tfidf_model::TfidfModel;
 use crate::functions::lists::list_of;
 use crate::functions::models::Models;
 use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::scalar::{Arguments, Scalar};
 use crate::functions::words::{WordColumn, WordOptions, read_words};
 use datafusion::arrow::array::{ArrayRef, Float32Array};
@@ -19,8 +19,6 @@ use std::sync::Arc;
 const NAME: &str = "tfidf_vec";
 /// Dimensions of hashed vectors: with some tens of words a text has hardly a collision among them.
 const DIMENSIONS: usize = 256;
-/// A vector of more dimensions than this is a mistake: a batch of 8192 of them is 2 GB.
-const MAX_DIMENSIONS: usize = 65_536;
 
 #[user_doc(
     doc_section(label = "Cluster Functions"),
@@ -69,6 +67,8 @@ pub(crate) struct VectorOptions {
     norm: Norm,
     dimensions: usize,
     words: WordOptions,
+    /// An option that only a call without a model has.
+    without_model: Option<&'static str>,
 }
 
 fn item() -> FieldRef {
@@ -79,7 +79,7 @@ impl Scalar for TfidfVec {
     const PARAMETERS: Parameters = Parameters {
         function: NAME,
         required: &[("text", Takes::TextOrWords)],
-        optional: &[("model", Takes::Model)],
+        optional: &[("model", Takes::Model("tfidf_fit"))],
         has_options: true,
     };
 
@@ -95,6 +95,15 @@ impl Scalar for TfidfVec {
             ("tf", Weight::Tf),
             ("binary", Weight::Binary),
         ];
+        let without_model = options.given(&[
+            "dimensions",
+            "concepts",
+            "phrases",
+            "stop_words",
+            "case",
+            "min_len",
+            "numbers",
+        ]);
         let weight = options.take_choice("weight", &weights)?;
         let norm = options.take_choice("norm", &[("l2", Norm::L2), ("none", Norm::None)])?;
         let dimensions = options.take_number("dimensions", 1)?.unwrap_or(DIMENSIONS);
@@ -108,7 +117,27 @@ impl Scalar for TfidfVec {
             norm: norm.unwrap_or_default(),
             dimensions,
             words: read_words(options, WORD_DEFAULTS)?,
+            without_model,
         })
+    }
+
+    fn check_call(options: &VectorOptions, positions: &Positions) -> Result<()> {
+        let has_model = positions.optional[0].is_some();
+        match options {
+            VectorOptions {
+                without_model: Some(key),
+                ..
+            } if has_model => plan_err!(
+                "{NAME}: option {key} belongs to a call without a model, which has its own: leave it out"
+            ),
+            VectorOptions {
+                weight: Some(Weight::TfIdf),
+                ..
+            } if !has_model => plan_err!(
+                "{NAME}: weight=tfidf needs a model of tfidf_fit; write weight=tf without one"
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn return_type(&self, _: &[DataType]) -> DataType {
@@ -155,11 +184,6 @@ impl TfidfVec {
 }
 
 fn hashed(text: &ColumnarValue, n_rows: usize, options: &VectorOptions) -> Result<ArrayRef> {
-    if options.weight == Some(Weight::TfIdf) {
-        return plan_err!(
-            "{NAME}: weight=tfidf needs a model of tfidf_fit; write weight=tf without one"
-        );
-    }
     let weight = options.weight.unwrap_or(Weight::Tf);
     let mut vectors = Vectors::default();
     let tokenizer = |_| Some(&options.words.tokenizer);

@@ -55,7 +55,10 @@ fn result_fields() -> Fields {
 impl Scalar for LogMatch {
     const PARAMETERS: Parameters = Parameters {
         function: NAME,
-        required: &[("message", Takes::Text), ("model", Takes::Model)],
+        required: &[
+            ("message", Takes::Text),
+            ("model", Takes::Model("log_mine")),
+        ],
         optional: &[],
         has_options: false,
     };

@@ -24,7 +24,7 @@ const MAX_TEMPLATES: usize = 100_000;
     description = "Mines templates from log lines: variables that masking cannot see in one line (user and host names, states) are found because \
 lines differ in them. Returns a model, a `BinaryView` to give to `log_match` and `log_templates`, or to store. The model depends on the lines alone, not on their order or on how \
 the query was divided. NULL messages do not count; of no lines at all the model is empty and matches nothing. Memory grows with the distinct masked templates; when they are more than `max_templates`, all are cut behind \
-their first 16 words, then 8, 4, 2, 1, and `log_match` cuts in the same way: no line is lost.",
+their first 16 words, then 8, 4, 2, 1, and `log_match` cuts in the same way: no line is lost. Of a template 16 KiB are kept, and one of more than 256 pieces is not mined.",
     syntax_example = "log_mine(message [, options])",
     sql_example = r#"```sql
 > WITH lines(message) AS (VALUES ('mount of bglio91 failed on 10.0.0.1'), ('mount of bglio12 failed on 10.0.0.2'), ('mount of lustre failed on 10.0.0.3'))
@@ -38,7 +38,7 @@ SELECT log_match('mount of home failed on 10.0.0.4', (SELECT log_mine(message) F
     argument(name = "message", description = "The log lines: any text type"),
     argument(
         name = "options",
-        description = "Constant. `style`, `profile`, `keep`, `mask`, `max_len` as in `log_template`; `max_templates=100000`: distinct masked templates to keep"
+        description = "Constant. `profile`, `keep`, `mask`, `max_len` as in `log_template`; `max_templates=100000`: distinct masked templates to keep"
     )
 )]
 #[derive(Debug, Default)]

@@ -57,7 +57,7 @@ fn item() -> FieldRef {
 impl Scalar for LogTemplates {
     const PARAMETERS: Parameters = Parameters {
         function: NAME,
-        required: &[("model", Takes::Model)],
+        required: &[("model", Takes::Model("log_mine"))],
         optional: &[],
         has_options: false,
     };

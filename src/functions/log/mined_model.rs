@@ -42,11 +42,12 @@ pub(super) struct MinedModel {
 impl MinedModel {
     pub(super) fn decode(function: &str, bytes: &[u8]) -> Result<Self> {
         let table = read_model(function, MODEL, bytes)?;
-        let masker = Masker::new(&mask_options(&table)?)?;
+        let options = mask_options(&table)?;
+        let masker = Masker::new(&options)?;
         let masked = texts(&table, "masked")?;
         let template = texts(&table, "template")?;
         let pairs = masked.iter().flatten().zip(template.iter().flatten());
-        let mined = MinedTemplates::new(pairs, words_kept(&table));
+        let mined = MinedTemplates::new(pairs, words_kept(&table), &options.keep);
         let templates: StringViewArray = mined.templates().iter().map(Some).collect();
         let hashes = Int64Array::from(mined.hashes().to_vec());
         Ok(Self {
@@ -116,7 +117,7 @@ pub(super) fn merge_state(function: &str, state: &[u8], tally: &mut TemplateTall
 pub(super) fn write_mined(tally: &TemplateTally, options: &MaskOptions) -> Result<Vec<u8>> {
     let sorted = tally.sorted();
     let masked: Vec<&str> = sorted.iter().map(|entry| entry.0).collect();
-    let table = table_of(tally, Some(generalise(&masked)))?;
+    let table = table_of(tally, Some(generalise(&masked, &options.keep)))?;
     write_model(MODEL, &metadata(tally, options), &table)
 }
 
@@ -169,17 +170,12 @@ fn sightings(table: &RecordBatch) -> Result<Vec<Sighting>> {
 // ---- metadata
 
 fn metadata(tally: &TemplateTally, options: &MaskOptions) -> Vec<(&'static str, String)> {
-    let style = match options.style {
-        Style::Star => "star",
-        Style::Typed => "typed",
-    };
     let profile = match options.profile {
         Profile::Default => "default",
         Profile::KeyValue => "kv",
         Profile::Json => "json",
     };
     let mut metadata = vec![
-        ("style", style.to_string()),
         ("profile", profile.to_string()),
         ("keep", options.keep.join("|")),
     ];
@@ -202,10 +198,8 @@ fn mask_options(table: &RecordBatch) -> Result<MaskOptions> {
     let schema = table.schema();
     let value = |key: &str| schema.metadata().get(key).map(String::as_str);
     Ok(MaskOptions {
-        style: match value("style") {
-            Some("typed") => Style::Typed,
-            _ => Style::Star,
-        },
+        // Mined variables have no kind, so templates have one placeholder.
+        style: Style::Star,
         profile: match value("profile") {
             Some("kv") => Profile::KeyValue,
             Some("json") => Profile::Json,

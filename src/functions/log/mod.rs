@@ -17,19 +17,24 @@ use datafusion::common::{Result, plan_datafusion_err};
 
 /// The masker that the options of `log_template` and `log_parse` describe.
 fn read_masker(options: &mut Options) -> Result<Masker> {
-    let mask = read_mask_options(options)?;
+    let styles = [("star", Style::Star), ("typed", Style::Typed)];
+    let style = options.take_choice("style", &styles)?.unwrap_or_default();
+    let mask = MaskOptions {
+        style,
+        ..read_mask_options(options)?
+    };
     Masker::new(&mask).map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))
 }
 
+/// The options of masking but `style`.
 fn read_mask_options(options: &mut Options) -> Result<MaskOptions> {
-    let styles = [("star", Style::Star), ("typed", Style::Typed)];
     let profiles = [
         ("default", Profile::Default),
         ("kv", Profile::KeyValue),
         ("json", Profile::Json),
     ];
     Ok(MaskOptions {
-        style: options.take_choice("style", &styles)?.unwrap_or_default(),
+        style: Style::default(),
         profile: options
             .take_choice("profile", &profiles)?
             .unwrap_or_default(),

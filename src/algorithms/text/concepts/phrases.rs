@@ -111,10 +111,10 @@ impl Phrases {
             return self.child(node, |node| node.gap.get_or_insert(usize::MAX));
         }
         if let Some(prefix) = element.strip_suffix('*') {
+            let prefix = prefix.to_lowercase();
             return self.child(node, |node| {
-                node.prefixes
-                    .entry(prefix.to_lowercase())
-                    .or_insert(usize::MAX)
+                node.longest_prefix = node.longest_prefix.max(prefix.len());
+                node.prefixes.entry(prefix.clone()).or_insert(usize::MAX)
             });
         }
         for word in words_of(element) {

@@ -17,8 +17,8 @@
 
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
-use crate::algorithms::text::mine::pieces::{Piece, PieceKind, pieces, words};
-use std::collections::HashMap;
+use crate::algorithms::text::mine::pieces::{Cut, Piece, PieceKind};
+use std::collections::{HashMap, HashSet};
 
 /// So many words of plain letters in one column are values, not a choice of wordings: log statements that differ in one
 /// word (states, verbs, components) come in fours and fives, people and machines in dozens. Measured on the development
@@ -33,32 +33,35 @@ const IDENTIFIER_TENTHS: usize = 6;
 const FIRST_WORD_FACTOR: usize = 2;
 /// The rounds after which the search ends, changes or not; each of them uncovers one more level of nesting.
 const MAX_ROUNDS: usize = 8;
-/// Templates of more pieces are left as masked: stack traces and dumps, whose columns say nothing.
-const MAX_PIECES: usize = 256;
 
-/// The mined template of each masked template, in the same order.
+/// The mined template of each masked template, in the same order. Words in `keep` are never a variable.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::generalise;
 ///
 /// let masked = ["NFS mount failed on <*>", "NFS mount failed on bglio", "disk full"];
-/// assert_eq!(generalise(&masked), ["NFS mount failed on <*>", "NFS mount failed on <*>", "disk full"]);
+/// assert_eq!(generalise(&masked, &[]), ["NFS mount failed on <*>", "NFS mount failed on <*>", "disk full"]);
 /// ```
-pub fn generalise(masked: &[&str]) -> Vec<String> {
-    let mut by_words = Table::new(masked, words);
-    by_words.unite_covered();
-    let by_words = by_words.texts();
-    let by_words: Vec<&str> = by_words.iter().map(String::as_str).collect();
-
-    let mut by_pieces = Table::new(&by_words, pieces);
+pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
+    let keep: HashSet<String> = keep.iter().cloned().collect();
+    let united = unite_words(masked, &keep);
+    let united: Vec<&str> = united.iter().map(String::as_str).collect();
+    let mut table = Table::new(&united, Cut::Pieces, &keep);
     for _ in 0..MAX_ROUNDS {
-        let covered = by_pieces.unite_covered();
-        let columns = by_pieces.replace_columns();
+        let covered = table.unite_covered();
+        let columns = table.replace_columns();
         if !covered && !columns {
             break;
         }
     }
-    by_pieces.texts()
+    table.texts()
+}
+
+/// The first rule.
+fn unite_words(masked: &[&str], keep: &HashSet<String>) -> Vec<String> {
+    let mut table = Table::new(masked, Cut::Words, keep);
+    table.unite_covered();
+    table.texts()
 }
 
 /// The distinct templates of the moment, and which of them each masked template has become.
@@ -77,10 +80,10 @@ struct Cell {
 }
 
 impl<'a> Table<'a> {
-    fn new(templates: &[&'a str], split: fn(&str) -> Vec<(Piece, &str)>) -> Self {
+    fn new(templates: &[&'a str], cut: Cut, keep: &HashSet<String>) -> Self {
         let mut texts = HashMap::from([(Piece::any().hash, Kind::Any.placeholder())]);
         let mut form = |template: &&'a str| {
-            let pieces = split(template).into_iter();
+            let pieces = cut.pieces(template, keep).into_iter();
             pieces
                 .map(|(piece, text)| {
                     texts.insert(piece.hash, text);
@@ -162,24 +165,49 @@ impl<'a> Table<'a> {
         let mut cells = self.cells();
         cells.sort_unstable();
         let columns = cells.chunk_by(|a, b| (a.rest, a.place) == (b.rest, b.place));
-        let variable: Vec<&Cell> = columns
-            .filter(|column| self.is_variable(column))
-            .flatten()
-            .collect();
-        for cell in &variable {
+        let columns = columns.filter(|column| self.is_variable(column)).collect();
+        let columns = self.that_leave_a_constant(columns);
+        for cell in columns.iter().copied().flatten() {
             self.forms[cell.form][cell.place] = Piece::any();
         }
         self.unite_equal();
-        !variable.is_empty()
+        !columns.is_empty()
+    }
+
+    /// Where columns would take all constants of a template, the one with the most values is replaced, of equal ones the
+    /// last; the others stay constant, in all of their templates.
+    fn that_leave_a_constant<'c>(&self, columns: Vec<&'c [Cell]>) -> Vec<&'c [Cell]> {
+        let mut of_form: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (number, column) in columns.iter().enumerate() {
+            for cell in *column {
+                of_form.entry(cell.form).or_default().push(number);
+            }
+        }
+        let mut stays = vec![false; columns.len()];
+        for (form, numbers) in of_form {
+            if numbers.len() < self.n_constants(form) {
+                continue;
+            }
+            let rank = |number: &&usize| (columns[**number].len(), columns[**number][0].place);
+            let winner = numbers.iter().max_by_key(rank);
+            for number in numbers.iter().filter(|number| Some(*number) != winner) {
+                stays[*number] = true;
+            }
+        }
+        let mut stays = stays.into_iter();
+        let kept = columns.into_iter().filter(|_| stays.next() == Some(false));
+        kept.collect()
+    }
+
+    fn n_constants(&self, form: usize) -> usize {
+        let pieces = self.forms[form].iter();
+        pieces.filter(|piece| piece.kind.is_constant()).count()
     }
 
     /// Every word of every template.
     fn cells(&self) -> Vec<Cell> {
         let mut cells = vec![];
         for (number, form) in self.forms.iter().enumerate() {
-            if form.len() > MAX_PIECES {
-                continue;
-            }
             let whole = whole_of(form);
             for (place, &piece) in form.iter().enumerate() {
                 if piece.kind.can_vary() {
@@ -213,10 +241,7 @@ impl<'a> Table<'a> {
             1
         };
         // Without another constant the template would say nothing.
-        let constants = self.forms[first.form]
-            .iter()
-            .filter(|piece| piece.kind.is_constant());
-        column.len() >= values * factor && constants.count() >= 2
+        column.len() >= values * factor && self.n_constants(first.form) >= 2
     }
 
     fn texts(&self) -> Vec<String> {
@@ -237,7 +262,7 @@ mod tests {
         let check = |cases: &[(&str, &str)]| {
             let masked: Vec<&str> = cases.iter().map(|case| case.0).collect();
             let expected: Vec<&str> = cases.iter().map(|case| case.1).collect();
-            assert_eq!(generalise(&masked), expected);
+            assert_eq!(generalise(&masked, &[]), expected);
         };
         check(&[]);
         check(&[("disk full", "disk full"), ("", "")]);
@@ -257,17 +282,16 @@ mod tests {
             ("disk error", "<*> error"),
             ("<*> <*>", "<*> <*>"),
         ]);
-        // The cover with fewer placeholders wins.
+        // Of two covers with as many placeholders the first place wins; what is covered by a wider one goes on to it.
         check(&[
-            (
-                "user <*> read the table orders",
-                "user <*> read the table orders",
-            ),
-            ("user <*> read the table <*>", "user <*> read the table <*>"),
-            (
-                "user bob read the table orders",
-                "user <*> read the table <*>",
-            ),
+            ("user <*> read table orders", "user <*> read table orders"),
+            ("user bob read table <*>", "user bob read table <*>"),
+            ("user bob read table orders", "user <*> read table orders"),
+        ]);
+        check(&[
+            ("user <*> read table orders", "user <*> read table <*>"),
+            ("user <*> read table <*>", "user <*> read table <*>"),
+            ("user bob read table orders", "user <*> read table <*>"),
         ]);
         check(&[
             ("表 <*> 不存在，请检查", "表 <*> 不存在，请检查"),
@@ -282,7 +306,7 @@ mod tests {
                 .map(|value| format((b'a' + value).into()))
                 .collect();
             let masked: Vec<&str> = masked.iter().map(String::as_str).collect();
-            let found = generalise(&masked);
+            let found = generalise(&masked, &[]);
             match mined {
                 Some(mined) => assert!(found.iter().all(|template| template == mined), "{found:?}"),
                 None => assert_eq!(found, masked),
@@ -302,14 +326,32 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_is_left() {
+        let users = (b'a'..=b'p').map(|user| format!("{}li", char::from(user)));
+        let verbs = (b'a'..=b'h').map(|verb| format!("{}o", char::from(verb)));
+        let lines = users.flat_map(|user| verbs.clone().map(move |verb| format!("{user} {verb}")));
+        let lines: Vec<String> = lines.collect();
+        let masked: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mined = generalise(&masked, &[]);
+        assert_eq!(mined[0], "<*> ao");
+        assert_eq!(mined.iter().collect::<HashSet<_>>().len(), 8);
+    }
+
+    #[test]
+    fn kept_words_stay() {
+        let masked = ["took <*> ms", "took 3 ms"];
+        assert_eq!(generalise(&masked, &["3".to_string()]), masked);
+    }
+
+    #[test]
     fn order_and_repetition_do_not_matter() {
         let masked = ["a <*> c", "a b c", "a d c", "x=<*>", "a <*> e"];
-        let expected = generalise(&masked);
+        let expected = generalise(&masked, &[]);
         let backwards: Vec<&str> = masked.iter().rev().copied().chain(masked).collect();
-        let found = generalise(&backwards);
+        let found = generalise(&backwards, &[]);
         assert!(found[..5].iter().rev().eq(&expected));
         assert_eq!(found[5..], expected);
         let again: Vec<&str> = expected.iter().map(String::as_str).collect();
-        assert_eq!(generalise(&again), expected);
+        assert_eq!(generalise(&again, &[]), expected);
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::algorithms::text::hash::template_hash;
 use crate::algorithms::text::mine::cover::Covers;
-use crate::algorithms::text::mine::pieces::{Piece, pieces, words};
-use crate::algorithms::text::mine::tally::first_words;
+use crate::algorithms::text::mine::pieces::{Cut, Piece};
+use crate::algorithms::text::mine::tally::kept_of;
 use hashbrown::HashMap;
+use std::collections::HashSet;
 
 /// Finds the mined template of a masked line.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::MinedTemplates;
 ///
-/// let model = MinedTemplates::new([("user bob logged in", "user <*> logged in")], None);
+/// let model = MinedTemplates::new([("user bob logged in", "user <*> logged in")], None, &[]);
 /// let found = |masked| model.find(masked).map(|number| model.templates()[number].as_str());
 /// assert_eq!(found("user bob logged in"), Some("user <*> logged in"));
 /// assert_eq!(found("user eve logged in"), Some("user <*> logged in"));
@@ -23,15 +24,18 @@ pub struct MinedTemplates {
     hashes: Vec<i64>,
     known: HashMap<Box<str>, usize>,
     words_kept: usize,
+    keep: HashSet<String>,
     by_words: Covers,
     by_pieces: Covers,
 }
 
 impl MinedTemplates {
-    /// A model of pairs of masked and mined template. `words_kept` says to how many words the masked ones were cut.
+    /// A model of pairs of masked and mined template. `words_kept` says to how many words the masked ones were cut,
+    /// `keep` which words are never a variable.
     pub fn new<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         words_kept: Option<usize>,
+        keep: &[String],
     ) -> Self {
         let mut templates = vec![];
         let mut numbers: HashMap<&str, usize> = HashMap::new();
@@ -43,17 +47,22 @@ impl MinedTemplates {
             });
             known.insert(masked.into(), number);
         }
-        let covers = |split: fn(&str) -> Vec<(Piece, &str)>| {
-            let forms: Vec<_> = templates.iter().map(|text| form(split(text))).collect();
+        let keep: HashSet<String> = keep.iter().cloned().collect();
+        let covers = |cut: Cut| {
+            let forms: Vec<_> = templates
+                .iter()
+                .map(|text| form(cut.pieces(text, &keep)))
+                .collect();
             Covers::new(&forms)
         };
         Self {
-            by_words: covers(words),
-            by_pieces: covers(pieces),
+            by_words: covers(Cut::Words),
+            by_pieces: covers(Cut::Pieces),
             hashes: templates.iter().map(|text| template_hash(text)).collect(),
             templates,
             known,
             words_kept: words_kept.unwrap_or(usize::MAX),
+            keep,
         }
     }
 
@@ -68,14 +77,21 @@ impl MinedTemplates {
     }
 
     /// The number of the template that was mined from this masked line, or else of one that covers it: one that has
-    /// placeholders where the line has words, and is equal otherwise. `None` where there is none.
+    /// placeholders where the line has words, not more than words that stay, and is equal otherwise. `None` where there is
+    /// none.
     pub fn find(&self, masked: &str) -> Option<usize> {
-        let masked = first_words(masked, self.words_kept);
+        let masked = kept_of(masked, self.words_kept);
         if let Some(&number) = self.known.get(masked.as_ref()) {
             return Some(number);
         }
-        let by_pieces = || self.by_pieces.find(&form(pieces(&masked)));
-        let by_words = || self.by_words.find(&form(words(&masked)));
+        let by_pieces = || {
+            self.by_pieces
+                .find(&form(Cut::Pieces.pieces(&masked, &self.keep)))
+        };
+        let by_words = || {
+            self.by_words
+                .find(&form(Cut::Words.pieces(&masked, &self.keep)))
+        };
         by_pieces().or_else(by_words)
     }
 }
@@ -97,9 +113,9 @@ mod tests {
             "user <*> has no right to read",
             "a b",
         ];
-        let mined = generalise(&masked);
+        let mined = generalise(&masked, &[]);
         let pairs = masked.into_iter().zip(mined.iter().map(String::as_str));
-        let model = MinedTemplates::new(pairs, None);
+        let model = MinedTemplates::new(pairs, None, &[]);
         let check = |line: &str, expected: Option<&str>| {
             let found = model
                 .find(line)
@@ -119,9 +135,9 @@ mod tests {
 
     #[test]
     fn cuts_lines_as_the_model_was_cut() {
-        let model = MinedTemplates::new([("a b <*>", "a b <*>")], Some(2));
+        let model = MinedTemplates::new([("a b <*>", "a b <*>")], Some(2), &[]);
         assert_eq!(model.find("a b c d"), Some(0));
         assert_eq!(model.find("a"), None);
-        assert_eq!(MinedTemplates::new([], None).find("a"), None);
+        assert_eq!(MinedTemplates::new([], None, &[]).find("a"), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::tokenize::is_cjk;
+use std::collections::HashSet;
 use twox_hash::XxHash64;
 
 /// What a piece of a template is.
@@ -13,7 +14,8 @@ pub(super) enum PieceKind {
     Word,
     /// A word that looks like a name made up for a thing: with a digit, `_`, `/`, `.`, or an upper-case letter inside.
     Identifier,
-    /// A whole word that stays as it is, where only words with a placeholder in them are in question.
+    /// What stays as it is: a word that the caller keeps, a whole word where only words with a placeholder in them are in
+    /// question, a template of too many pieces.
     Fixed,
     /// White space, brackets, quotes, `,` `;` `=` `|`, and other characters that stand alone.
     Delimiter,
@@ -50,38 +52,79 @@ impl Piece {
     }
 }
 
-/// Words, placeholders and delimiters; one behind the other they are the template again.
-pub(super) fn pieces(template: &str) -> Vec<(Piece, &str)> {
+/// How a template is cut into pieces; one behind the other they are the template again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cut {
+    /// Into words, placeholders and delimiters.
+    Pieces,
+    /// At blanks: only a word with a placeholder in it can vary.
+    Words,
+}
+
+/// Templates of more pieces are one piece that cannot vary: stack traces and dumps, whose columns say nothing.
+const MAX_PIECES: usize = 256;
+
+impl Cut {
+    /// The pieces of a template; words in `keep` cannot vary.
+    pub(super) fn pieces<'a>(
+        self,
+        template: &'a str,
+        keep: &HashSet<String>,
+    ) -> Vec<(Piece, &'a str)> {
+        let texts = match self {
+            Self::Pieces => pieces(template),
+            Self::Words => words(template),
+        };
+        let Some(texts) = texts else {
+            return vec![(Piece::new(template, PieceKind::Fixed), template)];
+        };
+        let kind = |text: &str| match self {
+            _ if keep.contains(text) => PieceKind::Fixed,
+            Self::Pieces => kind_of(text),
+            Self::Words => kind_of_word(text),
+        };
+        let piece = |text| (Piece::new(text, kind(text)), text);
+        texts.into_iter().map(piece).collect()
+    }
+}
+
+/// Words, placeholders and delimiters; `None` for too many.
+fn pieces(template: &str) -> Option<Vec<&str>> {
     let mut pieces = vec![];
     let mut rest = template;
     while let Some(first) = rest.chars().next() {
+        if pieces.len() == MAX_PIECES {
+            return None;
+        }
         let length = match Kind::of_placeholder(rest.as_bytes()) {
             Some((_, length)) => length,
             None => length_of_piece(rest, first),
         };
         let (piece, behind) = rest.split_at(length);
-        pieces.push((Piece::new(piece, kind_of(piece)), piece));
+        pieces.push(piece);
         rest = behind;
     }
-    pieces
+    Some(pieces)
 }
 
-/// What stands between blanks, and the blanks. Only a word with a placeholder in it can vary.
-pub(super) fn words(template: &str) -> Vec<(Piece, &str)> {
-    let kind = |word: &str| match kind_of(word) {
-        PieceKind::Placeholder => PieceKind::Placeholder,
-        _ if word == " " => PieceKind::Delimiter,
-        _ if has_placeholder(word) => PieceKind::Identifier,
-        _ => PieceKind::Fixed,
-    };
+/// What stands between blanks, and the blanks; `None` for too many.
+fn words(template: &str) -> Option<Vec<&str>> {
     let words = template.split_inclusive(' ').flat_map(|word| {
         let (word, blank) = word.split_at(word.trim_end_matches(' ').len());
         [word, blank]
     });
-    words
-        .filter(|word| !word.is_empty())
-        .map(|word| (Piece::new(word, kind(word)), word))
-        .collect()
+    let words = words.filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.take(MAX_PIECES + 1).collect();
+    (words.len() <= MAX_PIECES).then_some(words)
+}
+
+fn kind_of_word(word: &str) -> PieceKind {
+    match kind_of(word) {
+        PieceKind::Placeholder => PieceKind::Placeholder,
+        _ if word == " " => PieceKind::Delimiter,
+        _ if has_placeholder(word) => PieceKind::Identifier,
+        _ => PieceKind::Fixed,
+    }
 }
 
 fn has_placeholder(word: &str) -> bool {
@@ -139,7 +182,8 @@ mod tests {
     #[test]
     fn splits() {
         let check = |template: &str, expected: &[&str]| {
-            let found: Vec<&str> = pieces(template).iter().map(|piece| piece.1).collect();
+            let found = Cut::Pieces.pieces(template, &HashSet::new());
+            let found: Vec<&str> = found.iter().map(|piece| piece.1).collect();
             assert_eq!(found, expected, "{template}");
             assert_eq!(found.concat(), template);
         };
@@ -158,11 +202,23 @@ mod tests {
 
     #[test]
     fn splits_at_blanks() {
-        let found = words("wpad:<*> error <*> ");
+        let found = Cut::Words.pieces("wpad:<*> error <*> ", &HashSet::new());
         let texts: Vec<&str> = found.iter().map(|piece| piece.1).collect();
         assert_eq!(texts, ["wpad:<*>", " ", "error", " ", "<*>", " "]);
         let varying: Vec<bool> = found.iter().map(|piece| piece.0.kind.can_vary()).collect();
         assert_eq!(varying, [true, false, false, false, false, false]);
+    }
+
+    #[test]
+    fn kept_words_and_long_templates_cannot_vary() {
+        let keep = HashSet::from(["root".to_string()]);
+        let found = Cut::Pieces.pieces("root x", &keep);
+        let varying: Vec<bool> = found.iter().map(|piece| piece.0.kind.can_vary()).collect();
+        assert_eq!(varying, [false, false, true]);
+        let long = "a ".repeat(MAX_PIECES);
+        for cut in [Cut::Pieces, Cut::Words] {
+            assert_eq!(cut.pieces(&long, &keep).len(), 1);
+        }
     }
 
     #[test]

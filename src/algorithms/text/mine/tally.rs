@@ -14,6 +14,9 @@ use std::cmp::Ordering;
 
 /// The words that are kept of a template, level by level.
 const WORDS_KEPT: [usize; 7] = [usize::MAX, 16, 8, 4, 2, 1, 0];
+/// What is kept of a masked template, in bytes: a stack trace of some hundred lines. All templates of a full tally are then
+/// below 2 GiB.
+const MAX_TEMPLATE_BYTES: usize = 16_384;
 /// What is kept of an example line, in bytes: enough to recognise it, where a stack trace can be a megabyte.
 const MAX_EXAMPLE_BYTES: usize = 4096;
 
@@ -84,7 +87,7 @@ impl Sighting {
 
     /// How another example stands to this one; the smaller is kept.
     fn order(&self, line: &str, line_bytes: u64) -> Ordering {
-        let kept = |text: &str| text.len().min(MAX_EXAMPLE_BYTES);
+        let kept = |text: &str| cut_at_char(text, MAX_EXAMPLE_BYTES).len();
         line_bytes
             .cmp(&self.example_bytes)
             .then_with(|| line.as_bytes()[..kept(line)].cmp(self.example.as_bytes()))
@@ -134,7 +137,7 @@ impl TemplateTally {
 
     /// Counts a line under its masked template.
     pub fn add(&mut self, masked: &str, line: &str) {
-        let masked = first_words(masked, WORDS_KEPT[self.level]);
+        let masked = kept_of(masked, WORDS_KEPT[self.level]);
         if let Some(sighting) = self.sightings.get_mut(masked.as_ref()) {
             sighting.add_line(line);
         } else {
@@ -148,7 +151,7 @@ impl TemplateTally {
             .iter()
             .position(|&words| Some(words) == words_kept);
         self.cut_to(level.unwrap_or(0));
-        self.add_sighting(first_words(masked, WORDS_KEPT[self.level]).into(), sighting);
+        self.add_sighting(kept_of(masked, WORDS_KEPT[self.level]).into(), sighting);
     }
 
     /// The templates with their sightings, in the order of bytes.
@@ -185,9 +188,21 @@ impl TemplateTally {
         self.level = level;
         self.text_bytes = 0;
         for (masked, sighting) in std::mem::take(&mut self.sightings) {
-            self.add_sighting(first_words(&masked, WORDS_KEPT[level]).into(), sighting);
+            self.add_sighting(kept_of(&masked, WORDS_KEPT[level]).into(), sighting);
         }
     }
+}
+
+/// What is kept of a masked template: its first words, and of those the first 16 KiB.
+pub(super) fn kept_of(masked: &str, n_words: usize) -> Cow<'_, str> {
+    let words = first_words(masked, n_words);
+    let (blank, any) = (" ", Kind::Any.placeholder());
+    // What has been cut is not cut again.
+    if words.len() <= MAX_TEMPLATE_BYTES + blank.len() + any.len() {
+        return words;
+    }
+    let text = cut_at_char(&words, MAX_TEMPLATE_BYTES);
+    Cow::Owned([text, blank, any].concat())
 }
 
 /// A template cut behind its first words, with `<*>` for the rest.
@@ -287,9 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn a_long_template_is_cut_once() {
+        let long = "é ".repeat(10_000);
+        let once = kept_of(&long, usize::MAX).into_owned();
+        assert!(once.len() <= MAX_TEMPLATE_BYTES + 4);
+        assert_eq!(tally(9, &[(&long, "a"), (&once, "b")]).sorted().len(), 1);
+    }
+
+    #[test]
     fn the_example_is_the_shortest_line() {
         let lines = [("x", "bb"), ("x", "ab"), ("x", "aaa")];
         assert_eq!(tally(9, &lines).sorted()[0].1.example(), "ab");
+        // Cut at a character, in whatever order the lines come.
+        let lines = [
+            format!("{}yzz", "x".repeat(4095)),
+            format!("{}éz", "x".repeat(4095)),
+        ];
+        let [first, second] = [("x", lines[0].as_str()), ("x", lines[1].as_str())];
+        assert_eq!(
+            tally(9, &[first, second]).sorted(),
+            tally(9, &[second, first]).sorted()
+        );
         let long = "é".repeat(4000);
         let found = tally(9, &[("x", &long)]);
         assert_eq!(found.sorted()[0].1.example().len(), 4096);
