@@ -38,7 +38,7 @@ SELECT t, tfidf_vec(t, (SELECT model FROM fitted), 'weight=binary,norm=none') AS
 +----------------------+
 | vec                  |
 +----------------------+
-| [0.0, 0.0, 1.0, 1.0] |
+| [0.0, 1.0, 1.0, 0.0] |
 +----------------------+
 ```"#,
     argument(

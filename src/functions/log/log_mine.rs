@@ -27,13 +27,13 @@ the query was divided. NULL messages do not count; of no lines at all the model 
 their first 16 words, then 8, 4, 2, 1, and `log_match` cuts in the same way: no line is lost. Of a template 16 KiB are kept, and one of more than 256 pieces is not mined.",
     syntax_example = "log_mine(message [, options])",
     sql_example = r#"```sql
-> WITH lines(message) AS (VALUES ('mount of bglio91 failed on 10.0.0.1'), ('mount of bglio12 failed on 10.0.0.2'), ('mount of lustre failed on 10.0.0.3'))
-SELECT log_match('mount of home failed on 10.0.0.4', (SELECT log_mine(message) FROM lines))['template'] AS template;
-+-----------------------------+
-| template                    |
-+-----------------------------+
-| mount of <*> failed on <*>  |
-+-----------------------------+
+> WITH lines(message) AS (VALUES ('mount of volume 17 failed'), ('mount of volume 4 failed'), ('mount of volume home failed'))
+SELECT log_match('mount of volume backup failed', (SELECT log_mine(message) FROM lines))['template'] AS template;
++----------------------------+
+| template                   |
++----------------------------+
+| mount of volume <*> failed |
++----------------------------+
 ```"#,
     argument(name = "message", description = "The log lines: any text type"),
     argument(

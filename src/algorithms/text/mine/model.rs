@@ -103,7 +103,8 @@ fn form(pieces: Vec<(Piece, &str)>) -> Vec<Piece> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithms::text::generalise;
+    use crate::algorithms::text::{MaskOptions, Masker, generalise};
+    use std::collections::BTreeSet;
 
     #[test]
     fn finds_what_it_was_mined_from_and_what_that_covers() {
@@ -131,6 +132,32 @@ mod tests {
         check("user bob has no right to write", None);
         check("a c", None);
         check("", None);
+    }
+
+    /// On real logs: what was mined is found again, and mining what was mined changes nothing.
+    #[test]
+    fn mined_templates_of_the_sample_logs() {
+        let text = [
+            include_str!("../../../../sql/data/postgresql.log"),
+            include_str!("../../../../sql/data/nginx_error.log"),
+            include_str!("../../../../sql/data/app_python.log"),
+        ]
+        .concat();
+        let masker = Masker::new(&MaskOptions::default()).unwrap();
+        let masked: BTreeSet<String> = text.lines().map(|line| masker.template(line)).collect();
+        let masked: Vec<&str> = masked.iter().map(String::as_str).collect();
+        let mined = generalise(&masked, &[]);
+        let pairs = || masked.iter().copied().zip(mined.iter().map(String::as_str));
+        let model = MinedTemplates::new(pairs(), None, &[]);
+        for (line, template) in pairs() {
+            let found = model
+                .find(line)
+                .map(|number| model.templates()[number].as_str());
+            assert_eq!(found, Some(template), "{line}");
+        }
+        let templates: Vec<&str> = model.templates().iter().map(String::as_str).collect();
+        assert_eq!(generalise(&templates, &[]), templates);
+        assert!(templates.len() < masked.len());
     }
 
     #[test]
