@@ -20,8 +20,11 @@ fn dense_vectors(n_rows: usize, n_dimensions: usize) -> Vectors {
     let mut random = Xoshiro256Plus::seed_from_u64(7);
     let mut vectors = Vectors::new(n_dimensions);
     for _ in 0..n_rows {
-        let value =
-            |_| f32::from(i16::from_le_bytes((random.next_u32() as u16).to_le_bytes())) / 32_768.0;
+        let mut bytes = [0; 2];
+        let value = |_| {
+            random.fill_bytes(&mut bytes);
+            f32::from(i16::from_le_bytes(bytes)) / 32_768.0
+        };
         let row: Vec<f32> = (0..n_dimensions).map(value).collect();
         vectors.push(&row).expect("of one length");
     }

@@ -117,8 +117,8 @@ impl Options {
             return Ok(None);
         };
         match text.parse::<f64>() {
-            Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            _ if max == f64::MAX => plan_err!(
+            Ok(number) if number.is_finite() && (min..=max).contains(&number) => Ok(Some(number)),
+            _ if max.is_infinite() => plan_err!(
                 "{}: option {key} needs a number from {min} up, got '{text}'",
                 self.function
             ),

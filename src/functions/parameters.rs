@@ -281,7 +281,7 @@ mod tests {
             );
         };
         let (number, text) = (DataType::Int64, DataType::Utf8);
-        check(&[number.clone()], None, None);
+        check(std::slice::from_ref(&number), None, None);
         check(&[number.clone(), text.clone()], None, Some(1));
         check(&[number.clone(), number.clone()], Some(1), None);
         check(

@@ -475,7 +475,7 @@ impl Clustering {
             labels[row] = n_labels;
             n_labels += usize::from(threshold.is_some());
         }
-        Ok(number_by_first_row(labels.into_iter()))
+        Ok(number_by_first_row(labels))
     }
 
     fn exact(&self, vectors: &Vectors) -> Result<Vec<usize>> {

@@ -175,10 +175,10 @@ impl Known {
         }
         let vectors = VectorColumn::try_new(vectors)?;
         let rows = 0..structs.len();
-        let mut rows = rows.filter(|&row| structs.is_valid(row) && !ids.is_null(row));
+        let rows = rows.filter(|&row| structs.is_valid(row) && !ids.is_null(row));
         let mut known: Option<Vectors> = None;
         let mut positions = vec![];
-        while let Some(row) = rows.next() {
+        for row in rows {
             let Some(vector) = vectors.get(row).filter(is_finite) else {
                 continue;
             };

@@ -47,7 +47,7 @@ pub(super) fn read_metric(options: &mut Options) -> Result<Option<Metric>> {
 }
 
 pub(super) fn read_threshold(options: &mut Options) -> Result<Option<f64>> {
-    options.take_real("threshold", 0.0, f64::MAX)
+    options.take_real("threshold", 0.0, f64::INFINITY)
 }
 
 fn read_num_clusters(options: &mut Options) -> Result<Option<NumClusters>> {

@@ -10,6 +10,9 @@ use std::collections::{BTreeSet, HashMap};
 /// behind the limit is not found, so it is deterministic and costs bounded time.
 const MAX_PLACE_SETS: usize = 256;
 
+/// The number of places, and the places.
+type PlaceSet = (usize, Box<[usize]>);
+
 /// Templates by the places of their placeholders.
 #[derive(Debug, Default)]
 pub(super) struct Covers {
@@ -22,7 +25,8 @@ pub(super) struct Covers {
 impl Covers {
     /// Indexes those templates that have a placeholder, under their position in `forms`.
     pub(super) fn new(forms: &[Vec<Piece>]) -> Self {
-        let mut sets: HashMap<usize, BTreeSet<(usize, Box<[usize]>)>> = HashMap::new();
+        // By the length of templates, and there in the order of the number of places.
+        let mut sets: HashMap<usize, BTreeSet<PlaceSet>> = HashMap::new();
         for form in forms {
             let places = placeholders(form);
             if !places.is_empty() {
@@ -58,14 +62,15 @@ impl Covers {
     pub(super) fn find(&self, form: &[Piece]) -> Option<usize> {
         let sets = self.places.get(&form.len())?;
         let whole = whole_of(form);
-        let covering = |(set, places): (usize, &Box<[usize]>)| {
+        let covering = |(set, places): (usize, &[usize])| {
             if !can_be_covered(form, places) {
                 return None;
             }
             let rest = rest_of(form, whole, places);
             self.templates.get(&(form.len(), set, rest)).copied()
         };
-        sets.iter().enumerate().find_map(covering)
+        let sets = sets.iter().map(AsRef::as_ref);
+        sets.enumerate().find_map(covering)
     }
 }
 
