@@ -23,7 +23,7 @@ const NAME: &str = "cluster_assign";
 #[user_doc(
     doc_section(label = "Cluster Functions"),
     description = "Finds the nearest of known clusters: the representative with the least distance, the first in the list of equal ones. Beyond the threshold `cluster_id` is NULL and `is_new` true; `distance` is that of the nearest one all the same. \
-Where nothing is known yet (a NULL or empty list) every row is new. A representative without a cluster or a vector is passed over. NULL for a NULL vector, and for one with a NULL or NaN in it.",
+It compares with representatives alone, so for a row that `cluster_fit` has seen the cluster found there counts. Where nothing is known yet (a NULL or empty list) every row is new. A representative without a cluster or a vector is passed over. NULL for a NULL vector, and for one with a NULL or NaN in it.",
     syntax_example = "cluster_assign(vec, representatives [, options])",
     sql_example = r#"```sql
 > WITH known AS (SELECT array_agg(named_struct('cluster_id', id, 'vec', vec)) AS representatives FROM (VALUES (1, [1.0, 0.0]), (2, [0.0, 1.0])) AS r(id, vec))

@@ -54,7 +54,7 @@ FROM (VALUES (1, 'No space left on device'), (1, '磁盘已满'), (2, 'login of 
     ),
     argument(
         name = "options",
-        description = "Constant. `max_keywords=5`; `concepts`, `phrases`, `stop_words`, `case`, `min_len`, `numbers` as in `tfidf_fit`"
+        description = "Constant. `max_keywords=5`; as in `tfidf_fit`, and to be given again where they were given there: `concepts`, `phrases`, `stop_words`, `case`, `min_len`, `numbers`"
     )
 )]
 #[derive(Debug, Default)]

@@ -128,7 +128,7 @@ impl Scalar for TfidfVec {
                 without_model: Some(key),
                 ..
             } if has_model => plan_err!(
-                "{NAME}: option {key} belongs to a call without a model, which has its own: leave it out"
+                "{NAME}: option {key} belongs to a call without a model: give it to tfidf_fit"
             ),
             VectorOptions {
                 weight: Some(Weight::TfIdf),

@@ -87,11 +87,15 @@ impl ConceptTable {
         let built_in = BUILT_IN.lines().filter_map(|line| line.split_once('\t'));
         let own = phrases.iter().map(|phrase| {
             let phrase = phrase.as_ref();
-            phrase.split_once(':').ok_or_else(|| {
-                Error::new(format!(
+            match phrase.split_once(':') {
+                Some((concepts, words)) if !words.contains([':', ',']) => Ok((concepts, words)),
+                Some(_) => Err(Error::new(format!(
+                    "phrases are separated by '|' and have no punctuation, got '{phrase}'"
+                ))),
+                None => Err(Error::new(format!(
                     "a phrase is written 'concept: phrase', got '{phrase}'"
-                ))
-            })
+                ))),
+            }
         });
         Self::of_lines(built_in.map(Ok).chain(own))
     }

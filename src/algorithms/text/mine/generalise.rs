@@ -1,11 +1,14 @@
 //! From masked templates to mined ones: which words are variables, told by the templates beside them.
 //!
-//! Three rules, the last two repeated until nothing changes, since one variable found uncovers others:
+//! Four rules, all but the first repeated until nothing changes, since one variable found uncovers others:
 //! - A word with a placeholder in it becomes `<*>` where another template, else equal, has a placeholder alone:
 //!   `wpad:<*> error` beside `<*> error`.
 //! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount failed on <*>`.
 //! - A column, that is all templates that are equal but for the word at one place, becomes a variable when its words are
 //!   many ([`PLAIN_VALUES`], [`IDENTIFIER_VALUES`]).
+//!
+//! - Where none of this finds anything, two columns at once: words at two places that both have many values, but hardly a
+//!   pair twice, as in `user alice on host web`.
 //!
 //! The answer is a function of the set of templates alone: a round judges all templates as they were before it. So
 //! neither order nor counts matter. Where two templates cover a third, the one with fewer placeholders wins, then the one
@@ -18,7 +21,7 @@
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
 use crate::algorithms::text::mine::pieces::{Cut, Piece, PieceKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// So many words of plain letters in one column are values, not a choice of wordings: log statements that differ in one
 /// word (states, verbs, components) come in fours and fives, people and machines in dozens. Measured on the development
@@ -29,6 +32,8 @@ const PLAIN_VALUES: usize = 8;
 const IDENTIFIER_VALUES: usize = 4;
 /// The part of a column, in tenths, that must be identifiers for the lower number to do.
 const IDENTIFIER_TENTHS: usize = 6;
+/// Pairs of places are looked for in templates of at most so many words: their number grows with its square.
+const MAX_PAIRED_WORDS: usize = 16;
 /// The first word names the component more often than a value (Drain rests on this), so it takes so many times more.
 const FIRST_WORD_FACTOR: usize = 2;
 /// The rounds after which the search ends, changes or not; each of them uncovers one more level of nesting.
@@ -50,7 +55,7 @@ pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
     for _ in 0..MAX_ROUNDS {
         let covered = table.unite_covered();
         let columns = table.replace_columns();
-        if !covered && !columns {
+        if !covered && !columns && !table.replace_pairs() {
             break;
         }
     }
@@ -174,6 +179,61 @@ impl<'a> Table<'a> {
         !columns.is_empty()
     }
 
+    /// The same for two places at a time. Returns whether a word has become a variable.
+    fn replace_pairs(&mut self) -> bool {
+        let mut variable: Vec<(usize, usize)> = vec![];
+        for ((first, second), mut cells) in self.pairs() {
+            cells.sort_unstable();
+            for group in cells.chunk_by(|a, b| a.rest == b.rest) {
+                if self.is_variable_at(group, first) && self.is_variable_at(group, second) {
+                    let forms = group.iter().map(|cell| cell.form);
+                    variable.extend(forms.flat_map(|form| [(form, first), (form, second)]));
+                }
+            }
+        }
+        for &(form, place) in &variable {
+            self.forms[form][place] = Piece::any();
+        }
+        self.unite_equal();
+        !variable.is_empty()
+    }
+
+    /// For every pair of places the templates that have words there, under the hash of the rest.
+    fn pairs(&self) -> BTreeMap<(usize, usize), Vec<Cell>> {
+        let mut pairs: BTreeMap<(usize, usize), Vec<Cell>> = BTreeMap::new();
+        for (number, form) in self.forms.iter().enumerate() {
+            let can_vary = |&place: &usize| form[place].kind.can_vary();
+            let places: Vec<usize> = (0..form.len()).filter(can_vary).collect();
+            // Two words must be left, or anything would match.
+            if places.len() > MAX_PAIRED_WORDS || self.n_constants(number) < 4 {
+                continue;
+            }
+            let whole = whole_of(form);
+            for (position, &place) in places.iter().enumerate() {
+                let rest = whole.wrapping_sub(hash_at(place, form[place]));
+                for &second in &places[position + 1..] {
+                    pairs.entry((place, second)).or_default().push(Cell {
+                        rest: rest.wrapping_sub(hash_at(second, form[second])),
+                        place,
+                        form: number,
+                    });
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Whether the distinct words at this place of these templates are many.
+    fn is_variable_at(&self, group: &[Cell], place: usize) -> bool {
+        let words = group.iter().map(|cell| self.forms[cell.form][place]);
+        let distinct: HashMap<u64, PieceKind> = words.map(|word| (word.hash, word.kind)).collect();
+        let n_identifiers = distinct
+            .values()
+            .filter(|kind| **kind == PieceKind::Identifier)
+            .count();
+        distinct.len() >= enough_values(distinct.len(), n_identifiers, place)
+    }
+
     /// Where columns would take all constants of a template, the one with the most values is replaced, of equal ones the
     /// last; the others stay constant, in all of their templates.
     fn that_leave_a_constant<'c>(&self, columns: Vec<&'c [Cell]>) -> Vec<&'c [Cell]> {
@@ -229,19 +289,9 @@ impl<'a> Table<'a> {
         let is_identifier =
             |cell: &&Cell| self.forms[cell.form][first.place].kind == PieceKind::Identifier;
         let n_identifiers = column.iter().filter(is_identifier).count();
-        let mostly_identifiers = n_identifiers * 10 >= column.len() * IDENTIFIER_TENTHS;
-        let values = if mostly_identifiers {
-            IDENTIFIER_VALUES
-        } else {
-            PLAIN_VALUES
-        };
-        let factor = if first.place == 0 {
-            FIRST_WORD_FACTOR
-        } else {
-            1
-        };
+        let enough = enough_values(column.len(), n_identifiers, first.place);
         // Without another constant the template would say nothing.
-        column.len() >= values * factor && self.n_constants(first.form) >= 2
+        column.len() >= enough && self.n_constants(first.form) >= 2
     }
 
     fn texts(&self) -> Vec<String> {
@@ -251,6 +301,18 @@ impl<'a> Table<'a> {
         };
         self.form_of.iter().map(text).collect()
     }
+}
+
+/// How many distinct values make a variable at this place, of which so many are identifiers.
+fn enough_values(n_values: usize, n_identifiers: usize, place: usize) -> usize {
+    let mostly_identifiers = n_identifiers * 10 >= n_values * IDENTIFIER_TENTHS;
+    let values = if mostly_identifiers {
+        IDENTIFIER_VALUES
+    } else {
+        PLAIN_VALUES
+    };
+    let factor = if place == 0 { FIRST_WORD_FACTOR } else { 1 };
+    values * factor
 }
 
 #[cfg(test)]
@@ -323,6 +385,25 @@ mod tests {
         check(first, 16, Some("<*> startup succeeded"));
         let alone = |value| format!("{value}d: <*>");
         check(alone, 20, None);
+    }
+
+    #[test]
+    fn pairs() {
+        let line = |value: u8| {
+            let [user, state] = [b'a' + value, b'z' - value].map(char::from);
+            format!("user {user}lice entered state {state}dle")
+        };
+        let check = |n_lines: u8, expected: Option<&str>| {
+            let lines: Vec<String> = (0..n_lines).map(line).collect();
+            let masked: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let mined = generalise(&masked, &[]);
+            match expected {
+                Some(expected) => assert!(mined.iter().all(|template| template == expected)),
+                None => assert_eq!(mined, masked),
+            }
+        };
+        check(7, None);
+        check(8, Some("user <*> entered state <*>"));
     }
 
     #[test]
