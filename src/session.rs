@@ -1,10 +1,12 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
+use crate::planner::UnnestKeys;
 use crate::tables::log_file;
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use std::sync::Arc;
 
 /// A session with everything: DataFusion's defaults and all functions and table formats of this crate.
 ///
@@ -59,6 +61,9 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let mut state = state.write();
     register_all(&mut *state)?;
     log_file::register(&mut state);
+    let unnest_keys = Arc::new(UnnestKeys::new());
+    state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
+    state.add_analyzer_rule(unnest_keys);
     let optimizer = &mut state.config_mut().options_mut().optimizer;
     optimizer.enable_leaf_expression_pushdown = false;
     Ok(())

@@ -2,4 +2,5 @@
 
 pub mod cluster;
 pub mod features;
+pub mod series;
 pub mod text;

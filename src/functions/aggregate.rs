@@ -36,12 +36,28 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Refuses arguments that mean another form of the function, before they are counted and checked one by one.
+    fn check_form(_: &[DataType]) -> Result<()> {
+        Ok(())
+    }
+
     /// What the types of arguments must be together.
     fn check_types(_: &[DataType], _: &Positions) -> Result<()> {
         Ok(())
     }
 
     fn return_type(types: &[DataType]) -> DataType;
+
+    /// The required parameters, by position, that must be the same in all rows.
+    const CONSTANTS: &'static [usize] = &[];
+
+    /// The options together with the values of the constants.
+    fn with_constants(
+        options: &Arc<Self::Options>,
+        _: &[&ScalarValue],
+    ) -> Result<Arc<Self::Options>> {
+        Ok(Arc::clone(options))
+    }
 
     /// What is kept of no rows yet.
     fn fold(
@@ -114,6 +130,7 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        F::check_form(types)?;
         let positions = F::PARAMETERS.check(types)?;
         F::check_types(types, &positions)?;
         Ok(F::return_type(types))
@@ -141,6 +158,17 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
         };
         let options = self.options.get(function, literal, F::read_options)?;
         F::check_call(&options, &positions)?;
+        let mut constants = vec![];
+        for &position in F::CONSTANTS {
+            match args.exprs[position].downcast_ref::<Literal>() {
+                Some(literal) => constants.push(literal.value()),
+                None => {
+                    let (name, _) = F::PARAMETERS.required[position];
+                    return plan_err!("{function}: {name} must be a constant, not a column");
+                }
+            }
+        }
+        let options = F::with_constants(&options, &constants)?;
         Ok(Box::new(FoldAccumulator {
             function,
             fold: F::fold(&options, &types, &positions)?,
@@ -176,6 +204,14 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
             };
             let options = prepared.get(F::PARAMETERS.function, literal, F::read_options)?;
             F::check_call(&options, &positions)?;
+            let constants = F::CONSTANTS.iter().map(|&position| {
+                let argument = &call.params.args[position];
+                argument.as_literal()
+            });
+            // What is no literal yet can become one: it is checked when the accumulator is made.
+            if let Some(constants) = constants.collect::<Option<Vec<_>>>() {
+                F::with_constants(&options, &constants)?;
+            }
             Ok(Expr::AggregateFunction(call))
         }))
     }

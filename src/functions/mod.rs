@@ -9,6 +9,7 @@ mod options;
 mod parameters;
 mod scalar;
 mod texts;
+mod ts;
 mod vectors;
 mod words;
 
@@ -29,6 +30,13 @@ use crate::functions::log::template_hash::TemplateHash;
 use crate::functions::log::template_match::TemplateMatch;
 use crate::functions::log::template_regex::TemplateRegex;
 use crate::functions::scalar::ScalarFunction;
+use crate::functions::ts::anomaly_over::AnomalyOver;
+use crate::functions::ts::over_routing::OverRouting;
+use crate::functions::ts::ts_anomaly::TsAnomaly;
+use crate::functions::ts::ts_changepoints::TsChangepoints;
+use crate::functions::ts::ts_decompose::TsDecompose;
+use crate::functions::ts::ts_fill::TsFill;
+use crate::functions::ts::ts_periods::TsPeriods;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -36,7 +44,8 @@ use std::sync::Arc;
 
 /// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or your own.
 ///
-/// Window functions, table formats and the shell need more than a registry; [`crate::install`] adds those too.
+/// Table formats need more than a registry; [`crate::install`] adds those too. `ts_anomaly(...) OVER (...)` in SQL needs
+/// a registry that takes planners of expressions, as sessions do.
 ///
 /// # Errors
 /// What the registry returns when it refuses a function.
@@ -55,7 +64,13 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in aggregate_functions() {
         registry.register_udaf(Arc::new(function))?;
     }
-    Ok(())
+    let anomaly = Arc::new(AnomalyOver::udwf());
+    registry.register_udwf(Arc::clone(&anomaly))?;
+    match registry.register_expr_planner(Arc::new(OverRouting::new(&anomaly))) {
+        // A registry that takes functions alone plans no SQL.
+        Ok(()) | Err(DataFusionError::NotImplemented(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn scalar_functions() -> Vec<ScalarUDF> {
@@ -80,6 +95,11 @@ fn aggregate_functions() -> Vec<AggregateUDF> {
         AggregateFunction::<ClusterKeywords>::udf(),
         AggregateFunction::<LogMine>::udf(),
         AggregateFunction::<TfidfFit>::udf(),
+        AggregateFunction::<TsAnomaly>::udf(),
+        AggregateFunction::<TsChangepoints>::udf(),
+        AggregateFunction::<TsDecompose>::udf(),
+        AggregateFunction::<TsFill>::udf(),
+        AggregateFunction::<TsPeriods>::udf(),
     ]
 }
 

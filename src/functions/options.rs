@@ -151,6 +151,33 @@ impl Options {
         }
     }
 
+    /// Some of some words, each at most once.
+    pub(crate) fn take_choices<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<Vec<T>>> {
+        let Some(texts) = self.take_list(key) else {
+            return Ok(None);
+        };
+        let chosen = |text: &String| choices.iter().position(|(word, _)| word == text);
+        let unknown = texts.iter().find(|text| chosen(text).is_none());
+        if texts.is_empty() || unknown.is_some() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            return plan_err!(
+                "{}: option {key} must be some of {}, separated by |, got '{}'",
+                self.function,
+                words.join(", "),
+                unknown.map_or("", String::as_str)
+            );
+        }
+        let mut positions: Vec<_> = texts.iter().filter_map(chosen).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        let choice = |position: usize| choices[position].1;
+        Ok(Some(positions.into_iter().map(choice).collect()))
+    }
+
     /// `on` or `off`; also `true` and `false`, as a struct has them.
     pub(crate) fn take_switch(&mut self, key: &'static str) -> Result<Option<bool>> {
         self.take_choice(

@@ -1,6 +1,6 @@
 //! The parameters of a function: their names, what types they take, and what a wrong call is told.
 
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Signature, TypeSignature, Volatility};
 use std::sync::Arc;
@@ -20,10 +20,16 @@ pub(crate) enum Takes {
     Id,
     /// A list of structs with `cluster_id` and `vec`.
     Representatives,
+    /// A timestamp of any unit and time zone, or a date.
+    Time,
+    /// A number of any type, and dictionaries of them; read as a double.
+    Number,
+    /// A length of time: an interval, a duration, or a text such as '5 minutes'.
+    Duration,
 }
 
 impl Takes {
-    fn accepts(self, data_type: &DataType) -> bool {
+    pub(crate) fn accepts(self, data_type: &DataType) -> bool {
         match self {
             Self::Text => is_text(data_type),
             Self::Model(_) => matches!(
@@ -44,6 +50,18 @@ impl Takes {
                 item(data_type).is_some_and(DataType::is_null)
                     || takes("cluster_id", Self::Id) && takes("vec", Self::Vector)
             }
+            Self::Time => matches!(
+                data_type,
+                DataType::Timestamp(..) | DataType::Date32 | DataType::Date64
+            ),
+            Self::Number => match data_type {
+                DataType::Dictionary(_, value) => value.is_numeric(),
+                other => other.is_numeric(),
+            },
+            Self::Duration => {
+                matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
+                    || data_type.is_string()
+            }
         }
     }
 
@@ -60,6 +78,18 @@ impl Takes {
                 let vec = Field::new("vec", list(DataType::Float32), true);
                 list(DataType::Struct(vec![id, vec].into()))
             }
+            Self::Time => DataType::Timestamp(TimeUnit::Nanosecond, None),
+            Self::Number => DataType::Float64,
+            Self::Duration => DataType::Interval(IntervalUnit::MonthDayNano),
+        }
+    }
+
+    /// The type in which an argument of this type arrives.
+    fn coerced(self, data_type: &DataType) -> DataType {
+        match (self, data_type) {
+            (_, DataType::Null) => self.example(),
+            (Self::Number, number) if self.accepts(number) => DataType::Float64,
+            (_, other) => other.clone(),
         }
     }
 
@@ -86,6 +116,21 @@ impl Takes {
                 "{name} must be a list of structs with cluster_id and vec, such as \
                  array_agg(named_struct('cluster_id', cluster_id, 'vec', vec)), got {got}"
             ),
+            Self::Time if got.is_integer() => format!(
+                "{name} must be a timestamp or a date, got {got}; write to_timestamp_seconds({name}) \
+                 or to_timestamp_millis({name}), whichever it counts"
+            ),
+            Self::Time => {
+                format!(
+                    "{name} must be a timestamp or a date, got {got}; write to_timestamp({name})"
+                )
+            }
+            Self::Number => {
+                format!("{name} must be a number, got {got}; write CAST({name} AS DOUBLE)")
+            }
+            Self::Duration => {
+                format!("{name} must be an interval, got {got}; write INTERVAL '5 minutes'")
+            }
         }
     }
 }
@@ -141,15 +186,17 @@ impl Parameters {
         }
     }
 
-    /// The types that a call gets: its own, and the type of the parameter for an untyped NULL.
+    /// The types that a call gets: its own but for numbers, which arrive as doubles, and the type of the parameter for
+    /// an untyped NULL.
     pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
-        let parameters = self.given().map(|parameter| parameter.1.example());
-        let examples = parameters.chain(std::iter::repeat(DataType::Utf8View));
-        let coerced = |(data_type, example): (&DataType, DataType)| match data_type {
-            DataType::Null => example,
-            other => other.clone(),
-        };
-        types.iter().zip(examples).map(coerced).collect()
+        let parameters = self.given().map(|parameter| parameter.1);
+        // Behind the parameters stand options, which are text.
+        let parameters = parameters.chain(std::iter::repeat(Takes::Text));
+        types
+            .iter()
+            .zip(parameters)
+            .map(|(data_type, takes)| takes.coerced(data_type))
+            .collect()
     }
 
     /// Refuses a wrong number or type of arguments, with what to write instead; tells where they stand.

@@ -6,16 +6,17 @@ use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeMap;
 
-/// The functions that [`datafusion_aiops::register_all`] adds.
+/// The functions that [`datafusion_aiops::register_all`] adds. A name can be there twice: as an aggregate and as a window
+/// function.
 pub(crate) fn our_functions() -> Vec<(String, Documentation)> {
     let mut context = SessionContext::new();
     let before = documented(&context);
     datafusion_aiops::register_all(&mut context).unwrap();
     let added = documented(&context)
         .into_iter()
-        .filter(|(name, _)| !before.contains_key(name));
+        .filter(|(key, _)| !before.contains_key(key));
     added
-        .map(|(name, documentation)| {
+        .map(|((name, _), documentation)| {
             let documentation =
                 documentation.unwrap_or_else(|| panic!("{name} has no documentation"));
             (name, documentation)
@@ -23,17 +24,21 @@ pub(crate) fn our_functions() -> Vec<(String, Documentation)> {
         .collect()
 }
 
-/// All scalar and aggregate functions of a context.
-fn documented(context: &SessionContext) -> BTreeMap<String, Option<Documentation>> {
+/// All scalar, aggregate and window functions of a context: name and kind.
+fn documented(context: &SessionContext) -> BTreeMap<(String, &'static str), Option<Documentation>> {
     let scalar = context.udfs().into_iter().map(|name| {
         let documentation = context.udf(&name).unwrap().documentation().cloned();
-        (name, documentation)
+        ((name, "SCALAR"), documentation)
     });
     let aggregate = context.udafs().into_iter().map(|name| {
         let documentation = context.udaf(&name).unwrap().documentation().cloned();
-        (name, documentation)
+        ((name, "AGGREGATE"), documentation)
     });
-    scalar.chain(aggregate).collect()
+    let window = context.udwfs().into_iter().map(|name| {
+        let documentation = context.udwf(&name).unwrap().documentation().cloned();
+        ((name, "WINDOW"), documentation)
+    });
+    scalar.chain(aggregate).chain(window).collect()
 }
 
 /// The statements of an example, each behind `> `, with what they print.
@@ -92,10 +97,12 @@ async fn examples_print_what_they_say() {
 #[tokio::test]
 async fn functions_are_listed() {
     let context = datafusion_aiops::session().unwrap();
-    for (name, _) in our_functions() {
+    let functions = our_functions();
+    for (name, _) in &functions {
+        let n_forms = functions.iter().filter(|(other, _)| other == name).count();
         let query = format!("SHOW FUNCTIONS LIKE '{name}'");
         let batches = context.sql(&query).await.unwrap().collect().await.unwrap();
         let n_rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-        assert_eq!(n_rows, 1, "SHOW FUNCTIONS LIKE '{name}'");
+        assert_eq!(n_rows, n_forms, "SHOW FUNCTIONS LIKE '{name}'");
     }
 }

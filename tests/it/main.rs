@@ -11,6 +11,7 @@ mod golden;
 mod invariance;
 mod log_table;
 mod masking;
+mod over;
 mod readme;
 mod shell;
 mod slt;

@@ -1,4 +1,5 @@
-//! Runs every file of `tests/slt` in sessions of its own.
+//! Runs every file of `tests/slt` in sessions of its own. With `UPDATE_SLT=log_mine` in the environment it writes what the
+//! queries of `log_mine.slt` return into the file instead: read the difference before you commit it.
 
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
@@ -6,7 +7,11 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
-use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use sqllogictest::{
+    AsyncDB, DBOutput, DefaultColumnType, Runner, default_column_validator, default_normalizer,
+    default_validator,
+};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// One session.
@@ -86,10 +91,29 @@ async fn files() {
         .collect();
     files.sort();
     assert!(!files.is_empty());
+    if let Some(name) = std::env::var_os("UPDATE_SLT") {
+        return update(&files, &name).await;
+    }
     for file in files {
         let mut runner = Runner::new(async || Ok(Database(datafusion_aiops::session()?)));
         if let Err(error) = runner.run_file_async(&file).await {
             panic!("{}", error.display(false));
         }
+    }
+}
+
+async fn update(files: &[PathBuf], name: &OsStr) {
+    for file in files.iter().filter(|file| file.file_stem() == Some(name)) {
+        let mut runner = Runner::new(async || Ok(Database(datafusion_aiops::session()?)));
+        runner
+            .update_test_file(
+                file,
+                " ",
+                default_validator,
+                default_normalizer,
+                default_column_validator,
+            )
+            .await
+            .unwrap();
     }
 }

@@ -1,0 +1,172 @@
+//! Functions on series on one core: the detector of anomalies beside a plain rolling z-score, and both through SQL.
+//!
+//! Results with their date and machine are in `benches/record`.
+
+#![allow(clippy::expect_used)]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Method, detect};
+use datafusion_aiops::algorithms::series::{
+    ChangePointOptions, DecomposeOptions, PeriodOptions, decompose, find_changepoints, find_periods,
+};
+use rand_xoshiro::Xoshiro256Plus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use std::f64::consts::TAU;
+use std::hint::black_box;
+use tokio::runtime::Runtime;
+
+const STEP_NS: i64 = 300_000_000_000;
+
+/// Points of a day.
+const DAY: usize = 288;
+
+/// A service with a day, noise and a spike now and then, the same in every run.
+fn service(n_points: usize) -> Vec<f64> {
+    let mut random = Xoshiro256Plus::seed_from_u64(7);
+    let mut noise = || {
+        (0..4)
+            .map(|_| f64::from(random.next_u32()) / 4e9)
+            .sum::<f64>()
+            - 2.0
+    };
+    let daily = |at: usize| 100.0 + 20.0 * (at as f64 / DAY as f64 * TAU).sin();
+    let spike = |at: usize| if at % 1_234 == 1_200 { 40.0 } else { 0.0 };
+    (0..n_points)
+        .map(|at| daily(at) + spike(at) + 4.0 * noise())
+        .collect()
+}
+
+fn times(n_points: usize) -> Vec<i64> {
+    (0..).map(|at| at * STEP_NS).take(n_points).collect()
+}
+
+fn anomalies(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("anomalies");
+    for n_points in [288, 1_000, 10_000, 100_000] {
+        let (times, values) = (times(n_points), service(n_points));
+        group.throughput(Throughput::Elements(n_points as u64));
+        for (name, method) in [
+            ("causal", Method::Adaptive),
+            ("rolling_zscore", Method::ZScore),
+        ] {
+            let options = AnomalyOptions {
+                method,
+                ..AnomalyOptions::default()
+            };
+            let params = options.check().expect("checked");
+            group.bench_function(format!("{name}_{n_points}"), |bencher| {
+                bencher.iter(|| {
+                    let mut detector = Detector::new(&params);
+                    let verdicts = times
+                        .iter()
+                        .zip(&values)
+                        .map(|(time_ns, value)| detector.push(Some(*time_ns), *value));
+                    verdicts
+                        .filter(|verdict| verdict.is_anomaly == Some(true))
+                        .count()
+                });
+            });
+        }
+        let params = AnomalyOptions::default().check().expect("checked");
+        group.bench_function(format!("hindsight_{n_points}"), |bencher| {
+            bencher.iter(|| black_box(detect(Some(&times), &values, &params)));
+        });
+    }
+    group.finish();
+}
+
+fn whole_series(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("whole_series");
+    group.sample_size(10);
+    for n_points in [4_000, 100_000] {
+        let values = service(n_points);
+        let daily = DecomposeOptions {
+            periods: vec![DAY],
+            ..DecomposeOptions::default()
+        };
+        group.throughput(Throughput::Elements(n_points as u64));
+        group.bench_function(format!("periods_{n_points}"), |bencher| {
+            bencher.iter(|| black_box(find_periods(&values, PeriodOptions::default())));
+        });
+        group.bench_function(format!("decompose_{n_points}"), |bencher| {
+            bencher.iter(|| black_box(decompose(&values, &daily)));
+        });
+        group.bench_function(format!("changepoints_{n_points}"), |bencher| {
+            bencher.iter(|| black_box(find_changepoints(&values, &ChangePointOptions::default())));
+        });
+    }
+    group.finish();
+}
+
+/// Series of one day each.
+const N_SERIES: usize = 2_000;
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().expect("a runtime")
+}
+
+/// A session on one partition with a table `metrics` of [`N_SERIES`], by series and time.
+async fn metrics(folder: &tempfile::TempDir) -> SessionContext {
+    let config = SessionConfig::new().with_target_partitions(1);
+    let builder = datafusion_aiops::session_state_builder().with_config(config);
+    let context = SessionContext::new_with_state(builder.build());
+    datafusion_aiops::install(&context).expect("installed");
+    let path = folder.path().join("metrics.parquet");
+    let path = path.to_str().expect("a path of text");
+    let n_points = N_SERIES * DAY;
+    for statement in [
+        format!(
+            "COPY (SELECT i / {DAY} AS host, to_timestamp_seconds(i % {DAY} * 300) AS ts,
+                100 + template_hash(CAST(i AS TEXT)) % 1000 / 100.0 AS qps
+             FROM generate_series(0, {n_points} - 1) AS t(i) ORDER BY host, ts) TO '{path}'"
+        ),
+        format!(
+            "CREATE EXTERNAL TABLE metrics STORED AS PARQUET LOCATION '{path}' WITH ORDER (host, ts)"
+        ),
+    ] {
+        let frame = context.sql(&statement).await.expect("planned");
+        frame.collect().await.expect("run");
+    }
+    context
+}
+
+fn through_sql(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let folder = tempfile::tempdir().expect("a folder");
+    let context = runtime.block_on(metrics(&folder));
+    let mut group = criterion.benchmark_group("sql_2000_series_of_288");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements((N_SERIES * DAY) as u64));
+    for (name, query) in [
+        (
+            "over",
+            "SELECT count(a['is_anomaly']) FROM (SELECT ts_anomaly(qps) OVER (PARTITION BY host ORDER BY ts) AS a FROM metrics)",
+        ),
+        (
+            "group_by",
+            "SELECT sum(array_length(a)) FROM (SELECT ts_anomaly(ts, qps) AS a FROM metrics GROUP BY host)",
+        ),
+        (
+            "rolling_zscore_in_sql",
+            "SELECT count(abs(qps - m) > 3 * s) FROM (
+                SELECT qps, avg(qps) OVER w AS m, stddev(qps) OVER w AS s FROM metrics
+                WINDOW w AS (PARTITION BY host ORDER BY ts ROWS BETWEEN 60 PRECEDING AND 1 PRECEDING))",
+        ),
+        ("read_alone", "SELECT count(qps), max(host), max(ts) FROM metrics"),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                runtime.block_on(async {
+                    let frame = context.sql(query).await.expect("planned");
+                    black_box(frame.collect().await.expect("run"))
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, anomalies, whole_series, through_sql);
+criterion_main!(benches);

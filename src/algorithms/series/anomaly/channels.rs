@@ -1,0 +1,231 @@
+//! Three views of how unusual a point is: the point itself, a shift of the last points, and their scatter.
+//!
+//! * The point: the harmonic mean of its distances from the fast and from the slow expectation, each in its own robust
+//!   scales. A value must surprise both: what the last points announced is no surprise, nor is what the season knows.
+//! * The shift: a moving average of the slow residuals (an EWMA chart, Roberts, "Control chart tests based on geometric
+//!   moving averages", 1959), in units of what that average usually is. So measured it is safe on autocorrelated series,
+//!   where charts with a theoretical limit cry all the time. It counts only while the newest points are still shifted.
+//! * The scatter: a moving average of the sizes of the fast residuals, against its own long-run average and scatter
+//!   (MacGregor and Harris, "The exponentially weighted moving variance", 1993). It counts only when large residuals of
+//!   both signs are among the last points.
+//!
+//! The constants were chosen on service metrics with labelled incidents, as round numbers in the middle of the region
+//! where results hardly change.
+
+use crate::algorithms::series::anomaly::model::Expectation;
+
+/// The number of views.
+pub(super) const N_CHANNELS: usize = 3;
+
+/// Positions of the views.
+pub(super) const POINT: usize = 0;
+pub(super) const SHIFT: usize = 1;
+pub(super) const SCATTER: usize = 2;
+
+/// From where on each is an event, in its own scales.
+pub(super) const THRESHOLDS: [f64; N_CHANNELS] = [5.0, 4.0, 6.0];
+
+/// Scales are at least this share of the mean absolute deviation from the level: in a series of high peaks a quiet
+/// stretch does not make every ripple an event.
+pub(super) const FLOOR: f64 = 0.05;
+
+/// The standard deviation of rounding to steps of 1: one over the square root of twelve. Scales are at least that of
+/// rounding to the smallest step of the series, so that a counter that goes from 0 to 1 is no event.
+const ROUNDED: f64 = 0.288_675_134_594_812_9;
+
+/// The floor where residuals are averaged, which may be small.
+const THIN_FLOOR: f64 = 1e-3;
+
+/// Points without which nothing is judged.
+const N_SILENT: usize = 20;
+
+/// A single point is trusted in part before so many points have been seen, and averages before so many.
+const POINT_TRUST: f64 = 24.0;
+const AVERAGE_TRUST: f64 = 500.0;
+
+/// The largest distance, so that a jump after equal values is finite.
+const FARTHEST: f64 = 1e6;
+
+/// Slow residuals are clipped at so many scales before they are averaged: one outlier is no shift.
+const SHIFT_CLIP: f64 = 4.0;
+
+/// The averages of shift and scatter are over about so many points, and the short one over this part of the newest.
+const SHIFT_POINTS: f64 = 32.0;
+const SCATTER_POINTS: f64 = 24.0;
+const SHORT_RATE: f64 = 0.4;
+
+/// A shift counts while the short average is at least this part of the long one.
+const STILL: f64 = 0.5;
+
+/// The standard deviation of the average of independent residuals: the square root of (1/32) / (2 - 1/32).
+const AVERAGE_OF_NOISE: f64 = 0.126;
+
+/// No series is so steady that its averages need less.
+const LEAST_AVERAGE_SCALE: f64 = 0.05;
+
+/// The mean size of a normal residual, in scales, and the scatter of its average.
+const NORMAL_SIZE: f64 = 0.8;
+const FIRST_SIZE_SCALE: f64 = 0.3;
+const LEAST_SIZE_SCALE: f64 = 0.12;
+
+/// Sizes are clipped here before they are averaged.
+const SIZE_CLIP: f64 = 3.0;
+
+/// The average size that is an event at least, whatever the series showed before: more than twice the normal one.
+const LEAST_SIZE: f64 = 1.9;
+
+/// How fast the long-run averages follow at least.
+const LONG_RATE: f64 = 0.001;
+
+/// The mean absolute deviation of a normal distribution times this is its standard deviation.
+const FROM_MEAN_ABSOLUTE: f64 = 1.25;
+
+/// A residual of so many scales counts as large, and so many of each sign must be among the last 32 points.
+const LARGE: f64 = 2.0;
+const N_LARGE: u32 = 5;
+
+/// Signs of the large residuals among the last 32 points, one bit each.
+#[derive(Debug, Clone, Copy, Default)]
+struct LargeSigns {
+    up: u32,
+    down: u32,
+}
+
+impl LargeSigns {
+    fn push(&mut self, residual: f64) {
+        self.up = self.up << 1 | u32::from(residual > LARGE);
+        self.down = self.down << 1 | u32::from(residual < -LARGE);
+    }
+
+    /// The number of the rarer sign.
+    fn n_both(self) -> u32 {
+        self.up.count_ones().min(self.down.count_ones())
+    }
+}
+
+/// What the three views remember.
+#[derive(Debug)]
+pub(super) struct Channels {
+    n_points: usize,
+    shift: f64,
+    shift_scale: f64,
+    short: f64,
+    size: f64,
+    size_mean: f64,
+    size_scale: f64,
+    signs: LargeSigns,
+}
+
+/// What they say of a point.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Views {
+    /// How far it is from normal, in the scales of each view.
+    pub(super) distances: [f64; N_CHANNELS],
+    /// The average slow residual of the last points, in scales, with its sign.
+    pub(super) shift: f64,
+    /// How many large residuals of the rarer sign are among the last points.
+    pub(super) n_both_signs: u32,
+}
+
+impl Channels {
+    pub(super) fn new() -> Self {
+        Self {
+            n_points: 0,
+            shift: 0.0,
+            shift_scale: 0.5,
+            short: 0.0,
+            size: NORMAL_SIZE,
+            size_mean: NORMAL_SIZE,
+            size_scale: FIRST_SIZE_SCALE,
+            signs: LargeSigns::default(),
+        }
+    }
+
+    /// Takes the next point.
+    pub(super) fn view(&mut self, value: f64, expected: &Expectation) -> Views {
+        let (fast, slow) = (value - expected.fast, value - expected.slow);
+        let is_judged = self.n_points >= N_SILENT;
+        let rounded = ROUNDED * expected.resolution + expected.rounding;
+        let floor = FLOOR * expected.spread + rounded;
+        let thin = THIN_FLOOR * expected.spread + rounded;
+        let (point, fast_size, slow_size) = if is_judged {
+            let point = harmonic_mean(
+                (fast.abs() / (expected.fast_scale + floor)).min(FARTHEST),
+                (slow.abs() / (expected.slow_scale + floor)).min(FARTHEST),
+            );
+            (
+                point,
+                fast / (expected.fast_scale + thin),
+                slow / (expected.slow_scale + thin),
+            )
+        } else {
+            (0.0, 0.0, 0.0)
+        };
+        self.signs.push(fast_size);
+        let trust = |n_needed: f64| self.n_points as f64 / (self.n_points as f64 + n_needed);
+        let (point_trust, average_trust) = (trust(POINT_TRUST), trust(AVERAGE_TRUST));
+        let size = if is_judged {
+            fast_size.abs()
+        } else {
+            NORMAL_SIZE
+        };
+        let distances = [
+            point * point_trust,
+            self.view_shift(slow_size.clamp(-SHIFT_CLIP, SHIFT_CLIP), average_trust),
+            self.view_scatter(size, average_trust),
+        ];
+        if is_judged {
+            self.learn();
+        }
+        self.n_points += 1;
+        Views {
+            distances,
+            shift: self.shift,
+            n_both_signs: self.signs.n_both(),
+        }
+    }
+
+    fn view_shift(&mut self, residual: f64, trust: f64) -> f64 {
+        self.shift += (residual - self.shift) / SHIFT_POINTS;
+        self.short += (residual - self.short) * SHORT_RATE;
+        let distance = self.shift.abs() / self.shift_scale.max(AVERAGE_OF_NOISE) * trust;
+        let is_still = self.short * self.shift.signum() >= STILL * self.shift.abs();
+        if is_still {
+            distance
+        } else {
+            distance.min(below(SHIFT))
+        }
+    }
+
+    fn view_scatter(&mut self, size: f64, trust: f64) -> f64 {
+        self.size += (size.min(SIZE_CLIP) - self.size) / SCATTER_POINTS;
+        let distance = (self.size - self.size_mean) / self.size_scale.max(LEAST_SIZE_SCALE) * trust;
+        let is_scatter = self.signs.n_both() >= N_LARGE && self.size >= LEAST_SIZE;
+        if is_scatter {
+            distance
+        } else {
+            distance.min(below(SCATTER))
+        }
+    }
+
+    /// Follows what the averages usually are.
+    fn learn(&mut self) {
+        let rate = LONG_RATE.max(1.0 / (self.n_points - N_SILENT + 1) as f64);
+        let size = self.shift.abs().min(3.0 * self.shift_scale) * FROM_MEAN_ABSOLUTE;
+        self.shift_scale += rate * (size - self.shift_scale);
+        self.shift_scale = self.shift_scale.max(LEAST_AVERAGE_SCALE);
+        self.size_mean += rate * (self.size - self.size_mean).clamp(-0.5, 0.5);
+        let off = (self.size - self.size_mean).abs();
+        let size = off.min(3.0 * self.size_scale) * FROM_MEAN_ABSOLUTE;
+        self.size_scale += rate * (size - self.size_scale);
+    }
+}
+
+/// Just no event.
+pub(super) fn below(channel: usize) -> f64 {
+    0.99 * THRESHOLDS[channel]
+}
+
+fn harmonic_mean(first: f64, second: f64) -> f64 {
+    2.0 * first * second / (first + second + f64::MIN_POSITIVE)
+}

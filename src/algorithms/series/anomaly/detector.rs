@@ -1,0 +1,361 @@
+//! The detector: judges a series point by point, by what came before.
+
+use crate::algorithms::series::anomaly::cadence::Cadence;
+use crate::algorithms::series::anomaly::channels::{
+    Channels, FLOOR, POINT, SCATTER, SHIFT, THRESHOLDS, Views, below,
+};
+use crate::algorithms::series::anomaly::cliff::{self, LowestSeen};
+use crate::algorithms::series::anomaly::model::{Expectation, Model};
+use crate::algorithms::series::anomaly::rule::{AlertRule, Strength, held_back};
+use crate::algorithms::series::anomaly::season::{History, SeasonWatch};
+use crate::algorithms::series::anomaly::shape::Shape;
+use crate::algorithms::series::anomaly::zscore::ZScore;
+use crate::algorithms::series::anomaly::{AnomalyParams, Kind, Method, Status, Verdict};
+
+/// Values beyond this count as this, so that their squares are finite.
+const LARGEST_VALUE: f64 = 1e120;
+
+/// For so many points after a fall or a shift the fast expectation settles; its residuals are no change of variance.
+const SETTLING_POINTS: usize = 64;
+
+/// For this part of a new season nothing is reported.
+const SEASON_SETTLING: f64 = 0.1;
+
+/// So many large residuals of both signs make an alert a change of variance,
+const N_BOTH_SIGNS: u32 = 4;
+
+/// unless the average of the last points is so many scales off, as it is for shifts.
+const SHIFTED: f64 = 1.5;
+
+/// An alert that goes on for so many points, and is shifted, is a shift.
+const N_LASTING: usize = 4;
+
+/// Scales below the expectation that a fall to almost nothing of it has at least.
+const FALL_SCALES: f64 = 3.0;
+
+/// Judges the points of one series in the order of time, each by those before it.
+///
+/// Costs a constant time a point, apart from searches for seasons that get farther apart, and at most 1 MB: the newest
+/// points for the search, and three numbers for each phase of the season.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Kind};
+/// let mut detector = Detector::new(&AnomalyOptions::default().check()?);
+/// let minute = 60_000_000_000;
+/// let verdicts: Vec<_> = (0..2_000)
+///     .map(|at| {
+///         let load = if at == 1_900 { 500.0 } else { f64::from(100 + at * 7 % 13) };
+///         detector.push(Some(i64::from(at) * minute), load)
+///     })
+///     .collect();
+/// assert_eq!(verdicts[1_900].kind, Some(Kind::Spike));
+/// assert!(verdicts[1_900].expected < 120.0);
+/// assert_eq!(verdicts.iter().filter(|verdict| verdict.kind.is_some()).count(), 1);
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Detector {
+    params: AnomalyParams,
+    judge: Judge,
+}
+
+#[derive(Debug)]
+enum Judge {
+    Adaptive(Box<Adaptive>),
+    ZScore(Box<ZScore>),
+}
+
+/// What is found out about a point, before anyone asks for kinds and sides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finding {
+    /// An alert from 1 on; it may be held back all the same.
+    pub(super) strength: f64,
+    /// The kind and the direction of an alert.
+    pub(super) alert: Option<(Kind, i8)>,
+    pub(super) expected: f64,
+    /// Half the width of the bounds.
+    pub(super) margin: f64,
+    pub(super) status: Status,
+}
+
+impl Detector {
+    /// A detector that has seen nothing yet.
+    pub fn new(params: &AnomalyParams) -> Self {
+        let judge = match params.method {
+            Method::Adaptive => Judge::Adaptive(Box::new(Adaptive::new(params))),
+            Method::ZScore => Judge::ZScore(Box::new(ZScore::new(params))),
+        };
+        Self {
+            params: params.clone(),
+            judge,
+        }
+    }
+
+    /// Judges the next point. Its time, in nanoseconds since the Unix epoch, tells how long a day is and how old the series
+    /// is; without times a point counts for five minutes and no day or week is assumed. Times must ascend; one that does
+    /// not counts as the one before. A value that is not finite is missing.
+    pub fn push(&mut self, time_ns: Option<i64>, value: f64) -> Verdict {
+        let finding = self.find(time_ns, value);
+        self.verdict(&finding)
+    }
+
+    pub(super) fn find(&mut self, time_ns: Option<i64>, value: f64) -> Finding {
+        let value = value
+            .is_finite()
+            .then(|| value.clamp(-LARGEST_VALUE, LARGEST_VALUE));
+        match &mut self.judge {
+            Judge::Adaptive(judge) => judge.find(time_ns, value, &self.params),
+            Judge::ZScore(judge) => judge.find(value),
+        }
+    }
+
+    /// What is said of a finding to whom asked for kinds and sides.
+    pub(super) fn verdict(&self, finding: &Finding) -> Verdict {
+        let expectation = Verdict {
+            expected: finding.expected,
+            lower: finding.expected - finding.margin,
+            upper: finding.expected + finding.margin,
+            ..Verdict::unjudged(finding.status)
+        };
+        if matches!(finding.status, Status::Warmup | Status::Missing) {
+            return expectation;
+        }
+        let reported = finding
+            .alert
+            .filter(|(kind, direction)| self.params.reports(*kind, *direction));
+        let strength = match reported {
+            Some(_) => finding.strength,
+            None => held_back(finding.strength),
+        };
+        Verdict {
+            is_anomaly: Some(reported.is_some()),
+            kind: reported.map(|(kind, _)| kind),
+            direction: Some(reported.map_or(0, |(_, direction)| direction)),
+            score: strength / (1.0 + strength),
+            ..expectation
+        }
+    }
+
+    /// What it keeps in memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(self)
+            + match &self.judge {
+                Judge::Adaptive(judge) => judge.memory_bytes(),
+                Judge::ZScore(judge) => judge.memory_bytes(),
+            }
+    }
+}
+
+/// The adaptive method.
+#[derive(Debug)]
+struct Adaptive {
+    n_points: usize,
+    cadence: Cadence,
+    season: SeasonWatch,
+    history: History,
+    model: Model,
+    channels: Channels,
+    lowest: LowestSeen,
+    shape: Shape,
+    rule: AlertRule,
+    /// Before this point large residuals are no change of variance.
+    settled_at: usize,
+    /// Whether the alert that goes on is one after which that holds.
+    is_settling: bool,
+}
+
+impl Adaptive {
+    fn new(params: &AnomalyParams) -> Self {
+        Self {
+            n_points: 0,
+            cadence: Cadence::new(),
+            season: SeasonWatch::new(&params.season),
+            history: History::default(),
+            model: Model::new(),
+            channels: Channels::new(),
+            lowest: LowestSeen::new(),
+            shape: Shape::new(),
+            rule: AlertRule::new(params.strictness, params.min_points),
+            settled_at: 0,
+            is_settling: false,
+        }
+    }
+
+    fn find(
+        &mut self,
+        time_ns: Option<i64>,
+        value: Option<f64>,
+        params: &AnomalyParams,
+    ) -> Finding {
+        let time_ns = self.cadence.next(time_ns);
+        let Some(value) = value else {
+            return self.missing(time_ns, params);
+        };
+        self.take_season(params);
+        let at = self.n_points;
+        let expected = self.model.expect(self.cadence.slot(time_ns), value);
+        let was_constant = self.model.is_constant();
+        let views = self.view(at, value, &expected);
+        let age_days = self.cadence.age_days(time_ns);
+        let falls = self.lowest.is_fall(at, value, &expected);
+        let mut best = self
+            .rule
+            .strongest(at, age_days, &views.distances, &self.cadence);
+        if falls && self.lowest.is_news() && at >= params.min_points && best.strength < 1.0 {
+            best = Strength {
+                strength: cliff::STRENGTH,
+                channel: POINT,
+            };
+        }
+        if !falls && best.strength < 1.0 {
+            self.lowest.note(value);
+        }
+        let is_alert = self.rule.decide(at, age_days, best.strength, &self.cadence);
+        let alert = is_alert.then(|| self.classify(at, value, &expected, &views, best, falls));
+        self.model.learn(value, &expected);
+        self.history.push(time_ns, value);
+        self.n_points += 1;
+        let is_constant = was_constant && self.model.is_constant();
+        Finding {
+            strength: best.strength,
+            alert,
+            status: status(at, is_constant, params),
+            ..bounds(&expected, alert, params)
+        }
+    }
+
+    /// Nothing is known of a missing value but what was expected.
+    fn missing(&mut self, time_ns: i64, params: &AnomalyParams) -> Finding {
+        let slot = self.cadence.slot(time_ns);
+        if self.n_points == 0 {
+            return Finding {
+                expected: f64::NAN,
+                ..bounds(&self.model.expect(slot, f64::NAN), None, params)
+            };
+        }
+        bounds(&self.model.expect(slot, f64::NAN), None, params)
+    }
+
+    /// Looks for a season when it is time to.
+    fn take_season(&mut self, params: &AnomalyParams) {
+        let Self {
+            season,
+            history,
+            cadence,
+            ..
+        } = self;
+        let Some(period) = season.look(self.n_points, history, cadence, &params.searches) else {
+            return;
+        };
+        let (times_ns, values) = history.newest(Model::n_for_season(period));
+        let slots: Vec<_> = times_ns
+            .iter()
+            .map(|time_ns| cadence.slot(*time_ns))
+            .collect();
+        self.model.take_season(period, &slots, values);
+        let settling = SEASON_SETTLING * period as f64;
+        self.rule.be_quiet_until(self.n_points + floor(settling));
+    }
+
+    /// The three views of the point. While expectations settle, their residuals are no scatter.
+    fn view(&mut self, at: usize, value: f64, expected: &Expectation) -> Views {
+        let mut views = self.channels.view(value, expected);
+        self.shape.push(value - expected.slow);
+        if self.is_settling && views.distances[POINT] >= THRESHOLDS[POINT] {
+            self.settled_at = self.settled_at.max(at + SETTLING_POINTS);
+        }
+        self.is_settling &= self.rule.in_point_event(at);
+        if at < self.settled_at {
+            views.distances[SCATTER] = views.distances[SCATTER].min(below(SCATTER));
+        }
+        views
+    }
+
+    /// What an alert is, and in which direction.
+    fn classify(
+        &mut self,
+        at: usize,
+        value: f64,
+        expected: &Expectation,
+        views: &Views,
+        best: Strength,
+        falls: bool,
+    ) -> (Kind, i8) {
+        let is_shifted = views.shift.abs() > SHIFTED;
+        let scatters = views.n_both_signs >= N_BOTH_SIGNS && views.shift.abs() < SHIFTED;
+        let is_lasting = at - self.rule.onset() >= N_LASTING && is_shifted;
+        let up = if value > expected.slow { 1 } else { -1 };
+        let (kind, direction) = if best.channel == SCATTER || scatters {
+            (Kind::VarianceChange, 0)
+        } else if falls || is_almost_nothing(value, expected) {
+            (Kind::CliffDrop, -1)
+        } else if best.channel == SHIFT || is_lasting {
+            let kind = if self.shape.is_ramp() {
+                Kind::Trend
+            } else {
+                Kind::LevelShift
+            };
+            (kind, if views.shift > 0.0 { 1 } else { -1 })
+        } else if up > 0 {
+            (Kind::Spike, up)
+        } else {
+            (Kind::Dip, up)
+        };
+        if matches!(kind, Kind::CliffDrop | Kind::LevelShift) {
+            self.settled_at = at + SETTLING_POINTS;
+            self.is_settling = true;
+        }
+        (kind, direction)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of_val(self) + self.history.memory_bytes() + self.model.memory_bytes()
+    }
+}
+
+/// Whether a value is almost nothing of what was expected, and far from it.
+fn is_almost_nothing(value: f64, expected: &Expectation) -> bool {
+    let is_little = value >= 0.0 && value < cliff::OF_EXPECTED * expected.slow;
+    is_little && expected.slow - value > FALL_SCALES * expected.slow_scale
+}
+
+fn status(at: usize, is_constant: bool, params: &AnomalyParams) -> Status {
+    if at < params.min_points {
+        Status::Warmup
+    } else if is_constant {
+        Status::Constant
+    } else {
+        Status::Ok
+    }
+}
+
+/// What was expected, of a point that is not judged yet. What lasts is compared with the slow expectation, since the fast
+/// one follows it.
+fn bounds(expected: &Expectation, alert: Option<(Kind, i8)>, params: &AnomalyParams) -> Finding {
+    let lasts = matches!(
+        alert,
+        Some((Kind::LevelShift | Kind::Trend | Kind::CliffDrop, _))
+    );
+    let (center, scale) = if lasts {
+        (expected.slow, expected.slow_scale)
+    } else {
+        (expected.fast, expected.fast_scale)
+    };
+    let scale = scale + FLOOR * expected.spread;
+    Finding {
+        strength: 0.0,
+        alert,
+        expected: center,
+        margin: THRESHOLDS[POINT] * params.strictness * scale,
+        status: Status::Missing,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a part of a length"
+)]
+fn floor(points: f64) -> usize {
+    points as usize
+}

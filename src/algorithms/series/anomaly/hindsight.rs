@@ -1,0 +1,92 @@
+//! Hindsight: a whole series at once, judged as by the [`Detector`] and then read again from its end.
+//!
+//! * All points of an alert get the kind that it turned out to be: a level shift begins as a spike.
+//! * The neighbours of a strong point are suspicious too, as an incident rarely begins and ends with the point that was
+//!   noticed. Their scores rise, but not to that of an anomaly: alerts are the same as without hindsight.
+
+use crate::algorithms::series::anomaly::detector::Finding;
+use crate::algorithms::series::anomaly::rule::GAP_POINTS;
+use crate::algorithms::series::anomaly::{AnomalyParams, Detector, Kind, Verdict};
+
+/// How strong the neighbours of a point are at least, nearest first, as a part of its strength.
+const NEIGHBOURS: [f64; 2] = [0.8, 0.6];
+
+/// The strength of a point that its neighbours gain from.
+const STRONGEST: f64 = 3.0;
+
+/// The strength of a neighbour at most: no alert.
+const SUSPICIOUS: f64 = 0.99;
+
+/// Judges all points of a series, in ascending order of time.
+///
+/// Without times a point counts for five minutes. A value that is not finite is missing. Where there are fewer times than
+/// values, the rest counts as if at the last time.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Kind, detect};
+/// let mut load: Vec<f64> = (0..600).map(|at| f64::from(100 + at * 7 % 13)).collect();
+/// for value in &mut load[500..] {
+///     *value += 50.0;
+/// }
+/// let verdicts = detect(None, &load, &AnomalyOptions::default().check()?);
+/// assert_eq!(verdicts[500].kind, Some(Kind::LevelShift));
+/// assert_eq!(verdicts[599].kind, None);
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+pub fn detect(times_ns: Option<&[i64]>, values: &[f64], params: &AnomalyParams) -> Vec<Verdict> {
+    let mut detector = Detector::new(params);
+    let time =
+        |at: usize| times_ns.and_then(|times_ns| times_ns.get(at).or(times_ns.last()).copied());
+    let mut findings: Vec<_> = values
+        .iter()
+        .enumerate()
+        .map(|(at, value)| detector.find(time(at), *value))
+        .collect();
+    settle_kinds(&mut findings);
+    suspect_neighbours(&mut findings);
+    findings
+        .iter()
+        .map(|finding| detector.verdict(finding))
+        .collect()
+}
+
+/// Gives all points of an alert the commonest kind of its second half, of equally common ones the later one.
+fn settle_kinds(findings: &mut [Finding]) {
+    let alerts: Vec<_> = (0..findings.len())
+        .filter(|&at| findings[at].alert.is_some())
+        .collect();
+    for run in alerts.chunk_by(|first, second| second - first <= GAP_POINTS) {
+        let later = run[run.len() / 2..]
+            .iter()
+            .filter_map(|&at| findings[at].alert);
+        let Some(settled) = commonest(later) else {
+            continue;
+        };
+        for &at in run {
+            findings[at].alert = Some(settled);
+        }
+    }
+}
+
+fn commonest(alerts: impl Iterator<Item = (Kind, i8)> + Clone) -> Option<(Kind, i8)> {
+    let count = |kind: Kind| alerts.clone().filter(|(other, _)| *other == kind).count();
+    alerts.clone().max_by_key(|(kind, _)| count(*kind))
+}
+
+fn suspect_neighbours(findings: &mut [Finding]) {
+    let strengths: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.strength.min(STRONGEST))
+        .collect();
+    for (at, finding) in findings.iter_mut().enumerate() {
+        if finding.alert.is_some() {
+            continue;
+        }
+        for (distance, part) in (1..).zip(NEIGHBOURS) {
+            let before = at.checked_sub(distance).map_or(0.0, |at| strengths[at]);
+            let after = strengths.get(at + distance).copied().unwrap_or(0.0);
+            let lent = (part * before.max(after)).min(SUSPICIOUS);
+            finding.strength = finding.strength.max(lent);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What can be asked of the detector, and the checked form that runs.
+
+use crate::algorithms::series::Season;
+use crate::algorithms::series::anomaly::season::Searches;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// What an anomaly is.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::Kind;
+/// assert_eq!(Kind::ALL.map(Kind::as_str)[2], "level_shift");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A few points above what was expected.
+    Spike,
+    /// A few points below what was expected.
+    Dip,
+    /// The values stay higher or lower than they were.
+    LevelShift,
+    /// The values scatter more than they did.
+    VarianceChange,
+    /// The values fall to nothing, or to almost nothing of what was expected.
+    CliffDrop,
+    /// The values drift away from their level, point by point.
+    Trend,
+}
+
+impl Kind {
+    /// All kinds, in the order of the documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Spike,
+        Self::Dip,
+        Self::LevelShift,
+        Self::VarianceChange,
+        Self::CliffDrop,
+        Self::Trend,
+    ];
+
+    /// Its name in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spike => "spike",
+            Self::Dip => "dip",
+            Self::LevelShift => "level_shift",
+            Self::VarianceChange => "variance_change",
+            Self::CliffDrop => "cliff_drop",
+            Self::Trend => "trend",
+        }
+    }
+}
+
+/// On which side of the expectation an anomaly is reported. A change of variance is on both.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::Sides;
+/// assert_eq!(Sides::default(), Sides::Both);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Sides {
+    /// Above and below.
+    #[default]
+    Both,
+    /// Above alone.
+    Up,
+    /// Below alone.
+    Down,
+}
+
+/// How points are judged.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::Method;
+/// assert_eq!(Method::default(), Method::Adaptive);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Method {
+    /// Against a season and a level that are learnt, with an alert rule that remembers what the series has shown.
+    #[default]
+    Adaptive,
+    /// Against mean and standard deviation of the last 288 points, as dashboards do: spikes and dips alone.
+    ZScore,
+}
+
+/// How sure the default is: see [`AnomalyOptions::level`].
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::DEFAULT_LEVEL;
+/// assert!(DEFAULT_LEVEL < 1.0);
+/// ```
+pub const DEFAULT_LEVEL: f64 = 0.999;
+
+/// Points before the first verdict: a day of hourly values.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::DEFAULT_MIN_POINTS;
+/// assert_eq!(DEFAULT_MIN_POINTS, 24);
+/// ```
+pub const DEFAULT_MIN_POINTS: usize = 24;
+
+/// What is looked for, and how. [`AnomalyOptions::check`] makes the form that a [`Detector`] takes.
+///
+/// [`Detector`]: crate::algorithms::series::anomaly::Detector
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::AnomalyOptions;
+/// let too_sure = AnomalyOptions { level: 1.0, ..AnomalyOptions::default() };
+/// assert_eq!(too_sure.check().unwrap_err().to_string(), "level needs a number above 0.5 and below 1, got 1");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnomalyOptions {
+    /// The kinds that are reported; the others are looked for all the same, so that they do not count as another.
+    pub kinds: Vec<Kind>,
+    /// The sides that are reported.
+    pub sides: Sides,
+    /// The season: found, none, or given. Of several given ones the longest is used of which two cycles have been seen.
+    pub season: Season,
+    /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as many times as wide as at the default
+    /// as the interval that holds this part of a normal distribution. At .99 they are .78 times, at .9999 1.18 times as wide.
+    pub level: f64,
+    /// How many points must have been seen before one is judged, at least 3.
+    pub min_points: usize,
+    /// How points are judged.
+    pub method: Method,
+}
+
+impl Default for AnomalyOptions {
+    fn default() -> Self {
+        Self {
+            kinds: Kind::ALL.to_vec(),
+            sides: Sides::default(),
+            season: Season::default(),
+            level: DEFAULT_LEVEL,
+            min_points: DEFAULT_MIN_POINTS,
+            method: Method::default(),
+        }
+    }
+}
+
+impl AnomalyOptions {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// When no kind is left, when the level is not between 0.5 and 1, when fewer than 3 points are asked for, or when a
+    /// given season is shorter than 2 points or not above 0.
+    pub fn check(&self) -> Result<AnomalyParams> {
+        if self.kinds.is_empty() {
+            return Err(Error::new("kinds needs at least one kind"));
+        }
+        if !(self.level > 0.5 && self.level < 1.0) {
+            let level = self.level;
+            return Err(Error::new(format!(
+                "level needs a number above 0.5 and below 1, got {level}"
+            )));
+        }
+        if self.min_points < 3 {
+            let min_points = self.min_points;
+            return Err(Error::new(format!(
+                "min_points needs at least 3, got {min_points}"
+            )));
+        }
+        check_season(&self.season)?;
+        Ok(AnomalyParams {
+            reported: Kind::ALL.map(|kind| self.kinds.contains(&kind)),
+            sides: self.sides,
+            season: self.season.clone(),
+            strictness: half_width(self.level) / half_width(DEFAULT_LEVEL),
+            min_points: self.min_points,
+            method: self.method,
+            searches: Arc::default(),
+        })
+    }
+}
+
+fn check_season(season: &Season) -> Result<()> {
+    let is_usable = match season {
+        Season::Auto | Season::None => true,
+        Season::Points(lengths) => lengths.iter().all(|&points| points >= 2),
+        Season::Durations(lengths) => lengths.iter().all(|&nanoseconds| nanoseconds > 0),
+    };
+    if is_usable {
+        Ok(())
+    } else {
+        Err(Error::new(
+            "season needs at least 2 points, or a duration above 0",
+        ))
+    }
+}
+
+/// Checked options.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector};
+/// let params = AnomalyOptions::default().check()?;
+/// let mut detector = Detector::new(&params);
+/// # let _ = detector.push(None, 1.0);
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AnomalyParams {
+    /// In the order of [`Kind::ALL`].
+    reported: [bool; 6],
+    sides: Sides,
+    pub(super) season: Season,
+    /// What the thresholds are multiplied with.
+    pub(super) strictness: f64,
+    pub(super) min_points: usize,
+    pub(super) method: Method,
+    /// Shared by all series that are judged with these options.
+    pub(super) searches: Arc<Searches>,
+}
+
+impl AnomalyParams {
+    /// Whether an anomaly is among those that were asked for.
+    pub(super) fn reports(&self, kind: Kind, direction: i8) -> bool {
+        let on_side = match self.sides {
+            Sides::Both => true,
+            Sides::Up => direction >= 0,
+            Sides::Down => direction <= 0,
+        };
+        on_side
+            && Kind::ALL
+                .iter()
+                .zip(self.reported)
+                .any(|(known, is_reported)| *known == kind && is_reported)
+    }
+}
+
+/// How many standard deviations on each side of its mean hold this share of a normal distribution.
+///
+/// Odeh and Evans, "The percentage points of the normal distribution", 1974 (AS 70); error below 1.5e-8.
+fn half_width(share: f64) -> f64 {
+    let tail = (1.0 - share) / 2.0;
+    let t = (-2.0 * tail.ln()).sqrt();
+    let numerator = [
+        -0.322_232_431_088,
+        -1.0,
+        -0.342_242_088_547,
+        -0.020_423_121_024_5,
+        -4.536_422_101_48e-5,
+    ];
+    let denominator = [
+        0.099_348_462_606,
+        0.588_581_570_495,
+        0.531_103_462_366,
+        0.103_537_752_85,
+        0.003_856_070_063_4,
+    ];
+    let at = |coefficients: [f64; 5]| coefficients.iter().rev().fold(0.0, |sum, c| sum * t + c);
+    t + at(numerator) / at(denominator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Expected: `scipy.stats.norm.ppf((1 + share) / 2)`.
+    #[test]
+    fn widths_of_the_normal_distribution() {
+        for (share, expected) in [
+            (0.5, 0.674_489_75),
+            (0.95, 1.959_963_98),
+            (0.99, 2.575_829_30),
+            (0.999, 3.290_526_73),
+        ] {
+            assert!((half_width(share) - expected).abs() < 1e-7, "{share}");
+        }
+    }
+
+    #[test]
+    fn wrong_options_are_named() {
+        let check = |options: AnomalyOptions, expected: &str| {
+            assert_eq!(options.check().unwrap_err().to_string(), expected);
+        };
+        let default = AnomalyOptions::default();
+        check(
+            AnomalyOptions {
+                kinds: vec![],
+                ..default.clone()
+            },
+            "kinds needs at least one kind",
+        );
+        check(
+            AnomalyOptions {
+                min_points: 2,
+                ..default.clone()
+            },
+            "min_points needs at least 3, got 2",
+        );
+        check(
+            AnomalyOptions {
+                season: Season::Points(vec![1]),
+                ..default
+            },
+            "season needs at least 2 points, or a duration above 0",
+        );
+    }
+
+    #[test]
+    fn sides_and_kinds_choose() {
+        let options = AnomalyOptions {
+            kinds: vec![Kind::Spike, Kind::VarianceChange],
+            sides: Sides::Up,
+            ..AnomalyOptions::default()
+        };
+        let params = options.check().unwrap();
+        assert!(params.reports(Kind::Spike, 1) && params.reports(Kind::VarianceChange, 0));
+        assert!(!params.reports(Kind::LevelShift, 1) && !params.reports(Kind::Spike, -1));
+    }
+}

@@ -1,0 +1,27 @@
+//! Series: values over time, and what can be said of them.
+//!
+//! [`Samples`] puts rows of any order into time order and onto a regular [`Grid`]; all else works on the values of a grid
+//! (or of any evenly spaced series): [`find_periods`] says how long its seasons are, [`decompose`] splits it into trend,
+//! seasons and rest, [`find_changepoints`] says where its level, slope or spread changed, and [`fill`] closes its gaps. A
+//! NaN is a missing value everywhere, no function fails on data, and no answer depends on the order of arrival or on the
+//! unit of the values.
+
+pub mod anomaly;
+mod changepoints;
+mod decompose;
+mod fill;
+mod periods;
+mod robust;
+mod samples;
+mod spectrum;
+
+pub use changepoints::{
+    ChangeKind, ChangePoint, ChangePointOptions, DEFAULT_MIN_POINTS, DEFAULT_PENALTY,
+    find_changepoints,
+};
+pub use decompose::{DecomposeOptions, Decomposition, Seasonal, decompose};
+pub use fill::{Bucket, DEFAULT_MAX_POINTS, FillOptions, Filled, Gap, fill};
+pub use periods::{DEFAULT_MAX_PERIODS, Period, PeriodOptions, PeriodSearch, find_periods};
+pub use robust::{NORMAL_CONSISTENT, median, median_absolute_deviation, quantile};
+pub use samples::{Grid, Samples, Season};
+pub use spectrum::Autocorrelation;

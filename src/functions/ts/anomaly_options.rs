@@ -1,0 +1,50 @@
+//! The options of `ts_anomaly`, the same for its two forms.
+
+use crate::algorithms::series::Season;
+use crate::algorithms::series::anomaly::{AnomalyOptions, AnomalyParams, Kind, Method, Sides};
+use crate::functions::options::Options;
+use crate::functions::ts::season::read_season;
+use datafusion::common::{Result, plan_datafusion_err};
+
+/// What the options of a call say, checked.
+#[derive(Debug)]
+pub(crate) struct AnomalyCall {
+    pub(crate) params: AnomalyParams,
+    /// Whether a season is given as a duration, which means nothing without time stamps.
+    pub(super) needs_times: bool,
+}
+
+pub(super) fn read_anomaly_options(options: &mut Options) -> Result<AnomalyCall> {
+    let sides = [
+        ("both", Sides::Both),
+        ("up", Sides::Up),
+        ("down", Sides::Down),
+    ];
+    let methods = [("adaptive", Method::Adaptive), ("zscore", Method::ZScore)];
+    let default = AnomalyOptions::default();
+    let read = AnomalyOptions {
+        kinds: options
+            .take_choices("kinds", &Kind::ALL.map(|kind| (kind.as_str(), kind)))?
+            .unwrap_or(default.kinds),
+        sides: options
+            .take_choice("sides", &sides)?
+            .unwrap_or(default.sides),
+        season: read_season(options)?,
+        level: options
+            .take_real("level", 0.5, 1.0)?
+            .unwrap_or(default.level),
+        min_points: options
+            .take_number("min_points", 3)?
+            .unwrap_or(default.min_points),
+        method: options
+            .take_choice("method", &methods)?
+            .unwrap_or(default.method),
+    };
+    let params = read
+        .check()
+        .map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))?;
+    Ok(AnomalyCall {
+        params,
+        needs_times: matches!(read.season, Season::Durations(_)),
+    })
+}

@@ -1,0 +1,374 @@
+//! `ts_anomaly(value [, options]) OVER (ORDER BY ts)`: a verdict on every row.
+//!
+//! A window function is not told its ORDER BY or its frame. `over_routing` hands it both as arguments behind its own:
+//! the first ORDER BY expression, and what may be seen. With them it returns packed verdicts, to be unpacked a batch at a
+//! time; without them, as Rust code calls it through the builder of expressions, it goes by positions alone, sees the
+//! past and returns structs.
+
+use crate::algorithms::series::anomaly::{AnomalyParams, Detector, Verdict, detect};
+use crate::functions::options::Prepared;
+use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
+use crate::functions::ts::times::{ReadTime, time_reader};
+use crate::functions::ts::ts_anomaly::NAME;
+use crate::functions::ts::verdicts::{
+    NO_POINT, PACKED_TYPE, PACKED_WIDTH, VerdictColumns, pack, pack_all, verdict_fields,
+};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::logical_expr::function::{
+    ExpressionArgs, PartitionEvaluatorArgs, WindowUDFFieldArgs,
+};
+use datafusion::logical_expr::{
+    Documentation, LimitEffect, PartitionEvaluator, Signature, Volatility, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowUDF, WindowUDFImpl,
+};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Literal;
+use datafusion_macros::user_doc;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The arguments that a query writes.
+const PARAMETERS: Parameters = Parameters {
+    function: NAME,
+    required: &[("value", Takes::Number)],
+    optional: &[],
+    has_options: true,
+};
+
+/// How many these are at most.
+pub(super) const MAX_WRITTEN: usize = 2;
+
+/// Where the first ORDER BY expression stands among the arguments, and behind it what may be seen.
+const ORDER_POSITION: usize = 2;
+const SIGHT_POSITION: usize = 3;
+
+/// What a verdict may be based on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The rows up to the one that is judged.
+    Causal,
+    /// All rows of the partition.
+    Hindsight,
+}
+
+impl Sight {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Causal => "causal",
+            Self::Hindsight => "hindsight",
+        }
+    }
+
+    /// The frame that shows it. Counted in rows, since DataFusion lets a LIMIT through to the rows before such a frame only.
+    pub(super) fn frame(self) -> WindowFrame {
+        let start = WindowFrameBound::Preceding(ScalarValue::UInt64(None));
+        let end = match self {
+            Self::Causal => WindowFrameBound::CurrentRow,
+            Self::Hindsight => WindowFrameBound::Following(ScalarValue::UInt64(None)),
+        };
+        WindowFrame::new_bounds(WindowFrameUnits::Rows, start, end)
+    }
+
+    fn of(arguments: &[Arc<dyn PhysicalExpr>]) -> Self {
+        let hindsight = Self::Hindsight.as_str();
+        let is_hindsight = |value: &ScalarValue| value.try_as_str() == Some(Some(hindsight));
+        match arguments.get(SIGHT_POSITION).and_then(literal) {
+            Some(value) if is_hindsight(value) => Self::Hindsight,
+            _ => Self::Causal,
+        }
+    }
+}
+
+fn literal(expression: &Arc<dyn PhysicalExpr>) -> Option<&ScalarValue> {
+    expression.downcast_ref::<Literal>().map(Literal::value)
+}
+
+/// What a query is told that uses OVER wrongly.
+pub(super) const HOW_TO_CALL: &str =
+    "with OVER it is called as ts_anomaly(value [, options]) OVER (ORDER BY ts)";
+
+#[user_doc(
+    doc_section(label = "Time Series Functions"),
+    description = "A verdict on every row of a series: a struct of `is_anomaly`, its `kind` (spike, dip, level_shift, variance_change, cliff_drop, trend), \
+`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value or no time), constant (all values so far are equal). \
+**The frame says what may be seen.** The default frame sees the rows before and the one that is judged; a verdict never changes when more rows come, and live tables can be judged row by row. `ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING` sees the whole partition, and judges as `ts_anomaly(ts, value)` without OVER does. Other frames are refused. \
+PARTITION BY makes one series each. Time is the first ORDER BY expression where that is a timestamp or a date, and rows whose time is NULL or outside the years 1678 to 2261 are no points; where it is of another type, rows count as equally spaced. Rows of the same time are taken as they come: add a second ORDER BY expression where that matters. NULL, NaN and infinite values are missing points. \
+Arguments are given by position. A query that needs the verdict in a condition writes QUALIFY.",
+    syntax_example = "ts_anomaly(value [, options]) OVER ([PARTITION BY series] ORDER BY ts)",
+    sql_example = r#"```sql
+> WITH load(ts, value) AS (SELECT to_timestamp_seconds(60 * value), CASE WHEN value = 40 THEN 90 ELSE 10 + value % 3 END FROM generate_series(0, 59))
+SELECT ts, value, ts_anomaly(value) OVER (ORDER BY ts)['kind'] AS kind FROM load
+QUALIFY ts_anomaly(value) OVER (ORDER BY ts)['is_anomaly'];
++---------------------+-------+-------+
+| ts                  | value | kind  |
++---------------------+-------+-------+
+| 1970-01-01T00:40:00 | 90    | spike |
++---------------------+-------+-------+
+```"#,
+    argument(name = "value", description = "A number of any type"),
+    argument(
+        name = "options",
+        description = "Constant; those of `ts_anomaly(ts, value [, options])`. A season given as a duration needs a timestamp or a date in ORDER BY"
+    )
+)]
+#[derive(Debug)]
+pub(crate) struct AnomalyOver {
+    signature: Signature,
+    calls: Prepared<AnomalyCall>,
+}
+
+impl AnomalyOver {
+    pub(crate) fn udwf() -> WindowUDF {
+        WindowUDF::new_from_impl(Self {
+            // Without parameters: SHOW FUNCTIONS would mix them with those of the aggregate, which has the same name.
+            signature: Signature::user_defined(Volatility::Immutable),
+            calls: Prepared::default(),
+        })
+    }
+}
+
+/// What it remembers of its calls is no part of it.
+impl PartialEq for AnomalyOver {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for AnomalyOver {}
+
+impl Hash for AnomalyOver {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        NAME.hash(state);
+    }
+}
+
+impl WindowUDFImpl for AnomalyOver {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(PARAMETERS.coerce(types))
+    }
+
+    fn field(&self, args: WindowUDFFieldArgs) -> Result<FieldRef> {
+        let fields = args.input_fields();
+        let types: Vec<_> = fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let written = &types[..types.len().min(MAX_WRITTEN)];
+        if let [first, ..] = written
+            && Takes::Time.accepts(first)
+        {
+            return plan_err!("{NAME} has its time in ORDER BY: {HOW_TO_CALL}");
+        }
+        PARAMETERS.check(written)?;
+        let (data_type, is_nullable) = match types.len() {
+            0..=MAX_WRITTEN => (DataType::Struct(verdict_fields()), false),
+            _ => (PACKED_TYPE, false),
+        };
+        Ok(Arc::new(Field::new(args.name(), data_type, is_nullable)))
+    }
+
+    /// The values and the time stamps; the others are constants, and were read when the evaluator was made.
+    fn expressions(&self, args: ExpressionArgs) -> Vec<Arc<dyn PhysicalExpr>> {
+        let expressions = args.input_exprs();
+        let of_rows = [expressions.first(), expressions.get(ORDER_POSITION)];
+        of_rows.into_iter().flatten().map(Arc::clone).collect()
+    }
+
+    fn partition_evaluator(
+        &self,
+        args: PartitionEvaluatorArgs,
+    ) -> Result<Box<dyn PartitionEvaluator>> {
+        let expressions = args.input_exprs();
+        let options = match expressions.get(1) {
+            None => None,
+            Some(expression) => match literal(expression) {
+                Some(value) => Some(value),
+                None => return plan_err!("{NAME}: options must be a constant, not a column"),
+            },
+        };
+        let call = self.calls.get(NAME, options, read_anomaly_options)?;
+        let order = args.input_fields().get(ORDER_POSITION);
+        let read_time = order.and_then(|field| time_reader(field.data_type()));
+        if call.needs_times && read_time.is_none() {
+            return plan_err!(
+                "{NAME}: option season is given as a duration, so ORDER BY must begin with a timestamp or a date; \
+                 or give a number of points"
+            );
+        }
+        let rows = Rows {
+            read_time,
+            is_packed: order.is_some(),
+        };
+        Ok(match Sight::of(expressions) {
+            Sight::Causal => Box::new(CausalEvaluator {
+                rows,
+                detector: Detector::new(&call.params),
+            }),
+            Sight::Hindsight => Box::new(HindsightEvaluator {
+                rows,
+                params: call.params.clone(),
+            }),
+        })
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.doc()
+    }
+
+    /// Rows behind a LIMIT change nothing where only the past is seen.
+    fn limit_effect(&self, arguments: &[Arc<dyn PhysicalExpr>]) -> LimitEffect {
+        match Sight::of(arguments) {
+            Sight::Causal => LimitEffect::None,
+            Sight::Hindsight => LimitEffect::Unknown,
+        }
+    }
+}
+
+/// How the rows of a partition are read and verdicts on them returned.
+#[derive(Debug)]
+struct Rows {
+    /// `None` where rows go by their positions.
+    read_time: Option<ReadTime>,
+    is_packed: bool,
+}
+
+/// A row of a partition.
+enum Point {
+    /// It has no time in a series with times.
+    None,
+    At(Option<i64>, f64),
+}
+
+impl Rows {
+    fn values(columns: &[ArrayRef]) -> Result<&Float64Array> {
+        let values = columns
+            .first()
+            .and_then(|column| column.as_primitive_opt::<Float64Type>());
+        match values {
+            Some(values) => Ok(values),
+            None => exec_err!("{NAME}: value must arrive as a double"),
+        }
+    }
+
+    fn point(&self, values: &Float64Array, columns: &[ArrayRef], row: usize) -> Point {
+        let value = Some(row).filter(|&row| values.is_valid(row));
+        let value = value
+            .map(|row| values.value(row))
+            .filter(|value| value.is_finite());
+        let value = value.unwrap_or(f64::NAN);
+        match (self.read_time, columns.get(1)) {
+            (Some(read_time), Some(times)) => match read_time(times, row) {
+                Some(time) => Point::At(Some(time), value),
+                None => Point::None,
+            },
+            _ => Point::At(None, value),
+        }
+    }
+
+    fn verdict(&self, verdict: &Verdict) -> Result<ScalarValue> {
+        if self.is_packed {
+            let packed = pack(verdict);
+            return Ok(ScalarValue::FixedSizeBinary(
+                PACKED_WIDTH,
+                Some(packed.to_vec()),
+            ));
+        }
+        let mut columns = VerdictColumns::default();
+        columns.push(verdict);
+        Ok(ScalarValue::Struct(Arc::new(columns.finish_structs()?)))
+    }
+
+    fn verdicts(&self, verdicts: &[Verdict]) -> Result<ArrayRef> {
+        if self.is_packed {
+            return Ok(Arc::new(pack_all(verdicts)?));
+        }
+        let mut columns = VerdictColumns::default();
+        for verdict in verdicts {
+            columns.push(verdict);
+        }
+        Ok(Arc::new(columns.finish_structs()?))
+    }
+}
+
+/// Judges row by row, as they come.
+#[derive(Debug)]
+struct CausalEvaluator {
+    rows: Rows,
+    detector: Detector,
+}
+
+impl CausalEvaluator {
+    fn judge(&mut self, values: &Float64Array, columns: &[ArrayRef], row: usize) -> Verdict {
+        match self.rows.point(values, columns, row) {
+            Point::None => NO_POINT,
+            Point::At(time, value) => self.detector.push(time, value),
+        }
+    }
+}
+
+impl PartitionEvaluator for CausalEvaluator {
+    /// Is called once for each row, in their order: `range` is one row.
+    fn evaluate(&mut self, columns: &[ArrayRef], range: &Range<usize>) -> Result<ScalarValue> {
+        let verdict = self.judge(Rows::values(columns)?, columns, range.start);
+        self.rows.verdict(&verdict)
+    }
+
+    fn evaluate_all(&mut self, columns: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
+        let values = Rows::values(columns)?;
+        let verdicts: Vec<_> = (0..n_rows)
+            .map(|row| self.judge(values, columns, row))
+            .collect();
+        self.rows.verdicts(&verdicts)
+    }
+
+    /// So that rows are judged as they come, and the verdicts go on at once.
+    fn supports_bounded_execution(&self) -> bool {
+        true
+    }
+
+    fn is_causal(&self) -> bool {
+        true
+    }
+}
+
+/// Judges a whole partition.
+#[derive(Debug)]
+struct HindsightEvaluator {
+    rows: Rows,
+    params: AnomalyParams,
+}
+
+impl PartitionEvaluator for HindsightEvaluator {
+    fn evaluate_all(&mut self, columns: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
+        let values = Rows::values(columns)?;
+        let (mut points, mut times, mut numbers) = (vec![], vec![], vec![]);
+        for row in 0..n_rows {
+            if let Point::At(time, value) = self.rows.point(values, columns, row) {
+                points.push(row);
+                times.extend(time);
+                numbers.push(value);
+            }
+        }
+        let times = self.rows.read_time.is_some().then_some(times.as_slice());
+        let mut verdicts = vec![NO_POINT; n_rows];
+        for (row, verdict) in points
+            .into_iter()
+            .zip(detect(times, &numbers, &self.params))
+        {
+            verdicts[row] = verdict;
+        }
+        self.rows.verdicts(&verdicts)
+    }
+}

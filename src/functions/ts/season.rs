@@ -1,0 +1,76 @@
+//! The option `season`, the same for all functions on series: `auto`, `none`, or how long the seasons are.
+
+use crate::algorithms::series::{Grid, PeriodOptions, Season, find_periods};
+use crate::functions::options::Options;
+use crate::functions::ts::durations::parse_duration;
+use datafusion::common::{Result, plan_err};
+
+/// How long a season is.
+#[derive(Debug, Clone, Copy)]
+enum Length {
+    Points(usize),
+    /// In nanoseconds.
+    Duration(i64),
+}
+
+/// By default seasons are to be found.
+pub(super) fn read_season(options: &mut Options) -> Result<Season> {
+    let Some(texts) = options.take_list("season") else {
+        return Ok(Season::Auto);
+    };
+    match texts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["auto"] => return Ok(Season::Auto),
+        ["none"] => return Ok(Season::None),
+        _ => {}
+    }
+    let lengths: Option<Vec<_>> = texts.iter().map(|text| length(text)).collect();
+    let Some(lengths) = lengths.filter(|lengths| !lengths.is_empty()) else {
+        return plan_err!(
+            "{}: option season must be auto, none, a number of points from 2 up, a duration such as 1d or 12 hours, \
+             or several of these separated by |, got '{}'",
+            options.function(),
+            texts.join("|")
+        );
+    };
+    let points: Option<Vec<_>> = lengths.iter().map(|length| length.points()).collect();
+    let durations: Option<Vec<_>> = lengths.iter().map(|length| length.duration()).collect();
+    match (points, durations) {
+        (Some(points), _) => Ok(Season::Points(points)),
+        (None, Some(durations)) => Ok(Season::Durations(durations)),
+        (None, None) => plan_err!(
+            "{}: option season must have all lengths as numbers of points or all as durations",
+            options.function()
+        ),
+    }
+}
+
+fn length(text: &str) -> Option<Length> {
+    match text.trim().parse::<usize>() {
+        Ok(points) => (points >= 2).then_some(Length::Points(points)),
+        Err(_) => parse_duration(text).map(Length::Duration),
+    }
+}
+
+impl Length {
+    fn points(self) -> Option<usize> {
+        match self {
+            Self::Points(points) => Some(points),
+            Self::Duration(_) => None,
+        }
+    }
+
+    fn duration(self) -> Option<i64> {
+        match self {
+            Self::Points(_) => None,
+            Self::Duration(nanoseconds) => Some(nanoseconds),
+        }
+    }
+}
+
+/// How many points of this grid the seasons have; those that are to be found are searched.
+pub(super) fn periods_of(season: &Season, grid: &Grid) -> Vec<usize> {
+    season.periods(grid.step_ns).unwrap_or_else(|| {
+        let found = find_periods(&grid.values, PeriodOptions::default());
+        found.iter().map(|period| period.points).collect()
+    })
+}
