@@ -123,6 +123,8 @@ pub(super) struct Views {
     pub(super) distances: [f64; N_CHANNELS],
     /// The average slow residual of the last points, in scales, with its sign.
     pub(super) shift: f64,
+    /// The same of the newest points alone, but no more than this one is off; 0 if it is off to the other side.
+    pub(super) stays: f64,
     /// How many large residuals of the rarer sign are among the last points.
     pub(super) n_both_signs: u32,
 }
@@ -181,6 +183,7 @@ impl Channels {
         Views {
             distances,
             shift: self.shift,
+            stays: lesser(self.short, slow_size),
             n_both_signs: self.signs.n_both(),
         }
     }
@@ -224,6 +227,15 @@ impl Channels {
 /// Just no event.
 pub(super) fn below(channel: usize) -> f64 {
     0.99 * THRESHOLDS[channel]
+}
+
+/// The number that is nearer to 0, with its sign; 0 if the signs differ.
+fn lesser(first: f64, second: f64) -> f64 {
+    if first * second <= 0.0 {
+        0.0
+    } else {
+        first.signum() * first.abs().min(second.abs())
+    }
 }
 
 fn harmonic_mean(first: f64, second: f64) -> f64 {

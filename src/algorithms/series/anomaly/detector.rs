@@ -72,6 +72,8 @@ pub(super) struct Finding {
     pub(super) strength: f64,
     /// The kind and the direction of an alert.
     pub(super) alert: Option<(Kind, i8)>,
+    /// How far this point and the newest ones before it all are from the slow expectation, in scales, with their sign.
+    pub(super) stays: f64,
     pub(super) expected: f64,
     /// Half the width of the bounds.
     pub(super) margin: f64,
@@ -219,20 +221,15 @@ impl Adaptive {
         Finding {
             strength: best.strength,
             alert,
+            stays: views.stays,
             status: status(at, is_constant, params),
             ..bounds(&expected, alert, params)
         }
     }
 
-    /// Nothing is known of a missing value but what was expected.
+    /// Nothing is known of a missing value but what was expected; not even that before the first point.
     fn missing(&mut self, time_ns: i64, params: &AnomalyParams) -> Finding {
         let slot = self.cadence.slot(time_ns);
-        if self.n_points == 0 {
-            return Finding {
-                expected: f64::NAN,
-                ..bounds(&self.model.expect(slot, f64::NAN), None, params)
-            };
-        }
         bounds(&self.model.expect(slot, f64::NAN), None, params)
     }
 
@@ -345,6 +342,7 @@ fn bounds(expected: &Expectation, alert: Option<(Kind, i8)>, params: &AnomalyPar
     Finding {
         strength: 0.0,
         alert,
+        stays: 0.0,
         expected: center,
         margin: THRESHOLDS[POINT] * params.strictness * scale,
         status: Status::Missing,

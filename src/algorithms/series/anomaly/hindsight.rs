@@ -17,6 +17,12 @@ const STRONGEST: f64 = 3.0;
 /// The strength of a neighbour at most: no alert.
 const SUSPICIOUS: f64 = 0.99;
 
+/// Values stay away from the slow expectation when they are so many scales off, at so many points, with some exceptions:
+/// on the way there, and missing ones.
+const STAYING: f64 = 2.5;
+const N_STAYING: usize = 12;
+const N_EXCEPTIONS: usize = 3;
+
 /// Judges all points of a series, in ascending order of time.
 ///
 /// Without times a point counts for five minutes. A value that is not finite is missing. Where there are fewer times than
@@ -50,7 +56,8 @@ pub fn detect(times_ns: Option<&[i64]>, values: &[f64], params: &AnomalyParams) 
         .collect()
 }
 
-/// Gives all points of an alert the commonest kind of its second half, of equally common ones the later one.
+/// Gives all points of an alert the commonest kind of its second half, of equally common ones the later one; but a spike or
+/// dip from which the values do not come back is a level shift, which the fast expectation has followed at once.
 fn settle_kinds(findings: &mut [Finding]) {
     let alerts: Vec<_> = (0..findings.len())
         .filter(|&at| findings[at].alert.is_some())
@@ -59,13 +66,23 @@ fn settle_kinds(findings: &mut [Finding]) {
         let later = run[run.len() / 2..]
             .iter()
             .filter_map(|&at| findings[at].alert);
-        let Some(settled) = commonest(later) else {
+        let Some(mut settled) = commonest(later) else {
             continue;
         };
+        if matches!(settled.0, Kind::Spike | Kind::Dip) && stays(&findings[run[0]..], settled.1) {
+            settled.0 = Kind::LevelShift;
+        }
         for &at in run {
             findings[at].alert = Some(settled);
         }
     }
+}
+
+/// Whether the values stay where an alert in this direction began.
+fn stays(findings: &[Finding], direction: i8) -> bool {
+    let newest = &findings[..findings.len().min(N_STAYING)];
+    let is_off = |finding: &&Finding| finding.stays * f64::from(direction) >= STAYING;
+    newest.len() == N_STAYING && newest.iter().filter(is_off).count() >= N_STAYING - N_EXCEPTIONS
 }
 
 fn commonest(alerts: impl Iterator<Item = (Kind, i8)> + Clone) -> Option<(Kind, i8)> {

@@ -68,9 +68,8 @@ impl LeastSquares {
         self.stay_in_bounds(trace, precision(scale));
     }
 
-    /// Written so that NaN is out of bounds too.
     fn stay_in_bounds(&mut self, trace: f64, precision: f64) {
-        if !(trace < LIMIT * precision) {
+        if trace.is_nan() || trace >= LIMIT * precision {
             self.covariance = diagonal(START * precision);
         }
         if !self

@@ -179,7 +179,7 @@ impl AlertRule {
     }
 
     fn fade(&mut self, at: usize, age_days: f64) {
-        if at % FADE_POINTS != 0 {
+        if !at.is_multiple_of(FADE_POINTS) {
             return;
         }
         let factor = 0.5_f64.powf((age_days - self.faded_days) / HALF_LIFE_DAYS);

@@ -191,6 +191,7 @@ mod tests {
     use super::*;
 
     const HOUR_NS: i64 = 3_600_000_000_000;
+    const HOUR: usize = 3_600_000_000_000;
 
     /// The periods that are found while hourly values come in, and when.
     fn found(
@@ -201,7 +202,7 @@ mod tests {
         let (mut watch, searches) = (SeasonWatch::new(wanted), Searches::default());
         let (mut history, mut cadence) = (History::default(), Cadence::new());
         let mut found = vec![];
-        for (at, time_ns) in (0..n_points).zip((0..).step_by(HOUR_NS as usize)) {
+        for (at, time_ns) in (0..n_points).zip((0..).step_by(HOUR)) {
             let time_ns = cadence.next(Some(time_ns));
             history.push(time_ns, value(at));
             let period = watch.look(at + 1, &history, &mut cadence, &searches);

@@ -47,6 +47,7 @@ impl ZScore {
         let mut finding = Finding {
             strength: 0.0,
             alert: None,
+            stays: 0.0,
             expected: self.origin + mean,
             margin: self.deviations * deviation,
             status: Status::Missing,
