@@ -59,37 +59,44 @@ impl UnnestKeys {
         is_changed: bool,
     ) -> Result<Transformed<LogicalPlan>> {
         match plan {
-            LogicalPlan::Unnest(unnest) if !unnest.schema.functional_dependencies().is_empty() => {
+            LogicalPlan::Unnest(unnest) if has_keys(&unnest)? => {
                 Ok(Transformed::yes(self.project(unnest)?))
             }
             other => Ok(Transformed::new_transformed(other, is_changed)),
         }
     }
 
-    /// All columns of an UNNEST, the keys among them hidden.
+    /// All columns of an UNNEST, those that it repeats hidden. Any of them can be a key or a copy of one.
     fn project(&self, unnest: Unnest) -> Result<LogicalPlan> {
-        let schema = Arc::clone(&unnest.schema);
-        let keys = schema.functional_dependencies();
-        let is_key = |index: &usize| keys.iter().any(|key| key.source_indices.contains(index));
-        let columns = schema
-            .iter()
-            .enumerate()
-            .map(|(index, (qualifier, field))| {
-                let column = Expr::from((qualifier, field));
-                if is_key(&index) {
-                    self.hide
-                        .call(vec![column])
-                        .alias_qualified(qualifier.cloned(), field.name())
-                } else {
-                    column
-                }
-            });
+        let lists = unnest.list_type_columns.iter().map(|(index, _)| *index);
+        let unnested: Vec<_> = lists
+            .chain(unnest.struct_type_columns.iter().copied())
+            .collect();
+        let columns = unnest.schema.iter().zip(&unnest.dependency_indices);
+        let columns = columns.map(|((qualifier, field), input_index)| {
+            let column = Expr::from((qualifier, field));
+            if unnested.contains(input_index) {
+                column
+            } else {
+                self.hide
+                    .call(vec![column])
+                    .alias_qualified(qualifier.cloned(), field.name())
+            }
+        });
+        let columns = columns.collect();
         let input = Arc::new(LogicalPlan::Unnest(unnest));
         Ok(LogicalPlan::Projection(Projection::try_new(
-            columns.collect(),
-            input,
+            columns, input,
         )?))
     }
+}
+
+/// Whether the input of an UNNEST has keys, or gets some when DISTINCT becomes a GROUP BY.
+fn has_keys(unnest: &Unnest) -> Result<bool> {
+    unnest.input.exists(|plan| {
+        let groups = matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_));
+        Ok(groups || !plan.schema().functional_dependencies().is_empty())
+    })
 }
 
 /// Whether the plan is what [`UnnestKeys::project`] makes.

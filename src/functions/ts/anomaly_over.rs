@@ -166,9 +166,13 @@ impl WindowUDFImpl for AnomalyOver {
             .map(|field| field.data_type().clone())
             .collect();
         let written = &types[..types.len().min(MAX_WRITTEN)];
-        if let [first, ..] = written
-            && Takes::Time.accepts(first)
-        {
+        let is_number = |data_type: &DataType| Takes::Number.accepts(data_type);
+        let begins_with_time = match written {
+            [first, ..] if Takes::Time.accepts(first) => true,
+            [first, second] => is_number(first) && is_number(second),
+            _ => false,
+        };
+        if begins_with_time {
             return plan_err!("{NAME} has its time in ORDER BY: {HOW_TO_CALL}");
         }
         PARAMETERS.check(written)?;

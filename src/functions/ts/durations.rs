@@ -51,7 +51,12 @@ pub(super) fn read_duration(
         Some(nanoseconds) => Ok(Some(nanoseconds)),
         None => plan_err!(
             "{function}: {name} must be longer than 0 and without months and years, which differ in length, \
-             such as INTERVAL '5 minutes', got '{value}'"
+             such as INTERVAL '5 minutes'{}",
+            // An interval has no form that a person writes.
+            match value.try_as_str().flatten() {
+                Some(text) => format!(", got '{text}'"),
+                None => String::new(),
+            }
         ),
     }
 }

@@ -74,6 +74,9 @@ fn check_clauses(raw: &RawWindowExpr) -> Result<()> {
     if raw.args.is_empty() || raw.args.len() > MAX_WRITTEN {
         return plan_err!("{NAME}: {HOW_TO_CALL}, got {} arguments", raw.args.len());
     }
+    if raw.args.iter().any(is_wildcard) {
+        return plan_err!("{NAME}: {HOW_TO_CALL}, got *");
+    }
     if raw.distinct {
         return plan_err!("{NAME}(DISTINCT ...) is not supported; select the distinct rows first");
     }
@@ -89,6 +92,11 @@ fn check_clauses(raw: &RawWindowExpr) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[expect(deprecated, reason = "the planner makes it of a star")]
+fn is_wildcard(argument: &Expr) -> bool {
+    matches!(argument, Expr::Wildcard { .. })
 }
 
 /// The expression that the rows are ordered by first.

@@ -78,7 +78,7 @@ impl Aggregate for TsChangepoints {
         let default = ChangePointOptions::default();
         let kinds = options.take_choices("kinds", &KINDS)?;
         let season = read_season(options)?;
-        let min_points = options.take_number("min_points", 1)?;
+        let min_points = options.take_number("min_points", 3)?;
         let penalty = options.take_real("penalty", 0.0, f64::INFINITY)?;
         let read = ChangePointOptions {
             kinds: kinds.unwrap_or(default.kinds),

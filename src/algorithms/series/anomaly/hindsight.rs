@@ -62,7 +62,13 @@ fn settle_kinds(findings: &mut [Finding]) {
     let alerts: Vec<_> = (0..findings.len())
         .filter(|&at| findings[at].alert.is_some())
         .collect();
-    for run in alerts.chunk_by(|first, second| second - first <= GAP_POINTS) {
+    let direction = |at: usize| findings[at].alert.map_or(0, |(_, direction)| direction);
+    let belong = |first: &usize, second: &usize| {
+        // A spike and the dip behind it are two things.
+        second - first <= GAP_POINTS && direction(*first) * direction(*second) >= 0
+    };
+    let runs: Vec<_> = alerts.chunk_by(belong).collect();
+    for run in runs {
         let later = run[run.len() / 2..]
             .iter()
             .filter_map(|&at| findings[at].alert);

@@ -34,6 +34,9 @@ const SEASON_RATE: f64 = 0.15;
 /// How far the scale of a phase follows in each cycle.
 const PHASE_SCALE_RATE: f64 = 0.1;
 
+/// While the scales of phases are first learnt, from a few cycles, they follow faster.
+const FIRST_PHASE_SCALE_RATE: f64 = 0.3;
+
 /// How far the moving average follows.
 const AVERAGE_RATE: f64 = 0.2;
 
@@ -45,7 +48,7 @@ const N_UNCLIPPED: usize = 10;
 const N_UNTAUGHT: usize = 8;
 
 /// Below this share of the level a residual is rounding error.
-const ROUNDING: f64 = 1e-9;
+const ROUNDING: f64 = 1e-12;
 
 /// What clipping needs of the spread, so that a scale of 0 can grow again.
 const THIN: f64 = 1e-3;
@@ -338,9 +341,6 @@ impl Model {
 fn clip(residual: f64, limit: f64) -> f64 {
     residual.max(-limit).min(limit)
 }
-
-/// While the scales of phases are first learnt, from a few cycles, they follow faster.
-const FIRST_PHASE_SCALE_RATE: f64 = 0.3;
 
 /// The median deviation from the level in each phase; 0 where there is no value.
 fn median_profile(period: usize, slots: &[usize], values: &[f64], level: f64) -> Vec<f64> {

@@ -160,7 +160,7 @@ impl AnomalyOptions {
                 "min_points needs at least 3, got {min_points}"
             )));
         }
-        check_season(&self.season)?;
+        self.season.check()?;
         Ok(AnomalyParams {
             reported: Kind::ALL.map(|kind| self.kinds.contains(&kind)),
             sides: self.sides,
@@ -170,21 +170,6 @@ impl AnomalyOptions {
             method: self.method,
             searches: Arc::default(),
         })
-    }
-}
-
-fn check_season(season: &Season) -> Result<()> {
-    let is_usable = match season {
-        Season::Auto | Season::None => true,
-        Season::Points(lengths) => lengths.iter().all(|&points| points >= 2),
-        Season::Durations(lengths) => lengths.iter().all(|&nanoseconds| nanoseconds > 0),
-    };
-    if is_usable {
-        Ok(())
-    } else {
-        Err(Error::new(
-            "season needs at least 2 points, or a duration above 0",
-        ))
     }
 }
 
@@ -293,7 +278,7 @@ mod tests {
                 season: Season::Points(vec![1]),
                 ..default
             },
-            "season needs at least 2 points, or a duration above 0",
+            "season needs at least 2 points, got 1; write season=none for none",
         );
     }
 

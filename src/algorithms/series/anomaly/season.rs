@@ -54,6 +54,9 @@ impl History {
     }
 }
 
+/// More searches than this are not kept. Each has some 2 MB of plans and buffers when it has searched a full history.
+const MAX_IDLE: usize = 8;
+
 /// Searches that are not in use. Their plans for Fourier transforms are worth keeping when there are many short series.
 #[derive(Debug, Default)]
 pub(super) struct Searches(Mutex<Vec<PeriodSearch>>);
@@ -62,7 +65,10 @@ impl Searches {
     fn with<T>(&self, use_one: impl FnOnce(&mut PeriodSearch) -> T) -> T {
         let mut search = self.idle().pop().unwrap_or_default();
         let result = use_one(&mut search);
-        self.idle().push(search);
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push(search);
+        }
         result
     }
 

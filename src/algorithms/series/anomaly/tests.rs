@@ -215,6 +215,32 @@ fn hindsight_has_the_same_alerts() {
 }
 
 #[test]
+fn a_dip_behind_a_spike_leaves_it_a_spike() {
+    let mut values = service(6 * DAY, 5);
+    values[1_500] += 60.0;
+    values[1_503] -= 60.0;
+    let verdicts = hindsight(&values);
+    let found = [1_500, 1_503].map(|at| (verdicts[at].kind, verdicts[at].direction));
+    assert_eq!(
+        found,
+        [(Some(Kind::Spike), Some(1)), (Some(Kind::Dip), Some(-1))]
+    );
+}
+
+#[test]
+fn hindsight_names_a_jump_that_the_expectation_follows() {
+    let mut values = service(12 * DAY, 5);
+    for value in &mut values[9 * DAY..] {
+        *value *= 0.5;
+    }
+    let first = hindsight(&values)[9 * DAY];
+    assert_eq!(
+        (first.kind, first.direction),
+        (Some(Kind::LevelShift), Some(-1))
+    );
+}
+
+#[test]
 fn too_little_and_too_dull() {
     let none: [f64; 0] = [];
     assert!(hindsight(&none).is_empty());

@@ -10,6 +10,9 @@ const WINDOW: usize = 288;
 /// Standard deviations from the mean at the default level: what holds 0.999 of a normal distribution.
 const DEVIATIONS: f64 = 3.290_526_731;
 
+/// The largest distance in units of the bounds, so that a jump after equal values is finite.
+const FARTHEST: f64 = 1e6;
+
 /// The last points, with their sum and that of their squares.
 #[derive(Debug)]
 pub(super) struct ZScore {
@@ -17,8 +20,8 @@ pub(super) struct ZScore {
     /// Where the oldest point is once the window is full.
     oldest: usize,
     n_points: usize,
-    /// Sums are of the differences from the first value of the window, so that large values lose no digits; they are
-    /// computed anew with each turn of the window, so that rounding does not add up.
+    /// Sums are of the differences from this, the first value or the mean of a window, so that large values lose no digits;
+    /// they are computed anew with each turn of the window, so that rounding does not add up.
     origin: f64,
     sum: f64,
     squares: f64,
@@ -60,13 +63,13 @@ impl ZScore {
         self.n_points += 1;
         finding.status = if self.n_points <= self.min_points {
             Status::Warmup
-        } else if deviation > 0.0 {
+        } else if deviation > 0.0 || off.abs() > 0.0 {
             Status::Ok
         } else {
             Status::Constant
         };
         if finding.status == Status::Ok {
-            finding.strength = off.abs() / finding.margin;
+            finding.strength = (off.abs() / finding.margin).min(FARTHEST);
             let side = if off > 0.0 {
                 (Kind::Spike, 1)
             } else {
@@ -86,11 +89,14 @@ impl ZScore {
             self.add(value, 1.0);
             return;
         }
-        self.add(self.window[self.oldest], -1.0);
+        let leaving = self.window[self.oldest];
+        // What is left when the greater part is subtracted is rounding error.
+        let was_most = 2.0 * (leaving - self.origin).powi(2) >= self.squares;
+        self.add(leaving, -1.0);
         self.window[self.oldest] = value;
         self.add(value, 1.0);
         self.oldest = (self.oldest + 1) % WINDOW;
-        if self.oldest == 0 {
+        if self.oldest == 0 || was_most {
             self.sum_up();
         }
     }
@@ -102,7 +108,7 @@ impl ZScore {
     }
 
     fn sum_up(&mut self) {
-        self.origin = self.window[0];
+        self.origin = self.window.iter().sum::<f64>() / self.window.len() as f64;
         let offs = self.window.iter().map(|value| value - self.origin);
         (self.sum, self.squares) = offs.fold((0.0, 0.0), |(sum, squares), off| {
             (sum + off, squares + off * off)
@@ -111,5 +117,70 @@ impl ZScore {
 
     pub(super) fn memory_bytes(&self) -> usize {
         size_of_val(self) + self.window.capacity() * 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::series::anomaly::AnomalyOptions;
+
+    /// Mean and margin by the definition.
+    fn slow(window: &[f64]) -> (f64, f64) {
+        let n = window.len() as f64;
+        let mean = window.iter().sum::<f64>() / n;
+        let squares = window
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>();
+        (mean, DEVIATIONS * (squares / n).sqrt())
+    }
+
+    #[test]
+    fn equals_the_definition_also_after_outliers() {
+        let params = AnomalyOptions::default().check().unwrap();
+        let mut z_score = ZScore::new(&params);
+        let value = |at: usize| {
+            if at % 700 == 650 {
+                1e10
+            } else {
+                10.0 + (at * 7919 % 13) as f64
+            }
+        };
+        let values: Vec<_> = (0..3_000).map(value).collect();
+        for (at, value) in values.iter().enumerate() {
+            let finding = z_score.find(Some(*value));
+            if at < 24 {
+                continue;
+            }
+            let (mean, margin) = slow(&values[at.saturating_sub(WINDOW)..at]);
+            let near = |got: f64, expected: f64| (got - expected).abs() <= 1e-6 * expected.abs();
+            assert!(
+                near(finding.expected, mean) && near(finding.margin, margin),
+                "{at}: {finding:?} {mean} {margin}"
+            );
+            assert_eq!(
+                finding.alert.is_some(),
+                (value - mean).abs() >= margin,
+                "{at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_jump_from_a_flat_line_is_found() {
+        let mut z_score = ZScore::new(&AnomalyOptions::default().check().unwrap());
+        let findings: Vec<_> = (0..100)
+            .map(|at| z_score.find(Some(if at == 50 { 900.0 } else { 5.0 })))
+            .collect();
+        assert_eq!(
+            (findings[49].status, findings[49].alert),
+            (Status::Constant, None)
+        );
+        assert_eq!(
+            (findings[50].status, findings[50].alert),
+            (Status::Ok, Some((Kind::Spike, 1)))
+        );
+        assert!(findings[50].strength.is_finite());
     }
 }
