@@ -80,11 +80,17 @@ fn unwrap(error: &DataFusionError) -> Explanation {
         DataFusionError::SchemaError(inner, _) => schema(inner),
         DataFusionError::ObjectStore(inner) => store(inner),
         DataFusionError::IoError(inner) => Explanation::new(inner.to_string()),
-        DataFusionError::NotImplemented(text) => {
-            Explanation::new(format!("not supported: {}", tidy(text)))
-        }
+        DataFusionError::NotImplemented(text) => not_implemented(text),
         other => rewrite(&other.message()),
     }
+}
+
+fn not_implemented(text: &str) -> Explanation {
+    if text.contains("logical expression WindowFunction") {
+        return Explanation::new("a function with OVER cannot stand in WHERE, HAVING or GROUP BY")
+            .hint("write QUALIFY in place of WHERE, or select it in a subquery first");
+    }
+    Explanation::new(format!("not supported: {}", tidy(text)))
 }
 
 /// An error of another library, or one of DataFusion's that went through one.
@@ -226,6 +232,16 @@ mod tests {
         let explanation = told(sql).await;
         assert_eq!(explanation.text, text, "{sql}");
         assert_eq!(explanation.hints, hints, "{sql}");
+    }
+
+    #[tokio::test]
+    async fn a_window_function_in_where_is_told_qualify() {
+        check(
+            "SELECT 1 FROM (VALUES (1), (2)) WHERE row_number() OVER (ORDER BY column1) = 1",
+            "a function with OVER cannot stand in WHERE, HAVING or GROUP BY",
+            &["write QUALIFY in place of WHERE, or select it in a subquery first"],
+        )
+        .await;
     }
 
     #[tokio::test]
