@@ -12,7 +12,7 @@
 //! The constants were chosen on service metrics with labelled incidents, as round numbers in the middle of the region
 //! where results hardly change.
 
-use crate::algorithms::series::anomaly::model::Expectation;
+use crate::algorithms::series::anomaly::model::{Expectation, FROM_MEAN_ABSOLUTE};
 
 /// The number of views.
 pub(super) const N_CHANNELS: usize = 3;
@@ -76,9 +76,6 @@ const LEAST_SIZE: f64 = 1.9;
 
 /// How fast the long-run averages follow at least.
 const LONG_RATE: f64 = 0.001;
-
-/// The mean absolute deviation of a normal distribution times this is its standard deviation.
-const FROM_MEAN_ABSOLUTE: f64 = 1.25;
 
 /// A residual of so many scales counts as large, and so many of each sign must be among the last 32 points.
 const LARGE: f64 = 2.0;

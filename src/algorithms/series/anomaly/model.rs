@@ -11,7 +11,7 @@ use crate::algorithms::series::anomaly::least_squares::{Features, LeastSquares};
 use crate::algorithms::series::robust::median_in_place;
 
 /// The mean absolute deviation of a normal distribution times this is its standard deviation: the square root of pi / 2.
-const FROM_MEAN_ABSOLUTE: f64 = 1.25;
+pub(super) const FROM_MEAN_ABSOLUTE: f64 = 1.25;
 
 /// Residuals beyond so many scales teach no more than that.
 const CLIP: f64 = 3.0;
