@@ -5,7 +5,7 @@ use crate::functions::options::{Options, Prepared};
 use crate::functions::parameters::{Parameters, Positions};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
 use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
 use datafusion::logical_expr::function::{
     AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
@@ -77,6 +77,16 @@ pub(crate) trait Fold: Debug + Send + Sync {
     fn state(&self) -> Result<Vec<u8>>;
 
     fn merge(&mut self, state: &[u8]) -> Result<()>;
+
+    /// Whether [`Fold::leave`] works, as a window frame whose beginning moves needs it.
+    fn can_leave(&self) -> bool {
+        false
+    }
+
+    /// Takes rows away again: of those that are left the ones that were added first.
+    fn leave(&mut self, _required: &[ArrayRef]) -> Result<()> {
+        internal_err!("rows of this aggregate cannot be taken away")
+    }
 
     fn finish(&self) -> Result<ScalarValue>;
 
@@ -265,6 +275,14 @@ impl Accumulator for FoldAccumulator {
             self.fold.merge(states.value(state))?;
         }
         Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.fold.can_leave()
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.fold.leave(&values[..self.n_required])
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -31,21 +31,25 @@ use crate::functions::log::template_match::TemplateMatch;
 use crate::functions::log::template_regex::TemplateRegex;
 use crate::functions::scalar::ScalarFunction;
 use crate::functions::ts::anomaly_over::AnomalyOver;
+use crate::functions::ts::forecast_fields::ForecastFields;
 use crate::functions::ts::over_routing::OverRouting;
 use crate::functions::ts::ts_anomaly::TsAnomaly;
+use crate::functions::ts::ts_capacity::TsCapacity;
 use crate::functions::ts::ts_changepoints::TsChangepoints;
 use crate::functions::ts::ts_decompose::TsDecompose;
 use crate::functions::ts::ts_fill::TsFill;
+use crate::functions::ts::ts_forecast::PlainForecast;
 use crate::functions::ts::ts_periods::TsPeriods;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use std::sync::Arc;
 
 /// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or your own.
 ///
-/// Table formats need more than a registry; [`crate::install`] adds those too. `ts_anomaly(...) OVER (...)` in SQL needs
-/// a registry that takes planners of expressions, as sessions do.
+/// Table formats need more than a registry; [`crate::install`] adds those too. `ts_anomaly(...) OVER (...)` and
+/// the options of `ts_forecast` that add fields need a registry that takes planners of expressions, as sessions do.
 ///
 /// # Errors
 /// What the registry returns when it refuses a function.
@@ -66,11 +70,18 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     }
     let anomaly = Arc::new(AnomalyOver::udwf());
     registry.register_udwf(Arc::clone(&anomaly))?;
-    match registry.register_expr_planner(Arc::new(OverRouting::new(&anomaly))) {
-        // A registry that takes functions alone plans no SQL.
-        Ok(()) | Err(DataFusionError::NotImplemented(_)) => Ok(()),
-        Err(error) => Err(error),
+    let planners: [Arc<dyn ExprPlanner>; 2] = [
+        Arc::new(OverRouting::new(&anomaly)),
+        Arc::new(ForecastFields::new()),
+    ];
+    for planner in planners {
+        match registry.register_expr_planner(planner) {
+            // A registry that takes functions alone plans no SQL.
+            Ok(()) | Err(DataFusionError::NotImplemented(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }
 
 fn scalar_functions() -> Vec<ScalarUDF> {
@@ -96,9 +107,11 @@ fn aggregate_functions() -> Vec<AggregateUDF> {
         AggregateFunction::<LogMine>::udf(),
         AggregateFunction::<TfidfFit>::udf(),
         AggregateFunction::<TsAnomaly>::udf(),
+        AggregateFunction::<TsCapacity>::udf(),
         AggregateFunction::<TsChangepoints>::udf(),
         AggregateFunction::<TsDecompose>::udf(),
         AggregateFunction::<TsFill>::udf(),
+        AggregateFunction::<PlainForecast>::udf(),
         AggregateFunction::<TsPeriods>::udf(),
     ]
 }

@@ -26,6 +26,8 @@ pub(crate) enum Takes {
     Number,
     /// A length of time: an interval, a duration, or a text such as '5 minutes'.
     Duration,
+    /// A whole number of steps, or a length of time.
+    Steps,
 }
 
 impl Takes {
@@ -62,6 +64,7 @@ impl Takes {
                 matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
                     || data_type.is_string()
             }
+            Self::Steps => data_type.is_integer() || Self::Duration.accepts(data_type),
         }
     }
 
@@ -72,7 +75,7 @@ impl Takes {
             Self::Text | Self::TextOrWords => DataType::Utf8View,
             Self::Model(_) => DataType::BinaryView,
             Self::Vector => list(DataType::Float32),
-            Self::Id => DataType::Int64,
+            Self::Id | Self::Steps => DataType::Int64,
             Self::Representatives => {
                 let id = Field::new("cluster_id", DataType::Int64, true);
                 let vec = Field::new("vec", list(DataType::Float32), true);
@@ -131,6 +134,9 @@ impl Takes {
             Self::Duration => {
                 format!("{name} must be an interval, got {got}; write INTERVAL '5 minutes'")
             }
+            Self::Steps => format!(
+                "{name} must be a whole number of steps or an interval, got {got}; write 24 or INTERVAL '1 day'"
+            ),
         }
     }
 }

@@ -161,9 +161,12 @@ async fn series() {
     for answer in [
         "ts_anomaly(ts, value)",
         "ts_anomaly(ts, value, 'sides=up,season=24')",
+        "ts_capacity(ts, value, '1 hour', '20 minutes', 'headroom=0.2')",
         "ts_changepoints(ts, value, 'penalty=1')",
         "ts_decompose(ts, value, 'season=23')",
         "ts_fill(ts, value, '7 minutes', 'bucket=last')",
+        "ts_forecast(ts, value, 12)",
+        "ts_forecast(ts, value, 3, 'freq=7 minutes,dup=last,fill=previous,quantiles=0.5,explain=on')",
         "ts_periods(ts, value)",
     ] {
         check(&format!("SELECT unnest({answer}) FROM points")).await;

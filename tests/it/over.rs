@@ -1,4 +1,5 @@
-//! `ts_anomaly(...) OVER (...)`: how it is planned, that it streams, and how Rust code calls it.
+//! `ts_anomaly(...) OVER (...)` and `ts_forecast(...) OVER (...)`: how they are planned, that they stream, and how Rust
+//! code calls them.
 
 use datafusion::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampSecondArray,
@@ -213,6 +214,49 @@ async fn a_limit_reaches_the_rows() {
         let text = displayable(plan.as_ref()).indent(false).to_string();
         assert_eq!(text.contains("TopK(fetch=5)"), is_limited, "{text}");
     }
+}
+
+/// A frame that slides gives each row its forecast as soon as the row is there.
+#[tokio::test]
+async fn forecasts_stream() {
+    let context = session_with_points();
+    let over = "OVER (ORDER BY ts ROWS BETWEEN 19 PRECEDING AND CURRENT ROW)";
+    let query = |table: &str| {
+        format!(
+            "SELECT id, ts_forecast(ts, value, 2, 'model=fast,quantiles=0.9') {over} AS f FROM {table}"
+        )
+    };
+    let frame = context.sql(&query("live")).await.unwrap();
+    let mut stream = frame.execute_stream().await.unwrap();
+    let mut batches = vec![];
+    for _ in 0..100 {
+        batches.push(stream.next().await.unwrap().unwrap());
+    }
+    let live = pretty_format_batches(&batches).unwrap().to_string();
+    let whole = table(&context, &format!("{} ORDER BY id", query("points"))).await;
+    assert_eq!(live, whole);
+}
+
+/// Options that add fields are read while SQL is planned; Rust code has the others.
+#[tokio::test]
+async fn rust_code_calls_the_forecast() {
+    let context = session_with_points();
+    let function = context.udaf("ts_forecast").unwrap();
+    let forecast = |options: &str| {
+        let arguments = vec![col("ts"), col("value"), lit(3), lit(options)];
+        let forecast = function.call(arguments).alias("forecast");
+        let context = &context;
+        async move {
+            let frame = context.table("points").await?;
+            frame.aggregate(vec![], vec![forecast])?.collect().await
+        }
+    };
+    let batches = forecast("model=fast").await.unwrap();
+    let built = pretty_format_batches(&batches).unwrap().to_string();
+    let query = "SELECT ts_forecast(ts, value, 3, 'model=fast') AS forecast FROM points";
+    assert_eq!(built, table(&context, query).await);
+    let error = forecast("explain=on").await.unwrap_err().to_string();
+    assert!(error.contains("must stand as text"), "{error}");
 }
 
 #[test]

@@ -138,7 +138,8 @@ pub struct Filled {
 pub fn fill(samples: &Samples, step_ns: i64, options: &FillOptions) -> Option<Vec<Filled>> {
     let buckets = Buckets::new(samples, step_ns, options)?;
     let values = buckets.reduce(samples, options.bucket);
-    let filled = options.fill(&values, step_ns);
+    let gap = options.gap.unwrap_or(options.bucket.default_gap());
+    let filled = gap.fill(&values, &options.season, Some(step_ns));
     let buckets = buckets.starts_ns().zip(values).zip(filled);
     let bucket = |((time_ns, value), filled): ((i64, f64), f64)| Filled {
         time_ns,
@@ -192,21 +193,7 @@ impl Buckets {
 
     /// One value a bucket, NaN where there is none.
     fn reduce(&self, samples: &Samples, bucket: Bucket) -> Vec<f64> {
-        let mut values = vec![f64::NAN; self.n_buckets];
-        let mut together = vec![];
-        let rows = samples.times_ns().iter().zip(samples.values());
-        let mut rows = rows
-            .filter(|(_, value)| !value.is_nan())
-            .filter_map(|(&time_ns, &value)| Some((self.index(time_ns)?, value)))
-            .peekable();
-        while let Some((index, value)) = rows.next() {
-            together.push(value);
-            if rows.peek().is_none_or(|&(next, _)| next != index) {
-                values[index] = bucket.reduce(&together);
-                together.clear();
-            }
-        }
-        values
+        bucket.reduce_slots(samples, self.n_buckets, |time_ns| self.index(time_ns))
     }
 
     fn index(&self, time_ns: i64) -> Option<usize> {
@@ -217,6 +204,31 @@ impl Buckets {
 }
 
 impl Bucket {
+    /// One value for each slot, NaN where there is none. `slot` says into which one a time falls, and ascends with it.
+    pub(crate) fn reduce_slots(
+        self,
+        samples: &Samples,
+        n_slots: usize,
+        slot: impl Fn(i64) -> Option<usize>,
+    ) -> Vec<f64> {
+        let mut values = vec![f64::NAN; n_slots];
+        let mut together = vec![];
+        let rows = samples.times_ns().iter().zip(samples.values());
+        let mut rows = rows
+            .filter(|(_, value)| !value.is_nan())
+            .filter_map(|(&time_ns, &value)| Some((slot(time_ns)?, value)))
+            .filter(|(slot, _)| *slot < n_slots)
+            .peekable();
+        while let Some((slot, value)) = rows.next() {
+            together.push(value);
+            if rows.peek().is_none_or(|&(next, _)| next != slot) {
+                values[slot] = self.reduce(&together);
+                together.clear();
+            }
+        }
+        values
+    }
+
     /// One value of at least one, in order of time.
     fn reduce(self, values: &[f64]) -> f64 {
         let (first, last) = (values[0], values[values.len() - 1]);
@@ -231,36 +243,40 @@ impl Bucket {
             Self::Last => last,
         }
     }
-}
 
-impl FillOptions {
-    /// The values with something in the gaps, and NaN where there is nothing to put.
-    fn fill(&self, values: &[f64], step_ns: i64) -> Vec<f64> {
-        let by_default = match self.bucket {
-            Bucket::Sum | Bucket::Count => Gap::Zero,
+    fn default_gap(self) -> Gap {
+        match self {
+            Self::Sum | Self::Count => Gap::Zero,
             _ => Gap::Linear,
-        };
-        match self.gap.unwrap_or(by_default) {
-            Gap::Null => values.to_vec(),
-            Gap::Zero => or_number(values, 0.0),
-            Gap::Number(number) => or_number(values, number),
-            Gap::Previous => or_previous(values),
-            Gap::Linear => within(values, bridge(values)),
-            Gap::Seasonal => within(values, self.seasonal(values, step_ns)),
         }
     }
+}
 
-    fn seasonal(&self, values: &[f64], step_ns: i64) -> Option<Vec<f64>> {
-        let search = || {
-            let found = find_periods(values, PeriodOptions::default());
-            found.iter().map(|period| period.points).collect()
-        };
-        let periods: Vec<usize> = self.season.periods(Some(step_ns)).unwrap_or_else(search);
-        let has_two_cycles = |period: &usize| *period <= values.len() / 2;
-        match periods.into_iter().filter(has_two_cycles).max() {
-            Some(period) => bridge_seasonally(values, period),
-            None => bridge(values),
+impl Gap {
+    /// The values with something in the gaps, and NaN where there is nothing to put. Season and step are those of
+    /// `Seasonal`.
+    pub(crate) fn fill(self, values: &[f64], season: &Season, step_ns: Option<i64>) -> Vec<f64> {
+        match self {
+            Self::Null => values.to_vec(),
+            Self::Zero => or_number(values, 0.0),
+            Self::Number(number) => or_number(values, number),
+            Self::Previous => or_previous(values),
+            Self::Linear => within(values, bridge(values)),
+            Self::Seasonal => within(values, seasonal(values, season, step_ns)),
         }
+    }
+}
+
+fn seasonal(values: &[f64], season: &Season, step_ns: Option<i64>) -> Option<Vec<f64>> {
+    let search = || {
+        let found = find_periods(values, PeriodOptions::default());
+        found.iter().map(|period| period.points).collect()
+    };
+    let periods: Vec<usize> = season.periods(step_ns).unwrap_or_else(search);
+    let has_two_cycles = |period: &usize| *period <= values.len() / 2;
+    match periods.into_iter().filter(has_two_cycles).max() {
+        Some(period) => bridge_seasonally(values, period),
+        None => bridge(values),
     }
 }
 

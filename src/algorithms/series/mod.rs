@@ -10,10 +10,12 @@ pub mod anomaly;
 mod changepoints;
 mod decompose;
 mod fill;
+pub mod forecast;
 mod periods;
 mod robust;
 mod samples;
 mod spectrum;
+mod timeline;
 
 pub use changepoints::{
     ChangeKind, ChangePoint, ChangePointOptions, DEFAULT_MIN_POINTS, DEFAULT_PENALTY,
@@ -25,3 +27,4 @@ pub use periods::{DEFAULT_MAX_PERIODS, Period, PeriodOptions, PeriodSearch, find
 pub use robust::{NORMAL_CONSISTENT, median, median_absolute_deviation, quantile};
 pub use samples::{Grid, Samples, Season};
 pub use spectrum::Autocorrelation;
+pub use timeline::{Timeline, add_months, beginning_of_step};

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
 use datafusion::common::{
-    Result, ScalarValue, exec_err, internal_datafusion_err, plan_datafusion_err,
+    Result, ScalarValue, exec_err, internal_datafusion_err, internal_err, plan_datafusion_err,
 };
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -21,6 +21,11 @@ pub(super) struct Series<'a> {
 }
 
 impl Series<'_> {
+    /// The type of the time stamps.
+    pub(super) fn ts_type(&self) -> &DataType {
+        self.ts_type
+    }
+
     /// A column of time stamps of the type in which they came.
     pub(super) fn time_column(&self, times: &[i64]) -> Result<ArrayRef> {
         time_column(times, self.ts_type)
@@ -82,6 +87,8 @@ pub(super) struct SeriesFold<O> {
     read_time: ReadTime,
     times: Vec<i64>,
     values: Vec<f64>,
+    /// So many points at the beginning of `times` and `values` have left again.
+    n_left: usize,
 }
 
 impl<O: Debug + Send + Sync + 'static> SeriesFold<O> {
@@ -105,6 +112,7 @@ impl<O: Debug + Send + Sync + 'static> SeriesFold<O> {
             read_time,
             times: vec![],
             values: vec![],
+            n_left: 0,
         }))
     }
 }
@@ -114,6 +122,12 @@ const POINT_BYTES: usize = 16;
 
 /// The longest state, since a column of states counts their bytes in 31 bits.
 const MAX_STATE_BYTES: usize = i32::MAX as usize;
+
+impl<O> SeriesFold<O> {
+    fn points(&self) -> (&[i64], &[f64]) {
+        (&self.times[self.n_left..], &self.values[self.n_left..])
+    }
+}
 
 impl<O: Debug + Send + Sync> Fold for SeriesFold<O> {
     fn update(&mut self, required: &[ArrayRef], _: &[Option<&ArrayRef>]) -> Result<()> {
@@ -139,22 +153,45 @@ impl<O: Debug + Send + Sync> Fold for SeriesFold<O> {
         Ok(())
     }
 
+    fn can_leave(&self) -> bool {
+        true
+    }
+
+    /// A row without a time never came.
+    fn leave(&mut self, required: &[ArrayRef]) -> Result<()> {
+        let times = &required[0];
+        let has_time = |&row: &usize| (self.read_time)(times, row).is_some();
+        let n_points = (0..times.len()).filter(has_time).count();
+        if n_points > self.times.len() - self.n_left {
+            return internal_err!("{}: more points leave than came", self.function);
+        }
+        self.n_left += n_points;
+        // Only then are points moved, so that a frame that moves row by row costs no more for it.
+        if self.n_left > self.times.len() / 2 {
+            self.times.drain(..self.n_left);
+            self.values.drain(..self.n_left);
+            self.n_left = 0;
+        }
+        Ok(())
+    }
+
     /// All times, then all values.
     fn state(&self) -> Result<Vec<u8>> {
-        let n_bytes = self.times.len() * POINT_BYTES;
+        let (times, values) = self.points();
+        let n_bytes = times.len() * POINT_BYTES;
         if n_bytes > MAX_STATE_BYTES {
             return exec_err!(
                 "{}: a series has {} points in one partition, at most {} are possible; group by a shorter time",
                 self.function,
-                self.times.len(),
+                times.len(),
                 MAX_STATE_BYTES / POINT_BYTES
             );
         }
         let mut state = Vec::with_capacity(n_bytes);
-        for time in &self.times {
+        for time in times {
             state.extend_from_slice(&time.to_le_bytes());
         }
-        for value in &self.values {
+        for value in values {
             state.extend_from_slice(&value.to_le_bytes());
         }
         Ok(state)
@@ -181,12 +218,13 @@ impl<O: Debug + Send + Sync> Fold for SeriesFold<O> {
     fn finish(&self) -> Result<ScalarValue> {
         let item = item(self.fields.clone());
         let null = || ScalarValue::List(Arc::new(ListArray::new_null(Arc::clone(&item), 1)));
-        if self.times.is_empty() {
+        let (times, values) = self.points();
+        if times.is_empty() {
             return Ok(null());
         }
         let series = Series {
             ts_type: &self.ts_type,
-            samples: Samples::new(self.times.clone(), self.values.clone())?,
+            samples: Samples::new(times.to_vec(), values.to_vec())?,
         };
         let Some(columns) = (self.answer)(&series, &self.options)? else {
             return Ok(null());

@@ -147,26 +147,31 @@ impl Aggregate for TsFill {
 }
 
 fn read_gap(options: &mut Options) -> Result<Option<Gap>> {
-    let Some(text) = options.take_text("gap") else {
-        return Ok(None);
-    };
-    let gap = match text.as_str() {
-        "null" => Gap::Null,
-        "zero" => Gap::Zero,
-        "previous" => Gap::Previous,
-        "linear" => Gap::Linear,
-        "seasonal" => Gap::Seasonal,
-        other => match other.parse::<f64>() {
-            Ok(number) if number.is_finite() => Gap::Number(number),
-            _ => {
-                return plan_err!(
-                    "{}: option gap must be one of null, zero, previous, linear, seasonal or a number, got '{text}'",
-                    options.function()
-                );
-            }
+    match options.take_text("gap").as_deref() {
+        Some("null") => Ok(Some(Gap::Null)),
+        Some(text) => match parse_gap(text) {
+            Some(gap) => Ok(Some(gap)),
+            None => plan_err!(
+                "{}: option gap must be one of null, zero, previous, linear, seasonal or a number, got '{text}'",
+                options.function()
+            ),
         },
-    };
-    Ok(Some(gap))
+        None => Ok(None),
+    }
+}
+
+/// What a gap is filled with.
+pub(super) fn parse_gap(text: &str) -> Option<Gap> {
+    match text {
+        "zero" => Some(Gap::Zero),
+        "previous" => Some(Gap::Previous),
+        "linear" => Some(Gap::Linear),
+        "seasonal" => Some(Gap::Seasonal),
+        number => {
+            let number = number.parse::<f64>().ok()?;
+            number.is_finite().then_some(Gap::Number(number))
+        }
+    }
 }
 
 fn read_time(options: &mut Options, key: &'static str) -> Result<Option<i64>> {

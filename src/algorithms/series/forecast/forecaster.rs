@@ -1,0 +1,204 @@
+//! The forecast of a series.
+
+use crate::algorithms::series::forecast::backtest::Backtest;
+use crate::algorithms::series::forecast::combination::Combination;
+use crate::algorithms::series::forecast::history::{History, MAX_ORIGINS};
+use crate::algorithms::series::forecast::interval::Spread;
+use crate::algorithms::series::forecast::options::{Component, ForecastOptions, Model, Step};
+use crate::algorithms::series::forecast::origins::Plan;
+
+/// Fewer known values make no forecast but the last one.
+const LEAST_KNOWN: usize = 8;
+
+/// From so many origins [`Model::Fast`] forecasts the past.
+const FAST_ORIGINS: usize = 3;
+
+/// A forecast, one number a future point in all lists.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::forecast::{ForecastOptions, forecast};
+/// let forecast = forecast(&[5.0; 20], None, 3, &ForecastOptions::default()).unwrap();
+/// assert_eq!((forecast.points.len(), forecast.lower.len()), (3, 3));
+/// assert!(forecast.quantiles.is_empty() && forecast.periods.is_empty());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    /// The median of the future value.
+    pub points: Vec<f64>,
+    /// The lower end of the interval. NaN if only one value is known.
+    pub lower: Vec<f64>,
+    /// The upper end of the interval. NaN if only one value is known.
+    pub upper: Vec<f64>,
+    /// For each quantile of the options, in their order, its value at each future point; on the side of `points` where it
+    /// belongs, and NaN if only one value is known.
+    pub quantiles: Vec<Vec<f64>>,
+    /// The seasons that were used, in points, shortest first: two at most.
+    pub periods: Vec<usize>,
+    /// What the forecast is made of: weights above 0 that add up to 1, greatest first. Empty where the last value goes on
+    /// because fewer than 8 are known, or all are the same.
+    pub weights: Vec<(Component, f64)>,
+}
+
+/// Forecasts the `horizon` points behind the last of evenly spaced values. NaN are missing values; where the last values
+/// are missing, the forecast begins behind the last known one, and what it says of these is left out. `None` if no value
+/// is known.
+///
+/// Lower ends, points, quantiles and upper ends are finite and in order, whatever the values, unless only one value is
+/// known. At most the newest 262,144 values are used, most often a few thousand: some eight of the longest season.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::forecast::{ForecastOptions, forecast};
+/// let daily = |hour: i32| 10.0 + (f64::from(hour) / 24.0 * std::f64::consts::TAU).sin();
+/// let load: Vec<f64> = (0..240).map(|hour| daily(hour) + f64::from(hour * 7 % 11) / 50.0).collect();
+/// let forecast = forecast(&load, None, 24, &ForecastOptions::default()).unwrap();
+/// assert_eq!(forecast.periods, [24]);
+/// for (ahead, point) in (0..).zip(&forecast.points) {
+///     assert!((point - daily(240 + ahead)).abs() < 0.3);
+/// }
+/// assert!(forecast.lower[5] < forecast.points[5] && forecast.points[5] < forecast.upper[5]);
+/// ```
+pub fn forecast(
+    values: &[f64],
+    step: Option<Step>,
+    horizon: usize,
+    options: &ForecastOptions,
+) -> Option<Forecast> {
+    let history = History::new(values, step, &options.season, horizon)?;
+    let outlook = Outlook::new(&history, horizon, options.model);
+    let frame = Frame::new(&history, horizon, options.non_negative);
+    let quantile = |probability| frame.quantile(&outlook, probability);
+    let tail = (1.0 - options.level) / 2.0;
+    Some(Forecast {
+        points: frame.fit(outlook.points.iter().copied()),
+        lower: quantile(tail),
+        upper: quantile(1.0 - tail),
+        quantiles: options.quantiles.iter().copied().map(quantile).collect(),
+        periods: outlook.periods,
+        weights: outlook.weights,
+    })
+}
+
+/// What is ahead of a history, in its units, missing values included.
+struct Outlook {
+    points: Vec<f64>,
+    /// `None` if nothing is known of it.
+    spread: Option<Spread>,
+    periods: Vec<usize>,
+    weights: Vec<(Component, f64)>,
+}
+
+impl Outlook {
+    fn new(history: &History, horizon: usize, model: Model) -> Self {
+        let Some(trial) = Trial::new(history, horizon, model) else {
+            return Self::last_value(history, history.n_ahead(horizon));
+        };
+        let errors = trial.errors(history);
+        let components = trial.backtest.past.components.iter().copied();
+        let weights = components.zip(trial.combination.weights);
+        let mut weights: Vec<_> = weights.filter(|(_, weight)| *weight > 0.0).collect();
+        weights.sort_by(|first, second| second.1.total_cmp(&first.1));
+        Self {
+            points: trial.combination.points,
+            spread: Some(Spread::new(&errors)),
+            periods: trial.plan.seasons.periods(),
+            weights,
+        }
+    }
+
+    /// The last value goes on, as that of a random walk.
+    fn last_value(history: &History, horizon: usize) -> Self {
+        let last = history.values.last().copied().unwrap_or(0.0);
+        Self {
+            points: vec![last; horizon],
+            spread: (history.n_known > 1).then(|| Spread::of_random_walk(&history.values)),
+            periods: vec![],
+            weights: vec![],
+        }
+    }
+}
+
+/// The past as the components forecast it, and the future.
+pub(super) struct Trial {
+    pub(super) plan: Plan,
+    pub(super) backtest: Backtest,
+    pub(super) combination: Combination,
+}
+
+impl Trial {
+    /// Of the `horizon` points behind what is missing; `None` if the history is too short or does not vary.
+    pub(super) fn new(history: &History, horizon: usize, model: Model) -> Option<Self> {
+        if history.n_known < LEAST_KNOWN || history.is_constant {
+            return None;
+        }
+        let values = &history.values;
+        let horizon = history.n_ahead(horizon);
+        let (components, n_origins, learns_twice): (&[Component], _, _) = match &model {
+            Model::Auto => (&Component::ALL, MAX_ORIGINS, true),
+            Model::Fast => (&Component::FAST, FAST_ORIGINS, false),
+            Model::One(component) => (std::slice::from_ref(component), MAX_ORIGINS, true),
+        };
+        let plan = Plan::new(values.len(), &history.periods, horizon, n_origins)?;
+        let plan = plan.with_year(history.year_ago);
+        let mut components = components.to_vec();
+        if plan.year_ago.is_none() {
+            components.retain(|&component| component != Component::YearAgo);
+        }
+        if components.is_empty() {
+            components.push(Component::DampedHolt);
+        }
+        let backtest = Backtest::run(values, &plan, horizon, &components, learns_twice);
+        let combination = Combination::new(values, &plan, &backtest);
+        Some(Self {
+            plan,
+            backtest,
+            combination,
+        })
+    }
+
+    /// What the combination missed from each origin.
+    pub(super) fn errors(&self, history: &History) -> Vec<Vec<f64>> {
+        let forecasts = self.plan.origins.iter().zip(&self.combination.past);
+        forecasts
+            .map(|(&origin, forecast)| {
+                let actual = &history.values[origin..];
+                let pairs = actual.iter().zip(forecast);
+                pairs.map(|(actual, forecast)| actual - forecast).collect()
+            })
+            .collect()
+    }
+}
+
+/// How what is ahead of a history becomes an answer.
+pub(super) struct Frame {
+    n_skipped: usize,
+    horizon: usize,
+    scale: f64,
+    least: f64,
+}
+
+impl Frame {
+    pub(super) fn new(history: &History, horizon: usize, non_negative: Option<bool>) -> Self {
+        let is_non_negative = non_negative.unwrap_or(history.least >= 0.0);
+        Self {
+            n_skipped: history.n_missing,
+            horizon,
+            scale: history.scale,
+            least: if is_non_negative { 0.0 } else { f64::MIN },
+        }
+    }
+
+    /// Without what is missing, in the unit of the series, and within its bounds.
+    pub(super) fn fit(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
+        let wanted = values.skip(self.n_skipped).take(self.horizon);
+        let finished = wanted.map(|value| (value * self.scale).clamp(self.least, f64::MAX));
+        finished.collect()
+    }
+
+    fn quantile(&self, outlook: &Outlook, probability: f64) -> Vec<f64> {
+        let Some(spread) = &outlook.spread else {
+            return vec![f64::NAN; self.horizon];
+        };
+        let points = outlook.points.iter().zip(spread.distances(probability));
+        self.fit(points.map(|(point, distance)| point + distance))
+    }
+}

@@ -1,0 +1,244 @@
+//! The part of a series that a forecast is made from: without gaps, in handy units, no longer than needed.
+
+use crate::algorithms::series::forecast::components::YearAgo;
+use crate::algorithms::series::forecast::natural::natural_seasons;
+use crate::algorithms::series::forecast::options::Step;
+use crate::algorithms::series::forecast::repair::repair;
+use crate::algorithms::series::robust::magnitude;
+use crate::algorithms::series::samples::{Season, bridge};
+
+/// A day in nanoseconds.
+const DAY_NS: i64 = 86_400_000_000_000;
+
+/// A mean month of the Gregorian calendar in nanoseconds: 365.2425 / 12 days.
+const MONTH_NS: i64 = 2_629_746_000_000_000;
+
+/// Seasons are looked for in the newest so many values: three weeks of minutes.
+const MAX_TESTED: usize = 1 << 15;
+
+/// A season needs so many half cycles to be used.
+const LEAST_HALF_CYCLES: usize = 5;
+
+/// The day is used unseen if there are so many cycles: metrics often have one that is too faint to prove
+/// itself.
+const UNSEEN_CYCLES: usize = 3;
+
+/// So much history is kept: the longest season so many times,
+const KEPT_CYCLES: usize = 8;
+
+/// at least so many points,
+const KEPT_POINTS: usize = 1_000;
+
+/// and at most so many: two and a half days of seconds.
+const MAX_POINTS: usize = 1 << 18;
+
+/// How far into the future the past is forecast at most.
+pub(super) const MAX_TRIED_HORIZON: usize = 10_000;
+
+/// From how many points the past is forecast at most.
+pub(super) const MAX_ORIGINS: usize = 8;
+
+/// So many missing values at the end are forecast and left out; of more, whole seasons are skipped.
+const MAX_MISSING: usize = 100_000;
+
+/// Which seasons a forecast has, in points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seasons {
+    /// The shortest; 1 if there is none.
+    pub(crate) short: usize,
+    /// The longest, if there is another one.
+    pub(crate) long: Option<usize>,
+}
+
+impl Seasons {
+    pub(crate) fn longest(self) -> usize {
+        self.long.unwrap_or(self.short)
+    }
+
+    /// All there are, shortest first.
+    pub(super) fn periods(self) -> Vec<usize> {
+        let short = (self.short > 1).then_some(self.short);
+        short.into_iter().chain(self.long).collect()
+    }
+}
+
+/// The newest values of a series.
+#[derive(Debug)]
+pub(super) struct History {
+    /// The values divided by `scale`, without gaps.
+    pub(super) values: Vec<f64>,
+    /// A power of two, so that no digit is lost.
+    pub(super) scale: f64,
+    /// How many of the values are known.
+    pub(super) n_known: usize,
+    /// How many values are missing behind the last one.
+    pub(super) n_missing: usize,
+    /// The seasons that are worth a try, shortest first.
+    pub(super) periods: Vec<usize>,
+    /// For series of days and weeks.
+    pub(super) year_ago: Option<YearAgo>,
+    /// The least of the known values, in their own unit.
+    pub(super) least: f64,
+    /// Whether all known values are the same.
+    pub(super) is_constant: bool,
+}
+
+impl History {
+    /// `None` if no value is known.
+    pub(super) fn new(
+        values: &[f64],
+        step: Option<Step>,
+        season: &Season,
+        horizon: usize,
+    ) -> Option<Self> {
+        let last = values.iter().rposition(|value| value.is_finite())?;
+        let (values, missing) = values.split_at(last + 1);
+        let values = newest(values, MAX_POINTS);
+        let tested = newest(values, MAX_TESTED);
+        let tested = bridge(&divided(tested, magnitude(tested)))?;
+        let mut found = find_seasons(&tested, step, season);
+        found
+            .periods
+            .retain(|&period| is_long_enough(values.len(), period));
+        let periods = found.periods;
+        let shortest = periods.first().copied().unwrap_or(1);
+        let longest = periods.last().copied().unwrap_or(1);
+        let kept = newest(values, n_kept(longest, horizon));
+        let known = || kept.iter().copied().filter(|value| value.is_finite());
+        let least = known().fold(f64::INFINITY, f64::min);
+        let greatest = known().fold(f64::NEG_INFINITY, f64::max);
+        let raw_scale = magnitude(kept);
+        let mut repaired = bridge(&divided(kept, raw_scale))?;
+        repair(&mut repaired, if found.is_sure { shortest } else { 1 });
+        // Without its outliers a series can be much smaller.
+        let scale = magnitude(&repaired).min(1.0);
+        Some(Self {
+            values: divided(&repaired, scale),
+            scale: raw_scale * scale,
+            n_known: known().count(),
+            n_missing: n_skipped(missing.len(), longest),
+            year_ago: step.and_then(|step| YearAgo::of(step, shortest)),
+            periods,
+            least,
+            is_constant: least >= greatest,
+        })
+    }
+
+    /// How many points behind the last known value have to be forecast for these behind the last one.
+    pub(super) fn n_ahead(&self, horizon: usize) -> usize {
+        (self.n_missing + horizon).max(1)
+    }
+}
+
+/// The seasons of evenly spaced values.
+#[derive(Debug, PartialEq)]
+struct Found {
+    /// In points, shortest first; the first and the last that are long enough are used.
+    periods: Vec<usize>,
+    /// Whether they are more than a guess.
+    is_sure: bool,
+}
+
+/// The seasons of values without gaps.
+fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> Found {
+    let step_ns = match step {
+        Some(Step::Nanoseconds(step_ns)) => Some(step_ns),
+        Some(Step::Months(months)) => Some(i64::from(months).saturating_mul(MONTH_NS)),
+        None => None,
+    };
+    let periods = season
+        .periods(step_ns)
+        .unwrap_or_else(|| natural_seasons(values, step));
+    if !periods.is_empty() || *season != Season::Auto {
+        return Found {
+            periods,
+            is_sure: true,
+        };
+    }
+    let day = step_ns
+        .filter(|&step_ns| step_ns > 0 && DAY_NS % step_ns == 0)
+        .and_then(|step_ns| usize::try_from(DAY_NS / step_ns).ok())
+        .filter(|&day| day > 1 && values.len() / UNSEEN_CYCLES >= day);
+    Found {
+        periods: day.into_iter().collect(),
+        is_sure: false,
+    }
+}
+
+/// Whether so many values have enough cycles of the period.
+pub(super) fn is_long_enough(n_values: usize, period: usize) -> bool {
+    period >= 2 && n_values.saturating_mul(2) / LEAST_HALF_CYCLES >= period
+}
+
+/// The newest so many values.
+fn newest(values: &[f64], n_values: usize) -> &[f64] {
+    &values[values.len().saturating_sub(n_values)..]
+}
+
+fn divided(values: &[f64], divisor: f64) -> Vec<f64> {
+    values.iter().map(|value| value / divisor).collect()
+}
+
+/// How many of the newest values are used.
+fn n_kept(longest: usize, horizon: usize) -> usize {
+    let horizon = horizon.min(MAX_TRIED_HORIZON);
+    let for_origins = MAX_ORIGINS * horizon.min(longest) + horizon;
+    KEPT_POINTS
+        .max(KEPT_CYCLES * longest + for_origins)
+        .min(MAX_POINTS)
+}
+
+/// How many points to forecast for so many missing ones, so that what follows has the right phase.
+fn n_skipped(n_missing: usize, longest: usize) -> usize {
+    let too_many = n_missing.saturating_sub(MAX_MISSING);
+    n_missing.saturating_sub(too_many.div_ceil(longest) * longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_values_are_kept_in_handy_units() {
+        let mut values = vec![1e9; 5_000];
+        values.extend([5.0, f64::NAN, 7.0, f64::NAN]);
+        let history = History::new(&values, None, &Season::None, 1).unwrap();
+        assert_eq!(history.values.len(), 1_000);
+        assert_eq!(
+            (history.n_known, history.n_missing),
+            (history.values.len() - 1, 1)
+        );
+        let newest = &history.values[history.values.len() - 2..];
+        assert_eq!(newest, [6.0 / history.scale, 7.0 / history.scale]);
+        assert!(History::new(&[f64::NAN; 3], None, &Season::None, 1).is_none());
+    }
+
+    #[test]
+    fn a_day_may_be_unseen() {
+        let hour = 3_600_000_000_000;
+        let noise: Vec<_> = (0..72_u32)
+            .map(|at| f64::from(at * at * 31 % 101))
+            .collect();
+        let find = |n_values: usize, step_ns, season: &Season| {
+            let found = find_seasons(&noise[..n_values], Some(Step::Nanoseconds(step_ns)), season);
+            (found.periods, found.is_sure)
+        };
+        assert_eq!(find(72, hour, &Season::Auto), (vec![24], false));
+        assert_eq!(find(71, hour, &Season::Auto), (vec![], false));
+        assert_eq!(find(72, 7 * hour, &Season::Auto), (vec![], false));
+        assert_eq!(find(72, 0, &Season::Auto), (vec![], false));
+        assert_eq!(find(72, hour, &Season::None), (vec![], true));
+        let year = Season::Durations(vec![365 * DAY_NS]);
+        let quarters = find_seasons(&noise, Some(Step::Months(3)), &year);
+        assert_eq!(quarters.periods, [4]);
+    }
+
+    #[test]
+    fn lengths() {
+        assert!(is_long_enough(5, 2) && !is_long_enough(4, 2) && !is_long_enough(9, 1));
+        assert_eq!(n_kept(1, 10), 1_000);
+        assert_eq!(n_kept(168, 48), 8 * 168 + 8 * 48 + 48);
+        assert_eq!(n_kept(usize::MAX / 16, 1), MAX_POINTS);
+        assert_eq!((n_skipped(5, 24), n_skipped(100_001, 24)), (5, 99_977));
+    }
+}

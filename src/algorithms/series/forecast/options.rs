@@ -1,0 +1,141 @@
+//! What a forecast is asked for.
+
+use crate::algorithms::series::samples::Season;
+
+/// The distance of two points of an evenly spaced series.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::forecast::Step;
+/// let (hour, quarter) = (Step::Nanoseconds(3_600_000_000_000), Step::Months(3));
+/// assert_ne!(hour, quarter);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many nanoseconds, above 0.
+    Nanoseconds(i64),
+    /// So many calendar months, above 0: 3 are a quarter, 12 a year.
+    Months(u32),
+}
+
+/// How a forecast is made.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::forecast::{Component, Model};
+/// assert_eq!(Model::default(), Model::Auto);
+/// assert_ne!(Model::One(Component::Theta), Model::Fast);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Model {
+    /// All components, weighted by how well each forecast the newest part of the history.
+    #[default]
+    Auto,
+    /// The cheap components alone, tried on less of the history.
+    Fast,
+    /// One component.
+    One(Component),
+}
+
+/// A simple forecaster.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::forecast::Component;
+/// assert_eq!(Component::DampedHolt.name(), "damped_holt");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Component {
+    /// The value one short season ago; without a season the last value.
+    SeasonalNaive,
+    /// The value one long season ago; without a long season the mean of the last three short ones.
+    LongSeasonalNaive,
+    /// The median of the same phase in the last seven short seasons; without a season that of the last five values.
+    SeasonalMedian,
+    /// Seasons that change slowly are added to Holt's smoothing with a damped trend.
+    DampedHolt,
+    /// Seasons that change slowly are added to the Theta method.
+    Theta,
+    /// The Theta method times fixed seasonal indices by ratio to moving average; added if some value is not above 0.
+    RatioTheta,
+    /// A regression on the last values and those one and two seasons ago.
+    Autoregression,
+    /// Seasons that hardly change are added to an autoregression that returns to the level of the last sixteen seasons.
+    SeasonalMeans,
+    /// Exponential smoothing of level and both seasons with autocorrelated errors; on logarithms if all values are above
+    /// 0.
+    DoubleSeasonal,
+    /// `DampedHolt`, moved as the level moved a year ago; for series of days and weeks that are longer than a year.
+    YearAgo,
+}
+
+impl Component {
+    /// All components, in the order in which they are listed in an explanation.
+    pub const ALL: [Self; 10] = [
+        Self::SeasonalNaive,
+        Self::LongSeasonalNaive,
+        Self::SeasonalMedian,
+        Self::DampedHolt,
+        Self::Theta,
+        Self::RatioTheta,
+        Self::Autoregression,
+        Self::SeasonalMeans,
+        Self::DoubleSeasonal,
+        Self::YearAgo,
+    ];
+
+    /// Those of [`Model::Fast`].
+    pub(super) const FAST: [Self; 5] = [
+        Self::SeasonalNaive,
+        Self::LongSeasonalNaive,
+        Self::SeasonalMedian,
+        Self::DampedHolt,
+        Self::Theta,
+    ];
+
+    /// The name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SeasonalNaive => "seasonal_naive",
+            Self::LongSeasonalNaive => "long_seasonal_naive",
+            Self::SeasonalMedian => "seasonal_median",
+            Self::DampedHolt => "damped_holt",
+            Self::Theta => "theta",
+            Self::RatioTheta => "ratio_theta",
+            Self::Autoregression => "autoregression",
+            Self::SeasonalMeans => "seasonal_means",
+            Self::DoubleSeasonal => "double_seasonal",
+            Self::YearAgo => "year_ago",
+        }
+    }
+}
+
+/// How a series is forecast.
+///
+/// ```
+/// use datafusion_aiops::algorithms::series::forecast::ForecastOptions;
+/// let options = ForecastOptions { quantiles: vec![0.5, 0.99], ..ForecastOptions::default() };
+/// assert_eq!(options.level, 0.95);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForecastOptions {
+    /// The share of future values that shall lie within the interval, above 0 and below 1.
+    pub level: f64,
+    /// How long the seasons are.
+    pub season: Season,
+    /// What forecasts.
+    pub model: Model,
+    /// Whether the forecast stays at 0 or above; `None`: if no value of the history is below 0.
+    pub non_negative: Option<bool>,
+    /// Quantiles of the future value to give besides, each above 0 and below 1.
+    pub quantiles: Vec<f64>,
+}
+
+impl Default for ForecastOptions {
+    fn default() -> Self {
+        Self {
+            level: 0.95,
+            season: Season::Auto,
+            model: Model::Auto,
+            non_negative: None,
+            quantiles: vec![],
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The options that `ts_forecast` and `ts_capacity` share.
+
+use crate::algorithms::series::Bucket;
+use crate::algorithms::series::forecast::{Component, Model, Step};
+use crate::functions::options::Options;
+use crate::functions::ts::durations::parse_step;
+use crate::functions::ts::season::read_season;
+use crate::functions::ts::time_axis::Reading;
+use crate::functions::ts::times::time_unit;
+use crate::functions::ts::ts_fill::parse_gap;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, plan_err};
+
+/// `season`, `freq`, `fill` and `dup`.
+pub(super) fn read_reading(options: &mut Options) -> Result<Reading> {
+    let season = read_season(options)?;
+    let step = read_freq(options)?;
+    let gap = match options.take_text("fill") {
+        None => None,
+        Some(text) => match parse_gap(&text) {
+            Some(gap) => Some(gap),
+            None => {
+                return plan_err!(
+                    "{}: option fill must be one of linear, previous, zero, seasonal or a number, got '{text}'",
+                    options.function()
+                );
+            }
+        },
+    };
+    let buckets = [
+        ("mean", Bucket::Mean),
+        ("sum", Bucket::Sum),
+        ("min", Bucket::Min),
+        ("max", Bucket::Max),
+        ("first", Bucket::First),
+        ("last", Bucket::Last),
+    ];
+    Ok(Reading {
+        step,
+        several: options.take_choice("dup", &buckets)?.unwrap_or_default(),
+        gap,
+        season,
+    })
+}
+
+fn read_freq(options: &mut Options) -> Result<Option<Step>> {
+    let Some(text) = options.take_text("freq") else {
+        return Ok(None);
+    };
+    match parse_step(&text) {
+        _ if text == "auto" => Ok(None),
+        Some(step) => Ok(Some(step)),
+        None => plan_err!(
+            "{}: option freq must be auto, or the length of a step such as 5 minutes, 1d, 1 month or 1 quarter, got '{text}'",
+            options.function()
+        ),
+    }
+}
+
+/// `model`: a set of components, or one of them.
+pub(super) fn read_model(options: &mut Options) -> Result<Model> {
+    let mut choices = vec![("auto", Model::Auto), ("fast", Model::Fast)];
+    let components = Component::ALL.map(|component| (component.name(), Model::One(component)));
+    choices.extend(components);
+    let model = options.take_choice("model", &choices)?;
+    Ok(model.unwrap_or_default())
+}
+
+/// `non_negative`; `None` is auto.
+pub(super) fn read_non_negative(options: &mut Options) -> Result<Option<bool>> {
+    let choices = [
+        ("auto", None),
+        ("on", Some(true)),
+        ("off", Some(false)),
+        ("true", Some(true)),
+        ("false", Some(false)),
+    ];
+    Ok(options.take_choice("non_negative", &choices)?.flatten())
+}
+
+/// A share, above 0 and below 1.
+pub(super) fn read_share(options: &mut Options, key: &'static str) -> Result<Option<f64>> {
+    let Some(text) = options.take_text(key) else {
+        return Ok(None);
+    };
+    match parse_share(&text) {
+        Some(share) => Ok(Some(share)),
+        None => plan_err!(
+            "{}: option {key} needs a number above 0 and below 1, got '{text}'",
+            options.function()
+        ),
+    }
+}
+
+/// A number above 0 and below 1.
+pub(super) fn parse_share(text: &str) -> Option<f64> {
+    let share = text.trim().parse::<f64>().ok()?;
+    (share > 0.0 && share < 1.0).then_some(share)
+}
+
+/// Refuses steps that time stamps of this type cannot tell apart; `name` is what the call says of them.
+pub(super) fn check_unit(
+    function: &str,
+    name: &str,
+    step: Option<Step>,
+    ts_type: &DataType,
+) -> Result<()> {
+    let unit = time_unit(ts_type).unwrap_or(1);
+    match step {
+        Some(Step::Nanoseconds(step_ns)) if step_ns % unit != 0 => plan_err!(
+            "{function}: ts is {ts_type}, which cannot tell times of this {name}; write CAST(ts AS TIMESTAMP)"
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! How far a forecast reaches: so many steps, or those that begin within a length of time.
+
+use crate::algorithms::series::{Timeline, add_months};
+use crate::functions::ts::durations::{Span, read_span};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, plan_err};
+
+/// The most steps: a year of 5 minutes.
+pub(super) const MAX_STEPS: usize = 100_000;
+
+/// How far a forecast reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Horizon {
+    /// From 1 to [`MAX_STEPS`].
+    Steps(usize),
+    Span(Span),
+}
+
+/// The horizon that a constant argument is; `None` for NULL.
+///
+/// # Errors
+/// When it is not above 0, or more steps than are possible.
+pub(super) fn read_horizon(function: &str, value: &ScalarValue) -> Result<Option<Horizon>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    if value.data_type().is_integer() {
+        return match steps(value) {
+            Some(steps) => Ok(Some(Horizon::Steps(steps))),
+            None => {
+                plan_err!("{function}: horizon must be from 1 to {MAX_STEPS} steps, got {value}")
+            }
+        };
+    }
+    match read_span(value) {
+        Some(span) => Ok(Some(Horizon::Span(span))),
+        None => plan_err!(
+            "{function}: horizon must be a whole number of steps or longer than 0, such as 24 or INTERVAL '1 day'{}",
+            match value.try_as_str().flatten() {
+                Some(text) => format!(", got '{text}'"),
+                None => String::new(),
+            }
+        ),
+    }
+}
+
+fn steps(value: &ScalarValue) -> Option<usize> {
+    let steps = match value.cast_to(&DataType::Int64).ok()? {
+        ScalarValue::Int64(Some(steps)) => usize::try_from(steps).ok()?,
+        _ => return None,
+    };
+    (1..=MAX_STEPS).contains(&steps).then_some(steps)
+}
+
+impl Horizon {
+    /// How many slots behind the last one it has; `None` if that is more than [`MAX_STEPS`], or nothing says how long a
+    /// step is.
+    pub(super) fn n_steps(self, timeline: &Timeline) -> Option<usize> {
+        let span = match self {
+            Self::Steps(steps) => return Some(steps),
+            Self::Span(span) => span,
+        };
+        let begin_ns = timeline.time_ns(timeline.len())?;
+        let end_ns = add_months(begin_ns, span.months)?.checked_add(span.nanoseconds)?;
+        let is_within = |n_steps: usize| {
+            let begins_ns = timeline.time_ns(timeline.len() + n_steps);
+            begins_ns.is_some_and(|begins_ns| begins_ns < end_ns)
+        };
+        // The first step begins within; a search by halves finds the first that does not.
+        let (mut within, mut behind) = (0, MAX_STEPS + 1);
+        while behind - within > 1 {
+            let middle = within + (behind - within) / 2;
+            if is_within(middle) {
+                within = middle;
+            } else {
+                behind = middle;
+            }
+        }
+        (behind <= MAX_STEPS).then_some(behind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::series::Samples;
+
+    const HOUR: i64 = 3_600_000_000_000;
+
+    #[test]
+    fn steps_that_begin_within() {
+        let samples = Samples::new(vec![0, HOUR], vec![1.0, 2.0]).unwrap();
+        let hours = Timeline::new(&samples, None).unwrap();
+        // From the 31st of January to the 28th of February: 28 days.
+        let january = 30 * 24 * HOUR - HOUR;
+        let samples = Samples::new(vec![january - HOUR, january], vec![1.0, 2.0]).unwrap();
+        let january = Timeline::new(&samples, None).unwrap();
+        for (timeline, months, nanoseconds, expected) in [
+            (&hours, 0, 24 * HOUR, Some(24)),
+            (&hours, 0, 24 * HOUR + 1, Some(25)),
+            (&hours, 0, 1, Some(1)),
+            (&hours, 0, 100_000 * HOUR, Some(100_000)),
+            (&hours, 0, 100_000 * HOUR + 1, None),
+            (&hours, 0, i64::MAX, None),
+            (&january, 1, 0, Some(28 * 24)),
+        ] {
+            let span = Span {
+                months,
+                nanoseconds,
+            };
+            let found = Horizon::Span(span).n_steps(timeline);
+            assert_eq!(found, expected, "{span:?}");
+        }
+        assert_eq!(Horizon::Steps(5).n_steps(&hours), Some(5));
+    }
+
+    #[test]
+    fn every_type_of_number() {
+        for value in [
+            ScalarValue::Int8(Some(7)),
+            ScalarValue::UInt8(Some(7)),
+            ScalarValue::Int32(Some(7)),
+            ScalarValue::UInt64(Some(7)),
+        ] {
+            assert_eq!(
+                read_horizon("f", &value).unwrap(),
+                Some(Horizon::Steps(7)),
+                "{value:?}"
+            );
+        }
+        for value in [
+            ScalarValue::UInt64(Some(u64::MAX)),
+            ScalarValue::Int64(Some(-1)),
+        ] {
+            assert!(read_horizon("f", &value).is_err());
+        }
+        let null = read_horizon("f", &ScalarValue::Utf8(None)).unwrap();
+        assert_eq!(null, None);
+    }
+}

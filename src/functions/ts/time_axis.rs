@@ -1,0 +1,414 @@
+//! The time axis of a forecast: evenly spaced values by the clocks of the zone of a series, and when the next ones are.
+//!
+//! Series with a zone are read by its clocks, so that what happens every day at nine is at nine in all values. The hour
+//! that clocks show twice in autumn is the mean of both, the hour that they leave out in spring a gap. Steps shorter than
+//! a day go on in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
+//! which the clock shows. Longer steps go on by the clock.
+
+use crate::algorithms::series::forecast::Step;
+use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline};
+use crate::functions::ts::horizon::Horizon;
+use crate::functions::ts::series::Series;
+use crate::functions::ts::zones::Zone;
+use datafusion::common::Result;
+
+const DAY: i64 = 86_400_000_000_000;
+
+/// How the rows of a series become evenly spaced values.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    /// `None`: the step of the series.
+    pub(super) step: Option<Step>,
+    /// What several values in a step become.
+    pub(super) several: Bucket,
+    /// What a step without a value gets; `None`: it stays missing.
+    pub(super) gap: Option<Gap>,
+    pub(super) season: Season,
+}
+
+/// Evenly spaced values and their times.
+#[derive(Debug)]
+pub(super) struct TimeAxis {
+    timeline: Timeline,
+    values: Vec<f64>,
+    zone: Option<Zone>,
+    /// When the last slot is, of steps that go on in the time that passes.
+    last_utc_ns: Option<i64>,
+}
+
+/// The steps behind the last one.
+#[derive(Debug, Default)]
+pub(super) struct Future {
+    /// When they are.
+    pub(super) utc_ns: Vec<i64>,
+    /// What clocks show then.
+    pub(super) clock_ns: Vec<i64>,
+    /// Which slot behind the last one each is, from 0.
+    slots: Vec<usize>,
+}
+
+impl TimeAxis {
+    /// The axis of a series; `None` if it has no points, or too many steps of the length that is asked for.
+    pub(super) fn new(series: &Series<'_>, reading: &Reading) -> Result<Option<Self>> {
+        match Zone::of(series.ts_type()) {
+            Some(zone) => Self::of_zone(zone, &series.samples, reading),
+            None => {
+                let samples = &series.samples;
+                let axis = Timeline::new(samples, reading.step).map(|timeline| Self {
+                    values: reading.fill(&timeline, timeline.values(samples, reading.several)),
+                    timeline,
+                    zone: None,
+                    last_utc_ns: None,
+                });
+                Ok(axis)
+            }
+        }
+    }
+
+    fn of_zone(zone: Zone, utc: &Samples, reading: &Reading) -> Result<Option<Self>> {
+        let clocks_ns = zone.clocks_ns(utc.times_ns());
+        let samples = Samples::new(clocks_ns.clone(), utc.values().to_vec())?;
+        let Some(mut timeline) = Timeline::new(&samples, reading.step) else {
+            return Ok(None);
+        };
+        let mut last_utc_ns = None;
+        let last = utc.times_ns().last().zip(clocks_ns.last());
+        if let (Some(_), Some((&last_ns, &last_clock_ns))) = (short_step(&timeline), last) {
+            // Clocks may have been set back, and slots behind this one belong to the hour before.
+            if let Some(slot) = timeline.slot(last_clock_ns) {
+                timeline.end_with(slot);
+                let ahead_ns = zone.ahead_ns(last_ns);
+                let slot_ns = timeline.time_ns(slot);
+                last_utc_ns = slot_ns.map(|slot_ns| zone.utc_beside_ns(slot_ns, ahead_ns));
+            }
+        }
+        let values = values_by_clock(&timeline, utc, &clocks_ns, &samples, reading.several)?;
+        Ok(Some(Self {
+            values: reading.fill(&timeline, values),
+            timeline,
+            zone: Some(zone),
+            last_utc_ns,
+        }))
+    }
+
+    /// One value a step, NaN where there is none.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// How long a step is; `None` if nothing says it.
+    pub(super) fn step(&self) -> Option<Step> {
+        self.timeline.step()
+    }
+
+    /// The zone by whose clocks the series is read.
+    pub(super) fn zone(&self) -> Option<Zone> {
+        self.zone
+    }
+
+    /// The steps of the horizon; `None` if nothing says when they are, or they are too many.
+    pub(super) fn future(&self, horizon: Horizon) -> Option<Future> {
+        let n_steps = horizon.n_steps(&self.timeline)?;
+        match (self.zone, short_step(&self.timeline), self.last_utc_ns) {
+            (Some(zone), Some(step_ns), Some(last_ns)) => {
+                self.passing_time(zone, step_ns, last_ns, n_steps)
+            }
+            _ => self.clock_time(n_steps),
+        }
+    }
+
+    fn passing_time(
+        &self,
+        zone: Zone,
+        step_ns: i64,
+        last_ns: i64,
+        n_steps: usize,
+    ) -> Option<Future> {
+        let step = |step: i64| step_ns.checked_mul(step)?.checked_add(last_ns);
+        let n_steps = i64::try_from(n_steps).ok()?;
+        let utc_ns: Vec<i64> = (1..=n_steps).map(step).collect::<Option<_>>()?;
+        let clock_ns = zone.clocks_ns(&utc_ns);
+        // An hour that comes again right behind the last value has no forecast of its own: it gets the next one.
+        let slot = |&clock_ns: &i64| {
+            let slot = self.timeline.slot(clock_ns)?;
+            Some(slot.saturating_sub(self.timeline.len()))
+        };
+        Some(Future {
+            slots: clock_ns.iter().map(slot).collect::<Option<_>>()?,
+            clock_ns,
+            utc_ns,
+        })
+    }
+
+    fn clock_time(&self, n_steps: usize) -> Option<Future> {
+        let n_slots = self.timeline.len();
+        let time = |step| self.timeline.time_ns(n_slots + step);
+        let clock_ns: Vec<i64> = (0..n_steps).map(time).collect::<Option<_>>()?;
+        let utc_ns = match self.zone {
+            Some(zone) => clock_ns.iter().map(|&clock| zone.utc_ns(clock)).collect(),
+            None => clock_ns.clone(),
+        };
+        Some(Future {
+            utc_ns,
+            clock_ns,
+            slots: (0..n_steps).collect(),
+        })
+    }
+}
+
+impl Reading {
+    fn fill(&self, timeline: &Timeline, values: Vec<f64>) -> Vec<f64> {
+        let step_ns = match timeline.step() {
+            Some(Step::Nanoseconds(step_ns)) => Some(step_ns),
+            Some(Step::Months(_)) | None => None,
+        };
+        match self.gap {
+            Some(gap) => gap.fill(&values, &self.season, step_ns),
+            None => values,
+        }
+    }
+}
+
+impl Future {
+    /// How many slots behind the last one must be forecast.
+    pub(super) fn n_slots(&self) -> usize {
+        self.slots.iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// For each step the number of its slot; NaN where there is none.
+    pub(super) fn pick(&self, of_slots: &[f64]) -> Vec<f64> {
+        let number = |&slot: &usize| of_slots.get(slot).copied().unwrap_or(f64::NAN);
+        self.slots.iter().map(number).collect()
+    }
+}
+
+/// The step, if it is shorter than a day.
+fn short_step(timeline: &Timeline) -> Option<i64> {
+    match timeline.step() {
+        Some(Step::Nanoseconds(step_ns)) if step_ns < DAY => Some(step_ns),
+        _ => None,
+    }
+}
+
+/// One value a slot. Where clocks show a time twice, and a slot is no longer than what they show twice, its value is the
+/// mean of both.
+fn values_by_clock(
+    timeline: &Timeline,
+    utc: &Samples,
+    clocks_ns: &[i64],
+    samples: &Samples,
+    several: Bucket,
+) -> Result<Vec<f64>> {
+    let is_second = match short_step(timeline).filter(|_| several != Bucket::Mean) {
+        Some(step_ns) => second_times(utc.times_ns(), clocks_ns, step_ns),
+        None => vec![],
+    };
+    if !is_second.contains(&true) {
+        return Ok(timeline.values(samples, several));
+    }
+    let values_of = |wanted: bool| -> Result<Vec<f64>> {
+        let rows = clocks_ns.iter().zip(utc.values()).zip(&is_second);
+        let rows = rows.filter(|(_, is_second)| **is_second == wanted);
+        let (times_ns, values) = rows.map(|((&time_ns, &value), _)| (time_ns, value)).unzip();
+        Ok(timeline.values(&Samples::new(times_ns, values)?, several))
+    };
+    let both = values_of(false)?.into_iter().zip(values_of(true)?);
+    let mean = |(first, second): (f64, f64)| match (first.is_nan(), second.is_nan()) {
+        (true, _) => second,
+        (_, true) => first,
+        // As two terms, so that the sum of huge values cannot overflow.
+        _ => first / 2.0 + second / 2.0,
+    };
+    Ok(both.map(mean).collect())
+}
+
+/// For each time, in ascending order, whether clocks show for the second time what they show, after they were set back by
+/// a step or more.
+fn second_times(utc_ns: &[i64], clocks_ns: &[i64], step_ns: i64) -> Vec<bool> {
+    let (mut latest_ns, mut latest_ahead_ns) = (i64::MIN, i64::MIN);
+    let times = utc_ns.iter().zip(clocks_ns);
+    let is_second = times.map(|(&utc_ns, &clock_ns)| {
+        let ahead_ns = clock_ns.saturating_sub(utc_ns);
+        if clock_ns <= latest_ns && latest_ahead_ns.saturating_sub(ahead_ns) >= step_ns {
+            return true;
+        }
+        if clock_ns >= latest_ns {
+            (latest_ns, latest_ahead_ns) = (clock_ns, ahead_ns);
+        }
+        false
+    });
+    is_second.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+    use datafusion::arrow::datatypes::{DataType, TimeUnit};
+
+    const HOUR: i64 = 3_600_000_000_000;
+
+    fn new_york() -> Zone {
+        let zone = Some("America/New_York".into());
+        Zone::of(&DataType::Timestamp(TimeUnit::Second, zone)).unwrap()
+    }
+
+    fn time(text: &str) -> i64 {
+        string_to_timestamp_nanos(text).unwrap()
+    }
+
+    fn reading(step: Option<Step>, several: Bucket) -> Reading {
+        Reading {
+            step,
+            several,
+            gap: None,
+            season: Season::None,
+        }
+    }
+
+    /// What the clocks of New York show, in hours.
+    fn hour(utc_ns: i64) -> f64 {
+        let clock_ns = utc_ns + new_york().ahead_ns(utc_ns);
+        (clock_ns.rem_euclid(DAY) / HOUR) as f64
+    }
+
+    /// Rows of New York from a time of UTC on whose values are the hours that clocks show.
+    fn hours(from: &str, n_rows: i64, step_ns: i64) -> Samples {
+        let times_ns: Vec<_> = (0..n_rows).map(|row| time(from) + row * step_ns).collect();
+        let values = times_ns.iter().map(|&time_ns| hour(time_ns)).collect();
+        Samples::new(times_ns, values).unwrap()
+    }
+
+    fn axis(samples: &Samples, reading: &Reading) -> TimeAxis {
+        let axis = TimeAxis::of_zone(new_york(), samples, reading).unwrap();
+        axis.unwrap()
+    }
+
+    /// The forecast of an axis that goes on as the clock does.
+    fn hours_of_future(axis: &TimeAxis, n_steps: usize) -> (Vec<i64>, Vec<f64>) {
+        let future = axis.future(Horizon::Steps(n_steps)).unwrap();
+        let n_slots = axis.timeline.len();
+        let slots = (n_slots..n_slots + future.n_slots()).map(|slot| {
+            let clock_ns = axis.timeline.time_ns(slot).unwrap();
+            (clock_ns.rem_euclid(DAY) / HOUR) as f64
+        });
+        let picked = future.pick(&slots.collect::<Vec<_>>());
+        (future.utc_ns, picked)
+    }
+
+    #[test]
+    fn days_follow_the_clock() {
+        // The changes of 2026 are on March 8 and November 1: before the history, within it, and in the future.
+        for from in [
+            "2026-03-07T05:00:00",
+            "2026-03-01T05:00:00",
+            "2026-10-31T04:00:00",
+            "2026-10-25T04:00:00",
+        ] {
+            let samples = hours(from, 7 * 24 - 5, HOUR);
+            let axis = axis(&samples, &reading(None, Bucket::Mean));
+            assert_eq!(axis.step(), Some(Step::Nanoseconds(HOUR)));
+            for (slot, value) in axis.values().iter().enumerate() {
+                let expected = (slot % 24) as f64;
+                // Clocks leave out two o'clock in March.
+                let is_left_out = value.is_nan() && slot % 24 == 2 && from.contains("-03-");
+                assert!(
+                    is_left_out || (value - expected).abs() < 1e-9,
+                    "{from} {slot} {value}"
+                );
+            }
+            let (utc_ns, picked) = hours_of_future(&axis, 48);
+            let last_ns = samples.times_ns().last().unwrap();
+            let expected: Vec<_> = (1..=48).map(|step| last_ns + step * HOUR).collect();
+            assert_eq!(utc_ns, expected, "{from}");
+            let clocks: Vec<_> = utc_ns.iter().map(|&utc_ns| hour(utc_ns)).collect();
+            assert_eq!(picked, clocks, "{from}");
+        }
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_the_mean() {
+        let times = [
+            "2026-11-01T04:00",
+            "2026-11-01T05:00",
+            "2026-11-01T06:00",
+            "2026-11-01T07:00",
+        ];
+        let times_ns = times.map(|text| time(&format!("{text}:00")));
+        let both = [times_ns, times_ns.map(|time_ns| time_ns + HOUR / 2)].concat();
+        let values = vec![1.0, 2.0, 4.0, 8.0, 10.0, 20.0, 40.0, 80.0];
+        let samples = Samples::new(both, values).unwrap();
+        let hourly = Some(Step::Nanoseconds(HOUR));
+        for (several, expected) in [
+            (Bucket::Mean, [5.5, 16.5, 44.0]),
+            (Bucket::Sum, [11.0, 33.0, 88.0]),
+            (Bucket::Max, [10.0, 30.0, 80.0]),
+            (Bucket::First, [1.0, 3.0, 8.0]),
+        ] {
+            let axis = axis(&samples, &reading(hourly, several));
+            assert_eq!(axis.values(), expected, "{several:?}");
+        }
+        // Longer slots hold all of it.
+        let longer = Some(Step::Nanoseconds(6 * HOUR));
+        let axis = axis(&samples, &reading(longer, Bucket::Sum));
+        assert_eq!(axis.values(), [165.0]);
+    }
+
+    #[test]
+    fn days_are_those_of_the_clock() {
+        // Midnights in New York.
+        let midnights = [
+            "2026-03-05T05:00:00",
+            "2026-03-06T05:00:00",
+            "2026-03-07T05:00:00",
+        ];
+        let times_ns = midnights.map(time).to_vec();
+        let samples = Samples::new(times_ns, vec![1.0, 2.0, 3.0]).unwrap();
+        for step in [None, Some(Step::Nanoseconds(DAY))] {
+            let axis = axis(&samples, &reading(step, Bucket::Mean));
+            assert_eq!(axis.values(), [1.0, 2.0, 3.0]);
+            let future = axis.future(Horizon::Steps(3)).unwrap();
+            let expected = [
+                "2026-03-08T05:00:00",
+                "2026-03-09T04:00:00",
+                "2026-03-10T04:00:00",
+            ];
+            assert_eq!(future.utc_ns, expected.map(time));
+        }
+    }
+
+    #[test]
+    fn months_are_those_of_the_clock() {
+        let times = [
+            "2026-01-01T05:00:00",
+            "2026-02-01T05:00:00",
+            "2026-03-01T05:00:00",
+        ];
+        let samples = Samples::new(times.map(time).to_vec(), vec![1.0; 3]).unwrap();
+        let axis = axis(&samples, &reading(None, Bucket::Mean));
+        assert_eq!(axis.step(), Some(Step::Months(1)));
+        let future = axis.future(Horizon::Steps(2)).unwrap();
+        let expected = ["2026-04-01T04:00:00", "2026-05-01T04:00:00"];
+        assert_eq!(future.utc_ns, expected.map(time));
+    }
+
+    #[test]
+    fn a_history_can_end_while_clocks_are_set_back() {
+        let quarter = HOUR / 4;
+        // At 01:15 for the second time, and for the first.
+        for n_rows in [30, 26] {
+            let samples = hours("2026-10-31T23:00:00", n_rows, quarter);
+            let last_ns = samples.times_ns()[samples.len() - 1];
+            let last_clock_ns = last_ns + new_york().ahead_ns(last_ns);
+            assert_eq!(last_clock_ns.rem_euclid(DAY), 5 * quarter);
+            let axis = axis(&samples, &reading(None, Bucket::Mean));
+            let (utc_ns, picked) = hours_of_future(&axis, 96);
+            assert_eq!(utc_ns[0], last_ns + quarter);
+            assert_eq!(utc_ns[95], last_ns + 96 * quarter);
+            for (utc_ns, picked) in utc_ns.into_iter().zip(picked) {
+                // What comes again before 01:15 has the forecast of the next slot.
+                assert!((picked - hour(utc_ns)).abs() < 1e-9, "{utc_ns} {picked}");
+            }
+        }
+    }
+}

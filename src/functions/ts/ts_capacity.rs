@@ -1,0 +1,321 @@
+//! `ts_capacity(ts, value, horizon, slot [, options])`: how much to provide, and when.
+
+use crate::algorithms::series::beginning_of_step;
+use crate::algorithms::series::forecast::{
+    CapacityOptions, Demand, ForecastOptions, Step, demand_quantile, plan_slots,
+};
+use crate::functions::aggregate::{Aggregate, Fold};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::ts::durations::{parse_duration, read_step};
+use crate::functions::ts::forecast_options::{
+    check_unit, read_model, read_non_negative, read_reading, read_share,
+};
+use crate::functions::ts::horizon::{Horizon, read_horizon};
+use crate::functions::ts::series::{
+    Series, SeriesFold, list_of_structs, number_column, number_field,
+};
+use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
+use datafusion::arrow::array::{ArrayRef, Int64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+use std::sync::Arc;
+
+const NAME: &str = "ts_capacity";
+
+/// A month has at least so many days.
+const SHORTEST_MONTH: i64 = 28 * 86_400_000_000_000;
+
+const DEFAULT_SERVICE_LEVEL: f64 = 0.95;
+
+#[user_doc(
+    doc_section(label = "Time Series Functions"),
+    description = "Forecasts a demand and says how much to provide for it. Returns a list with an element for each slot of the horizon, in the order of time: `slot_start`, when the slot begins, a multiple of `slot` since 1970 as by date_bin, by the clocks of the time zone of `ts`; the `units` to provide; the highest `forecast` in the slot; and `upper`, the demand that is provided for, which is exceeded at one of `1 - service_level` of all times. \
+Units are the smallest number that carries `upper` and its `headroom`. The first and the last slot may lie in the horizon only in part. Where a slot is shorter than a step, each step is a slot. \
+Times, steps, seasons and missing values are those of `ts_forecast`, and so are the cases in which the result is NULL. Neither the order of rows nor partitions matter.",
+    syntax_example = "ts_capacity(ts, value, horizon, slot [, options])",
+    sql_example = r#"```sql
+> SELECT c['slot_start'] AS slot_start, c['units'] AS units FROM (
+SELECT unnest(ts_capacity(to_timestamp_seconds(300 * step), 250, '3 hours', '1 hour', 'unit_capacity=100')) AS c FROM generate_series(0, 2015) AS t(step));
++---------------------+-------+
+| slot_start          | units |
++---------------------+-------+
+| 1970-01-08T00:00:00 | 3     |
+| 1970-01-08T01:00:00 | 3     |
+| 1970-01-08T02:00:00 | 3     |
++---------------------+-------+
+```"#,
+    argument(
+        name = "ts",
+        description = "A timestamp of any unit and time zone, or a date"
+    ),
+    argument(
+        name = "value",
+        description = "The demand, such as requests a second: a number of any type"
+    ),
+    argument(
+        name = "horizon",
+        description = "Constant. A whole number of steps, from 1 to 100000, or an interval or a text such as `'1 day'`: as many steps as begin within it, at least one"
+    ),
+    argument(
+        name = "slot",
+        description = "Constant. How long units stay as they are: an interval or a text such as `'1 hour'`, or whole months"
+    ),
+    argument(
+        name = "options",
+        description = "Constant. `unit_capacity=1`: the demand that a unit carries. `service_level=0.95`: the share of times at which units shall be enough; or, in place of it, `cost_under` and `cost_over`, what it costs to have one too few and one too many, which makes it cost_under / (cost_under + cost_over). \
+`headroom=0`: how much more to provide, as a share of the demand. `min_units=0`, `max_units=n`. `cooldown=0`: for how long after a slot there are no fewer units than in it, a number of slots or a duration such as `2 hours`. \
+`season`, `freq`, `fill`, `dup`, `non_negative` and `model` are those of `ts_forecast`"
+    )
+)]
+#[derive(Debug, Default)]
+pub(crate) struct TsCapacity;
+
+/// What a call says beside its series.
+#[derive(Debug, Clone)]
+pub(crate) struct CapacityCall {
+    /// `None` where it is NULL.
+    horizon: Option<Horizon>,
+    /// `None` where it is NULL.
+    slot: Option<Step>,
+    cooldown: Cooldown,
+    reading: Reading,
+    options: CapacityOptions,
+}
+
+/// For how long there are no fewer units.
+#[derive(Debug, Clone, Copy)]
+enum Cooldown {
+    Slots(usize),
+    /// In nanoseconds.
+    Duration(i64),
+}
+
+impl Aggregate for TsCapacity {
+    const PARAMETERS: Parameters = Parameters {
+        function: NAME,
+        required: &[
+            ("ts", Takes::Time),
+            ("value", Takes::Number),
+            ("horizon", Takes::Steps),
+            ("slot", Takes::Duration),
+        ],
+        optional: &[],
+        has_options: true,
+    };
+
+    const CONSTANTS: &'static [usize] = &[2, 3];
+
+    type Options = CapacityCall;
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.doc()
+    }
+
+    fn read_options(options: &mut Options) -> Result<CapacityCall> {
+        let unit_capacity = read_positive(options, "unit_capacity")?;
+        let service_level = read_service_level(options)?;
+        let headroom = options.take_real("headroom", 0.0, f64::INFINITY)?;
+        let (min_units, max_units) = read_units(options)?;
+        let cooldown = read_cooldown(options)?;
+        let reading = read_reading(options)?;
+        let non_negative = read_non_negative(options)?;
+        let model = read_model(options)?;
+        Ok(CapacityCall {
+            horizon: None,
+            slot: None,
+            cooldown,
+            options: CapacityOptions {
+                unit_capacity: unit_capacity.unwrap_or(1.0),
+                service_level,
+                headroom: headroom.unwrap_or_default(),
+                min_units,
+                max_units,
+                cooldown: 0,
+                forecast: ForecastOptions {
+                    season: reading.season.clone(),
+                    model,
+                    non_negative,
+                    ..ForecastOptions::default()
+                },
+            },
+            reading,
+        })
+    }
+
+    fn with_constants(
+        options: &Arc<CapacityCall>,
+        constants: &[&ScalarValue],
+    ) -> Result<Arc<CapacityCall>> {
+        let mut call = CapacityCall::clone(options);
+        if let [horizon, slot] = constants {
+            call.horizon = read_horizon(NAME, horizon)?;
+            call.slot = read_step(NAME, "slot", slot)?;
+        }
+        if let Some(slot) = call.slot {
+            call.options.cooldown = call.cooldown.n_slots(slot);
+        }
+        Ok(Arc::new(call))
+    }
+
+    fn return_type(types: &[DataType]) -> DataType {
+        list_of_structs(fields(&types[0]))
+    }
+
+    fn fold(
+        options: &Arc<CapacityCall>,
+        types: &[DataType],
+        _: &Positions,
+    ) -> Result<Box<dyn Fold>> {
+        let ts_type = &types[0];
+        check_unit(NAME, "freq", options.reading.step, ts_type)?;
+        check_unit(NAME, "slot", options.slot, ts_type)?;
+        SeriesFold::boxed(NAME, options, ts_type, fields(ts_type), slots)
+    }
+}
+
+/// A number above 0.
+fn read_positive(options: &mut Options, key: &'static str) -> Result<Option<f64>> {
+    let Some(text) = options.take_text(key) else {
+        return Ok(None);
+    };
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
+        _ => plan_err!("{NAME}: option {key} needs a number above 0, got '{text}'"),
+    }
+}
+
+fn read_service_level(options: &mut Options) -> Result<f64> {
+    let level = read_share(options, "service_level")?;
+    let under = read_positive(options, "cost_under")?;
+    let over = read_positive(options, "cost_over")?;
+    match (level, under, over) {
+        (level, None, None) => Ok(level.unwrap_or(DEFAULT_SERVICE_LEVEL)),
+        (None, Some(under), Some(over)) => {
+            let level = under / (under + over);
+            if level > 0.0 && level < 1.0 {
+                Ok(level)
+            } else {
+                plan_err!("{NAME}: options cost_under and cost_over are too far apart")
+            }
+        }
+        (Some(_), _, _) => plan_err!(
+            "{NAME}: option service_level follows from cost_under and cost_over; give it or these two"
+        ),
+        (None, _, _) => {
+            plan_err!("{NAME}: options cost_under and cost_over need each other, got only one")
+        }
+    }
+}
+
+fn read_units(options: &mut Options) -> Result<(u64, Option<u64>)> {
+    let min_units = options
+        .take_number::<u64>("min_units", 0)?
+        .unwrap_or_default();
+    let max_units = options.take_number::<u64>("max_units", 0)?;
+    match max_units {
+        Some(max_units) if max_units < min_units => plan_err!(
+            "{NAME}: option max_units must not be below min_units, got {max_units} and {min_units}"
+        ),
+        max_units => Ok((min_units, max_units)),
+    }
+}
+
+fn read_cooldown(options: &mut Options) -> Result<Cooldown> {
+    let Some(text) = options.take_text("cooldown") else {
+        return Ok(Cooldown::Slots(0));
+    };
+    let n_slots = text.trim().parse().ok().map(Cooldown::Slots);
+    match n_slots.or_else(|| parse_duration(&text).map(Cooldown::Duration)) {
+        Some(cooldown) => Ok(cooldown),
+        None => plan_err!(
+            "{NAME}: option cooldown must be a number of slots or a duration such as 2 hours, got '{text}'"
+        ),
+    }
+}
+
+impl Cooldown {
+    /// How many slots it reaches into.
+    fn n_slots(self, slot: Step) -> usize {
+        match self {
+            Self::Slots(n_slots) => n_slots,
+            Self::Duration(nanoseconds) => {
+                let n_slots = nanoseconds.div_euclid(shortest_ns(slot))
+                    + i64::from(nanoseconds.rem_euclid(shortest_ns(slot)) > 0);
+                usize::try_from(n_slots).unwrap_or(usize::MAX)
+            }
+        }
+    }
+}
+
+fn shortest_ns(step: Step) -> i64 {
+    match step {
+        Step::Nanoseconds(step_ns) => step_ns.max(1),
+        Step::Months(months) => SHORTEST_MONTH.saturating_mul(i64::from(months)),
+    }
+}
+
+fn fields(ts_type: &DataType) -> Fields {
+    let fields = [
+        Arc::new(Field::new("slot_start", ts_type.clone(), false)),
+        Arc::new(Field::new("units", DataType::Int64, false)),
+        number_field("forecast"),
+        number_field("upper"),
+    ];
+    fields.into_iter().collect()
+}
+
+fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef>>> {
+    let (Some(horizon), Some(slot)) = (call.horizon, call.slot) else {
+        return Ok(None);
+    };
+    let Some(axis) = TimeAxis::new(series, &call.reading)? else {
+        return Ok(None);
+    };
+    let Some(future) = axis.future(horizon) else {
+        return Ok(None);
+    };
+    let n_slots = future.n_slots();
+    let Some(demand) = demand_quantile(axis.values(), axis.step(), n_slots, &call.options) else {
+        return Ok(None);
+    };
+    let demand = Demand {
+        points: future.pick(&demand.points),
+        upper: future.pick(&demand.upper),
+    };
+    let (starts_ns, slots) = divide(&axis, &future, slot);
+    let plans = plan_slots(&demand, &slots, &call.options);
+    let units = plans
+        .iter()
+        .map(|plan| i64::try_from(plan.units).unwrap_or(i64::MAX));
+    Ok(Some(vec![
+        series.time_column(&starts_ns)?,
+        Arc::new(Int64Array::from_iter_values(units)),
+        number_column(plans.iter().map(|plan| plan.forecast).collect()),
+        number_column(plans.iter().map(|plan| plan.upper).collect()),
+    ]))
+}
+
+/// When slots begin, and for each step in which one it lies.
+fn divide(axis: &TimeAxis, future: &Future, slot: Step) -> (Vec<i64>, Vec<usize>) {
+    let is_shorter = axis
+        .step()
+        .is_some_and(|step| shortest_ns(slot) < shortest_ns(step));
+    let (mut starts_ns, mut slots): (Vec<i64>, Vec<usize>) = (vec![], vec![]);
+    for (&utc_ns, &clock_ns) in future.utc_ns.iter().zip(&future.clock_ns) {
+        let start_ns = match beginning_of_step(slot, clock_ns).filter(|_| !is_shorter) {
+            None => utc_ns,
+            Some(start_ns) => match axis.zone() {
+                None => start_ns,
+                Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
+            },
+        };
+        if starts_ns.last() != Some(&start_ns) {
+            starts_ns.push(start_ns);
+        }
+        slots.push(starts_ns.len() - 1);
+    }
+    (starts_ns, slots)
+}
