@@ -1,14 +1,23 @@
-//! Functions on series on one core: the detector of anomalies beside a plain rolling z-score, and both through SQL.
+//! Functions on series on one core: the detector of anomalies beside a plain rolling z-score, forecasts beside the MSTL +
+//! ETS of augurs, and all of them through SQL.
 //!
 //! Results with their date and machine are in `benches/record`.
 
 #![allow(clippy::expect_used)]
 
+use augurs_core::{Fit, Predict};
+use augurs_ets::AutoETS;
+use augurs_ets::trend::AutoETSTrendModel;
+use augurs_mstl::MSTLModel;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Method, detect};
+use datafusion_aiops::algorithms::series::forecast::{
+    CapacityOptions, ForecastOptions, Model, Step, demand_quantile, forecast,
+};
 use datafusion_aiops::algorithms::series::{
-    ChangePointOptions, DecomposeOptions, PeriodOptions, decompose, find_changepoints, find_periods,
+    ChangePointOptions, DecomposeOptions, PeriodOptions, Season, decompose, find_changepoints,
+    find_periods,
 };
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
@@ -99,6 +108,68 @@ fn whole_series(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Hours, for forecasts.
+const HOUR: Option<Step> = Some(Step::Nanoseconds(3_600_000_000_000));
+
+/// Points of a day and of a week in hours.
+const DAY_AND_WEEK: [usize; 2] = [24, 168];
+
+/// Two days are forecast.
+const HORIZON: usize = 48;
+
+/// A service with a day, a week and noise, in hours, the same in every run.
+fn hourly_service(n_points: usize) -> Vec<f64> {
+    let mut random = Xoshiro256Plus::seed_from_u64(7);
+    let wave = |at: usize, period: usize| (at as f64 / period as f64 * TAU).sin();
+    let [day, week] = DAY_AND_WEEK;
+    (0..n_points)
+        .map(|at| {
+            let noise = f64::from(random.next_u32()) / 4e8;
+            100.0 + 20.0 * wave(at, day) + 8.0 * wave(at, week) + noise
+        })
+        .collect()
+}
+
+fn forecasts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("forecasts");
+    for n_points in [850, 10_000, 100_000] {
+        let values = hourly_service(n_points);
+        let options = |model, season| ForecastOptions {
+            model,
+            season,
+            ..ForecastOptions::default()
+        };
+        let given = Season::Points(DAY_AND_WEEK.to_vec());
+        for (name, options) in [
+            ("auto", options(Model::Auto, Season::Auto)),
+            ("auto_season_given", options(Model::Auto, given)),
+            ("fast", options(Model::Fast, Season::Auto)),
+        ] {
+            group.bench_function(format!("{name}_{n_points}"), |bencher| {
+                bencher.iter(|| black_box(forecast(&values, HOUR, HORIZON, &options)));
+            });
+        }
+        group.bench_function(format!("capacity_{n_points}"), |bencher| {
+            let options = CapacityOptions::default();
+            bencher.iter(|| black_box(demand_quantile(&values, HOUR, HORIZON, &options)));
+        });
+        if n_points <= 10_000 {
+            group.bench_function(format!("augurs_{n_points}"), |bencher| {
+                bencher.iter(|| black_box(augurs_forecast(&values)));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// The peer, which has to be told the seasons.
+fn augurs_forecast(values: &[f64]) -> Vec<f64> {
+    let trend = AutoETSTrendModel::from(AutoETS::non_seasonal());
+    let model = MSTLModel::new(DAY_AND_WEEK.to_vec(), trend);
+    let fitted = model.fit(values).expect("fitted");
+    fitted.predict(HORIZON, 0.95).expect("forecast").point
+}
+
 /// Series of one day each.
 const N_SERIES: usize = 2_000;
 
@@ -107,18 +178,18 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// A session on one partition with a table `metrics` of [`N_SERIES`], by series and time.
-async fn metrics(folder: &tempfile::TempDir) -> SessionContext {
+/// A session on one partition with a table `metrics` of so many series and points each, by series and time.
+async fn metrics(folder: &tempfile::TempDir, n_series: usize, n_each: usize) -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
     let builder = datafusion_aiops::session_state_builder().with_config(config);
     let context = SessionContext::new_with_state(builder.build());
     datafusion_aiops::install(&context).expect("installed");
     let path = folder.path().join("metrics.parquet");
     let path = path.to_str().expect("a path of text");
-    let n_points = N_SERIES * DAY;
+    let n_points = n_series * n_each;
     for statement in [
         format!(
-            "COPY (SELECT i / {DAY} AS host, to_timestamp_seconds(i % {DAY} * 300) AS ts,
+            "COPY (SELECT i / {n_each} AS host, to_timestamp_seconds(i % {n_each} * 300) AS ts,
                 100 + template_hash(CAST(i AS TEXT)) % 1000 / 100.0 AS qps
              FROM generate_series(0, {n_points} - 1) AS t(i) ORDER BY host, ts) TO '{path}'"
         ),
@@ -135,7 +206,7 @@ async fn metrics(folder: &tempfile::TempDir) -> SessionContext {
 fn through_sql(criterion: &mut Criterion) {
     let runtime = runtime();
     let folder = tempfile::tempdir().expect("a folder");
-    let context = runtime.block_on(metrics(&folder));
+    let context = runtime.block_on(metrics(&folder, N_SERIES, DAY));
     let mut group = criterion.benchmark_group("sql_2000_series_of_288");
     group.sample_size(10);
     group.throughput(Throughput::Elements((N_SERIES * DAY) as u64));
@@ -157,16 +228,59 @@ fn through_sql(criterion: &mut Criterion) {
         ("read_alone", "SELECT count(qps), max(host), max(ts) FROM metrics"),
     ] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                runtime.block_on(async {
-                    let frame = context.sql(query).await.expect("planned");
-                    black_box(frame.collect().await.expect("run"))
-                })
-            });
+            bencher.iter(|| run(&runtime, &context, query));
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, anomalies, whole_series, through_sql);
+fn run(runtime: &Runtime, context: &SessionContext, query: &str) {
+    runtime.block_on(async {
+        let frame = context.sql(query).await.expect("planned");
+        black_box(frame.collect().await.expect("run"))
+    });
+}
+
+fn forecasts_through_sql(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let folder = tempfile::tempdir().expect("a folder");
+    let context = runtime.block_on(metrics(&folder, 500, 850));
+    let mut group = criterion.benchmark_group("sql_500_forecasts_of_850");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(500));
+    for (name, query) in [
+        (
+            "auto",
+            "SELECT sum(array_length(f)) FROM (SELECT ts_forecast(ts, qps, 48) AS f FROM metrics GROUP BY host)",
+        ),
+        (
+            "fast",
+            "SELECT sum(array_length(f)) FROM (SELECT ts_forecast(ts, qps, 48, 'model=fast') AS f FROM metrics GROUP BY host)",
+        ),
+        (
+            "capacity",
+            "SELECT sum(array_length(c)) FROM (SELECT ts_capacity(ts, qps, 48, '1 hour') AS c FROM metrics GROUP BY host)",
+        ),
+        (
+            // A forecast a row.
+            "over_850_rows",
+            "SELECT sum(array_length(f)) FROM (SELECT ts_forecast(ts, qps, 48) OVER (PARTITION BY host ORDER BY ts
+                ROWS BETWEEN 849 PRECEDING AND CURRENT ROW) AS f FROM (SELECT * FROM metrics WHERE host < 2 ORDER BY host, ts LIMIT 500))",
+        ),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| run(&runtime, &context, query));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    anomalies,
+    whole_series,
+    forecasts,
+    through_sql,
+    forecasts_through_sql
+);
 criterion_main!(benches);

@@ -212,7 +212,7 @@ fn text_entries(function: &str, text: &str) -> Result<Vec<(String, Vec<String>)>
     while !rest.is_empty() {
         let no_value = || {
             plan_datafusion_err!(
-                "{function}: options are written 'key=value,key=value', a value with a comma in double quotes, got '{text}'"
+                "{function}: options are written 'key=value,key=value', several values of a key as a|b, a value with a comma in double quotes, got '{text}'"
             )
         };
         let (key, behind) = rest.split_once('=').ok_or_else(no_value)?;
@@ -403,7 +403,7 @@ mod tests {
         };
         check(
             parse("style").map(drop),
-            "options are written 'key=value,key=value', a value with a comma in double quotes, got 'style'",
+            "options are written 'key=value,key=value', several values of a key as a|b, a value with a comma in double quotes, got 'style'",
         );
         check(parse("a=1,a=2").map(drop), "option 'a' is given twice");
         check(

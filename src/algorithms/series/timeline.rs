@@ -137,6 +137,31 @@ impl Timeline {
         self.n_slots = self.n_slots.min(slot.saturating_add(1));
     }
 
+    /// Whether the last slot still goes on one distance of samples after the last one: its value is that of a part, such
+    /// as the sum of half a day.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::series::forecast::Step;
+    /// use datafusion_aiops::algorithms::series::{Samples, Timeline};
+    /// let is_running = |last| {
+    ///     let samples = Samples::new(vec![0, 5, 10, 15, 20, last], vec![1.0; 6])?;
+    ///     let timeline = Timeline::new(&samples, Some(Step::Nanoseconds(20))).unwrap_or_default();
+    ///     Ok::<_, datafusion_aiops::Error>(timeline.is_running(&samples))
+    /// };
+    /// assert!(is_running(30)? && !is_running(35)?);
+    /// # Ok::<(), datafusion_aiops::Error>(())
+    /// ```
+    pub fn is_running(&self, samples: &Samples) -> bool {
+        let last_ns = samples.times_ns().last().copied();
+        let next_ns = last_ns
+            .zip(samples.step_ns())
+            .and_then(|(last_ns, distance_ns)| last_ns.checked_add(distance_ns));
+        let end_ns = self.time_ns(self.n_slots);
+        next_ns
+            .zip(end_ns)
+            .is_some_and(|(next_ns, end_ns)| next_ns < end_ns)
+    }
+
     /// One value a slot, NaN where there is none; several in a slot become one.
     pub fn values(&self, samples: &Samples, several: Bucket) -> Vec<f64> {
         several.reduce_slots(samples, self.n_slots, |time_ns| self.slot(time_ns))

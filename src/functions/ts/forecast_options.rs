@@ -86,7 +86,7 @@ pub(super) fn read_share(options: &mut Options, key: &'static str) -> Result<Opt
     match parse_share(&text) {
         Some(share) => Ok(Some(share)),
         None => plan_err!(
-            "{}: option {key} needs a number above 0 and below 1, got '{text}'",
+            "{}: option {key} needs a share above 0 and below 1, such as 0.95 for 95 %, got '{text}'",
             options.function()
         ),
     }

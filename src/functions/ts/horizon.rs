@@ -35,7 +35,7 @@ pub(super) fn read_horizon(function: &str, value: &ScalarValue) -> Result<Option
     match read_span(value) {
         Some(span) => Ok(Some(Horizon::Span(span))),
         None => plan_err!(
-            "{function}: horizon must be a whole number of steps or longer than 0, such as 24 or INTERVAL '1 day'{}",
+            "{function}: horizon must be a whole number of steps or longer than 0, such as 24 without quotes or INTERVAL '1 day'{}",
             match value.try_as_str().flatten() {
                 Some(text) => format!(", got '{text}'"),
                 None => String::new(),

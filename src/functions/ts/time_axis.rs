@@ -55,7 +55,11 @@ impl TimeAxis {
             None => {
                 let samples = &series.samples;
                 let axis = Timeline::new(samples, reading.step).map(|timeline| Self {
-                    values: reading.fill(&timeline, timeline.values(samples, reading.several)),
+                    values: reading.fill(
+                        &timeline,
+                        samples,
+                        timeline.values(samples, reading.several),
+                    ),
                     timeline,
                     zone: None,
                     last_utc_ns: None,
@@ -84,7 +88,7 @@ impl TimeAxis {
         }
         let values = values_by_clock(&timeline, utc, &clocks_ns, &samples, reading.several)?;
         Ok(Some(Self {
-            values: reading.fill(&timeline, values),
+            values: reading.fill(&timeline, &samples, values),
             timeline,
             zone: Some(zone),
             last_utc_ns,
@@ -157,15 +161,24 @@ impl TimeAxis {
 }
 
 impl Reading {
-    fn fill(&self, timeline: &Timeline, values: Vec<f64>) -> Vec<f64> {
+    /// Fills gaps, and takes the last value for missing if its step is still running.
+    fn fill(&self, timeline: &Timeline, samples: &Samples, mut values: Vec<f64>) -> Vec<f64> {
+        let is_running = self.step.is_some() && values.len() > 1 && timeline.is_running(samples);
+        let end_running = |values: &mut Vec<f64>| {
+            if let Some(last) = values.last_mut().filter(|_| is_running) {
+                *last = f64::NAN;
+            }
+        };
+        end_running(&mut values);
         let step_ns = match timeline.step() {
             Some(Step::Nanoseconds(step_ns)) => Some(step_ns),
             Some(Step::Months(_)) | None => None,
         };
-        match self.gap {
-            Some(gap) => gap.fill(&values, &self.season, step_ns),
-            None => values,
+        if let Some(gap) = self.gap {
+            values = gap.fill(&values, &self.season, step_ns);
         }
+        end_running(&mut values);
+        values
     }
 }
 

@@ -33,7 +33,7 @@ const DEFAULT_SERVICE_LEVEL: f64 = 0.95;
 #[user_doc(
     doc_section(label = "Time Series Functions"),
     description = "Forecasts a demand and says how much to provide for it. Returns a list with an element for each slot of the horizon, in the order of time: `slot_start`, when the slot begins, a multiple of `slot` since 1970 as by date_bin, by the clocks of the time zone of `ts`; the `units` to provide; the highest `forecast` in the slot; and `upper`, the demand that is provided for, which is exceeded at one of `1 - service_level` of all times. \
-Units are the smallest number that carries `upper` and its `headroom`. The first and the last slot may lie in the horizon only in part. Where a slot is shorter than a step, each step is a slot. \
+Units are the smallest number that carries `upper` and its `headroom`. The first and the last slot may lie in the horizon only in part. A step that reaches into the next slot counts in both; where a slot is shorter than a step, each step is a slot. \
 Times, steps, seasons and missing values are those of `ts_forecast`, and so are the cases in which the result is NULL. Neither the order of rows nor partitions matter.",
     syntax_example = "ts_capacity(ts, value, horizon, slot [, options])",
     sql_example = r#"```sql
@@ -117,7 +117,7 @@ impl Aggregate for TsCapacity {
     fn read_options(options: &mut Options) -> Result<CapacityCall> {
         let unit_capacity = read_positive(options, "unit_capacity")?;
         let service_level = read_service_level(options)?;
-        let headroom = options.take_real("headroom", 0.0, f64::INFINITY)?;
+        let headroom = read_headroom(options)?;
         let (min_units, max_units) = read_units(options)?;
         let cooldown = read_cooldown(options)?;
         let reading = read_reading(options)?;
@@ -184,6 +184,21 @@ fn read_positive(options: &mut Options, key: &'static str) -> Result<Option<f64>
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
         _ => plan_err!("{NAME}: option {key} needs a number above 0, got '{text}'"),
+    }
+}
+
+/// The most headroom: ten times the demand.
+const MAX_HEADROOM: f64 = 10.0;
+
+fn read_headroom(options: &mut Options) -> Result<Option<f64>> {
+    let Some(text) = options.take_text("headroom") else {
+        return Ok(None);
+    };
+    match text.parse::<f64>() {
+        Ok(headroom) if (0.0..=MAX_HEADROOM).contains(&headroom) => Ok(Some(headroom)),
+        _ => plan_err!(
+            "{NAME}: option headroom is a share of the demand, from 0 to {MAX_HEADROOM}, such as 0.2 for 20 %, got '{text}'"
+        ),
     }
 }
 
@@ -281,41 +296,73 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
     let Some(demand) = demand_quantile(axis.values(), axis.step(), n_slots, &call.options) else {
         return Ok(None);
     };
+    let (points, upper) = (future.pick(&demand.points), future.pick(&demand.upper));
+    let slots = Slots::new(&axis, &future, slot);
+    // A step that reaches into the next slot counts in both.
+    let in_slots = |numbers: &[f64]| slots.steps.iter().map(|&step| numbers[step]).collect();
     let demand = Demand {
-        points: future.pick(&demand.points),
-        upper: future.pick(&demand.upper),
+        points: in_slots(&points),
+        upper: in_slots(&upper),
     };
-    let (starts_ns, slots) = divide(&axis, &future, slot);
-    let plans = plan_slots(&demand, &slots, &call.options);
+    let plans = plan_slots(&demand, &slots.slots, &call.options);
     let units = plans
         .iter()
         .map(|plan| i64::try_from(plan.units).unwrap_or(i64::MAX));
     Ok(Some(vec![
-        series.time_column(&starts_ns)?,
+        series.time_column(&slots.starts_ns)?,
         Arc::new(Int64Array::from_iter_values(units)),
         number_column(plans.iter().map(|plan| plan.forecast).collect()),
         number_column(plans.iter().map(|plan| plan.upper).collect()),
     ]))
 }
 
-/// When slots begin, and for each step in which one it lies.
-fn divide(axis: &TimeAxis, future: &Future, slot: Step) -> (Vec<i64>, Vec<usize>) {
-    let is_shorter = axis
-        .step()
-        .is_some_and(|step| shortest_ns(slot) < shortest_ns(step));
-    let (mut starts_ns, mut slots): (Vec<i64>, Vec<usize>) = (vec![], vec![]);
-    for (&utc_ns, &clock_ns) in future.utc_ns.iter().zip(&future.clock_ns) {
-        let start_ns = match beginning_of_step(slot, clock_ns).filter(|_| !is_shorter) {
-            None => utc_ns,
-            Some(start_ns) => match axis.zone() {
-                None => start_ns,
-                Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
-            },
+/// Slots, and the steps within them.
+#[derive(Debug, Default)]
+struct Slots {
+    /// When each begins.
+    starts_ns: Vec<i64>,
+    /// Steps in ascending order, one that reaches into the next slot twice.
+    steps: Vec<usize>,
+    /// For each of these its slot.
+    slots: Vec<usize>,
+}
+
+impl Slots {
+    /// Slots that are shorter than a step are the steps themselves.
+    fn new(axis: &TimeAxis, future: &Future, slot: Step) -> Self {
+        let step = axis.step();
+        let is_shorter = step.is_some_and(|step| shortest_ns(slot) < shortest_ns(step));
+        let to_last_ns = match step {
+            Some(Step::Nanoseconds(step_ns)) if !is_shorter => step_ns.max(1) - 1,
+            _ => 0,
         };
-        if starts_ns.last() != Some(&start_ns) {
-            starts_ns.push(start_ns);
+        let mut slots = Self::default();
+        for (step, (&utc_ns, &clock_ns)) in future.utc_ns.iter().zip(&future.clock_ns).enumerate() {
+            for after_ns in [0, to_last_ns] {
+                let (utc_ns, clock_ns) = (
+                    utc_ns.saturating_add(after_ns),
+                    clock_ns.saturating_add(after_ns),
+                );
+                let start_ns = match beginning_of_step(slot, clock_ns).filter(|_| !is_shorter) {
+                    None => utc_ns,
+                    Some(start_ns) => match axis.zone() {
+                        None => start_ns,
+                        Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
+                    },
+                };
+                slots.push(step, start_ns);
+            }
         }
-        slots.push(starts_ns.len() - 1);
+        slots
     }
-    (starts_ns, slots)
+
+    fn push(&mut self, step: usize, start_ns: i64) {
+        if self.starts_ns.last() != Some(&start_ns) {
+            self.starts_ns.push(start_ns);
+        } else if self.steps.last() == Some(&step) {
+            return;
+        }
+        self.steps.push(step);
+        self.slots.push(self.starts_ns.len() - 1);
+    }
 }

@@ -63,7 +63,7 @@ SELECT unnest(ts_forecast(to_timestamp_seconds(3600 * hour), 7, INTERVAL '3 hour
     ),
     argument(
         name = "options",
-        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin. \
+        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. \
 `model=auto|fast|name`: all methods weighted, the cheap ones, or the one that `explain` calls so. `fill=linear|previous|zero|seasonal|<number>`: what a step without a value gets; without it, it stays missing. `dup=mean|sum|min|max|first|last`: what several values in a step become; an hour that clocks show twice becomes the mean of both. \
 `non_negative=auto|on|off`: whether the forecast stays at 0 or above; auto where no value is below. `quantiles=0.1|0.5|0.9`: adds a field `quantiles`, a list of these quantiles in this order. `explain=on`: adds the fields `periods`, the lengths of the seasons in points, and `components`, the methods and their weights, greatest first"
     )

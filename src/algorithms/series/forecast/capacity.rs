@@ -4,7 +4,8 @@
 //! last weeks do. So three quantiles are tried from the origins of the forecast, alone and mixed: that of the forecast,
 //! that of the recent past, and that of the recent past at the same phase of the season. They are judged by the pinball
 //! loss (Koenker and Bassett, "Regression quantiles", 1978), which a quantile of the wrong level pays for on both sides.
-//! A few origins prove little, so the forecast is left only for a mixture that is clearly better, and then half-way.
+//! A few origins prove little, so the forecast is left only for a mixture that is clearly better, and then half-way; and
+//! only where there is a season that was known at all of them.
 
 use crate::algorithms::series::forecast::forecaster::{Frame, Trial, forecast};
 use crate::algorithms::series::forecast::history::History;
@@ -126,37 +127,44 @@ pub fn demand_quantile(
         return of_last_value(values, step, horizon, options);
     };
     let frame = Frame::new(&history, horizon, wanted.non_negative);
-    let level = options.service_level;
-    let errors = trial.errors(&history);
+    Some(Demand {
+        points: frame.fit(trial.combination.points.iter().copied()),
+        upper: frame.fit(quantile_ahead(&history, &trial, options.service_level).into_iter()),
+    })
+}
+
+/// The quantile of what is ahead of a history, in its units.
+fn quantile_ahead(history: &History, trial: &Trial, level: f64) -> Vec<f64> {
+    let errors = trial.errors(history);
     let past = Past {
         period: trial.plan.seasons.short,
         level,
     };
-    let origins = trial.plan.origins.iter().zip(&trial.combination.past);
-    let trials: Vec<_> = origins
-        .enumerate()
-        .map(|(number, (&origin, points))| {
+    let mut trials = vec![];
+    if trial
+        .plan
+        .origins
+        .iter()
+        .all(|&origin| past.has_phases(origin))
+    {
+        let origins = trial.plan.origins.iter().zip(&trial.combination.past);
+        for (number, (&origin, points)) in origins.enumerate() {
             let (known, actual) = history.values.split_at(origin);
             let others = without(&errors, number);
             let quantiles = past.quantiles(known, above(points, &others, level));
-            (quantiles, actual)
-        })
-        .collect();
+            trials.push((quantiles, actual));
+        }
+    }
     let points = &trial.combination.points;
     let quantiles = past.quantiles(&history.values, above(points, &errors, level));
-    let upper = mixed(&quantiles, best_mixture(&trials, level));
+    let mut upper = mixed(&quantiles, best_mixture(&trials, level));
     // Nothing that is exceeded less than half of the time is below the median.
-    let upper = upper.into_iter().zip(points).map(|(upper, point)| {
-        if level < 0.5 {
-            upper
-        } else {
-            upper.max(*point)
+    if level >= 0.5 {
+        for (upper, point) in upper.iter_mut().zip(points) {
+            *upper = upper.max(*point);
         }
-    });
-    Some(Demand {
-        points: frame.fit(points.iter().copied()),
-        upper: frame.fit(upper),
-    })
+    }
+    upper
 }
 
 /// The demand of a history that is too short or constant.
@@ -208,10 +216,15 @@ impl Past {
         let mut constant = forecast.clone();
         constant.fill(recent);
         let mut phases = constant.clone();
-        if self.period > 1 && known.len() >= LEAST_CYCLES * self.period {
+        if self.has_phases(known.len()) {
             self.phases(known, &mut phases);
         }
         [forecast, constant, phases]
+    }
+
+    /// Whether so many values show a quantile for each phase.
+    fn has_phases(&self, n_values: usize) -> bool {
+        self.period > 1 && n_values >= LEAST_CYCLES * self.period
     }
 
     /// The quantile of the recent past; without a season, of the whole.

@@ -16,6 +16,10 @@ const POWER: i32 = 8;
 /// How much less an origin counts than the one after it. Measured as above.
 const DECAY: f64 = 0.8;
 
+/// The mean may miss so many times what the seasonal naive forecast misses. At 1 the weights would jump from one forecast
+/// to the next where both are alike.
+const MOST: f64 = 1.05;
+
 /// Errors below this share of the greatest value are all the same.
 const LEAST_ERROR: f64 = 1e-9;
 
@@ -104,17 +108,20 @@ impl Trials {
         }
     }
 
-    /// The weight of each component, where origins count so much. A mean that missed more than the seasonal naive forecast
-    /// gives way to it.
+    /// The weight of each component, where origins count so much. A mean that missed much more than the seasonal naive
+    /// forecast gives way to it, the more the worse it is.
     fn weights(&self, importances: &[f64]) -> Vec<f64> {
         let errors = weighted_mean(&self.errors, importances);
         let products = weighted_mean(&self.products, importances);
         let mut weights = stack(&products, &inverse_powers(&errors));
-        if let Some(naive) = self.naive
-            && self.error(&weights, importances) > errors[naive]
-        {
-            weights.fill(0.0);
-            weights[naive] = 1.0;
+        if let Some(naive) = self.naive {
+            let (most, error) = (MOST * errors[naive], self.error(&weights, importances));
+            if error > most {
+                // An error is convex in the weights: with this share the mean of both misses no more than `most`.
+                let kept = (most - errors[naive]) / (error - errors[naive]);
+                weights.iter_mut().for_each(|weight| *weight *= kept);
+                weights[naive] += 1.0 - kept;
+            }
         }
         weights
     }
@@ -216,7 +223,7 @@ mod tests {
         // The second is as good but for one point, which squares to much.
         let misses = vec![vec![vec![1.0; 10], [[0.9; 9].as_slice(), &[-2.0]].concat()]];
         let trials = Trials::of(misses.clone(), Some(0));
-        assert!(trials.error(&trials.weights(&[1.0]), &[1.0]) <= 1.0);
+        assert!(trials.error(&trials.weights(&[1.0]), &[1.0]) <= MOST);
         // Both are better than the third, and have their way.
         let weights = Trials::of(
             vec![vec![vec![9.0; 4], vec![1.0; 4], vec![-1.0; 4]]],
@@ -227,7 +234,7 @@ mod tests {
     }
 
     proptest! {
-        /// On the past as it was forecast, whatever that is, the whole misses no more than the seasonal naive forecast.
+        /// On the past as it was forecast, whatever that is, the whole hardly misses more than the seasonal naive forecast.
         #[test]
         fn never_worse_than_seasonal_naive(
             misses in prop::collection::vec(prop::collection::vec(prop::collection::vec(-9.0..9.0_f64, 4), 5), 1..4),
@@ -236,7 +243,7 @@ mod tests {
             let importances = importances(misses.len(), DECAY);
             let trials = Trials::of(misses, Some(naive));
             let error = trials.error(&trials.weights(&importances), &importances);
-            prop_assert!(error <= weighted_mean(&trials.errors, &importances)[naive]);
+            prop_assert!(error <= MOST * weighted_mean(&trials.errors, &importances)[naive] + 1e-12);
         }
 
         #[test]
