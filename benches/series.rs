@@ -262,8 +262,8 @@ fn forecasts_through_sql(criterion: &mut Criterion) {
             "SELECT sum(array_length(c)) FROM (SELECT ts_capacity(ts, qps, 48, '1 hour') AS c FROM metrics GROUP BY host)",
         ),
         (
-            // A forecast a row.
-            "over_850_rows",
+            // A forecast a row, of 250 rows on average.
+            "over_growing_frames",
             "SELECT sum(array_length(f)) FROM (SELECT ts_forecast(ts, qps, 48) OVER (PARTITION BY host ORDER BY ts
                 ROWS BETWEEN 849 PRECEDING AND CURRENT ROW) AS f FROM (SELECT * FROM metrics WHERE host < 2 ORDER BY host, ts LIMIT 500))",
         ),

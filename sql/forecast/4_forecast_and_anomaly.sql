@@ -62,7 +62,7 @@ WHERE date_part('minute', f['ts']) = 0 AND f['ts'] >= '2026-02-26T21:00:00' AND 
 ORDER BY ts, said_at;
 
 -- With OVER each row has the forecast of its frame, which is what could have been said when it came: here an hour ahead, by the
--- last week. Each row costs a whole forecast, about 0.4 ms for a thousand points: good for some days of some series. For more,
+-- last week. Each row costs a whole forecast, about half a millisecond for a thousand points: good for some days of some series. For more,
 -- forecast once an hour, or once for all rows that came together, as above.
 SELECT ts AS said_at, f['ts'] AS ts, round(f['forecast']) AS forecast, round(f['lower']) AS lower, round(f['upper']) AS upper
 FROM (

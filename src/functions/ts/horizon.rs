@@ -2,6 +2,7 @@
 
 use crate::algorithms::series::{Timeline, add_months};
 use crate::functions::ts::durations::{Span, read_span};
+use crate::functions::ts::zones::Zone;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_err};
 
@@ -77,6 +78,28 @@ impl Horizon {
             }
         }
         (behind <= MAX_STEPS).then_some(behind)
+    }
+
+    /// The same of steps that go on in the time that passes, the first one at this time.
+    pub(super) fn n_passing_steps(self, begin_ns: i64, step_ns: i64, zone: Zone) -> Option<usize> {
+        let span = match self {
+            Self::Steps(steps) => return Some(steps),
+            Self::Span(span) => span,
+        };
+        let end_ns = match span.months {
+            0 => begin_ns,
+            months => {
+                let clock_ns = begin_ns.checked_add(zone.ahead_ns(begin_ns))?;
+                zone.utc_ns(add_months(clock_ns, months)?)
+            }
+        };
+        let after_ns = end_ns
+            .checked_add(span.nanoseconds)?
+            .checked_sub(begin_ns)?;
+        // The first one begins within.
+        let n_steps = after_ns.saturating_sub(1).div_euclid(step_ns) + 1;
+        let n_steps = usize::try_from(n_steps).ok()?.max(1);
+        (n_steps <= MAX_STEPS).then_some(n_steps)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Series with a zone are read by its clocks, so that what happens every day at nine is at nine in all values. The hour
 //! that clocks show twice in autumn is the mean of both, the hour that they leave out in spring a gap. Steps shorter than
 //! a day go on in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
-//! which the clock shows. Longer steps go on by the clock.
+//! which the clock shows. Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
 
 use crate::algorithms::series::forecast::Step;
 use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline};
@@ -13,6 +13,8 @@ use crate::functions::ts::zones::Zone;
 use datafusion::common::Result;
 
 const DAY: i64 = 86_400_000_000_000;
+
+const HOUR: i64 = 3_600_000_000_000;
 
 /// How the rows of a series become evenly spaced values.
 #[derive(Debug, Clone)]
@@ -32,8 +34,16 @@ pub(super) struct TimeAxis {
     timeline: Timeline,
     values: Vec<f64>,
     zone: Option<Zone>,
-    /// When the last slot is, of steps that go on in the time that passes.
-    last_utc_ns: Option<i64>,
+    /// `None`: steps go on by the clock.
+    passing: Option<Passing>,
+}
+
+/// Steps that go on in the time that passes.
+#[derive(Debug, Clone, Copy)]
+struct Passing {
+    step_ns: i64,
+    /// When the last one is.
+    last_utc_ns: i64,
 }
 
 /// The steps behind the last one.
@@ -62,7 +72,7 @@ impl TimeAxis {
                     ),
                     timeline,
                     zone: None,
-                    last_utc_ns: None,
+                    passing: None,
                 });
                 Ok(axis)
             }
@@ -75,23 +85,30 @@ impl TimeAxis {
         let Some(mut timeline) = Timeline::new(&samples, reading.step) else {
             return Ok(None);
         };
-        let mut last_utc_ns = None;
-        let last = utc.times_ns().last().zip(clocks_ns.last());
-        if let (Some(_), Some((&last_ns, &last_clock_ns))) = (short_step(&timeline), last) {
+        let mut passing = None;
+        if let Some(step_ns) = reading.passing_step(&timeline, utc, &clocks_ns)
+            && let Some((&last_ns, &last_clock_ns)) = utc.times_ns().last().zip(clocks_ns.last())
+            && let Some(slot) = timeline.slot(last_clock_ns)
+        {
             // Clocks may have been set back, and slots behind this one belong to the hour before.
-            if let Some(slot) = timeline.slot(last_clock_ns) {
-                timeline.end_with(slot);
-                let ahead_ns = zone.ahead_ns(last_ns);
-                let slot_ns = timeline.time_ns(slot);
-                last_utc_ns = slot_ns.map(|slot_ns| zone.utc_beside_ns(slot_ns, ahead_ns));
-            }
+            timeline.end_with(slot);
+            let last_utc_ns = match reading.step {
+                None => Timeline::new(utc, None).and_then(|utc| utc.time_ns(utc.len() - 1)),
+                Some(_) => timeline
+                    .time_ns(slot)
+                    .map(|slot_ns| zone.utc_beside_ns(slot_ns, zone.ahead_ns(last_ns))),
+            };
+            passing = last_utc_ns.map(|last_utc_ns| Passing {
+                step_ns,
+                last_utc_ns,
+            });
         }
         let values = values_by_clock(&timeline, utc, &clocks_ns, &samples, reading.several)?;
         Ok(Some(Self {
             values: reading.fill(&timeline, &samples, values),
             timeline,
             zone: Some(zone),
-            last_utc_ns,
+            passing,
         }))
     }
 
@@ -112,23 +129,19 @@ impl TimeAxis {
 
     /// The steps of the horizon; `None` if nothing says when they are, or they are too many.
     pub(super) fn future(&self, horizon: Horizon) -> Option<Future> {
-        let n_steps = horizon.n_steps(&self.timeline)?;
-        match (self.zone, short_step(&self.timeline), self.last_utc_ns) {
-            (Some(zone), Some(step_ns), Some(last_ns)) => {
-                self.passing_time(zone, step_ns, last_ns, n_steps)
-            }
-            _ => self.clock_time(n_steps),
+        match self.zone.zip(self.passing) {
+            Some((zone, passing)) => self.passing_time(zone, passing, horizon),
+            None => self.clock_time(horizon.n_steps(&self.timeline)?),
         }
     }
 
-    fn passing_time(
-        &self,
-        zone: Zone,
-        step_ns: i64,
-        last_ns: i64,
-        n_steps: usize,
-    ) -> Option<Future> {
-        let step = |step: i64| step_ns.checked_mul(step)?.checked_add(last_ns);
+    fn passing_time(&self, zone: Zone, passing: Passing, horizon: Horizon) -> Option<Future> {
+        let Passing {
+            step_ns,
+            last_utc_ns,
+        } = passing;
+        let step = |step: i64| step_ns.checked_mul(step)?.checked_add(last_utc_ns);
+        let n_steps = horizon.n_passing_steps(step(1)?, step_ns, zone)?;
         let n_steps = i64::try_from(n_steps).ok()?;
         let utc_ns: Vec<i64> = (1..=n_steps).map(step).collect::<Option<_>>()?;
         let clock_ns = zone.clocks_ns(&utc_ns);
@@ -161,6 +174,26 @@ impl TimeAxis {
 }
 
 impl Reading {
+    /// How long steps are that go on in the time that passes: those that are shorter than a day, and longer ones of rows
+    /// that are evenly spaced in time but not by the clock. Steps that are given and longer than what clocks are set by
+    /// begin where the clock says.
+    fn passing_step(&self, timeline: &Timeline, utc: &Samples, clocks_ns: &[i64]) -> Option<i64> {
+        let Some(Step::Nanoseconds(step_ns)) = timeline.step() else {
+            return None;
+        };
+        let is_passing = match self.step {
+            Some(_) => step_ns <= HOUR,
+            None => {
+                let are_even = |times_ns: &[i64]| {
+                    let mut pairs = times_ns.windows(2);
+                    pairs.all(|pair| pair[1].saturating_sub(pair[0]) % step_ns == 0)
+                };
+                step_ns < DAY || are_even(utc.times_ns()) && !are_even(clocks_ns)
+            }
+        };
+        is_passing.then_some(step_ns)
+    }
+
     /// Fills gaps, and takes the last value for missing if its step is still running.
     fn fill(&self, timeline: &Timeline, samples: &Samples, mut values: Vec<f64>) -> Vec<f64> {
         let is_running = self.step.is_some() && values.len() > 1 && timeline.is_running(samples);
@@ -256,10 +289,9 @@ fn second_times(utc_ns: &[i64], clocks_ns: &[i64], step_ns: i64) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::ts::durations::Span;
     use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
     use datafusion::arrow::datatypes::{DataType, TimeUnit};
-
-    const HOUR: i64 = 3_600_000_000_000;
 
     fn new_york() -> Zone {
         let zone = Some("America/New_York".into());
@@ -388,6 +420,46 @@ mod tests {
             ];
             assert_eq!(future.utc_ns, expected.map(time));
         }
+    }
+
+    /// Rows that are evenly spaced in time go on as they are, whatever clocks show.
+    #[test]
+    fn time_passes_evenly() {
+        for (from, step_ns) in [
+            ("2026-03-01T00:00:00", 6 * HOUR),
+            ("2026-03-01T00:00:00", 2 * HOUR),
+            ("2026-10-25T00:00:00", 12 * HOUR),
+            ("2026-03-01T00:00:00", DAY),
+            ("2026-10-25T00:00:00", DAY),
+        ] {
+            let samples = hours(from, 20 * DAY / step_ns, step_ns);
+            let axis = axis(&samples, &reading(None, Bucket::Mean));
+            let future = axis.future(Horizon::Steps(5)).unwrap();
+            let last_ns = samples.times_ns()[samples.len() - 1];
+            let expected: Vec<_> = (1..=5).map(|step| last_ns + step * step_ns).collect();
+            assert_eq!(future.utc_ns, expected, "{from} {step_ns}");
+        }
+        // Steps that are given begin where the clock says.
+        let samples = hours("2026-03-05T05:00:00", 24 * 6, HOUR);
+        let axis = axis(
+            &samples,
+            &reading(Some(Step::Nanoseconds(6 * HOUR)), Bucket::Mean),
+        );
+        let future = axis.future(Horizon::Steps(4)).unwrap();
+        let clocks: Vec<_> = future.utc_ns.iter().map(|&utc_ns| hour(utc_ns)).collect();
+        assert_eq!(clocks, [6.0, 12.0, 18.0, 0.0]);
+    }
+
+    #[test]
+    fn a_month_ahead_has_its_hours() {
+        // March 2026 has 743 hours in New York.
+        let samples = hours("2026-02-01T05:00:00", 28 * 24, HOUR);
+        let axis = axis(&samples, &reading(None, Bucket::Mean));
+        let month = Horizon::Span(Span {
+            months: 1,
+            nanoseconds: 0,
+        });
+        assert_eq!(axis.future(month).unwrap().utc_ns.len(), 743);
     }
 
     #[test]

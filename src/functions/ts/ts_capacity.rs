@@ -1,9 +1,9 @@
 //! `ts_capacity(ts, value, horizon, slot [, options])`: how much to provide, and when.
 
-use crate::algorithms::series::beginning_of_step;
 use crate::algorithms::series::forecast::{
     CapacityOptions, Demand, ForecastOptions, Step, demand_quantile, plan_slots,
 };
+use crate::algorithms::series::{add_months, beginning_of_step};
 use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
@@ -16,6 +16,7 @@ use crate::functions::ts::series::{
     Series, SeriesFold, list_of_structs, number_column, number_field,
 };
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
+use crate::functions::ts::zones::Zone;
 use datafusion::arrow::array::{ArrayRef, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -28,11 +29,14 @@ const NAME: &str = "ts_capacity";
 /// A month has at least so many days.
 const SHORTEST_MONTH: i64 = 28 * 86_400_000_000_000;
 
+/// Clocks are set by no more.
+const HOUR: i64 = 3_600_000_000_000;
+
 const DEFAULT_SERVICE_LEVEL: f64 = 0.95;
 
 #[user_doc(
     doc_section(label = "Time Series Functions"),
-    description = "Forecasts a demand and says how much to provide for it. Returns a list with an element for each slot of the horizon, in the order of time: `slot_start`, when the slot begins, a multiple of `slot` since 1970 as by date_bin, by the clocks of the time zone of `ts`; the `units` to provide; the highest `forecast` in the slot; and `upper`, the demand that is provided for, which is exceeded at one of `1 - service_level` of all times. \
+    description = "Forecasts a demand and says how much to provide for it. Returns a list with an element for each slot of the horizon, in the order of time: `slot_start`, when the slot begins, a multiple of `slot` since 1970 as by date_bin, by the clocks of the time zone of `ts`; the `units` to provide; the highest `forecast` in the slot; and `upper`, the demand that is provided for: the highest in the slot of what each step exceeds with the probability `1 - service_level`. \
 Units are the smallest number that carries `upper` and its `headroom`. The first and the last slot may lie in the horizon only in part. A step that reaches into the next slot counts in both; where a slot is shorter than a step, each step is a slot. \
 Times, steps, seasons and missing values are those of `ts_forecast`, and so are the cases in which the result is NULL. Neither the order of rows nor partitions matter.",
     syntax_example = "ts_capacity(ts, value, horizon, slot [, options])",
@@ -153,9 +157,6 @@ impl Aggregate for TsCapacity {
         if let [horizon, slot] = constants {
             call.horizon = read_horizon(NAME, horizon)?;
             call.slot = read_step(NAME, "slot", slot)?;
-        }
-        if let Some(slot) = call.slot {
-            call.options.cooldown = call.cooldown.n_slots(slot);
         }
         Ok(Arc::new(call))
     }
@@ -297,14 +298,23 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
         return Ok(None);
     };
     let (points, upper) = (future.pick(&demand.points), future.pick(&demand.upper));
+    // Slots that are shorter than a step are the steps themselves.
+    let slot = match axis.step() {
+        Some(step) if shortest_ns(slot) < shortest_ns(step) => None,
+        _ => Some(slot),
+    };
     let slots = Slots::new(&axis, &future, slot);
+    let mut options = call.options.clone();
+    if let Some(slot) = slot.or(axis.step()) {
+        options.cooldown = call.cooldown.n_slots(slot);
+    }
     // A step that reaches into the next slot counts in both.
     let in_slots = |numbers: &[f64]| slots.steps.iter().map(|&step| numbers[step]).collect();
     let demand = Demand {
         points: in_slots(&points),
         upper: in_slots(&upper),
     };
-    let plans = plan_slots(&demand, &slots.slots, &call.options);
+    let plans = plan_slots(&demand, &slots.slots, &options);
     let units = plans
         .iter()
         .map(|plan| i64::try_from(plan.units).unwrap_or(i64::MAX));
@@ -328,29 +338,22 @@ struct Slots {
 }
 
 impl Slots {
-    /// Slots that are shorter than a step are the steps themselves.
-    fn new(axis: &TimeAxis, future: &Future, slot: Step) -> Self {
-        let step = axis.step();
-        let is_shorter = step.is_some_and(|step| shortest_ns(slot) < shortest_ns(step));
-        let to_last_ns = match step {
-            Some(Step::Nanoseconds(step_ns)) if !is_shorter => step_ns.max(1) - 1,
-            _ => 0,
+    /// Slots of this length, or if there is none, one for each step.
+    fn new(axis: &TimeAxis, future: &Future, slot: Option<Step>) -> Self {
+        let to_last_ns = |clock_ns: i64| match axis.step().filter(|_| slot.is_some()) {
+            Some(Step::Nanoseconds(step_ns)) => step_ns.max(1) - 1,
+            Some(Step::Months(months)) => add_months(clock_ns, months)
+                .map_or(0, |end_ns| end_ns.saturating_sub(clock_ns).max(1) - 1),
+            None => 0,
         };
         let mut slots = Self::default();
         for (step, (&utc_ns, &clock_ns)) in future.utc_ns.iter().zip(&future.clock_ns).enumerate() {
-            for after_ns in [0, to_last_ns] {
+            for after_ns in [0, to_last_ns(clock_ns)] {
                 let (utc_ns, clock_ns) = (
                     utc_ns.saturating_add(after_ns),
                     clock_ns.saturating_add(after_ns),
                 );
-                let start_ns = match beginning_of_step(slot, clock_ns).filter(|_| !is_shorter) {
-                    None => utc_ns,
-                    Some(start_ns) => match axis.zone() {
-                        None => start_ns,
-                        Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
-                    },
-                };
-                slots.push(step, start_ns);
+                slots.push(step, start_ns(axis.zone(), slot, utc_ns, clock_ns));
             }
         }
         slots
@@ -364,5 +367,20 @@ impl Slots {
         }
         self.steps.push(step);
         self.slots.push(self.starts_ns.len() - 1);
+    }
+}
+
+/// When the slot that holds a time begins: for longer ones than clocks are set by where the clock says, and for shorter ones on
+/// the same side of a change of clocks.
+fn start_ns(zone: Option<Zone>, slot: Option<Step>, utc_ns: i64, clock_ns: i64) -> i64 {
+    let Some((slot, start_ns)) =
+        slot.and_then(|slot| Some((slot, beginning_of_step(slot, clock_ns)?)))
+    else {
+        return utc_ns;
+    };
+    match zone {
+        None => start_ns,
+        Some(zone) if shortest_ns(slot) > HOUR => zone.utc_ns(start_ns),
+        Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
     }
 }

@@ -38,7 +38,7 @@ const MAX_QUANTILES: usize = 100;
     description = "Forecasts a series. Returns a list with an element for each step behind the last row, in the order of time: `ts`, the `forecast`, and `lower` and `upper`, between which the value will lie with the probability `level`; these are NULL where the history is too short to tell. \
 Seasons are found, and the method is chosen by how well it would have forecast the newest part of the history. Steps are the median distance of neighbouring times; series of months, quarters and years have steps of months. A series without a common step is taken as evenly spaced. \
 Where `ts` has a time zone, days begin at its midnight and seasons follow its clocks, also when these are set forward or back. \
-Rows whose `ts` is NULL or outside the years 1678 to 2261 do not count, NULL, NaN and infinite values are missing. NULL where no value is known, where there is one row and no `freq`, where `horizon` as a length of time is more than 100000 steps, and where `freq` makes more than 1000000 steps of the history. Neither the order of rows nor partitions matter. \
+Rows whose `ts` is NULL or outside the years 1678 to 2261 do not count, NULL, NaN and infinite values are missing. NULL where no value is known, where all rows have one time and there is no `freq`, where `horizon` as a length of time is more than 100000 steps, and where `freq` makes more than 1000000 steps of the history. Neither the order of rows nor partitions matter. \
 With OVER and a frame, such as `ROWS BETWEEN 2015 PRECEDING AND CURRENT ROW`, each row gets the forecast that could have been made then.",
     syntax_example = "ts_forecast(ts, value, horizon [, options])",
     sql_example = r#"```sql
@@ -63,8 +63,8 @@ SELECT unnest(ts_forecast(to_timestamp_seconds(3600 * hour), 7, INTERVAL '3 hour
     ),
     argument(
         name = "options",
-        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. \
-`model=auto|fast|name`: all methods weighted, the cheap ones, or the one that `explain` calls so. `fill=linear|previous|zero|seasonal|<number>`: what a step without a value gets; without it, it stays missing. `dup=mean|sum|min|max|first|last`: what several values in a step become; an hour that clocks show twice becomes the mean of both. \
+        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`; the shortest and the longest are used, of which there are 2.5 in the history. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. \
+`model=auto|fast|name`: all methods weighted, the cheap ones, or the one that `explain` calls so. `fill=linear|previous|zero|seasonal|<number>`: what a step without a value gets; without it, it stays missing. `dup=mean|sum|min|max|first|last`: what several values in a step become, of equal times the least value being the first; an hour that clocks show twice becomes the mean of both. \
 `non_negative=auto|on|off`: whether the forecast stays at 0 or above; auto where no value is below. `quantiles=0.1|0.5|0.9`: adds a field `quantiles`, a list of these quantiles in this order. `explain=on`: adds the fields `periods`, the lengths of the seasons in points, and `components`, the methods and their weights, greatest first"
     )
 )]

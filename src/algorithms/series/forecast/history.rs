@@ -96,37 +96,64 @@ impl History {
         let values = newest(values, MAX_POINTS);
         let tested = newest(values, MAX_TESTED);
         let tested = bridge(&divided(tested, magnitude(tested)))?;
-        let mut found = find_seasons(&tested, step, season);
-        found
-            .periods
-            .retain(|&period| is_long_enough(values.len(), period));
-        let periods = found.periods;
-        let shortest = periods.first().copied().unwrap_or(1);
-        let longest = periods.last().copied().unwrap_or(1);
-        let kept = newest(values, n_kept(longest, horizon));
-        let known = || kept.iter().copied().filter(|value| value.is_finite());
+        let find = |tested: &[f64]| find_seasons(tested, step, season).within(values.len());
+        let mut found = find(&tested);
+        let mut kept = Kept::new(values, &found, horizon)?;
+        if kept.has_moved {
+            // A level shift can have hidden a season.
+            let again = find(newest(&kept.values, MAX_TESTED));
+            if again.is_sure && again.longest() > found.longest() {
+                kept = Kept::new(values, &again, horizon)?;
+                found = again;
+            }
+        }
+        let known = || kept.raw.iter().copied().filter(|value| value.is_finite());
         let least = known().fold(f64::INFINITY, f64::min);
         let greatest = known().fold(f64::NEG_INFINITY, f64::max);
-        let raw_scale = magnitude(kept);
-        let mut repaired = bridge(&divided(kept, raw_scale))?;
-        repair(&mut repaired, if found.is_sure { shortest } else { 1 });
-        // Without its outliers a series can be much smaller.
-        let scale = magnitude(&repaired).min(1.0);
         Some(Self {
-            values: divided(&repaired, scale),
-            scale: raw_scale * scale,
             n_known: known().count(),
-            n_missing: n_skipped(missing.len(), longest),
-            year_ago: step.and_then(|step| YearAgo::of(step, shortest)),
-            periods,
+            n_missing: n_skipped(missing.len(), found.longest()),
+            year_ago: step.and_then(|step| YearAgo::of(step, found.shortest())),
             least,
             is_constant: least >= greatest,
+            values: kept.values,
+            scale: kept.scale,
+            periods: found.periods,
         })
     }
 
     /// How many points behind the last known value have to be forecast for these behind the last one.
     pub(super) fn n_ahead(&self, horizon: usize) -> usize {
         (self.n_missing + horizon).max(1)
+    }
+}
+
+/// The newest values, repaired.
+struct Kept<'a> {
+    raw: &'a [f64],
+    /// In units of `scale`.
+    values: Vec<f64>,
+    scale: f64,
+    /// Whether a level shift was taken out.
+    has_moved: bool,
+}
+
+impl<'a> Kept<'a> {
+    /// So many values as these seasons need.
+    fn new(values: &'a [f64], found: &Found, horizon: usize) -> Option<Self> {
+        let raw = newest(values, n_kept(found.longest(), horizon));
+        let raw_scale = magnitude(raw);
+        let mut repaired = bridge(&divided(raw, raw_scale))?;
+        let periods: &[usize] = if found.is_sure { &found.periods } else { &[] };
+        let has_moved = repair(&mut repaired, periods);
+        // Without its outliers a series can be much smaller.
+        let scale = magnitude(&repaired).min(1.0);
+        Some(Self {
+            raw,
+            values: divided(&repaired, scale),
+            scale: raw_scale * scale,
+            has_moved,
+        })
     }
 }
 
@@ -137,6 +164,25 @@ struct Found {
     periods: Vec<usize>,
     /// Whether they are more than a guess.
     is_sure: bool,
+}
+
+impl Found {
+    /// The shortest season; 1 if there is none.
+    fn shortest(&self) -> usize {
+        self.periods.first().copied().unwrap_or(1)
+    }
+
+    /// The longest season; 1 if there is none.
+    fn longest(&self) -> usize {
+        self.periods.last().copied().unwrap_or(1)
+    }
+
+    /// Those of which so many values have enough.
+    fn within(mut self, n_values: usize) -> Self {
+        self.periods
+            .retain(|&period| is_long_enough(n_values, period));
+        self
+    }
 }
 
 /// The seasons of values without gaps.
@@ -200,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_newest_values_are_kept_in_handy_units() {
-        let mut values = vec![1e9; 5_000];
+        let mut values: Vec<_> = (0..5_000).map(|at| f64::from(at % 8)).collect();
         values.extend([5.0, f64::NAN, 7.0, f64::NAN]);
         let history = History::new(&values, None, &Season::None, 1).unwrap();
         assert_eq!(history.values.len(), 1_000);

@@ -10,7 +10,7 @@
 use crate::algorithms::series::forecast::combination::importances;
 use crate::algorithms::series::forecast::normal::normal_quantile;
 
-/// How much less an origin counts than the one after it. Measured on 1,883 series, as are the others.
+/// How much less an origin counts than the one after it. Measured as those of `combination`, as are the others.
 const DECAY: f64 = 0.75;
 
 /// Errors are made so much greater: always,

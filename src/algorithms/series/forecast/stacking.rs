@@ -3,7 +3,7 @@
 //!
 //! A few origins cannot tell ten components apart, so weights are drawn to those that are given.
 
-/// How strongly weights are drawn to the given ones, in their mean squared errors. Measured on 1,883 series: anything from
+/// How strongly weights are drawn to the given ones, in their mean squared errors. Measured as those of `combination`: anything from
 /// 2 to 8 gives the same forecasts within 0.1 %.
 const PULL: f64 = 4.0;
 

@@ -194,20 +194,12 @@ impl Adjusted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::series::forecast::components::check;
 
     const NONE: Seasons = Seasons {
         short: 1,
         long: None,
     };
-
-    #[track_caller]
-    fn check(got: &[f64], expected: &[f64]) {
-        let is_near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
-        assert!(
-            got.len() == expected.len() && got.iter().zip(expected).all(is_near),
-            "{got:?}"
-        );
-    }
 
     #[test]
     fn the_trend_is_a_centred_mean() {

@@ -62,15 +62,7 @@ pub(super) fn with_next_cycles(future: &mut [f64], cycle: &[f64], change: impl F
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(got: &[f64], expected: &[f64]) {
-        let is_near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-12;
-        assert!(
-            got.len() == expected.len() && got.iter().zip(expected).all(is_near),
-            "{got:?}"
-        );
-    }
+    use crate::algorithms::series::forecast::components::check;
 
     #[test]
     fn newer_cycles_weigh_more() {

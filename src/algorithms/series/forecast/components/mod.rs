@@ -16,3 +16,12 @@ pub(super) use double_seasonal::{DoubleSeasonal, from_logarithm};
 pub(super) use naive::{long_seasonal_naive, seasonal_median, seasonal_naive};
 pub(super) use smoothing::{DampedHolt, Theta};
 pub(super) use year_ago::YearAgo;
+
+/// For tests: the numbers are the same but for rounding.
+#[cfg(test)]
+#[track_caller]
+fn check(got: &[f64], expected: &[f64]) {
+    let is_near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
+    let are_near = got.len() == expected.len() && got.iter().zip(expected).all(is_near);
+    assert!(are_near, "{got:?}, not {expected:?}");
+}

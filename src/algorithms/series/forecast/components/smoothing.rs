@@ -206,17 +206,9 @@ impl DampedHolt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::series::forecast::components::check;
 
     const VALUES: [f64; 5] = [2.0, 4.0, 3.0, 6.0, 5.0];
-
-    #[track_caller]
-    fn check(got: &[f64], expected: &[f64]) {
-        let is_near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-9;
-        assert!(
-            got.len() == expected.len() && got.iter().zip(expected).all(is_near),
-            "{got:?}"
-        );
-    }
 
     #[test]
     fn simple_smoothing_by_hand() {
