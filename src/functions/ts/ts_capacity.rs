@@ -348,7 +348,9 @@ impl Slots {
         };
         let mut slots = Self::default();
         for (step, (&utc_ns, &clock_ns)) in future.utc_ns.iter().zip(&future.clock_ns).enumerate() {
-            for after_ns in [0, to_last_ns(clock_ns)] {
+            // A month can reach over a whole slot of 28 days into the next one.
+            let to_last_ns = to_last_ns(clock_ns);
+            for after_ns in [0, to_last_ns / 2, to_last_ns] {
                 let (utc_ns, clock_ns) = (
                     utc_ns.saturating_add(after_ns),
                     clock_ns.saturating_add(after_ns),
