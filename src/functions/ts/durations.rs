@@ -1,13 +1,10 @@
 //! Lengths of time: as people write them, `30s`, `5 minutes`, `1d`, `1 day 12 hours`, and as SQL has them.
 
 use crate::algorithms::series::forecast::Step;
+use crate::functions::ts::times::{DAY, MILLISECOND, SECOND};
 use datafusion::arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use datafusion::arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, ScalarValue, plan_err};
-
-const MILLISECOND: i64 = 1_000_000;
-const SECOND: i64 = 1_000_000_000;
-const DAY: i64 = 86_400 * SECOND;
 
 /// The nanoseconds of a duration above 0; `None` for anything else, months and years among it, which have no fixed length.
 pub(super) fn parse_duration(text: &str) -> Option<i64> {

@@ -107,8 +107,7 @@ impl Horizon {
 mod tests {
     use super::*;
     use crate::algorithms::series::Samples;
-
-    const HOUR: i64 = 3_600_000_000_000;
+    use crate::functions::ts::times::HOUR;
 
     #[test]
     fn steps_that_begin_within() {

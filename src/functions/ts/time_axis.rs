@@ -9,12 +9,9 @@ use crate::algorithms::series::forecast::Step;
 use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline};
 use crate::functions::ts::horizon::Horizon;
 use crate::functions::ts::series::Series;
+use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
 use datafusion::common::Result;
-
-const DAY: i64 = 86_400_000_000_000;
-
-const HOUR: i64 = 3_600_000_000_000;
 
 /// How the rows of a series become evenly spaced values.
 #[derive(Debug, Clone)]

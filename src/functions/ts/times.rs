@@ -14,9 +14,10 @@ use std::sync::Arc;
 pub(super) type ReadTime = fn(&dyn Array, usize) -> Option<i64>;
 
 const MICROSECOND: i64 = 1_000;
-const MILLISECOND: i64 = 1_000_000;
-const SECOND: i64 = 1_000_000_000;
-const DAY: i64 = 86_400 * SECOND;
+pub(super) const MILLISECOND: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000_000_000;
+pub(super) const HOUR: i64 = 3_600 * SECOND;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// How to read a column of this type; `None` where it is no type of time stamp.
 pub(super) fn time_reader(data_type: &DataType) -> Option<ReadTime> {

@@ -16,6 +16,7 @@ use crate::functions::ts::series::{
     Series, SeriesFold, list_of_structs, number_column, number_field,
 };
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
+use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
 use datafusion::arrow::array::{ArrayRef, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
@@ -27,10 +28,7 @@ use std::sync::Arc;
 const NAME: &str = "ts_capacity";
 
 /// A month has at least so many days.
-const SHORTEST_MONTH: i64 = 28 * 86_400_000_000_000;
-
-/// Clocks are set by no more.
-const HOUR: i64 = 3_600_000_000_000;
+const SHORTEST_MONTH: i64 = 28 * DAY;
 
 const DEFAULT_SERVICE_LEVEL: f64 = 0.95;
 
@@ -382,6 +380,7 @@ fn start_ns(zone: Option<Zone>, slot: Option<Step>, utc_ns: i64, clock_ns: i64) 
     };
     match zone {
         None => start_ns,
+        // Clocks are set by an hour or less.
         Some(zone) if shortest_ns(slot) > HOUR => zone.utc_ns(start_ns),
         Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
     }

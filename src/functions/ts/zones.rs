@@ -3,15 +3,13 @@
 //! People live by their clocks: the peak at nine in the morning stays at nine when clocks are set forward. In UTC it moves
 //! by an hour, twice a year, so series with a zone are read by its clocks.
 
+use crate::functions::ts::times::{DAY, HOUR, SECOND};
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::datatypes::DataType;
 
-const SECOND: i64 = 1_000_000_000;
-const HOUR: i64 = 3_600 * SECOND;
-
 /// Zones change their clocks at least so far apart, but for a few changes in wars; see [`Zone::clocks_ns`].
-const BETWEEN_CHANGES: i64 = 7 * 24 * HOUR;
+const BETWEEN_CHANGES: i64 = 7 * DAY;
 
 /// A time zone. Times are nanoseconds since 1970: those of UTC, and those that clocks of the zone show.
 #[derive(Debug, Clone, Copy)]

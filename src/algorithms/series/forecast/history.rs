@@ -8,7 +8,7 @@ use crate::algorithms::series::robust::magnitude;
 use crate::algorithms::series::samples::{Season, bridge};
 
 /// A day in nanoseconds.
-const DAY_NS: i64 = 86_400_000_000_000;
+pub(super) const DAY_NS: i64 = 86_400_000_000_000;
 
 /// A mean month of the Gregorian calendar in nanoseconds: 365.2425 / 12 days.
 const MONTH_NS: i64 = 2_629_746_000_000_000;

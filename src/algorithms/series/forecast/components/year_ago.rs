@@ -3,11 +3,9 @@
 //! A year is 364 days, so that weekdays stay weekdays. For series of days and weeks, which are hardly ever long enough to
 //! have a year as a season.
 
+use crate::algorithms::series::forecast::history::DAY_NS;
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::forecast::options::Step;
-
-/// A day in nanoseconds.
-const DAY_NS: i64 = 86_400_000_000_000;
 
 /// 52 weeks in nanoseconds.
 const YEAR_NS: i64 = 364 * DAY_NS;
