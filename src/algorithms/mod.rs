@@ -4,3 +4,4 @@ pub mod cluster;
 pub mod features;
 pub mod series;
 pub mod text;
+pub(crate) mod windows;

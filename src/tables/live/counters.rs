@@ -1,0 +1,188 @@
+//! What is known of a live table while it is read: one set of counters per running statement, and the rows that came
+//! too late.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+
+/// Late rows that are kept to be read; of more the newest are.
+pub(crate) const MAX_LATE_ROWS: usize = 10_000;
+/// Streams that have ended are remembered, so that their counters can be asked for, but not for ever.
+const MAX_ENDED_STREAMS: usize = 100;
+
+/// Why a row is in no window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missed {
+    /// Its window was closed, or its place in the order of time was passed.
+    Late,
+    /// Its event time is NULL.
+    NoTime,
+}
+
+impl Missed {
+    /// As `aiops_late` tells it.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::NoTime => "no time",
+        }
+    }
+}
+
+/// The counters of one statement that reads a live table.
+#[derive(Debug)]
+pub(crate) struct StreamCounters {
+    pub(crate) table_name: String,
+    pub(crate) started_at: i64,
+    pub(crate) rows_read: AtomicU64,
+    pub(crate) rows_late: AtomicU64,
+    pub(crate) rows_without_time: AtomicU64,
+    pub(crate) rows_malformed: AtomicU64,
+    pub(crate) bytes_read: AtomicU64,
+    pub(crate) open_windows: AtomicU64,
+    pub(crate) closed_windows: AtomicU64,
+    pub(crate) buffered_bytes: AtomicU64,
+    pub(crate) spilled_bytes: AtomicU64,
+    /// Nanoseconds since 1970; `i64::MIN`: not known yet; `i64::MAX`: all input is read.
+    pub(crate) watermark: AtomicI64,
+    has_ended: AtomicBool,
+    late: Mutex<LateRows>,
+    last_problem: Mutex<Option<String>>,
+}
+
+#[derive(Debug)]
+struct LateRows {
+    /// The columns that the statement reads.
+    schema: SchemaRef,
+    batches: VecDeque<(Missed, RecordBatch)>,
+    n_rows: usize,
+}
+
+impl StreamCounters {
+    fn new(table_name: &str, schema: SchemaRef, started_at: i64) -> Self {
+        let late = LateRows {
+            schema,
+            batches: VecDeque::new(),
+            n_rows: 0,
+        };
+        Self {
+            table_name: table_name.to_string(),
+            started_at,
+            rows_read: AtomicU64::new(0),
+            rows_late: AtomicU64::new(0),
+            rows_without_time: AtomicU64::new(0),
+            rows_malformed: AtomicU64::new(0),
+            bytes_read: AtomicU64::new(0),
+            open_windows: AtomicU64::new(0),
+            closed_windows: AtomicU64::new(0),
+            buffered_bytes: AtomicU64::new(0),
+            spilled_bytes: AtomicU64::new(0),
+            watermark: AtomicI64::new(i64::MIN),
+            has_ended: AtomicBool::new(false),
+            late: Mutex::new(late),
+            last_problem: Mutex::new(None),
+        }
+    }
+
+    /// Keeps what went wrong last without stopping the statement.
+    pub(crate) fn report(&self, problem: &str) {
+        let mut last = self
+            .last_problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(problem.to_string());
+    }
+
+    /// The newest problem.
+    pub(crate) fn last_problem(&self) -> Option<String> {
+        let last = self
+            .last_problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    /// Counts rows that are in no window, and keeps the newest of them.
+    pub(crate) fn miss(&self, why: Missed, rows: RecordBatch) {
+        let counter = match why {
+            Missed::Late => &self.rows_late,
+            Missed::NoTime => &self.rows_without_time,
+        };
+        counter.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.push(why, rows);
+    }
+
+    /// The columns that are kept of rows that missed their windows, and the rows.
+    pub(crate) fn missed_rows(&self) -> (SchemaRef, Vec<(Missed, RecordBatch)>) {
+        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = late.batches.iter().cloned().collect();
+        (Arc::clone(&late.schema), batches)
+    }
+
+    /// The statement has ended: its counters stay, but no longer move.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+}
+
+impl LateRows {
+    fn push(&mut self, why: Missed, rows: RecordBatch) {
+        let skipped = rows.num_rows().saturating_sub(MAX_LATE_ROWS);
+        let rows = rows.slice(skipped, rows.num_rows() - skipped);
+        self.n_rows += rows.num_rows();
+        self.batches.push_back((why, rows));
+        while self.n_rows > MAX_LATE_ROWS {
+            let Some((why, oldest)) = self.batches.pop_front() else {
+                return;
+            };
+            let surplus = self.n_rows - MAX_LATE_ROWS;
+            self.n_rows -= oldest.num_rows().min(surplus);
+            if surplus < oldest.num_rows() {
+                let kept = oldest.slice(surplus, oldest.num_rows() - surplus);
+                self.batches.push_front((why, kept));
+            }
+        }
+    }
+}
+
+/// The streams of a session.
+#[derive(Debug, Default)]
+pub(crate) struct StreamRegistry {
+    streams: Mutex<Vec<Arc<StreamCounters>>>,
+}
+
+impl StreamRegistry {
+    /// New counters for a statement that begins to read a table; `schema` is of the columns that it reads.
+    pub(crate) fn start(
+        &self,
+        table_name: &str,
+        schema: SchemaRef,
+        now: i64,
+    ) -> Arc<StreamCounters> {
+        let counters = Arc::new(StreamCounters::new(table_name, schema, now));
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let n_ended = streams.iter().filter(|stream| stream.has_ended()).count();
+        let mut surplus = (n_ended + 1).saturating_sub(MAX_ENDED_STREAMS);
+        streams.retain(|stream| {
+            let is_dropped = surplus > 0 && stream.has_ended();
+            surplus -= usize::from(is_dropped);
+            !is_dropped
+        });
+        streams.push(Arc::clone(&counters));
+        counters
+    }
+
+    /// All streams, in the order in which they began.
+    pub(crate) fn streams(&self) -> Vec<Arc<StreamCounters>> {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.clone()
+    }
+}

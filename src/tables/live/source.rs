@@ -1,0 +1,80 @@
+//! What a live source is: rows that keep coming, read a piece at a time, with positions that can be written down.
+//!
+//! A source is synchronous and is told the time: what it hands out depends on what was written and on the instants of
+//! the calls alone, so that a test can play any order of events without a clock.
+
+use std::fmt::Debug;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::Result;
+
+/// Where a reader stands, as JSON: what it has read before is not read again when it is opened there.
+pub(crate) type Positions = serde_json::Value;
+
+/// Where the rows of a live table come from.
+pub(crate) trait LiveSource: Debug + Send + Sync {
+    /// All columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// Begins to read the columns with these indices: at `positions`, or else where the options of the table say.
+    ///
+    /// # Errors
+    /// When the source cannot be read at all, or the positions are not of this kind of source.
+    fn open(
+        &self,
+        columns: &[usize],
+        positions: Option<&Positions>,
+    ) -> Result<Box<dyn SourceReader>>;
+}
+
+/// A source that is being read.
+pub(crate) trait SourceReader: Debug + Send {
+    /// Reads what is there now, up to about one block, and tells what is known of the partitions.
+    ///
+    /// # Errors
+    /// When nothing more can be read. A problem of one file among many is a note in `polled`.
+    fn poll(&mut self, now: i64, polled: &mut Polled) -> Result<()>;
+
+    /// Where the reader stands behind the rows that it has handed out.
+    fn positions(&self) -> Positions;
+}
+
+/// What one poll has found.
+#[derive(Debug, Default)]
+pub(crate) struct Polled {
+    /// Rows, in the order in which they were read.
+    pub(crate) pieces: Vec<Piece>,
+    /// What is new about partitions.
+    pub(crate) news: Vec<(u64, PartitionNews)>,
+    /// Whether there was more than fits one poll.
+    pub(crate) has_more: bool,
+    /// Whether the source has ended, as standard input does.
+    pub(crate) has_ended: bool,
+    /// Bytes read.
+    pub(crate) bytes: u64,
+    /// Rows among them that are not written as the table expects.
+    pub(crate) malformed: u64,
+    /// What went wrong without stopping the rest, for people.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Rows of one partition: of one file.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) partition: u64,
+    pub(crate) rows: RecordBatch,
+}
+
+/// What is known of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartitionNews {
+    /// It was found: its rows are waited for.
+    Opened,
+    /// There is more to read.
+    Behind,
+    /// All of it was read, and nothing has been written since this instant.
+    CaughtUp(i64),
+    /// It will have no more rows.
+    Closed,
+}

@@ -1,0 +1,253 @@
+//! A live table that is being read: rows with their event times, and the watermark, in steps.
+//!
+//! A thread of its own reads, so that a slow query never makes a fast file wait longer than the few steps that fit
+//! between the two, and a waiting reader never holds a thread of the query.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use datafusion::arrow::array::{Array, AsArray, TimestampNanosecondArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampNanosecondType};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{Result, exec_datafusion_err};
+use tokio::sync::mpsc;
+
+use crate::algorithms::windows::watermark::{Watermark, WatermarkOptions};
+use crate::tables::live::clock::Clock;
+use crate::tables::live::counters::StreamCounters;
+use crate::tables::live::source::{PartitionNews, Polled, SourceReader};
+
+/// Steps that a reader may be ahead of its query.
+const STEPS_AHEAD: usize = 4;
+
+/// Rows and their event times.
+#[derive(Debug, Clone)]
+pub(crate) struct Timed {
+    pub(crate) rows: RecordBatch,
+    /// Of each row, in nanoseconds since 1970; NULL where it has none.
+    pub(crate) times: TimestampNanosecondArray,
+}
+
+/// What one step has brought.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// In the order in which they were read. They came before the watermark moved.
+    pub(crate) arrivals: Vec<Timed>,
+    /// No row with an earlier event time is waited for; `i64::MAX` behind the last step of a source that ends.
+    pub(crate) watermark: i64,
+}
+
+/// What tells the event time of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeOf {
+    /// The column with this index among those that are read.
+    Column(usize),
+    /// The moment in which it is read.
+    Reading,
+}
+
+/// Reads a source step by step. Told the time, it is a state machine without a clock.
+#[derive(Debug)]
+pub(crate) struct Stepper {
+    source: Box<dyn SourceReader>,
+    time_of: TimeOf,
+    /// The columns to hand out: all but a time column that was read for its times alone.
+    n_columns: usize,
+    watermark: Watermark,
+    counters: Arc<StreamCounters>,
+    now: i64,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// There is more to read.
+    Busy,
+    /// Everything was read.
+    Waiting,
+    /// Nothing will come any more.
+    Ended,
+}
+
+impl Stepper {
+    /// Reads `source`, of whose columns the first `n_columns` are handed out.
+    pub(crate) fn new(
+        source: Box<dyn SourceReader>,
+        time_of: TimeOf,
+        n_columns: usize,
+        options: WatermarkOptions,
+        counters: Arc<StreamCounters>,
+    ) -> Self {
+        Self {
+            source,
+            time_of,
+            n_columns,
+            watermark: Watermark::new(options),
+            counters,
+            now: i64::MIN,
+        }
+    }
+
+    /// Reads what is there at `now`.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub(crate) fn step(&mut self, now: i64) -> Result<(Step, Pace)> {
+        // A clock that is put back must not make time run backwards here.
+        self.now = self.now.max(now);
+        let mut polled = Polled::default();
+        self.source.poll(self.now, &mut polled)?;
+        let pace = match (polled.has_ended, polled.has_more) {
+            (true, _) => Pace::Ended,
+            (false, true) => Pace::Busy,
+            (false, false) => Pace::Waiting,
+        };
+        self.count(&polled);
+        let opened = |news: &PartitionNews| *news == PartitionNews::Opened;
+        self.tell(&polled.news, opened);
+        let mut arrivals = Vec::with_capacity(polled.pieces.len());
+        for piece in polled.pieces {
+            let timed = self.timed(piece.rows)?;
+            if let Some(largest) = datafusion::arrow::compute::max(&timed.times) {
+                self.watermark.observe(piece.partition, largest, self.now);
+            }
+            arrivals.push(timed);
+        }
+        self.tell(&polled.news, |news| !opened(news));
+        let watermark = self.advance(pace);
+        self.counters.watermark.store(watermark, Ordering::Relaxed);
+        Ok((
+            Step {
+                arrivals,
+                watermark,
+            },
+            pace,
+        ))
+    }
+
+    fn advance(&mut self, pace: Pace) -> i64 {
+        if pace == Pace::Ended {
+            self.watermark.end();
+            return self.watermark.current();
+        }
+        match self.time_of {
+            TimeOf::Column(_) => self.watermark.advance(self.now),
+            TimeOf::Reading => self.now,
+        }
+    }
+
+    fn tell(&mut self, news: &[(u64, PartitionNews)], is_told: impl Fn(&PartitionNews) -> bool) {
+        for (partition, news) in news.iter().filter(|(_, news)| is_told(news)) {
+            match news {
+                PartitionNews::Opened => self.watermark.open(*partition, self.now),
+                PartitionNews::Behind => self.watermark.behind(*partition),
+                PartitionNews::CaughtUp(since) => self.watermark.caught_up(*partition, *since),
+                PartitionNews::Closed => self.watermark.close(*partition),
+            }
+        }
+    }
+
+    fn count(&self, polled: &Polled) {
+        let n_rows: usize = polled
+            .pieces
+            .iter()
+            .map(|piece| piece.rows.num_rows())
+            .sum();
+        let counters = &self.counters;
+        counters
+            .rows_read
+            .fetch_add(n_rows as u64, Ordering::Relaxed);
+        counters
+            .bytes_read
+            .fetch_add(polled.bytes, Ordering::Relaxed);
+        counters
+            .rows_malformed
+            .fetch_add(polled.malformed, Ordering::Relaxed);
+        for problem in &polled.problems {
+            counters.report(problem);
+        }
+    }
+
+    fn timed(&self, rows: RecordBatch) -> Result<Timed> {
+        let times = match self.time_of {
+            TimeOf::Reading => TimestampNanosecondArray::from_value(self.now, rows.num_rows()),
+            TimeOf::Column(index) => nanoseconds(rows.column(index))?,
+        };
+        let kept: Vec<usize> = (0..self.n_columns).collect();
+        let rows = rows.project(&kept)?;
+        Ok(Timed { rows, times })
+    }
+}
+
+/// Times of any unit and zone as nanoseconds. Those that are out of range are NULL.
+pub(crate) fn nanoseconds(times: &dyn Array) -> Result<TimestampNanosecondArray> {
+    let instants = match times.data_type() {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Nanosecond, zone.clone()),
+        _ => DataType::Timestamp(TimeUnit::Nanosecond, None),
+    };
+    let times = cast(times, &instants)?;
+    let times = times.as_primitive::<TimestampNanosecondType>();
+    Ok(times.clone().with_timezone_opt(None::<Arc<str>>))
+}
+
+/// The steps of a reader that has a thread of its own.
+#[derive(Debug)]
+pub(crate) struct LiveStream {
+    steps: mpsc::Receiver<Result<Step>>,
+    pub(crate) counters: Arc<StreamCounters>,
+}
+
+impl LiveStream {
+    /// Starts the thread. It ends soon after the stream is dropped.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub(crate) fn start(mut stepper: Stepper, clock: Arc<dyn Clock>) -> Result<Self> {
+        let (sender, steps) = mpsc::channel(STEPS_AHEAD);
+        let counters = Arc::clone(&stepper.counters);
+        let name = format!("live {}", counters.table_name);
+        let work = move || {
+            while !sender.is_closed() {
+                let (is_last, pace) = send_step(&mut stepper, clock.now(), &sender);
+                if is_last {
+                    return;
+                }
+                if pace == Pace::Waiting {
+                    clock.wait();
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(work)
+            .map_err(|error| exec_datafusion_err!("no thread to read a live table: {error}"))?;
+        Ok(Self { steps, counters })
+    }
+
+    /// The next step; `None` behind the last.
+    pub(crate) async fn next(&mut self) -> Option<Result<Step>> {
+        self.steps.recv().await
+    }
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.counters.end();
+    }
+}
+
+/// Makes a step and hands it over; true when it was the last.
+fn send_step(stepper: &mut Stepper, now: i64, sender: &mpsc::Sender<Result<Step>>) -> (bool, Pace) {
+    match stepper.step(now) {
+        Ok((step, pace)) => {
+            let is_gone = sender.blocking_send(Ok(step)).is_err();
+            (is_gone || pace == Pace::Ended, pace)
+        }
+        Err(error) => {
+            // Who is no longer there has no use for the error.
+            let _ = sender.blocking_send(Err(error));
+            (true, Pace::Ended)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A live table: a source, and how event time is told.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Field, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, plan_err};
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::algorithms::windows::watermark::WatermarkOptions;
+use crate::tables::live::clock::Clock;
+use crate::tables::live::counters::StreamRegistry;
+use crate::tables::live::source::{LiveSource, Positions};
+use crate::tables::live::stream::{LiveStream, Stepper, TimeOf};
+
+/// A table that is followed while it grows.
+#[derive(Debug)]
+pub(crate) struct LiveTable {
+    pub(crate) name: String,
+    pub(crate) source: Arc<dyn LiveSource>,
+    /// The index of the event-time column; `None`: the moment of reading.
+    pub(crate) time_column: Option<usize>,
+    pub(crate) watermark: WatermarkOptions,
+    /// Bytes of rows that a statement may hold in memory while their windows are open.
+    pub(crate) buffer_bytes: usize,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) streams: Arc<StreamRegistry>,
+}
+
+/// Which time cuts the rows of a live table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum TimeKind {
+    /// The table's event time: its time column, or the moment of reading where it has none.
+    Event,
+    /// The moment of reading.
+    Processing,
+}
+
+impl LiveTable {
+    /// The event-time column.
+    pub(crate) fn time_field(&self) -> Option<Field> {
+        let schema = self.source.schema();
+        self.time_column.map(|index| schema.field(index).clone())
+    }
+
+    /// Begins to read the columns with these indices, in this order.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub(crate) fn read(
+        &self,
+        columns: &[usize],
+        time: TimeKind,
+        positions: Option<&Positions>,
+    ) -> Result<LiveStream> {
+        let schema = self.source.schema();
+        let mut read = columns.to_vec();
+        let time_of = match (time, self.time_column) {
+            (TimeKind::Event, Some(column)) => {
+                let place = columns.iter().position(|index| *index == column);
+                if place.is_none() {
+                    read.push(column);
+                }
+                TimeOf::Column(place.unwrap_or(columns.len()))
+            }
+            _ => TimeOf::Reading,
+        };
+        let source = self.source.open(&read, positions)?;
+        let handed_out = Arc::new(schema.project(columns)?);
+        let counters = self.streams.start(&self.name, handed_out, self.clock.now());
+        let stepper = Stepper::new(source, time_of, columns.len(), self.watermark, counters);
+        LiveStream::start(stepper, Arc::clone(&self.clock))
+    }
+}
+
+#[async_trait]
+impl TableProvider for LiveTable {
+    fn schema(&self) -> SchemaRef {
+        self.source.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        plan_err!("continuous queries come later")
+    }
+
+    async fn insert_into(
+        &self,
+        _session: &dyn Session,
+        _input: Arc<dyn ExecutionPlan>,
+        _insert_op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        plan_err!(
+            "INSERT INTO {} is refused: a live table is only read",
+            self.name
+        )
+    }
+}
