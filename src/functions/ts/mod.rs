@@ -2,7 +2,7 @@
 
 mod anomaly_options;
 pub(crate) mod anomaly_over;
-mod durations;
+pub(crate) mod durations;
 pub(crate) mod forecast_fields;
 mod forecast_options;
 mod horizon;
@@ -10,7 +10,7 @@ pub(crate) mod over_routing;
 mod season;
 mod series;
 mod time_axis;
-mod times;
+pub(crate) mod times;
 pub(crate) mod ts_anomaly;
 pub(crate) mod ts_capacity;
 pub(crate) mod ts_changepoints;
