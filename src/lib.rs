@@ -19,6 +19,7 @@
 //! | nothing yet | [`session`], or [`session_state_builder`] and [`install`] |
 //! | a `SessionContext` | [`install`] |
 //! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
+//! | a plan to check before it is run | [`check_plan`] |
 //! | log lines and no SQL | [`algorithms::text`] |
 //! | texts or vectors and no SQL | [`algorithms::features`], [`algorithms::cluster`] |
 //!
@@ -38,7 +39,7 @@ mod tables;
 
 pub use error::{Error, Result};
 pub use functions::register_all;
-pub use planner::{check_statement, complete_from_first};
+pub use planner::{check_plan, check_statement, complete_from_first};
 pub use session::{install, session, session_state_builder};
 
 /// The Rust blocks of the README are tests too.

@@ -13,7 +13,7 @@ use datafusion::common::{DataFusionError, JoinType, Result, plan_datafusion_err,
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
-use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, DdlStatement, Expr, Join, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -29,6 +29,35 @@ use datafusion::physical_plan::{
 
 use crate::tables::live::scan::LiveScanExec;
 use crate::tables::live::table::LiveTable;
+
+/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table.
+/// Call it before the plan is executed.
+///
+/// # Errors
+/// A plan error that says what to write instead.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> datafusion::error::Result<()> {
+/// let context = datafusion_aiops::session()?;
+/// let plan = context.state().create_logical_plan("CREATE TABLE t AS SELECT * FROM stdin").await?;
+/// assert!(datafusion_aiops::check_plan(&plan).is_err());
+/// # Ok(())
+/// # }
+/// ```
+pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) = plan else {
+        return Ok(());
+    };
+    match live_table(&create.input)? {
+        Some(LiveTable { name, .. }) => plan_err!(
+            "CREATE TABLE … AS over the live table {name} would never be done: create the table with its columns, and \
+             write INSERT INTO {} SELECT … FROM tumble({name}, …), or CREATE VIEW",
+            create.name
+        ),
+        None => Ok(()),
+    }
+}
 
 /// The name and the time column of the first live table that the plan reads.
 pub(crate) fn live_table(plan: &LogicalPlan) -> Result<Option<LiveTable>> {

@@ -5,6 +5,7 @@ mod from_first;
 mod statement_check;
 mod unnest_keys;
 
+pub use continuous::check_plan;
 pub use from_first::complete_from_first;
 pub use statement_check::check_statement;
 pub(crate) use unnest_keys::UnnestKeys;

@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion_aiops::{check_statement, complete_from_first};
+use datafusion_aiops::{check_plan, check_statement, complete_from_first};
 use datafusion_cli::exec::exec_from_commands;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
@@ -89,6 +89,7 @@ impl Shell {
         let started = Instant::now();
         let is_setting = is_show_variable(&statement);
         let plan = self.context.state().statement_to_plan(statement).await?;
+        check_plan(&plan)?;
         if let LogicalPlan::Copy(copy) = &plan {
             external_table::register_store(&self.context, &copy.output_url, &copy.options).await?;
         }

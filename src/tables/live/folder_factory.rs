@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{Result, internal_datafusion_err, internal_err};
-use datafusion::datasource::listing::ListingTable;
+use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
@@ -38,18 +38,19 @@ impl TableProviderFactory for FolderFactory {
         command: &CreateExternalTable,
     ) -> Result<Arc<dyn TableProvider>> {
         let options = LiveOptions::try_new(&command.options)?;
-        let mut bounded = command.clone();
-        bounded.unbounded = false;
-        bounded.options.retain(|name, _| {
+        let mut command = command.clone();
+        command.options.retain(|name, _| {
             let name = name.strip_prefix("format.").unwrap_or(name);
             !OPTION_NAMES.contains(&name)
         });
-        let table = self.batch.create(session, &bounded).await?;
-        if !command.unbounded {
+        let table = self.batch.create(session, &command).await?;
+        let folders = table.downcast_ref::<ListingTable>().filter(|listing| {
+            let paths = listing.table_paths();
+            command.unbounded && paths.iter().all(ListingTableUrl::is_collection)
+        });
+        // A single unbounded file, such as a pipe, is read by DataFusion itself.
+        let Some(listing) = folders else {
             return Ok(table);
-        }
-        let Some(listing) = table.downcast_ref::<ListingTable>() else {
-            return internal_err!("only tables of files can be live");
         };
         let state = session.as_any().downcast_ref::<SessionState>();
         let state =

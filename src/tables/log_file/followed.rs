@@ -119,8 +119,8 @@ struct FollowedReader {
     files: FollowedFiles,
     /// By the id of the file.
     logs: BTreeMap<u64, GrowingLog>,
-    /// Line numbers at which files go on after a restart.
-    resumed_lines: HashMap<PathBuf, u64>,
+    /// Line numbers at which files go on after a restart, by the id of the file.
+    resumed_lines: HashMap<u64, u64>,
     packed: PackedFiles,
     rescan_at: i64,
 }
@@ -135,8 +135,9 @@ impl FollowedReader {
                 return exec_err!("positions of version {version} are not known to this version");
             }
         };
-        self.resumed_lines =
+        let lines: Vec<u64> =
             serde_json::from_value(positions["lines"].clone()).map_err(|_| wrong())?;
+        self.resumed_lines = (0..).zip(lines).collect();
         let done = serde_json::from_value(positions["packed"].clone()).map_err(|_| wrong())?;
         self.packed.seek(done);
         Ok(())
@@ -203,35 +204,30 @@ impl FollowedReader {
             .find(|file| file.id == id)
             .map(|file| file.path.to_path_buf());
         let path = path.unwrap_or_default();
-        let line_number = self.resumed_lines.remove(&path).unwrap_or(1);
+        let line_number = self.resumed_lines.remove(&id).unwrap_or(1);
         let name = path.to_string_lossy();
         GrowingLog::try_new(&self.spec, &self.columns, &name, (offset, line_number))
     }
 
     /// Says how far each file is, and ends what is complete.
     fn tell(&mut self, now: i64, polled: &mut Polled) -> Result<()> {
-        let states: Vec<_> = self
-            .files
-            .files()
-            .map(|file| (file.id, news_of(&file), file.is_finished, file.offset))
-            .collect();
-        for (id, news, is_finished, offset) in states {
-            if let (PartitionNews::CaughtUp(since), Some(log)) = (news, self.logs.get_mut(&id)) {
-                if is_finished {
+        let states: Vec<_> = self.files.files().map(|file| State::of(&file)).collect();
+        for state in states {
+            let partition = partition_of(state.id);
+            if let (false, Some(log)) = (state.has_more, self.logs.get_mut(&state.id)) {
+                if state.is_finished {
                     log.finish();
-                } else if log.is_quiet_for(now.saturating_sub(since)) {
+                } else if log.is_quiet_for(now.saturating_sub(state.quiet_since)) {
                     log.end_event();
                 }
-                log.hand_over(partition_of(id), polled)?;
-                self.files.consumed(id, log.position().0);
+                log.hand_over(partition, polled)?;
+                self.files.consumed(state.id, log.position().0);
             }
-            if is_finished {
-                self.files.consumed(id, offset);
-                self.logs.remove(&id);
-                polled.news.push((partition_of(id), PartitionNews::Closed));
-            } else {
-                polled.news.push((partition_of(id), news));
+            if state.is_finished {
+                self.files.consumed(state.id, state.offset);
+                self.logs.remove(&state.id);
             }
+            polled.news.push((partition, state.news()));
         }
         Ok(())
     }
@@ -241,11 +237,35 @@ fn partition_of(id: u64) -> u64 {
     id * PARTITION_STRIDE
 }
 
-fn news_of(file: &FileState<'_>) -> PartitionNews {
-    if file.has_more {
-        PartitionNews::Behind
-    } else {
-        PartitionNews::CaughtUp(file.modified_ns.min(file.quiet_since_ns))
+/// What is known of a file, without a hold on it.
+struct State {
+    id: u64,
+    offset: u64,
+    has_more: bool,
+    is_finished: bool,
+    quiet_since: i64,
+    modified: i64,
+}
+
+impl State {
+    fn of(file: &FileState<'_>) -> Self {
+        Self {
+            id: file.id,
+            offset: file.offset,
+            has_more: file.has_more,
+            is_finished: file.is_finished,
+            quiet_since: file.quiet_since_ns,
+            modified: file.modified_ns,
+        }
+    }
+
+    /// An old file is idle as soon as it is read, so that a backlog is not slower than it need be.
+    fn news(&self) -> PartitionNews {
+        match (self.is_finished, self.has_more) {
+            (true, _) => PartitionNews::Closed,
+            (false, true) => PartitionNews::Behind,
+            (false, false) => PartitionNews::CaughtUp(self.modified.min(self.quiet_since)),
+        }
     }
 }
 
@@ -283,15 +303,213 @@ impl SourceReader for FollowedReader {
     }
 
     fn positions(&self) -> Positions {
-        let lines = self.files.files().filter_map(|file| {
-            let (_, line_number) = self.logs.get(&file.id)?.position();
-            Some((file.path.to_string_lossy().into_owned(), line_number))
-        });
-        let resumed = self
-            .resumed_lines
-            .iter()
-            .map(|(path, line)| (path.to_string_lossy().into_owned(), *line));
-        let lines: BTreeMap<String, u64> = resumed.chain(lines).collect();
+        let line_number = |id: u64| match self.logs.get(&id) {
+            Some(log) => log.position().1,
+            None => self.resumed_lines.get(&id).copied().unwrap_or(1),
+        };
+        let lines: Vec<u64> = self.files.ids_of_positions().map(line_number).collect();
         json!({ "files": self.files.positions(), "lines": lines, "packed": self.packed.done() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::Int64Type;
+    use datafusion::object_store::local::LocalFileSystem;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::tables::log_file::columns::LogColumns;
+    use crate::tables::log_file::options::LogOptions;
+
+    /// A folder whose logs are followed.
+    struct Followed {
+        folder: TempDir,
+        source: FollowedLogs,
+        runtime: tokio::runtime::Runtime,
+    }
+
+    impl Followed {
+        fn new(glob: &str, options: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let location = folder.path().join(glob).to_string_lossy().into_owned();
+            let options = options
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()));
+            let options = LogOptions::try_new(&options.collect()).unwrap();
+            let spec = LogSpec {
+                start: Arc::new(options.start.clone()),
+                columns: LogColumns::of_text(None, &Default::default()).unwrap(),
+                counters: Arc::default(),
+                options,
+            };
+            let source = FollowedLogs {
+                spec: Arc::new(spec),
+                locations: Locations::try_new(&[location], &"t".into()).unwrap(),
+                ignores_folders_below: true,
+                read_from: ReadFrom::Start,
+                store: Arc::new(LocalFileSystem::new()),
+            };
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            Self {
+                folder,
+                source,
+                runtime,
+            }
+        }
+
+        fn append(&self, file: &str, text: &str) {
+            let path = self.folder.path().join(file);
+            let mut file = fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        }
+
+        fn open(&self, positions: Option<&Positions>) -> Box<dyn SourceReader> {
+            let _guard = self.runtime.enter();
+            self.source.open(&[0, 2], positions).unwrap()
+        }
+    }
+
+    fn now() -> i64 {
+        use crate::tables::live::clock::{Clock, MachineClock};
+        MachineClock.now()
+    }
+
+    /// Line numbers and messages that are there at `now`.
+    fn lines(reader: &mut Box<dyn SourceReader>, now: i64) -> Vec<(i64, String)> {
+        let mut lines = vec![];
+        loop {
+            let mut polled = Polled::default();
+            reader.poll(now, &HashMap::new(), &mut polled).unwrap();
+            assert_eq!(polled.problems, Vec::<String>::new());
+            for piece in &polled.pieces {
+                let numbers = piece.rows.column(1).as_primitive::<Int64Type>().values();
+                let messages = piece.rows.column(0).as_string_view().iter().flatten();
+                lines.extend(numbers.iter().copied().zip(messages.map(str::to_string)));
+            }
+            if !polled.has_more {
+                return lines;
+            }
+        }
+    }
+
+    fn expected(lines: &[(i64, &str)]) -> Vec<(i64, String)> {
+        lines
+            .iter()
+            .map(|(number, line)| (*number, line.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn a_half_line_is_held() {
+        let logs = Followed::new("*.log", &[]);
+        let mut reader = logs.open(None);
+        let start = now();
+        logs.append("a.log", "one\ntw");
+        assert_eq!(lines(&mut reader, start), expected(&[(1, "one")]));
+        logs.append("a.log", "o\nthree");
+        assert_eq!(lines(&mut reader, start + SECOND), expected(&[(2, "two")]));
+        fs::remove_file(logs.folder.path().join("a.log")).unwrap();
+        lines(&mut reader, start + 2 * SECOND);
+        assert_eq!(
+            lines(&mut reader, start + 20 * SECOND),
+            expected(&[(3, "three")])
+        );
+    }
+
+    #[test]
+    fn an_event_of_lines_ends_when_nothing_follows() {
+        let logs = Followed::new("*.log", &[("multiline", "indent")]);
+        let mut reader = logs.open(None);
+        let start = now();
+        logs.append("a.log", "one\n  at a\n");
+        assert_eq!(lines(&mut reader, start), []);
+        logs.append("a.log", "  at b\n");
+        assert_eq!(lines(&mut reader, start + SECOND / 2), []);
+        let event = expected(&[(1, "one\n  at a\n  at b")]);
+        assert_eq!(lines(&mut reader, start + 3 * SECOND), event);
+        logs.append("a.log", "two\n");
+        assert_eq!(lines(&mut reader, start + 4 * SECOND), []);
+        let event = expected(&[(4, "two")]);
+        assert_eq!(lines(&mut reader, start + 6 * SECOND), event);
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_stopped() {
+        for rotates in [false, true] {
+            let logs = Followed::new("*.log*", &[("multiline", "indent")]);
+            let mut reader = logs.open(None);
+            let start = now();
+            logs.append("a.log", "one\ntwo\n  more\n");
+            assert_eq!(lines(&mut reader, start), expected(&[(1, "one")]));
+            let positions = reader.positions().to_string();
+            drop(reader);
+            if rotates {
+                let path = logs.folder.path().join("a.log");
+                fs::rename(&path, path.with_extension("log.1")).unwrap();
+            }
+            logs.append(if rotates { "a.log.1" } else { "a.log" }, "three\n");
+            logs.append("b.log", "other\n");
+            let positions = serde_json::from_str(&positions).unwrap();
+            let mut reader = logs.open(Some(&positions));
+            let mut found = lines(&mut reader, start + SECOND);
+            found.extend(lines(&mut reader, start + 10 * SECOND));
+            found.sort();
+            let expected = expected(&[(1, "other"), (2, "two\n  more"), (4, "three")]);
+            assert_eq!(found, expected, "rotated: {rotates}");
+        }
+    }
+
+    #[test]
+    fn what_was_followed_is_not_read_again_when_it_is_compressed() {
+        let logs = Followed::new("*", &[]);
+        let mut reader = logs.open(None);
+        let start = now();
+        let text: String = (0..20).map(|number| format!("line {number}\n")).collect();
+        logs.append("a.log", &text);
+        assert_eq!(lines(&mut reader, start).len(), 20);
+        for (name, text) in [("a.log.1.gz", text.as_str()), ("old.gz", "from before\n")] {
+            let packed = logs.runtime.block_on(gzip(text));
+            fs::write(logs.folder.path().join(name), packed).unwrap();
+        }
+        assert_eq!(lines(&mut reader, start + SECOND), []);
+        let found = lines(&mut reader, start + 10 * SECOND);
+        assert_eq!(found, expected(&[(1, "from before")]));
+        assert_eq!(lines(&mut reader, start + 20 * SECOND), []);
+    }
+
+    async fn gzip(text: &str) -> Vec<u8> {
+        use tokio::io::AsyncReadExt;
+        let mut packed = vec![];
+        let mut encoder = async_compression::tokio::bufread::GzipEncoder::new(text.as_bytes());
+        encoder.read_to_end(&mut packed).await.unwrap();
+        packed
+    }
+
+    #[test]
+    fn of_a_backlog_the_oldest_is_read_first() {
+        let logs = Followed::new("*.log", &[]);
+        for name in ["a.log", "b.log"] {
+            let line = name.repeat(20) + "\n";
+            logs.append(name, &line.repeat(30_000));
+        }
+        let mut reader = logs.open(None);
+        let mut polled = Polled::default();
+        reader.poll(now(), &HashMap::new(), &mut polled).unwrap();
+        let read: Vec<_> = polled.pieces.iter().map(|piece| piece.partition).collect();
+        assert_eq!(read, [0, 2]);
+        let newest = HashMap::from([(0, 7), (2, 5)]);
+        let mut polled = Polled::default();
+        reader.poll(now(), &newest, &mut polled).unwrap();
+        let read: Vec<_> = polled.pieces.iter().map(|piece| piece.partition).collect();
+        assert_eq!((read, polled.has_more), (vec![2], true));
     }
 }

@@ -321,6 +321,12 @@ impl FollowedFiles {
         }
     }
 
+    /// The streams of [`Self::positions`], in that order. After a restart they are numbered in it, from 0.
+    pub(crate) fn ids_of_positions(&self) -> impl Iterator<Item = u64> {
+        let known = self.streams.iter().filter(|(_, stream)| !stream.is_blank());
+        known.map(|(id, _)| *id)
+    }
+
     /// What went wrong since the last call.
     pub(crate) fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
