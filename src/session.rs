@@ -2,6 +2,7 @@
 
 use crate::functions::register_all;
 use crate::planner::UnnestKeys;
+use crate::planner::windows;
 use crate::tables::log_file;
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
@@ -64,6 +65,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let unnest_keys = Arc::new(UnnestKeys::new());
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
+    windows::register(context, &mut state)?;
     let optimizer = &mut state.config_mut().options_mut().optimizer;
     optimizer.enable_leaf_expression_pushdown = false;
     Ok(())

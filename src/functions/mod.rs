@@ -9,7 +9,7 @@ mod options;
 mod parameters;
 mod scalar;
 mod texts;
-mod ts;
+pub(crate) mod ts;
 mod vectors;
 mod words;
 

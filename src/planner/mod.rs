@@ -3,6 +3,7 @@
 mod from_first;
 mod statement_check;
 mod unnest_keys;
+pub(crate) mod windows;
 
 pub use from_first::complete_from_first;
 pub use statement_check::check_statement;

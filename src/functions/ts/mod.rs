@@ -2,7 +2,7 @@
 
 mod anomaly_options;
 pub(crate) mod anomaly_over;
-mod durations;
+pub(crate) mod durations;
 pub(crate) mod forecast_fields;
 mod forecast_options;
 mod horizon;
