@@ -1,5 +1,6 @@
 //! What extends the SQL language.
 
+pub(crate) mod continuous;
 mod from_first;
 mod statement_check;
 mod unnest_keys;

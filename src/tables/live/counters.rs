@@ -1,7 +1,7 @@
 //! What is known of a live table while it is read: one set of counters per running statement, and the rows that came
 //! too late.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -53,21 +53,14 @@ pub(crate) struct StreamCounters {
     last_problem: Mutex<Option<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct LateRows {
-    /// The columns that the statement reads.
-    schema: SchemaRef,
     batches: VecDeque<(Missed, RecordBatch)>,
     n_rows: usize,
 }
 
 impl StreamCounters {
-    fn new(table_name: &str, schema: SchemaRef, started_at: i64) -> Self {
-        let late = LateRows {
-            schema,
-            batches: VecDeque::new(),
-            n_rows: 0,
-        };
+    fn new(table_name: &str, started_at: i64) -> Self {
         Self {
             table_name: table_name.to_string(),
             started_at,
@@ -82,7 +75,7 @@ impl StreamCounters {
             spilled_bytes: AtomicU64::new(0),
             watermark: AtomicI64::new(i64::MIN),
             has_ended: AtomicBool::new(false),
-            late: Mutex::new(late),
+            late: Mutex::default(),
             last_problem: Mutex::new(None),
         }
     }
@@ -116,11 +109,10 @@ impl StreamCounters {
         late.push(why, rows);
     }
 
-    /// The columns that are kept of rows that missed their windows, and the rows.
-    pub(crate) fn missed_rows(&self) -> (SchemaRef, Vec<(Missed, RecordBatch)>) {
+    /// The newest rows that are in no window.
+    pub(crate) fn missed_rows(&self) -> Vec<(Missed, RecordBatch)> {
         let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let batches = late.batches.iter().cloned().collect();
-        (Arc::clone(&late.schema), batches)
+        late.batches.iter().cloned().collect()
     }
 
     /// The statement has ended: its counters stay, but no longer move.
@@ -156,18 +148,34 @@ impl LateRows {
 /// The streams of a session.
 #[derive(Debug, Default)]
 pub(crate) struct StreamRegistry {
+    tables: Mutex<BTreeMap<String, SchemaRef>>,
     streams: Mutex<Vec<Arc<StreamCounters>>>,
 }
 
 impl StreamRegistry {
-    /// New counters for a statement that begins to read a table; `schema` is of the columns that it reads.
-    pub(crate) fn start(
-        &self,
-        table_name: &str,
-        schema: SchemaRef,
-        now: i64,
-    ) -> Arc<StreamCounters> {
-        let counters = Arc::new(StreamCounters::new(table_name, schema, now));
+    /// Notes a live table; it replaces an earlier one of this name.
+    pub(crate) fn add_table(&self, name: &str, schema: SchemaRef) {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.insert(name.to_string(), schema);
+    }
+
+    /// The names of the live tables.
+    pub(crate) fn live_tables(&self) -> Vec<String> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.keys().cloned().collect()
+    }
+
+    /// The full name and the columns of a live table, named in full or by its last part.
+    pub(crate) fn live_table(&self, name: &str) -> Option<(String, SchemaRef)> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_meant = |full: &str| full == name || full.rsplit('.').next() == Some(name);
+        let found = tables.iter().find(|(full, _)| is_meant(full));
+        found.map(|(full, schema)| (full.clone(), Arc::clone(schema)))
+    }
+
+    /// New counters for a statement that begins to read a table.
+    pub(crate) fn start(&self, table_name: &str, now: i64) -> Arc<StreamCounters> {
+        let counters = Arc::new(StreamCounters::new(table_name, now));
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let n_ended = streams.iter().filter(|stream| stream.has_ended()).count();
         let mut surplus = (n_ended + 1).saturating_sub(MAX_ENDED_STREAMS);

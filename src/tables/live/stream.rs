@@ -140,7 +140,7 @@ impl Stepper {
     fn tell(&mut self, news: &[(u64, PartitionNews)], is_told: impl Fn(&PartitionNews) -> bool) {
         for (partition, news) in news.iter().filter(|(_, news)| is_told(news)) {
             match news {
-                PartitionNews::Opened => self.watermark.open(*partition, self.now),
+                PartitionNews::Opened => self.watermark.open(*partition),
                 PartitionNews::Behind => self.watermark.behind(*partition),
                 PartitionNews::CaughtUp(since) => self.watermark.caught_up(*partition, *since),
                 PartitionNews::Closed => self.watermark.close(*partition),

@@ -14,11 +14,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::tables::live::clock::Clock;
 use crate::tables::live::counters::StreamRegistry;
+use crate::tables::live::scan::LiveScanExec;
 use crate::tables::live::source::{LiveSource, Positions};
 use crate::tables::live::stream::{LiveStream, Stepper, TimeOf};
 
 /// A table that is followed while it grows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LiveTable {
     pub(crate) name: String,
     pub(crate) source: Arc<dyn LiveSource>,
@@ -57,7 +58,6 @@ impl LiveTable {
         time: TimeKind,
         positions: Option<&Positions>,
     ) -> Result<LiveStream> {
-        let schema = self.source.schema();
         let mut read = columns.to_vec();
         let time_of = match (time, self.time_column) {
             (TimeKind::Event, Some(column)) => {
@@ -70,8 +70,7 @@ impl LiveTable {
             _ => TimeOf::Reading,
         };
         let source = self.source.open(&read, positions)?;
-        let handed_out = Arc::new(schema.project(columns)?);
-        let counters = self.streams.start(&self.name, handed_out, self.clock.now());
+        let counters = self.streams.start(&self.name, self.clock.now());
         let stepper = Stepper::new(source, time_of, columns.len(), self.watermark, counters);
         LiveStream::start(stepper, Arc::clone(&self.clock))
     }
@@ -90,11 +89,18 @@ impl TableProvider for LiveTable {
     async fn scan(
         &self,
         _session: &dyn Session,
-        _projection: Option<&Vec<usize>>,
+        projection: Option<&Vec<usize>>,
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan_err!("continuous queries come later")
+        let n_columns = self.source.schema().fields().len();
+        let columns = projection
+            .cloned()
+            .unwrap_or_else(|| (0..n_columns).collect());
+        Ok(Arc::new(LiveScanExec::try_new(
+            Arc::new(self.clone()),
+            columns,
+        )?))
     }
 
     async fn insert_into(

@@ -136,6 +136,14 @@ impl BatchBuilder {
         }
     }
 
+    /// Later events were written about this time, which tells the year of times that name none.
+    pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
+        match &mut self.content {
+            Content::Text(rows) => rows.written_at(written),
+            Content::Json(rows) => rows.written_at(written),
+        }
+    }
+
     /// The block is used up: places of later events are places in another.
     pub(crate) fn end_block(&mut self) {
         match &mut self.content {

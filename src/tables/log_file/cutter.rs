@@ -103,6 +103,7 @@ struct OpenEvent {
     /// Length up to the last line that is not blank.
     kept: usize,
     blank_after: u64,
+    offset: u64,
     line_number: u64,
 }
 
@@ -133,6 +134,35 @@ impl Cutter {
             line: Vec::new(),
             open: None,
             counts: CutCounts::default(),
+        }
+    }
+
+    /// A cutter for all that follows the byte `offset`, at which line `line_number` begins and no event is open.
+    pub(crate) fn resume(
+        start: Arc<EventStart>,
+        max_event_bytes: usize,
+        offset: u64,
+        line_number: u64,
+    ) -> Self {
+        Self {
+            line_offset: offset,
+            line_number,
+            ..Self::new(start, max_event_bytes, 0..u64::MAX)
+        }
+    }
+
+    /// Offset and number of the first line that is not handed out yet: [`Cutter::resume`] goes on there.
+    pub(crate) fn position(&self) -> (u64, u64) {
+        match &self.open {
+            Some(open) => (open.offset, open.line_number),
+            None => (self.line_offset, self.line_number),
+        }
+    }
+
+    /// Hands out the open multi-line event, unless a line of it may be half written: nothing more of it is expected.
+    pub(crate) fn end_event(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        if self.line_bytes == 0 {
+            self.close(&[], sink);
         }
     }
 
@@ -311,6 +341,7 @@ impl OpenEvent {
             text,
             kept: line.text.len(),
             blank_after: 0,
+            offset: line.offset,
             line_number: line.number,
         }
     }

@@ -97,6 +97,11 @@ impl JsonRows {
         self.columns.is_empty()
     }
 
+    /// Later events were written about this time.
+    pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
+        self.written = written;
+    }
+
     pub(crate) fn end_block(&mut self) {
         self.lines.end_block();
     }

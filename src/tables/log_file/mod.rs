@@ -49,6 +49,7 @@ mod counters;
 mod cutter;
 mod factory;
 mod format;
+mod growing;
 mod json_columns;
 mod json_rows;
 mod json_sample;

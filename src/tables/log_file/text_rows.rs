@@ -86,6 +86,11 @@ impl TextRows {
         self.columns.is_empty()
     }
 
+    /// Later events were written about this time.
+    pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
+        self.written = written;
+    }
+
     pub(crate) fn end_block(&mut self) {
         for column in &mut self.columns {
             match column {

@@ -1,0 +1,318 @@
+//! A query over a live table without a window function: a plan of DataFusion's that never ends.
+//!
+//! It runs in one partition, since an exchange between partitions waits for full batches. What of it would hold rows back
+//! without need is changed: a filter hands on what it has, a join with a bounded table too, and where nothing makes use of
+//! the order of event time, rows come as they are read. What would have a result only when the live table ends is refused,
+//! with the clause that is to blame.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, JoinType, Result, plan_datafusion_err, plan_err};
+use datafusion::datasource::source_as_provider;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
+
+use crate::tables::live::scan::LiveScanExec;
+use crate::tables::live::table::LiveTable;
+
+/// The name and the time column of the first live table that the plan reads.
+pub(crate) fn live_table(plan: &LogicalPlan) -> Result<Option<LiveTable>> {
+    let mut found = None;
+    plan.apply_with_subqueries(|node| {
+        found = scanned_live_table(node)?;
+        Ok(match found {
+            Some(_) => TreeNodeRecursion::Stop,
+            None => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(found)
+}
+
+fn scanned_live_table(node: &LogicalPlan) -> Result<Option<LiveTable>> {
+    let LogicalPlan::TableScan(scan) = node else {
+        return Ok(None);
+    };
+    let provider = source_as_provider(&scan.source)?;
+    Ok(provider.downcast_ref::<LiveTable>().cloned())
+}
+
+/// Plans a query that reads the live table `live` without a window.
+///
+/// # Errors
+/// What never has a result, and what the planner within refuses.
+pub(crate) async fn plan(
+    plan: &LogicalPlan,
+    state: &SessionState,
+    planner: &(dyn QueryPlanner + Send + Sync),
+    live: &LiveTable,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    match plan {
+        LogicalPlan::Analyze(_) => {
+            return plan_err!(
+                "EXPLAIN ANALYZE over the live table {} never ends: write EXPLAIN",
+                live.name
+            );
+        }
+        LogicalPlan::Copy(_) => {
+            return plan_err!(
+                "COPY from the live table {} would write no file before it ends: read the files as they are with a \
+                 table that is not UNBOUNDED",
+                live.name
+            );
+        }
+        _ => {}
+    }
+    refuse_lost_rows(plan, live)?;
+    let mut state = state.clone();
+    state.config_mut().options_mut().execution.target_partitions = 1;
+    let planned = planner.create_physical_plan(plan, &state).await;
+    let planned = planned.map_err(|error| refusal(&error, plan, live).unwrap_or(error))?;
+    low_latency(as_read(planned)?)
+}
+
+/// An outer join that keeps the rows of a bounded table knows of none that it has no partner, ever.
+fn refuse_lost_rows(plan: &LogicalPlan, live: &LiveTable) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        let LogicalPlan::Join(join) = node else {
+            return Ok(TreeNodeRecursion::Continue);
+        };
+        let kept_sides = match join.join_type {
+            JoinType::Left | JoinType::LeftAnti | JoinType::LeftSemi | JoinType::LeftMark => [Some((&join.left, &join.right)), None],
+            JoinType::Right | JoinType::RightAnti | JoinType::RightSemi | JoinType::RightMark => [None, Some((&join.right, &join.left))],
+            JoinType::Full => [Some((&join.left, &join.right)), Some((&join.right, &join.left))],
+            JoinType::Inner => [None, None],
+        };
+        for (kept, other) in kept_sides.into_iter().flatten() {
+            if live_table(other)?.is_some() && live_table(kept)?.is_none() {
+                return plan_err!(
+                    "{}: which rows have no partner in the live table {} is never known. Make the live table the side \
+                     that the join keeps, or join within windows: FROM tumble({}, …)",
+                    join_text(join),
+                    live.name,
+                    live.name
+                );
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+fn join_text(join: &Join) -> String {
+    match join.join_type {
+        JoinType::LeftSemi | JoinType::RightSemi | JoinType::LeftMark | JoinType::RightMark => {
+            "IN or EXISTS over a live table".to_string()
+        }
+        JoinType::LeftAnti | JoinType::RightAnti => {
+            "NOT IN or NOT EXISTS over a live table".to_string()
+        }
+        other => format!("{} JOIN", other.to_string().to_uppercase()),
+    }
+}
+
+/// DataFusion's refusal of a plan that breaks the pipeline, in the reader's words.
+fn refusal(
+    error: &DataFusionError,
+    plan: &LogicalPlan,
+    live: &LiveTable,
+) -> Option<DataFusionError> {
+    let text = error.to_string();
+    if !text.contains("pipeline breaking") && !text.contains("infinite memory") {
+        return None;
+    }
+    let clause = breaking_clause(plan).unwrap_or_else(|| "This query".to_string());
+    let (name, advice) = (&live.name, advice(live));
+    Some(plan_datafusion_err!(
+        "{clause} has a result only when the live table {name} ends, which it never does. {advice}"
+    ))
+}
+
+fn advice(live: &LiveTable) -> String {
+    let name = &live.name;
+    match live.time_field() {
+        Some(time) => format!(
+            "Write FROM tumble({name}, {}, INTERVAL '30 seconds') for a result per window",
+            time.name()
+        ),
+        None => format!("Write FROM tumble({name}, INTERVAL '30 seconds') for a result per window"),
+    }
+}
+
+/// The clause nearest to the live table that needs all of its rows.
+fn breaking_clause(plan: &LogicalPlan) -> Option<String> {
+    let deeper = plan.inputs().into_iter().find_map(breaking_clause);
+    if deeper.is_some() || !matches!(live_table(plan), Ok(Some(_))) {
+        return deeper;
+    }
+    match plan {
+        LogicalPlan::Aggregate(aggregate) if !groups_by_time(aggregate) => {
+            Some(aggregate_text(aggregate))
+        }
+        LogicalPlan::Distinct(_) => Some("DISTINCT".to_string()),
+        LogicalPlan::Sort(sort) => {
+            let keys: Vec<_> = sort.expr.iter().map(ToString::to_string).collect();
+            Some(format!("ORDER BY {}", keys.join(", ")))
+        }
+        LogicalPlan::Window(window) => window
+            .window_expr
+            .first()
+            .map(|call| format!("{}", call.schema_name())),
+        LogicalPlan::Join(join) => Some(join_text(join)),
+        _ => None,
+    }
+}
+
+/// Whether the groups follow time, so that each ends.
+fn groups_by_time(aggregate: &Aggregate) -> bool {
+    aggregate.group_expr.iter().any(|key| match key {
+        Expr::ScalarFunction(call) => matches!(call.name(), "date_bin" | "date_trunc"),
+        _ => false,
+    })
+}
+
+fn aggregate_text(aggregate: &Aggregate) -> String {
+    let names = |exprs: &[Expr]| {
+        let names: Vec<_> = exprs
+            .iter()
+            .map(|expr| expr.schema_name().to_string())
+            .collect();
+        names.join(", ")
+    };
+    match (
+        aggregate.group_expr.is_empty(),
+        aggregate.aggr_expr.is_empty(),
+    ) {
+        (true, _) => names(&aggregate.aggr_expr),
+        (false, true) => format!("DISTINCT {}", names(&aggregate.group_expr)),
+        (false, false) => format!("GROUP BY {}", names(&aggregate.group_expr)),
+    }
+}
+
+/// Lets the scans of live tables hand on rows as they are read where every operator above takes row by row.
+fn as_read(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(scan) = plan.downcast_ref::<LiveScanExec>() {
+        return Ok(Arc::new(scan.as_read()?));
+    }
+    if !is_row_wise(plan.as_ref()) {
+        return Ok(plan);
+    }
+    let children = plan
+        .children()
+        .into_iter()
+        .map(|child| as_read(Arc::clone(child)));
+    let children = children.collect::<Result<Vec<_>>>()?;
+    if children.is_empty() {
+        return Ok(plan);
+    }
+    plan.with_new_children(children)
+}
+
+fn is_row_wise(plan: &dyn ExecutionPlan) -> bool {
+    plan.is::<ProjectionExec>()
+        || plan.is::<FilterExec>()
+        || plan.is::<GlobalLimitExec>()
+        || plan.is::<LocalLimitExec>()
+        || plan.is::<UnnestExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<HashJoinExec>()
+        || plan.is::<CrossJoinExec>()
+        || plan.is::<NestedLoopJoinExec>()
+        || plan.is::<datafusion::datasource::sink::DataSinkExec>()
+}
+
+/// FilterExec and the joins gather full batches, however long that takes (DataFusion 55.2): over what never ends they
+/// are told that one row is a full batch. A filter loses nothing by that, since batches of enough rows pass as they are.
+fn low_latency(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        if !node.boundedness().is_unbounded() {
+            return Ok(Transformed::no(node));
+        }
+        if let Some(filter) = node.downcast_ref::<FilterExec>() {
+            return Ok(Transformed::yes(Arc::new(filter.with_batch_size(1)?) as _));
+        }
+        let gathers = node.is::<HashJoinExec>()
+            || node.is::<CrossJoinExec>()
+            || node.is::<NestedLoopJoinExec>();
+        if gathers {
+            return Ok(Transformed::yes(Arc::new(RowByRowExec { input: node }) as _));
+        }
+        Ok(Transformed::no(node))
+    })
+    .data()
+}
+
+/// Runs an operator as if one row were a full batch.
+#[derive(Debug)]
+struct RowByRowExec {
+    input: Arc<dyn ExecutionPlan>,
+}
+
+impl DisplayAs for RowByRowExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "RowByRowExec")
+    }
+}
+
+impl ExecutionPlan for RowByRowExec {
+    fn name(&self) -> &str {
+        "RowByRowExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.swap_remove(0);
+        Ok(Arc::new(Self { input }))
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let config = context.session_config().clone().with_batch_size(1);
+        let context = TaskContext::new(
+            context.task_id(),
+            context.session_id(),
+            config,
+            context.scalar_functions().clone(),
+            context.higher_order_functions().clone(),
+            context.aggregate_functions().clone(),
+            context.window_functions().clone(),
+            context.runtime_env(),
+        );
+        self.input.execute(partition, Arc::new(context))
+    }
+}

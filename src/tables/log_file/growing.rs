@@ -1,0 +1,87 @@
+//! The rows of one log that grows: its bytes as they come, in order, become events and the events become batches.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::common::Result;
+
+use crate::tables::log_file::batches::BatchBuilder;
+use crate::tables::log_file::counters::Counts;
+use crate::tables::log_file::cutter::Cutter;
+use crate::tables::log_file::spec::LogSpec;
+
+/// A batch is as large as what was read at once: nothing is held back for more rows.
+const BATCH_ROWS: usize = usize::MAX;
+
+/// A log that is being read.
+#[derive(Debug)]
+pub(crate) struct GrowingLog {
+    cutter: Cutter,
+    builder: BatchBuilder,
+}
+
+impl GrowingLog {
+    /// A log that is read from `offset` on, where line `line_number` begins. `name` is what the column `file` says.
+    ///
+    /// # Errors
+    /// When a column is not in the table.
+    pub(crate) fn try_new(
+        spec: &LogSpec,
+        columns: &[usize],
+        name: &str,
+        (offset, line_number): (u64, u64),
+    ) -> Result<Self> {
+        let start = Arc::clone(&spec.start);
+        let max_event_bytes = spec.options.max_event_bytes;
+        Ok(Self {
+            cutter: Cutter::resume(start, max_event_bytes, offset, line_number),
+            builder: BatchBuilder::try_new(spec, columns, BATCH_ROWS, name, DateTime::default())?,
+        })
+    }
+
+    /// Takes the next bytes, which were written about `written`. A line without its end is held.
+    pub(crate) fn feed(&mut self, bytes: Vec<u8>, written: DateTime<Utc>) {
+        let block = Buffer::from_vec(bytes);
+        let Self { cutter, builder } = self;
+        builder.written_at(written);
+        cutter.feed(&block, &mut |event| builder.push(event, &block));
+        builder.end_block();
+    }
+
+    /// Nothing was written for a while: an event of several lines is taken as complete.
+    pub(crate) fn end_event(&mut self) {
+        let no_block = Buffer::from_vec(Vec::<u8>::new());
+        let Self { cutter, builder } = self;
+        cutter.end_event(&mut |event| builder.push(event, &no_block));
+    }
+
+    /// Nothing will be written any more: the last line needs no line end.
+    pub(crate) fn finish(&mut self) {
+        let no_block = Buffer::from_vec(Vec::<u8>::new());
+        let Self { cutter, builder } = self;
+        cutter.finish(&mut |event| builder.push(event, &no_block));
+    }
+
+    /// The rows since the last call.
+    ///
+    /// # Errors
+    /// When the columns cannot be built, which does not happen for any text.
+    pub(crate) fn take_rows(&mut self) -> Result<Vec<RecordBatch>> {
+        self.builder.finish_batch();
+        self.builder.take_ready().into_iter().collect()
+    }
+
+    /// What was counted since the last call.
+    pub(crate) fn take_counts(&mut self) -> Counts {
+        let mut counts = self.builder.take_counts();
+        counts.cut = self.cutter.take_counts();
+        counts
+    }
+
+    /// Offset and number of the first line that is in no row yet.
+    pub(crate) fn position(&self) -> (u64, u64) {
+        self.cutter.position()
+    }
+}
