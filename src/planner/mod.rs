@@ -2,6 +2,7 @@
 
 pub(crate) mod continuous;
 mod from_first;
+pub(crate) mod live_planner;
 mod statement_check;
 mod unnest_keys;
 pub(crate) mod windows;

@@ -6,7 +6,14 @@
 //! answers is what it would answer over all rows at once, and `locality` refuses it where that cannot be.
 
 pub(crate) mod bounded;
+pub(crate) mod chain;
+pub(crate) mod cut;
+pub(crate) mod execution;
+pub(crate) mod locality;
 pub(crate) mod relation;
+pub(crate) mod rows;
+pub(crate) mod scan;
+pub(crate) mod session_cut;
 pub(crate) mod spec;
 
 use std::sync::Arc;

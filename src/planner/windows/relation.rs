@@ -24,6 +24,8 @@ use datafusion::sql::sqlparser::ast::{
 use futures::FutureExt;
 
 use crate::planner::windows::bounded;
+use crate::planner::windows::chain::Chain;
+use crate::planner::windows::scan::WindowedScan;
 use crate::planner::windows::spec::{Call, WINDOW_END, WINDOW_START, WindowFunction, WindowSpec};
 
 /// The session as it is now; `None` when it is gone.
@@ -106,7 +108,7 @@ impl WindowFunctions {
         check_columns(function, input.schema())?;
         let schema = Arc::clone(input.schema());
         let spec = call.spec(&schema, |argument| context.sql_to_expr(argument, &schema))?;
-        let plan = plan_windows(input, &spec)?;
+        let plan = self.plan_windows(input, spec)?;
         match table {
             // `t.ts` and `t.window_start` are columns of `tumble(t, ..)`.
             Some(table) => LogicalPlanBuilder::from(plan).alias(table)?.build(),
@@ -141,6 +143,22 @@ impl WindowFunctions {
             Err(_) => self.scan(&reference, context)?,
         };
         Ok((plan, Some(reference)))
+    }
+
+    fn plan_windows(&self, input: LogicalPlan, spec: WindowSpec) -> Result<LogicalPlan> {
+        if let Some(chain) = Chain::of(&input, spec.function, &self.state()?)? {
+            check_time(&chain, &spec)?;
+            let name = chain.live.name.clone();
+            let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
+            return LogicalPlanBuilder::scan(TableReference::parse_str(&name), source, None)?.build();
+        }
+        if spec.time.is_none() && spec.function == WindowFunction::Tumble {
+            return plan_err!(
+                "tumble without a time column is processing time, which needs a live table: name the time column, \
+                 tumble(t, ts, INTERVAL '30 seconds')"
+            );
+        }
+        bounded::plan(input, &spec)
     }
 
     fn scan(
@@ -179,14 +197,30 @@ fn find_table(schema: &dyn SchemaProvider, name: &str) -> Result<Option<Arc<dyn 
     found.unwrap_or_else(|_| internal_err!("looking up table '{name}' panicked"))
 }
 
-fn plan_windows(input: LogicalPlan, spec: &WindowSpec) -> Result<LogicalPlan> {
-    if spec.time.is_none() && spec.function == WindowFunction::Tumble {
-        return plan_err!(
-            "tumble without a time column is processing time, which needs a live table: name the time column, \
-             tumble(t, ts, INTERVAL '30 seconds')"
-        );
+/// A live table is cut by its own time, of which it knows when it is complete.
+fn check_time(chain: &Chain, spec: &WindowSpec) -> Result<()> {
+    let Some(time) = spec.time else {
+        return Ok(());
+    };
+    let (function, live) = (spec.function.name(), &chain.live);
+    match live.time_field() {
+        None if spec.function == WindowFunction::Tumble => plan_err!(
+            "tumble: the live table {} has no time_column: name one when it is created, or use the time of reading, \
+             tumble({}, INTERVAL '30 seconds')",
+            live.name,
+            live.name
+        ),
+        None => plan_err!(
+            "{function}: the live table {} has no time_column: name one when it is created",
+            live.name
+        ),
+        Some(field) if chain.origins.get(time).copied().flatten() != live.time_column => plan_err!(
+            "{function} over the live table {} must use its time_column {}, unchanged",
+            live.name,
+            field.name()
+        ),
+        Some(_) => Ok(()),
     }
-    bounded::plan(input, spec)
 }
 
 fn no_table<T>(function: WindowFunction, got: &str) -> Result<T> {
