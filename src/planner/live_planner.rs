@@ -11,7 +11,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err, plan_err};
 use datafusion::datasource::source_as_provider;
-use datafusion::execution::SessionState;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -22,17 +22,18 @@ use crate::planner::windows::locality::check_window_local;
 use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
 use crate::tables::live::table::LiveTable;
 
+/// Puts the planner before the one that the session has.
+pub(crate) fn register(state: &mut SessionState) {
+    let inner = Arc::clone(state.query_planner());
+    *state = SessionStateBuilder::new_from_existing(state.clone())
+        .with_query_planner(Arc::new(LivePlanner { inner }))
+        .build();
+}
+
 /// The planner, before another one.
 #[derive(Debug)]
 pub(crate) struct LivePlanner {
     inner: Arc<dyn QueryPlanner + Send + Sync>,
-}
-
-impl LivePlanner {
-    /// Stands before `inner`.
-    pub(crate) fn new(inner: Arc<dyn QueryPlanner + Send + Sync>) -> Self {
-        Self { inner }
-    }
 }
 
 #[async_trait]
@@ -143,8 +144,10 @@ impl LiveScans {
     fn of(plan: &LogicalPlan) -> Result<Self> {
         let mut scans = Self::default();
         plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node {
-                let provider = source_as_provider(&scan.source)?;
+            // A source of another kind has no provider, and is no live table.
+            if let LogicalPlan::TableScan(scan) = node
+                && let Ok(provider) = source_as_provider(&scan.source)
+            {
                 scans.add(provider, scan.projection.as_deref())?;
             }
             Ok(TreeNodeRecursion::Continue)

@@ -66,6 +66,17 @@ impl Chain {
         Walk { function, state }.chain(plan).map(Some)
     }
 
+    /// All rows of a live table, as they are.
+    pub(crate) fn of_table(live: LiveTable) -> Self {
+        let schema = live.source.schema();
+        Self {
+            live: Arc::new(live),
+            steps: vec![],
+            origins: (0..schema.fields().len()).map(Some).collect(),
+            schema,
+        }
+    }
+
     /// Whether it reads this table.
     pub(crate) fn is_of(&self, live: &LiveTable) -> bool {
         Arc::ptr_eq(&self.live.source, &live.source)
@@ -244,8 +255,9 @@ fn is_live(node: &LogicalPlan) -> Result<bool> {
     if let Some(view) = scan.source.get_logical_plan() {
         return reads_live(&view);
     }
-    let provider = source_as_provider(&scan.source)?;
-    Ok(provider.is::<LiveTable>() || provider.is::<WindowedScan>())
+    // A source of another kind has no provider, and is no live table.
+    let provider = source_as_provider(&scan.source);
+    Ok(provider.is_ok_and(|table| table.is::<LiveTable>() || table.is::<WindowedScan>()))
 }
 
 /// Goes down from the window function to the live table.
@@ -281,16 +293,10 @@ impl Walk<'_> {
         if provider.is::<WindowedScan>() {
             return self.refuse("another window function");
         }
-        let Some(live) = provider.downcast_ref::<LiveTable>() else {
-            return self.refuse("a subquery");
-        };
-        let schema = live.source.schema();
-        Ok(Chain {
-            live: Arc::new(live.clone()),
-            steps: vec![],
-            origins: (0..schema.fields().len()).map(Some).collect(),
-            schema,
-        })
+        match provider.downcast_ref::<LiveTable>() {
+            Some(live) => Ok(Chain::of_table(live.clone())),
+            None => self.refuse("a subquery"),
+        }
     }
 
     fn filter(&self, filter: &Filter) -> Result<Chain> {

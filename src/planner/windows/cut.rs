@@ -227,7 +227,7 @@ impl GridCutter {
 
     /// Windows overlap: those that have begun are counted by their panes.
     fn count_open(&self) {
-        let n_open = self.store.panes().count() as u64;
+        let n_open = self.store.n_panes() as u64;
         self.counters.open_windows.store(n_open, Ordering::Relaxed);
     }
 }
@@ -279,9 +279,8 @@ impl RowCutter {
         let mut from = 0;
         for piece in self.windows.push(rows.num_rows() as u64) {
             let n_rows = usize::try_from(piece.n_rows).unwrap_or(usize::MAX);
-            let indices = (from as u64..from as u64 + piece.n_rows).map(|row| row as u32);
-            self.store
-                .put(piece.window.start, &taken(rows, indices.collect())?)?;
+            let indices = (0_u32..).skip(from).take(n_rows).collect();
+            self.store.put(piece.window.start, &taken(rows, indices)?)?;
             from += n_rows;
             if piece.is_complete {
                 self.closing.push_back(piece.window);
@@ -311,7 +310,7 @@ impl RowCutter {
     }
 
     fn count_open(&self) {
-        let n_open = self.store.panes().count() as u64;
+        let n_open = self.store.n_panes() as u64;
         self.counters.open_windows.store(n_open, Ordering::Relaxed);
     }
 }

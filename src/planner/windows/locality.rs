@@ -42,7 +42,9 @@ fn windowed<T>(plan: &LogicalPlan, read: impl Fn(&WindowedScan) -> T) -> Result<
     let LogicalPlan::TableScan(scan) = plan else {
         return Ok(None);
     };
-    let provider = source_as_provider(&scan.source)?;
+    let Ok(provider) = source_as_provider(&scan.source) else {
+        return Ok(None);
+    };
     Ok(provider.downcast_ref::<WindowedScan>().map(read))
 }
 

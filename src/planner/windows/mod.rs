@@ -15,6 +15,8 @@ pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod session_cut;
 pub(crate) mod spec;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -176,6 +176,11 @@ impl RowStore {
         self.panes.keys().copied()
     }
 
+    /// How many there are.
+    pub(crate) fn n_panes(&self) -> usize {
+        self.panes.len()
+    }
+
     /// The first of them.
     pub(crate) fn first_pane(&self) -> Option<i64> {
         self.panes.first_key_value().map(|(pane, _)| *pane)

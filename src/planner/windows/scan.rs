@@ -22,7 +22,7 @@ use datafusion::physical_expr::{ConstExpr, EquivalenceProperties, Partitioning, 
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
 use crate::algorithms::windows::Span;
 use crate::planner::windows::chain::Chain;
@@ -95,7 +95,7 @@ impl WindowedScan {
         self.schema.field(self.n_columns()).data_type()
     }
 
-    /// The array of a projection from the rows of a window: from those that are stored, and its bounds.
+    /// The columns that come out.
     fn columns(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
         match projection {
             Some(projection) => projection.clone(),

@@ -303,9 +303,14 @@ impl Held {
             batches.insert(self.next_id, HeldBatch { rows, n_needed });
             self.next_id += 1;
         }
-        for (index, place) in sessions.iter_mut().flat_map(|places| places.iter_mut()).enumerate() {
-            place.batch = first_id + (index / BATCH_ROWS) as u64;
-            place.row = (index % BATCH_ROWS) as u32;
+        let mut batch = first_id;
+        let mut row = 0;
+        for place in sessions.iter_mut().flat_map(|places| places.iter_mut()) {
+            *place = Place { batch, row };
+            row += 1;
+            if row as usize == BATCH_ROWS {
+                (batch, row) = (batch + 1, 0);
+            }
         }
         self.bytes = batches.values().map(|held| held.rows.get_array_memory_size()).sum();
         self.n_rows = self.n_needed;

@@ -357,7 +357,9 @@ fn constant(expression: Expr, schema: &DFSchema) -> Option<ScalarValue> {
     let context = SimplifyContext::builder()
         .with_schema(Arc::new(schema.clone()))
         .build();
-    match ExprSimplifier::new(context).simplify(expression).ok()? {
+    let simplifier = ExprSimplifier::new(context);
+    let expression = simplifier.coerce(expression, schema).ok()?;
+    match simplifier.simplify(expression).ok()? {
         Expr::Literal(value, _) => Some(value),
         _ => None,
     }
