@@ -11,8 +11,8 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err, plan_err};
 use datafusion::datasource::source_as_provider;
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -155,7 +155,11 @@ impl LiveScans {
         Ok(scans)
     }
 
-    fn add(&mut self, provider: Arc<dyn TableProvider>, projection: Option<&[usize]>) -> Result<()> {
+    fn add(
+        &mut self,
+        provider: Arc<dyn TableProvider>,
+        projection: Option<&[usize]>,
+    ) -> Result<()> {
         if let Some(live) = provider.downcast_ref::<LiveTable>() {
             self.live = Some(live.clone());
             return Ok(());

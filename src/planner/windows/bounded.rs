@@ -143,10 +143,7 @@ fn sessions(
         keys.clone(),
         by_time(),
     )?;
-    let starts = time
-        .column
-        .clone()
-        .gt_eq(named(PREVIOUS) + interval(gap));
+    let starts = time.column.clone().gt_eq(named(PREVIOUS) + interval(gap));
     let is_first = when(starts, lit(1_i64)).otherwise(lit(0_i64))?;
     let number = over(
         aggregate(sum_udaf(), named(IS_FIRST)),
@@ -204,7 +201,9 @@ fn numbered(input: LogicalPlan) -> Result<LogicalPlan> {
     match input {
         LogicalPlan::SubqueryAlias(alias) => {
             let numbered = numbered(Arc::unwrap_or_clone(alias.input))?;
-            LogicalPlanBuilder::from(numbered).alias(alias.alias)?.build()
+            LogicalPlanBuilder::from(numbered)
+                .alias(alias.alias)?
+                .build()
         }
         LogicalPlan::Projection(projection)
             if matches!(projection.input.as_ref(), LogicalPlan::Sort(_)) =>

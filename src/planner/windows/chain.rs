@@ -114,7 +114,10 @@ impl Chain {
                     let expressions = expressions.map(|expression| moved(expression, &layout));
                     let expressions = expressions.collect::<Result<_>>()?;
                     let indices: Vec<usize> = kept.iter().copied().collect();
-                    steps.push(RowStep::Project(expressions, Arc::new(schema.project(&indices)?)));
+                    steps.push(RowStep::Project(
+                        expressions,
+                        Arc::new(schema.project(&indices)?),
+                    ));
                     layout = kept;
                 }
             }
@@ -206,7 +209,9 @@ fn project(
         .collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
     let schema = Arc::clone(schema);
-    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        schema, columns, &options,
+    )?)
 }
 
 fn columns_of(expression: &Arc<dyn PhysicalExpr>) -> BTreeSet<usize> {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use datafusion::arrow::array::UInt32Array;
-use datafusion::arrow::compute::take_record_batch;
+use datafusion::arrow::array::{Array, UInt32Array};
+use datafusion::arrow::compute::{take, take_record_batch};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
@@ -25,6 +25,7 @@ use crate::planner::windows::session_cut::SessionCutter;
 use crate::planner::windows::spec::Cut;
 use crate::tables::live::counters::{Missed, StreamCounters};
 use crate::tables::live::reorder::Reorder;
+use crate::tables::live::stream::Timed;
 
 /// What a cutter is made of.
 pub(crate) struct CutterParts<'a> {
@@ -60,7 +61,13 @@ impl Cutter {
         let schema = Arc::clone(&parts.rows.schema);
         let store = |memory| {
             let (outputs, schema) = (Arc::clone(&outputs), Arc::clone(&schema));
-            RowStore::new(outputs, schema, memory, Arc::clone(&parts.runtime), parts.metrics)
+            RowStore::new(
+                outputs,
+                schema,
+                memory,
+                Arc::clone(&parts.runtime),
+                parts.metrics,
+            )
         };
         match parts.cut {
             Cut::Grid { slide, size } => Ok(Self::Grid(GridCutter {
@@ -74,6 +81,7 @@ impl Cutter {
             Cut::Rows { n_rows } => Ok(Self::Rows(RowCutter {
                 windows: CountWindows::new(*n_rows).map_err(as_plan_error)?,
                 store: store(memory),
+                watermark: i64::MIN,
                 order: parts.is_timed.then(|| Reorder::new(parts.buffer_bytes)),
                 closing: VecDeque::new(),
                 is_handed_out: false,
@@ -138,8 +146,7 @@ pub(crate) fn miss(
     rows: Vec<u32>,
 ) -> Result<()> {
     if !rows.is_empty() {
-        let rows = take_record_batch(&arrived.raw, &UInt32Array::from(rows))?;
-        counters.miss(why, compacted(&rows)?);
+        counters.miss(why, compacted(&taken(&arrived.raw, rows)?)?);
     }
     Ok(())
 }
@@ -234,8 +241,9 @@ impl GridCutter {
 
 /// These rows; all of them are not copied.
 fn taken(rows: &RecordBatch, indices: Vec<u32>) -> Result<RecordBatch> {
-    if indices.len() == rows.num_rows() {
-        return Ok(rows.clone());
+    // Arrow's kernel does not know how many rows there are without a column.
+    if indices.len() == rows.num_rows() || rows.num_columns() == 0 {
+        return Ok(rows.slice(0, indices.len()));
     }
     Ok(take_record_batch(rows, &UInt32Array::from(indices))?)
 }
@@ -247,6 +255,7 @@ pub(crate) struct RowCutter {
     /// A pane for each window, named by its first row.
     store: RowStore,
     order: Option<Reorder>,
+    watermark: i64,
     closing: VecDeque<Span>,
     is_handed_out: bool,
     counters: Arc<StreamCounters>,
@@ -257,10 +266,28 @@ impl RowCutter {
         let Some(order) = &mut self.order else {
             return self.push(&arrived.timed.rows);
         };
-        order.push(arrived.timed.clone(), &self.counters)
+        let (mut late, mut without_time, mut kept) = (vec![], vec![], vec![]);
+        for (row, time) in times(arrived) {
+            match time {
+                None => without_time.push(row),
+                Some(time) if time < self.watermark => late.push(row),
+                Some(_) => kept.push(row),
+            }
+        }
+        let times = &arrived.timed.times;
+        let in_order = Timed {
+            times: take(times, &UInt32Array::from(kept.clone()), None)?
+                .to_data()
+                .into(),
+            rows: taken(&arrived.timed.rows, kept)?,
+        };
+        miss(&self.counters, Missed::Late, arrived, late)?;
+        miss(&self.counters, Missed::NoTime, arrived, without_time)?;
+        order.push(in_order, &self.counters)
     }
 
     fn advance(&mut self, watermark: i64) -> Result<()> {
+        self.watermark = self.watermark.max(watermark);
         if let Some(order) = &mut self.order {
             for timed in order.release(watermark)? {
                 self.push(&timed.rows)?;

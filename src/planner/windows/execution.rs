@@ -65,7 +65,10 @@ impl Statement {
         window: CurrentWindow,
     ) -> Result<(Arc<dyn ExecutionPlan>, SessionState)> {
         let state = with_window(&self.state, window);
-        let plan = self.planner.create_physical_plan(&self.plan, &state).await?;
+        let plan = self
+            .planner
+            .create_physical_plan(&self.plan, &state)
+            .await?;
         Ok((plan, state))
     }
 }
@@ -91,6 +94,10 @@ impl WindowedExec {
         outputs.retain(|output| *output < scan.n_columns());
         if let Cut::Session { keys, .. } = &scan.spec.cut {
             outputs.extend(keys);
+        }
+        // Not all kernels and file formats know rows without columns. The time is read in any case.
+        if outputs.is_empty() {
+            outputs.insert(scan.spec.time.unwrap_or(0));
         }
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -142,7 +149,11 @@ impl DisplayAs for WindowedExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut Formatter<'_>) -> std::fmt::Result {
         match format {
             DisplayFormatType::TreeRender => write!(f, "window={}", self.scan.text),
-            _ => write!(f, "WindowedExec: once per closed window, {}", self.scan.text),
+            _ => write!(
+                f,
+                "WindowedExec: once per closed window, {}",
+                self.scan.text
+            ),
         }
     }
 }

@@ -206,7 +206,9 @@ impl Locality {
         left: &Option<Identity>,
         right: &Option<Identity>,
     ) -> Result<Identity> {
-        use JoinType::{Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
+        use JoinType::{
+            Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi,
+        };
         let kind = join.join_type;
         let is_tied = match (left, right) {
             (Some(left), Some(right)) => left.iter().zip(right).all(|(left, right)| {
@@ -232,12 +234,12 @@ impl Locality {
 
 /// What tells the window behind a join. The side that an outer join fills with NULLs does not.
 fn joined(join: &Join, left: &Option<Identity>, right: &Option<Identity>) -> Identity {
-    let left = left.as_ref().filter(|_| {
-        !matches!(join.join_type, JoinType::Right | JoinType::Full)
-    });
-    let right = right.as_ref().filter(|_| {
-        !matches!(join.join_type, JoinType::Left | JoinType::Full)
-    });
+    let left = left
+        .as_ref()
+        .filter(|_| !matches!(join.join_type, JoinType::Right | JoinType::Full));
+    let right = right
+        .as_ref()
+        .filter(|_| !matches!(join.join_type, JoinType::Left | JoinType::Full));
     let n_sets = left.or(right).map_or(0, Vec::len);
     let columns: HashSet<Column> = join.schema.columns().into_iter().collect();
     let side = |side: Option<&Identity>, index: usize| -> HashSet<Column> {

@@ -32,7 +32,8 @@ use crate::planner::windows::spec::WindowFunction;
 /// # Errors
 /// When the session takes no planners of relations.
 pub(crate) fn register(context: &SessionContext, state: &mut SessionState) -> Result<()> {
-    state.register_relation_planner(Arc::new(WindowFunctions::new(context)))?;
+    let functions = WindowFunctions::new(context, state);
+    state.register_relation_planner(Arc::new(functions))?;
     for function in WindowFunction::ALL {
         state.register_udtf(function.name(), Arc::new(Listed(function)));
     }

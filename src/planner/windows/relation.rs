@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::{SchemaProvider, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{
-    DFSchema, Result, TableReference, internal_err, plan_datafusion_err,
-    plan_err,
+    DFSchema, Result, TableReference, internal_err, plan_datafusion_err, plan_err,
 };
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
@@ -28,12 +27,9 @@ use crate::planner::windows::chain::Chain;
 use crate::planner::windows::scan::WindowedScan;
 use crate::planner::windows::spec::{Call, WINDOW_END, WINDOW_START, WindowFunction, WindowSpec};
 
-/// The session as it is now; `None` when it is gone.
-type CurrentState = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
-
 /// The planner of window functions.
 pub(crate) struct WindowFunctions {
-    state: CurrentState,
+    state: Box<dyn Fn() -> SessionState + Send + Sync>,
 }
 
 impl Debug for WindowFunctions {
@@ -43,19 +39,16 @@ impl Debug for WindowFunctions {
 }
 
 impl WindowFunctions {
-    /// Looks up in `context` what is not named elsewhere in a statement; does not keep it alive.
-    pub(crate) fn new(context: &SessionContext) -> Self {
-        let state = context.state_weak_ref();
-        let state = move || state.upgrade().map(|state| state.read().clone());
+    /// Looks up in `context` what is not named elsewhere in a statement; does not keep it alive. Where another context has
+    /// taken over its state, as `SessionContext::enable_url_table` does, `state` is what it was.
+    pub(crate) fn new(context: &SessionContext, state: &SessionState) -> Self {
+        let (current, first) = (context.state_weak_ref(), state.clone());
+        let state = move || match current.upgrade() {
+            Some(state) => state.read().clone(),
+            None => first.clone(),
+        };
         Self {
             state: Box::new(state),
-        }
-    }
-
-    fn state(&self) -> Result<SessionState> {
-        match (self.state)() {
-            Some(state) => Ok(state),
-            None => internal_err!("the session is gone"),
         }
     }
 }
@@ -146,11 +139,12 @@ impl WindowFunctions {
     }
 
     fn plan_windows(&self, input: LogicalPlan, spec: WindowSpec) -> Result<LogicalPlan> {
-        if let Some(chain) = Chain::of(&input, spec.function, &self.state()?)? {
+        if let Some(chain) = Chain::of(&input, spec.function, &(self.state)())? {
             check_time(&chain, &spec)?;
             let name = chain.live.name.clone();
             let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
-            return LogicalPlanBuilder::scan(TableReference::parse_str(&name), source, None)?.build();
+            return LogicalPlanBuilder::scan(TableReference::parse_str(&name), source, None)?
+                .build();
         }
         if spec.time.is_none() && spec.function == WindowFunction::Tumble {
             return plan_err!(
@@ -171,7 +165,7 @@ impl WindowFunctions {
             .clone()
             .resolve(&catalog.default_catalog, &catalog.default_schema);
         let not_found = || plan_datafusion_err!("table '{resolved}' not found");
-        let state = self.state()?;
+        let state = (self.state)();
         let Ok(schema) = state.schema_for_ref(resolved.clone()) else {
             return Err(not_found());
         };

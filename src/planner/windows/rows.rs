@@ -94,9 +94,7 @@ impl Memory {
     ) -> Self {
         let table_name = counters.table_name.clone();
         let consumer = MemoryConsumer::new(format!("windows of {table_name}"));
-        let reservation = consumer
-            .with_can_spill(true)
-            .register(&runtime.memory_pool);
+        let reservation = consumer.with_can_spill(true).register(&runtime.memory_pool);
         Self {
             table_name,
             limit_bytes,
@@ -224,7 +222,9 @@ impl RowStore {
     fn spill_largest(&mut self) -> Result<()> {
         let largest = self.panes.values_mut().max_by_key(|pane| pane.bytes);
         let Some(pane) = largest.filter(|pane| pane.bytes > 0) else {
-            return self.memory.must_hold(self.bytes, "open windows", "make them shorter");
+            return self
+                .memory
+                .must_hold(self.bytes, "open windows", "make them shorter");
         };
         let batches = std::mem::take(&mut pane.batches);
         let file = self

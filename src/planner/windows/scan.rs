@@ -13,7 +13,9 @@ use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, ScalarValue, Statistics, exec_err, internal_err, plan_err, project_schema};
+use datafusion::common::{
+    Result, ScalarValue, Statistics, exec_err, internal_err, plan_err, project_schema,
+};
 use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
@@ -70,7 +72,11 @@ impl WindowedScan {
             fields,
             chain.schema.metadata().clone(),
         ));
-        let names = chain.schema.fields().iter().map(|field| field.name().clone());
+        let names = chain
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone());
         let text = spec.text(&chain.live.name, &names.collect::<Vec<_>>());
         Self {
             chain,
@@ -309,5 +315,7 @@ fn arranged(
     let columns = places.iter().map(column).collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
     let schema = Arc::clone(schema);
-    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        schema, columns, &options,
+    )?)
 }

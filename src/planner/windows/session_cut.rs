@@ -63,9 +63,16 @@ struct Place {
 
 impl SessionCutter {
     /// A cutter that has seen no row; `keys` are columns of what the window function is given.
-    pub(crate) fn new(parts: &CutterParts, gap: i64, keys: &[usize], memory: Memory) -> Result<Self> {
+    pub(crate) fn new(
+        parts: &CutterParts,
+        gap: i64,
+        keys: &[usize],
+        memory: Memory,
+    ) -> Result<Self> {
         let outputs = &parts.rows.outputs;
-        let places = keys.iter().map(|key| outputs.iter().position(|output| output == key));
+        let places = keys
+            .iter()
+            .map(|key| outputs.iter().position(|output| output == key));
         let key_columns: Vec<usize> = places.flatten().collect();
         let stored = &parts.rows.schema;
         let fields = key_columns.iter().map(|column| stored.field(*column));
@@ -294,7 +301,10 @@ impl Held {
             return Ok(());
         }
         let mut sessions: Vec<_> = sessions.collect();
-        let places: Vec<Place> = sessions.iter().flat_map(|places| places.iter().copied()).collect();
+        let places: Vec<Place> = sessions
+            .iter()
+            .flat_map(|places| places.iter().copied())
+            .collect();
         let mut batches = HashMap::new();
         let first_id = self.next_id;
         for places in places.chunks(BATCH_ROWS) {
@@ -312,7 +322,10 @@ impl Held {
                 (batch, row) = (batch + 1, 0);
             }
         }
-        self.bytes = batches.values().map(|held| held.rows.get_array_memory_size()).sum();
+        self.bytes = batches
+            .values()
+            .map(|held| held.rows.get_array_memory_size())
+            .sum();
         self.n_rows = self.n_needed;
         self.batches = batches;
         self.memory

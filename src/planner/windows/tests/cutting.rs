@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{
-    DataType, Int64Type, TimeUnit, TimestampNanosecondType,
-};
+use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampNanosecondType};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -36,7 +34,11 @@ struct Outcome {
 }
 
 /// Plays a script through the cutter. The watermarks say when which step came.
-fn play(script: &Script, cut: &Cut, buffer_bytes: usize) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
+fn play(
+    script: &Script,
+    cut: &Cut,
+    buffer_bytes: usize,
+) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
     let live = script.table();
     let chain = Chain::of_table(live);
     let outputs = (0..N_COLUMNS).collect();
@@ -99,23 +101,38 @@ fn read_window(window: &CurrentWindow, in_windows: &mut Vec<InWindow>) {
     let rows = window.rows.as_ref().unwrap();
     let mut batches = rows.batches.clone();
     for stream in rows.spilled().unwrap() {
-        let spilled: Vec<_> = futures::executor::block_on(stream.collect());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let spilled: Vec<_> = runtime.block_on(stream.collect());
         batches.extend(spilled.into_iter().map(Result::unwrap));
     }
-    assert_eq!(rows.n_rows, batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+    assert_eq!(
+        rows.n_rows,
+        batches.iter().map(RecordBatch::num_rows).sum::<usize>()
+    );
     assert!(rows.n_rows > 0, "windows without rows do not run");
     for batch in batches {
         let n_rows = batch.num_rows();
         let (starts, ends) = if batch.num_columns() > N_COLUMNS {
             let bound = |index| {
-                let bound = batch.column(index).as_primitive::<TimestampNanosecondType>();
+                let bound = batch
+                    .column(index)
+                    .as_primitive::<TimestampNanosecondType>();
                 bound.values().to_vec()
             };
             (bound(N_COLUMNS), bound(N_COLUMNS + 1))
         } else {
-            (vec![window.span.start; n_rows], vec![window.span.end; n_rows])
+            (
+                vec![window.span.start; n_rows],
+                vec![window.span.end; n_rows],
+            )
         };
-        let lines = batch.column_by_name("line").unwrap().as_string_view().clone();
+        let lines = batch
+            .column_by_name("line")
+            .unwrap()
+            .as_string_view()
+            .clone();
         for (row, v) in numbers(&batch).into_iter().enumerate() {
             assert!(lines.value(row).ends_with(&format!(": {v}")));
             in_windows.push((v, starts[row], ends[row]));
@@ -134,11 +151,17 @@ fn rows_of(script: &Script) -> Vec<Vec<Row>> {
             None => None,
         };
         let rows = ts.iter().zip(keys.iter()).zip(numbers(batch));
-        rows.map(|((ts, k), v)| Row { ts, key: key(k), v }).collect()
+        rows.map(|((ts, k), v)| Row { ts, key: key(k), v })
+            .collect()
     };
     let steps = script.steps.iter();
     steps
-        .map(|step| step.pieces.iter().flat_map(|(_, rows)| step_rows(rows)).collect())
+        .map(|step| {
+            step.pieces
+                .iter()
+                .flat_map(|(_, rows)| step_rows(rows))
+                .collect()
+        })
         .collect()
 }
 
@@ -203,7 +226,14 @@ struct NaiveSessions {
 }
 
 impl NaiveSessions {
-    fn add(&mut self, ts: i64, key: Option<&'static str>, v: i64, gap: i64, watermark: i64) -> bool {
+    fn add(
+        &mut self,
+        ts: i64,
+        key: Option<&'static str>,
+        v: i64,
+        gap: i64,
+        watermark: i64,
+    ) -> bool {
         let touches_closed = self
             .closed
             .iter()
@@ -291,7 +321,11 @@ fn spilled_windows_are_the_same() {
         for seed in 0..20 {
             let script = Script::generate(seed, 6 * OPTIONS.delay, true);
             let (outcome, watermarks, _) = play(&script, &cut, 4_000);
-            assert_eq!(outcome, expected(&script, &cut, &watermarks), "script {seed}");
+            assert_eq!(
+                outcome,
+                expected(&script, &cut, &watermarks),
+                "script {seed}"
+            );
         }
         let (_, _, counters) = play(&script, &cut, 4_000);
         assert!(counters.spilled_bytes.load(Ordering::Relaxed) > 0);

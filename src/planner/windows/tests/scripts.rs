@@ -46,7 +46,12 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
         .map(|row| Some(format!("a line that is longer than a view: {}", row.v)));
     let lines: StringViewArray = lines.collect();
     let v: Int64Array = rows.iter().map(|row| Some(row.v)).collect();
-    let columns = vec![Arc::new(ts) as _, Arc::new(keys) as _, Arc::new(lines) as _, Arc::new(v) as _];
+    let columns = vec![
+        Arc::new(ts) as _,
+        Arc::new(keys) as _,
+        Arc::new(lines) as _,
+        Arc::new(v) as _,
+    ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
@@ -145,7 +150,11 @@ fn row(seeded: &mut Seeded, now: i64, age: i64, is_wild: bool, v: i64) -> Row {
     // Whole seconds now and then, so that rows stand on the borders of windows.
     let behind = seeded.below(age + 1);
     let ts = now + ahead - behind;
-    let on_border = if seeded.is_one_in(2) { ts.rem_euclid(SECOND) } else { 0 };
+    let on_border = if seeded.is_one_in(2) {
+        ts.rem_euclid(SECOND)
+    } else {
+        0
+    };
     let oldest = now + ahead - age;
     Row {
         ts: Some((ts - on_border).max(oldest)),

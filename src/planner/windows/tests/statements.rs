@@ -11,7 +11,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::displayable;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
 use crate::planner::windows::tests::scripts::{BEGIN, Row, SECOND, Script, batch, schema};
@@ -23,14 +23,18 @@ use crate::tables::live::table::LiveTable;
 
 /// A session with live tables `logs` and `other`, a live table without time `lines`, and the rows of `logs` as `old`.
 fn session(script: &Script) -> SessionContext {
-    let config = SessionConfig::new().with_target_partitions(2);
-    let mut context = SessionContext::new_with_config(config);
+    session_on(SessionContext::new(), script)
+}
+
+fn session_on(mut context: SessionContext, script: &Script) -> SessionContext {
     crate::functions::register_all(&mut context).unwrap();
     {
         let state = context.state_ref();
         let mut state = state.write();
         let unnest_keys = Arc::new(UnnestKeys::new());
-        state.register_relation_planner(Arc::clone(&unnest_keys) as _).unwrap();
+        state
+            .register_relation_planner(Arc::clone(&unnest_keys) as _)
+            .unwrap();
         state.add_analyzer_rule(unnest_keys);
         windows::register(&context, &mut state).unwrap();
         live_planner::register(&mut state);
@@ -124,13 +128,25 @@ fn over_old(sql: &str) -> String {
     let sql = sql
         .replace("live_view", "old_view")
         .replace("cut_view", "old_cut_view")
-        .replace("FROM T WHERE v > 3)", "FROM T WHERE v > 3 AND ts IS NOT NULL ORDER BY ts)")
-        .replace("count_window(T,", "count_window((SELECT * FROM T WHERE ts IS NOT NULL ORDER BY ts),");
-    sql.replace("AS T", "AS X").replace("T.v, T.window_start", "X.v, X.window_start").replace("(T,", "(old,").replace("FROM T ", "FROM old ")
+        .replace(
+            "FROM T WHERE v > 3)",
+            "FROM T WHERE v > 3 AND ts IS NOT NULL ORDER BY ts)",
+        )
+        .replace(
+            "count_window(T,",
+            "count_window((SELECT * FROM T WHERE ts IS NOT NULL ORDER BY ts),",
+        );
+    sql.replace("AS T", "AS X")
+        .replace("T.v, T.window_start", "X.v, X.window_start")
+        .replace("(T,", "(old,")
+        .replace("FROM T ", "FROM old ")
 }
 
 fn over_live(sql: &str) -> String {
-    sql.replace("AS T", "AS X").replace("T.v, T.window_start", "X.v, X.window_start").replace("(T,", "(logs,").replace("FROM T ", "FROM logs ")
+    sql.replace("AS T", "AS X")
+        .replace("T.v, T.window_start", "X.v, X.window_start")
+        .replace("(T,", "(logs,")
+        .replace("FROM T ", "FROM logs ")
 }
 
 /// A script in which no two rows have the same time, so that their order is one.
@@ -139,9 +155,14 @@ fn distinct_script(seed: u64) -> Script {
     let mut seen = std::collections::HashSet::new();
     for step in &mut script.steps {
         for (_, rows) in &mut step.pieces {
-            let times = rows.column(0).as_primitive::<datafusion::arrow::datatypes::TimestampNanosecondType>();
-            let keep: datafusion::arrow::array::BooleanArray =
-                times.values().iter().map(|time| Some(seen.insert(*time))).collect();
+            let times = rows
+                .column(0)
+                .as_primitive::<datafusion::arrow::datatypes::TimestampNanosecondType>();
+            let keep: datafusion::arrow::array::BooleanArray = times
+                .values()
+                .iter()
+                .map(|time| Some(seen.insert(*time)))
+                .collect();
             *rows = datafusion::arrow::compute::filter_record_batch(rows, &keep).unwrap();
         }
     }
@@ -170,7 +191,11 @@ async fn live_is_what_the_batch_is_on_many_scripts() {
         for sql in ACCEPTED.iter().take(4).chain(&ACCEPTED[28..29]) {
             let context = session(&script);
             let live = run(&context, &over_live(sql)).await.unwrap();
-            assert_eq!(live, run(&context, &over_old(sql)).await.unwrap(), "{seed}: {sql}");
+            assert_eq!(
+                live,
+                run(&context, &over_old(sql)).await.unwrap(),
+                "{seed}: {sql}"
+            );
         }
     }
 }
@@ -246,7 +271,11 @@ fn steps(steps: &[(i64, &[i64])]) -> Script {
         let quiet = (0, PartitionNews::CaughtUp(now));
         ScriptStep {
             now,
-            pieces: if rows.is_empty() { vec![] } else { vec![(0, batch(&rows))] },
+            pieces: if rows.is_empty() {
+                vec![]
+            } else {
+                vec![(0, batch(&rows))]
+            },
             news: if rows.is_empty() { vec![] } else { vec![quiet] },
         }
     };
@@ -258,7 +287,13 @@ fn steps(steps: &[(i64, &[i64])]) -> Script {
 /// The batches of a statement, as they come, before the source ends.
 async fn first_rows(script: &Script, sql: &str, n_batches: usize) -> Vec<Vec<i64>> {
     let context = session(script);
-    let mut stream = context.sql(sql).await.unwrap().execute_stream().await.unwrap();
+    let mut stream = context
+        .sql(sql)
+        .await
+        .unwrap()
+        .execute_stream()
+        .await
+        .unwrap();
     let mut found = vec![];
     while found.len() < n_batches
         && let Some(batch) = stream.next().await
@@ -277,9 +312,16 @@ async fn first_rows(script: &Script, sql: &str, n_batches: usize) -> Vec<Vec<i64
 #[tokio::test]
 async fn a_future_timestamp_closes_nothing_early() {
     // The third row is an hour ahead; those behind it are still of the first window.
-    let script = steps(&[(1, &[1]), (2, &[3_602]), (3, &[3]), (8, &[8]), (40, &[40]), (41, &[])]);
-    let found = first_rows(&script, "SELECT v FROM tumble(logs, ts, '10s')", 1).await;
-    assert_eq!(found, [[1, 3, 4]]);
+    let script = steps(&[
+        (1, &[1]),
+        (2, &[3_602]),
+        (3, &[3]),
+        (8, &[8]),
+        (40, &[40]),
+        (41, &[]),
+    ]);
+    let sql = "SELECT sum(v) FROM tumble(logs, ts, '10s') GROUP BY window_start";
+    assert_eq!(first_rows(&script, sql, 1).await, [[1 + 3 + 4]]);
 }
 
 #[tokio::test]
@@ -327,7 +369,10 @@ async fn processing_time_and_counts_need_no_time_column() {
     );
     let context = session(&script);
     let sql = "SELECT v, window_start, window_end FROM count_window(lines, 2)";
-    assert_eq!(run(&context, sql).await.unwrap(), ["1|0|2", "2|0|2", "3|2|4"]);
+    assert_eq!(
+        run(&context, sql).await.unwrap(),
+        ["1|0|2", "2|0|2", "3|2|4"]
+    );
 }
 
 #[tokio::test]
@@ -348,12 +393,24 @@ async fn a_statement_can_insert() {
 async fn explain_shows_what_runs_on_each_window() {
     let context = session(&distinct_script(5));
     let sql = "SELECT window_start, count(*) FROM tumble(logs, ts, '10s') GROUP BY window_start";
-    let lines = run(&context, &format!("EXPLAIN {sql}")).await.unwrap().join("\n");
+    let lines = run(&context, &format!("EXPLAIN {sql}"))
+        .await
+        .unwrap()
+        .join("\n");
     assert!(lines.contains("WindowRowsExec"), "{lines}");
     assert!(lines.contains("tumble(logs, ts, 10s)"), "{lines}");
-    let plan = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+    let plan = context
+        .sql(sql)
+        .await
+        .unwrap()
+        .create_physical_plan()
+        .await
+        .unwrap();
     let text = displayable(plan.as_ref()).indent(false).to_string();
-    assert_eq!(text.trim(), "WindowedExec: once per closed window, tumble(logs, ts, 10s)");
+    assert_eq!(
+        text.trim(),
+        "WindowedExec: once per closed window, tumble(logs, ts, 10s)"
+    );
 }
 
 #[tokio::test]
@@ -366,8 +423,13 @@ async fn a_session_that_needs_too_much_memory_says_so() {
     };
     context.deregister_table("logs").unwrap();
     context.register_table("logs", Arc::new(small)).unwrap();
-    let error = run(&context, "SELECT * FROM session(logs, ts, '3s')").await.unwrap_err();
-    assert!(error.to_string().contains("raise the option buffer_bytes"), "{error}");
+    let error = run(&context, "SELECT * FROM session(logs, ts, '3s')")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("raise the option buffer_bytes"),
+        "{error}"
+    );
     // Windows of time go to disk.
     let context = session(&script);
     let small = LiveTable {
@@ -376,28 +438,75 @@ async fn a_session_that_needs_too_much_memory_says_so() {
     };
     context.deregister_table("logs").unwrap();
     context.register_table("logs", Arc::new(small)).unwrap();
-    let live = run(&context, "SELECT * FROM hop(logs, ts, '5s', '20s')").await.unwrap();
-    assert_eq!(live, run(&context, "SELECT * FROM hop(old, ts, '5s', '20s')").await.unwrap());
+    let live = run(&context, "SELECT * FROM hop(logs, ts, '5s', '20s')")
+        .await
+        .unwrap();
+    assert_eq!(
+        live,
+        run(&context, "SELECT * FROM hop(old, ts, '5s', '20s')")
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
 async fn only_what_is_asked_for_is_read() {
-    let script = steps(&[(1, &[1]), (61, &[61]), (62, &[2]), (63, &[])]);
+    let script = steps(&[(1, &[1]), (61, &[61]), (62, &[2, 62]), (63, &[])]);
+    let context = session(&script);
+    let constant = "SELECT window_start, sum(one) FROM tumble((SELECT ts, 1 AS one FROM logs), ts, '10s') GROUP BY 1";
+    let rows = run(&context, constant).await.unwrap();
+    assert_eq!(rows, ["2024-05-01T00:00:00|1", "2024-05-01T00:01:00|2"]);
     let context = session(&script);
     let sql = "SELECT window_start, count(k) FROM tumble((SELECT ts, k, upper(line) AS l FROM logs WHERE v > 0), ts, '10s') GROUP BY window_start";
     run(&context, sql).await.unwrap();
     let table = context.table_provider("logs").await.unwrap();
     let live = table.downcast_ref::<LiveTable>().unwrap();
     let missed = live.streams.streams()[0].missed_rows();
-    let fields: Vec<_> = missed[0].1.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let fields: Vec<_> = missed[0]
+        .1
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
     assert_eq!(fields, ["k", "v"]);
+}
+
+#[tokio::test]
+async fn a_file_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.csv");
+    std::fs::write(
+        &path,
+        "ts,v\n2024-05-01T00:00:11,1\n2024-05-01T00:00:19,2\n",
+    )
+    .unwrap();
+    let sql = format!(
+        "SELECT v, window_start FROM tumble('{}', ts, '10s')",
+        path.display()
+    );
+    let script = distinct_script(5);
+    let context = session_on(SessionContext::new().enable_url_table(), &script);
+    assert_eq!(
+        run(&context, &sql).await.unwrap(),
+        ["1|2024-05-01T00:00:10", "2|2024-05-01T00:00:10"]
+    );
+    // A context that takes over the state of another one finds its tables.
+    let context = session(&script).enable_url_table();
+    let sql = "SELECT count(*) FROM tumble(old, ts, '10s') WHERE v = 1";
+    assert_eq!(run(&context, sql).await.unwrap(), ["1"]);
 }
 
 /// Prints what a window costs: `cargo test cost_of_a_window -- --nocapture` is what the number in the notes is from.
 #[tokio::test]
 async fn cost_of_a_window() {
-    let rows: Vec<(i64, Vec<i64>)> = (0..50).map(|step| (step * 10 + 9, vec![step * 10])).collect();
-    let rows: Vec<(i64, &[i64])> = rows.iter().map(|(now, times)| (*now, times.as_slice())).collect();
+    let rows: Vec<(i64, Vec<i64>)> = (0..50)
+        .map(|step| (step * 10 + 9, vec![step * 10]))
+        .collect();
+    let rows: Vec<(i64, &[i64])> = rows
+        .iter()
+        .map(|(now, times)| (*now, times.as_slice()))
+        .collect();
     let context = session(&steps(&rows));
     let started = Instant::now();
     let sql = "SELECT window_start, count(*) FROM tumble(logs, ts, '10s') GROUP BY window_start";
