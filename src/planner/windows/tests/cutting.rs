@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampNanosecondType};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::StreamExt;
 
@@ -33,12 +33,27 @@ struct Outcome {
     without_time: Vec<i64>,
 }
 
+/// How many bytes of rows the table and the session allow.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    of_table: usize,
+    of_session: usize,
+}
+
+const NO_LIMIT: Limit = Limit {
+    of_table: 1 << 30,
+    of_session: 1 << 30,
+};
+
+impl Limit {
+    fn runtime(self) -> Arc<RuntimeEnv> {
+        let runtime = RuntimeEnvBuilder::new().with_memory_limit(self.of_session, 1.0);
+        runtime.build_arc().unwrap()
+    }
+}
+
 /// Plays a script through the cutter. The watermarks say when which step came.
-fn play(
-    script: &Script,
-    cut: &Cut,
-    buffer_bytes: usize,
-) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
+fn play(script: &Script, cut: &Cut, limit: Limit) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
     let live = script.table();
     let chain = Chain::of_table(live);
     let outputs = (0..N_COLUMNS).collect();
@@ -57,8 +72,8 @@ fn play(
         rows: &rows,
         bound_type: &bound_type,
         is_timed: true,
-        buffer_bytes,
-        runtime: Arc::new(RuntimeEnv::default()),
+        buffer_bytes: limit.of_table,
+        runtime: limit.runtime(),
         metrics: &ExecutionPlanMetricsSet::new(),
         counters: Arc::clone(&counters),
     })
@@ -281,16 +296,12 @@ fn cuts() -> Vec<Cut> {
     ]
 }
 
-fn check(age: i64, is_wild: bool, buffer_bytes: usize, n_scripts: u64) -> usize {
+fn check(age: i64, is_wild: bool) -> usize {
     let mut n_late = 0;
-    for seed in 0..n_scripts {
+    for seed in 0..N_SCRIPTS {
         let script = Script::generate(seed, age, is_wild);
         for cut in cuts() {
-            let is_session = matches!(cut, Cut::Session { .. });
-            if is_session && buffer_bytes < 1 << 20 {
-                continue;
-            }
-            let (outcome, watermarks, _) = play(&script, &cut, buffer_bytes);
+            let (outcome, watermarks, _) = play(&script, &cut, NO_LIMIT);
             assert_eq!(
                 outcome,
                 expected(&script, &cut, &watermarks),
@@ -305,30 +316,37 @@ fn check(age: i64, is_wild: bool, buffer_bytes: usize, n_scripts: u64) -> usize 
 #[test]
 fn windows_are_those_of_all_rows() {
     // As old as the delay allows: the windows are those of the batch, and no row is late.
-    assert_eq!(check(OPTIONS.delay, false, 1 << 30, N_SCRIPTS), 0);
+    assert_eq!(check(OPTIONS.delay, false), 0);
 }
 
 #[test]
 fn late_rows_alone_are_missed() {
-    assert!(check(6 * OPTIONS.delay, true, 1 << 30, N_SCRIPTS) > 1_000);
+    assert!(check(6 * OPTIONS.delay, true) > 1_000);
 }
 
 #[test]
 fn spilled_windows_are_the_same() {
-    // Row windows put rows in order first, and beyond the limit they let some go before their time.
-    let script = Script::generate(3, OPTIONS.delay, false);
-    for cut in cuts().into_iter().take(2) {
+    let of_table = Limit {
+        of_table: 4_000,
+        ..NO_LIMIT
+    };
+    let of_session = Limit {
+        of_session: 4_000,
+        ..NO_LIMIT
+    };
+    let cuts: Vec<Cut> = cuts().into_iter().take(2).collect();
+    for limit in [of_table, of_session] {
+        let mut n_spilled = 0;
         for seed in 0..20 {
             let script = Script::generate(seed, 6 * OPTIONS.delay, true);
-            let (outcome, watermarks, _) = play(&script, &cut, 4_000);
-            assert_eq!(
-                outcome,
-                expected(&script, &cut, &watermarks),
-                "script {seed}"
-            );
+            for cut in &cuts {
+                let (outcome, watermarks, counters) = play(&script, cut, limit);
+                let expected = expected(&script, cut, &watermarks);
+                assert_eq!(outcome, expected, "script {seed}, {cut:?}");
+                n_spilled += counters.spilled_bytes.load(Ordering::Relaxed);
+            }
         }
-        let (_, _, counters) = play(&script, &cut, 4_000);
-        assert!(counters.spilled_bytes.load(Ordering::Relaxed) > 0);
+        assert!(n_spilled > 0, "{limit:?}");
     }
 }
 
@@ -347,8 +365,8 @@ fn the_same_whatever_the_steps() {
             merged.steps.push(step);
         }
         for cut in cuts().into_iter().take(4) {
-            let (one, ..) = play(&script, &cut, 1 << 30);
-            let (other, ..) = play(&merged, &cut, 1 << 30);
+            let (one, ..) = play(&script, &cut, NO_LIMIT);
+            let (other, ..) = play(&merged, &cut, NO_LIMIT);
             assert_eq!(one, other, "script {seed}, {cut:?}");
         }
     }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
@@ -495,21 +494,4 @@ async fn a_file_can_be_named() {
     let context = session(&script).enable_url_table();
     let sql = "SELECT count(*) FROM tumble(old, ts, '10s') WHERE v = 1";
     assert_eq!(run(&context, sql).await.unwrap(), ["1"]);
-}
-
-/// Prints what a window costs: `cargo test cost_of_a_window -- --nocapture` is what the number in the notes is from.
-#[tokio::test]
-async fn cost_of_a_window() {
-    let rows: Vec<(i64, Vec<i64>)> = (0..50)
-        .map(|step| (step * 10 + 9, vec![step * 10]))
-        .collect();
-    let rows: Vec<(i64, &[i64])> = rows
-        .iter()
-        .map(|(now, times)| (*now, times.as_slice()))
-        .collect();
-    let context = session(&steps(&rows));
-    let started = Instant::now();
-    let sql = "SELECT window_start, count(*) FROM tumble(logs, ts, '10s') GROUP BY window_start";
-    assert_eq!(run(&context, sql).await.unwrap().len(), 50);
-    eprintln!("{:?} a window", started.elapsed() / 50);
 }
