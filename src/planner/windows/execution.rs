@@ -209,7 +209,7 @@ impl ExecutionPlan for WindowedExec {
             baseline: BaselineMetrics::new(&self.metrics, partition),
             n_windows: MetricBuilder::new(&self.metrics).counter("windows", partition),
         };
-        builder.spawn(run.to_end());
+        builder.spawn(run.until_end());
         Ok(builder.build())
     }
 }
@@ -226,7 +226,7 @@ struct Run {
 }
 
 impl Run {
-    async fn to_end(mut self) -> Result<()> {
+    async fn until_end(mut self) -> Result<()> {
         while let Some(step) = self.stream.next().await {
             let step = step?;
             for timed in step.arrivals {

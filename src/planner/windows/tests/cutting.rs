@@ -357,7 +357,7 @@ fn the_same_whatever_the_steps() {
     for seed in 0..50 {
         let script = Script::generate(seed, OPTIONS.delay, false);
         let mut merged = script.clone();
-        let at = seeded.below(merged.steps.len() as i64) as usize;
+        let at = seeded.index(merged.steps.len());
         let tail = merged.steps.split_off(at);
         if let Some(last) = tail.last() {
             let mut step = last.clone();

@@ -71,6 +71,10 @@ impl Seeded {
         ((mixed ^ (mixed >> 31)) % end as u64) as i64
     }
 
+    pub(super) fn index(&mut self, n: usize) -> usize {
+        usize::try_from(self.below(n as i64)).unwrap()
+    }
+
     fn is_one_in(&mut self, n: i64) -> bool {
         self.below(n) == 0
     }
@@ -138,7 +142,7 @@ impl Script {
 
 fn row(seeded: &mut Seeded, now: i64, age: i64, is_wild: bool, v: i64) -> Row {
     let keys = [Some("a"), Some("b"), None];
-    let key = keys[seeded.below(3) as usize];
+    let key = keys[seeded.index(keys.len())];
     if is_wild && seeded.is_one_in(20) {
         return Row { ts: None, key, v };
     }
