@@ -1,8 +1,9 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
+use crate::planner::continuous::LowLatency;
 use crate::planner::{UnnestKeys, live_planner, windows};
-use crate::tables::log_file;
+use crate::tables::{live, log_file};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -60,7 +61,9 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
     register_all(&mut *state)?;
-    log_file::register(&mut state);
+    let streams = Arc::default();
+    live::register(&mut state, &streams);
+    log_file::register(&mut state, streams)?;
     let unnest_keys = Arc::new(UnnestKeys::new());
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
@@ -68,5 +71,9 @@ pub fn install(context: &SessionContext) -> Result<()> {
     live_planner::register(&mut state);
     let optimizer = &mut state.config_mut().options_mut().optimizer;
     optimizer.enable_leaf_expression_pushdown = false;
+    let builder = SessionStateBuilder::new_from_existing(state.clone());
+    *state = builder
+        .with_physical_optimizer_rule(Arc::new(LowLatency))
+        .build();
     Ok(())
 }

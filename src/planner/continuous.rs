@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, JoinType, Result, plan_datafusion_err, plan_err};
 use datafusion::datasource::source_as_provider;
@@ -14,7 +15,9 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
@@ -78,8 +81,29 @@ pub(crate) async fn plan(
     let mut state = state.clone();
     state.config_mut().options_mut().execution.target_partitions = 1;
     let planned = planner.create_physical_plan(plan, &state).await;
-    let planned = planned.map_err(|error| refusal(&error, plan, live).unwrap_or(error))?;
-    low_latency(as_read(planned)?)
+    planned.map_err(|error| refusal(&error, plan, live).unwrap_or(error))
+}
+
+/// The rule that lets rows through at once.
+#[derive(Debug)]
+pub(crate) struct LowLatency;
+
+impl PhysicalOptimizerRule for LowLatency {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        low_latency(as_read(plan)?)
+    }
+
+    fn name(&self) -> &str {
+        "low_latency"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
 }
 
 /// An outer join that keeps the rows of a bounded table knows of none that it has no partner, ever.
@@ -202,6 +226,9 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
 
 /// Lets the scans of live tables hand on rows as they are read where every operator above takes row by row.
 fn as_read(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if !plan.boundedness().is_unbounded() {
+        return Ok(plan);
+    }
     if let Some(scan) = plan.downcast_ref::<LiveScanExec>() {
         return Ok(Arc::new(scan.as_read()?));
     }
@@ -224,6 +251,7 @@ fn is_row_wise(plan: &dyn ExecutionPlan) -> bool {
         || plan.is::<FilterExec>()
         || plan.is::<GlobalLimitExec>()
         || plan.is::<LocalLimitExec>()
+        || plan.is::<CooperativeExec>()
         || plan.is::<UnnestExec>()
         || plan.is::<CoalescePartitionsExec>()
         || plan.is::<HashJoinExec>()

@@ -61,7 +61,9 @@ impl Shell {
         complete_from_first(&mut parsed);
         check_statement(&parsed, &self.context)?;
         match &parsed {
-            Parsed::CreateExternalTable(table) if !is_known_to_cli(&table.file_type) => {
+            Parsed::CreateExternalTable(table)
+                if table.unbounded || !is_known_to_cli(&table.file_type) =>
+            {
                 external_table::create(&self.context, parsed).await
             }
             // datafusion-cli knows the options of these formats and finds the region of an S3 bucket.

@@ -11,6 +11,13 @@ pub(super) fn parse_duration(text: &str) -> Option<i64> {
     duration(parse_interval(text)?)
 }
 
+/// The nanoseconds of a duration of 0 or more.
+pub(crate) fn parse_duration_or_zero(text: &str) -> Option<i64> {
+    let interval = parse_interval(text)?;
+    let nanoseconds = days_and_less(interval)?;
+    (interval.months == 0 && nanoseconds >= 0).then_some(nanoseconds)
+}
+
 /// A duration above 0, or so many months, quarters or years; `None` for anything else, also for both together.
 pub(super) fn parse_step(text: &str) -> Option<Step> {
     step(parse_interval(text)?)

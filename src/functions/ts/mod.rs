@@ -10,7 +10,7 @@ pub(crate) mod over_routing;
 mod season;
 mod series;
 mod time_axis;
-mod times;
+pub(crate) mod times;
 pub(crate) mod ts_anomaly;
 pub(crate) mod ts_capacity;
 pub(crate) mod ts_changepoints;

@@ -15,7 +15,7 @@ pub(super) type ReadTime = fn(&dyn Array, usize) -> Option<i64>;
 
 const MICROSECOND: i64 = 1_000;
 pub(super) const MILLISECOND: i64 = 1_000_000;
-pub(super) const SECOND: i64 = 1_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(super) const HOUR: i64 = 3_600 * SECOND;
 pub(super) const DAY: i64 = 24 * HOUR;
 

@@ -2,7 +2,11 @@
 
 pub(crate) mod clock;
 pub(crate) mod counters;
+pub(crate) mod folder;
+mod folder_factory;
+pub(crate) mod follow;
 mod late;
+pub(crate) mod options;
 pub(crate) mod reorder;
 pub(crate) mod scan;
 #[cfg(test)]
@@ -11,3 +15,30 @@ pub(crate) mod source;
 pub(crate) mod stream;
 mod streams;
 pub(crate) mod table;
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+
+use self::counters::StreamRegistry;
+use self::folder_factory::FolderFactory;
+
+/// The formats of DataFusion whose files can be dropped into a live folder.
+const FOLDER_FORMATS: [&str; 6] = ["PARQUET", "JSON", "NDJSON", "CSV", "AVRO", "ARROW"];
+
+/// Adds UNBOUNDED folders and the table functions `aiops_streams()` and `aiops_late('t')` to a session.
+pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) {
+    let factories = state.table_factories_mut();
+    for format in FOLDER_FORMATS {
+        if let Some(batch) = factories.remove(format) {
+            let factory = FolderFactory::new(batch, Arc::clone(streams));
+            factories.insert(format.to_string(), Arc::new(factory));
+        }
+    }
+    let function = streams::AiopsStreams::new(Arc::clone(streams));
+    state.register_udtf("aiops_streams", Arc::new(function));
+    state.register_udtf(
+        "aiops_late",
+        Arc::new(late::AiopsLate::new(Arc::clone(streams))),
+    );
+}

@@ -1,6 +1,6 @@
 //! A live source for tests: it hands out what a script says, at the instants that the script says.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -95,7 +95,7 @@ impl LiveSource for Script {
 }
 
 impl SourceReader for ScriptReader {
-    fn poll(&mut self, _now: i64, polled: &mut Polled) -> Result<()> {
+    fn poll(&mut self, _now: i64, _newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()> {
         if let Some(step) = self.steps.pop_front() {
             for (partition, rows) in step.pieces {
                 let rows = rows.project(&self.columns)?;

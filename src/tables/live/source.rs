@@ -3,6 +3,7 @@
 //! A source is synchronous and is told the time: what it hands out depends on what was written and on the instants of
 //! the calls alone, so that a test can play any order of events without a clock.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -30,11 +31,12 @@ pub(crate) trait LiveSource: Debug + Send + Sync {
 
 /// A source that is being read.
 pub(crate) trait SourceReader: Debug + Send {
-    /// Reads what is there now, up to about one block, and tells what is known of the partitions.
+    /// Reads what is there now, up to about one block, and tells what is known of the partitions. `newest` has the
+    /// largest event time of the partitions that were read before: a source with several reads the oldest first.
     ///
     /// # Errors
     /// When nothing more can be read. A problem of one file among many is a note in `polled`.
-    fn poll(&mut self, now: i64, polled: &mut Polled) -> Result<()>;
+    fn poll(&mut self, now: i64, newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()>;
 
     /// Where the reader stands behind the rows that it has handed out.
     fn positions(&self) -> Positions;

@@ -3,6 +3,7 @@
 //! A thread of its own reads, so that a slow query never makes a fast file wait longer than the few steps that fit
 //! between the two, and a waiting reader never holds a thread of the query.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -55,6 +56,8 @@ pub(crate) struct Stepper {
     /// The columns to hand out: all but a time column that was read for its times alone.
     n_columns: usize,
     watermark: Watermark,
+    /// The largest event time of each partition.
+    newest: HashMap<u64, i64>,
     counters: Arc<StreamCounters>,
     now: i64,
 }
@@ -84,6 +87,7 @@ impl Stepper {
             time_of,
             n_columns,
             watermark: Watermark::new(options),
+            newest: HashMap::new(),
             counters,
             now: i64::MIN,
         }
@@ -97,7 +101,7 @@ impl Stepper {
         // A clock that is put back must not make time run backwards here.
         self.now = self.now.max(now);
         let mut polled = Polled::default();
-        self.source.poll(self.now, &mut polled)?;
+        self.source.poll(self.now, &self.newest, &mut polled)?;
         let pace = match (polled.has_ended, polled.has_more) {
             (true, _) => Pace::Ended,
             (false, true) => Pace::Busy,
@@ -111,6 +115,8 @@ impl Stepper {
             let timed = self.timed(piece.rows)?;
             if let Some(largest) = datafusion::arrow::compute::max(&timed.times) {
                 self.watermark.observe(piece.partition, largest, self.now);
+                let newest = self.newest.entry(piece.partition).or_insert(largest);
+                *newest = largest.max(*newest);
             }
             arrivals.push(timed);
         }
@@ -143,7 +149,10 @@ impl Stepper {
                 PartitionNews::Opened => self.watermark.open(*partition),
                 PartitionNews::Behind => self.watermark.behind(*partition),
                 PartitionNews::CaughtUp(since) => self.watermark.caught_up(*partition, *since),
-                PartitionNews::Closed => self.watermark.close(*partition),
+                PartitionNews::Closed => {
+                    self.watermark.close(*partition);
+                    self.newest.remove(partition);
+                }
             }
         }
     }

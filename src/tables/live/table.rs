@@ -14,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::tables::live::clock::Clock;
 use crate::tables::live::counters::StreamRegistry;
+use crate::tables::live::options::LiveOptions;
 use crate::tables::live::scan::LiveScanExec;
 use crate::tables::live::source::{LiveSource, Positions};
 use crate::tables::live::stream::{LiveStream, Stepper, TimeOf};
@@ -42,6 +43,31 @@ pub(crate) enum TimeKind {
 }
 
 impl LiveTable {
+    /// A table over `source`, known to `streams` by its name.
+    ///
+    /// # Errors
+    /// When the option `time_column` names no time of this source.
+    pub(crate) fn try_new(
+        name: String,
+        source: Arc<dyn LiveSource>,
+        options: &LiveOptions,
+        clock: Arc<dyn Clock>,
+        streams: Arc<StreamRegistry>,
+    ) -> Result<Self> {
+        let schema = source.schema();
+        let time_column = options.time_column_of(&schema)?;
+        streams.add_table(&name, schema);
+        Ok(Self {
+            name,
+            source,
+            time_column,
+            watermark: options.watermark,
+            buffer_bytes: options.buffer_bytes,
+            clock,
+            streams,
+        })
+    }
+
     /// The event-time column.
     pub(crate) fn time_field(&self) -> Option<Field> {
         let schema = self.source.schema();

@@ -68,7 +68,8 @@ impl TableCounters {
         self.scans.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn add(&self, counts: Counts) {
+    /// Adds what a reader counted.
+    pub(crate) fn add(&self, counts: Counts) {
         for (counter, value) in self.counts.iter().zip(counts.in_order()) {
             counter.fetch_add(value, Ordering::Relaxed);
         }

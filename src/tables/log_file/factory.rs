@@ -10,29 +10,39 @@ use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Result, internal_datafusion_err, plan_err};
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 
+use crate::tables::live::clock::MachineClock;
+use crate::tables::live::counters::StreamRegistry;
+use crate::tables::live::folder::LiveFolder;
+use crate::tables::live::options::LiveOptions;
+use crate::tables::live::source::LiveSource;
+use crate::tables::live::table::LiveTable;
 use crate::tables::log_file::columns::LogColumns;
 use crate::tables::log_file::counters::ScanRegistry;
+use crate::tables::log_file::followed::FollowedLogs;
 use crate::tables::log_file::format::LogFormat;
 use crate::tables::log_file::json_columns::{check_declared_fields, infer_fields};
 use crate::tables::log_file::json_sample::sample_objects;
 use crate::tables::log_file::locations::Locations;
 use crate::tables::log_file::options::{LineFormat, LogOptions};
 use crate::tables::log_file::spec::LogSpec;
+use crate::tables::log_file::stdin::{self, StdinSource};
 use crate::tables::log_file::table::LogTable;
 
 /// The factory behind STORED AS LOG.
 #[derive(Debug)]
 pub(crate) struct LogTableFactory {
     registry: Arc<ScanRegistry>,
+    streams: Arc<StreamRegistry>,
 }
 
 impl LogTableFactory {
-    /// A factory whose tables count in `registry`.
-    pub(crate) fn new(registry: Arc<ScanRegistry>) -> Self {
-        Self { registry }
+    /// A factory whose tables count in `registry`, live ones in `streams` too.
+    pub(crate) fn new(registry: Arc<ScanRegistry>, streams: Arc<StreamRegistry>) -> Self {
+        Self { registry, streams }
     }
 }
 
@@ -43,19 +53,20 @@ impl TableProviderFactory for LogTableFactory {
         session: &dyn Session,
         command: &CreateExternalTable,
     ) -> Result<Arc<dyn TableProvider>> {
-        if command.unbounded {
-            return plan_err!(
-                "CREATE UNBOUNDED EXTERNAL TABLE … STORED AS LOG (a table that follows its files) is not there yet: \
-                 leave UNBOUNDED out to read the files as they are at each query"
-            );
-        }
         let options = LogOptions::try_new(&command.options)?;
+        let live_options = LiveOptions::try_new(&command.options)?;
+        if command.unbounded && command.locations == [stdin::LOCATION] {
+            return self.standard_input(command, options, &live_options);
+        }
         let locations = Locations::try_new(&command.locations, &command.name)?;
         let first = locations.urls().first();
         let first =
             first.ok_or_else(|| internal_datafusion_err!("a log table without a location"))?;
         let store = session.runtime_env().object_store(first)?;
-        let files = locations.files(session, &store).await?;
+        let files = match command.unbounded {
+            true => files_so_far(session, &locations, &store).await?,
+            false => locations.files(session, &store).await?,
+        };
         let (declared, partitions) = split_partitions(command);
         let columns = columns(&options, &declared, &store, &files, locations.path_prefix()).await?;
         let names: HashSet<&str> = columns
@@ -83,6 +94,16 @@ impl TableProviderFactory for LogTableFactory {
             columns,
             counters,
         });
+        if command.unbounded && partitions.is_empty() && locations.are_local() {
+            let followed = FollowedLogs {
+                spec,
+                locations,
+                ignores_folders_below: ignores_folders_below(session),
+                read_from: live_options.read_from,
+                store,
+            };
+            return self.live_table(command, Arc::new(followed), &live_options);
+        }
         let format = LogFormat {
             spec,
             locations: locations.clone(),
@@ -97,8 +118,92 @@ impl TableProviderFactory for LogTableFactory {
         let listing = ListingTable::try_new(config)?
             .with_definition(command.definition.clone())
             .with_constraints(command.constraints.clone());
+        if command.unbounded {
+            let state = session.as_any().downcast_ref::<SessionState>();
+            let state = state
+                .ok_or_else(|| internal_datafusion_err!("a live table needs a SessionState"))?;
+            let folder = LiveFolder::new(&listing, state, live_options.read_from);
+            return self.live_table(command, Arc::new(folder), &live_options);
+        }
         Ok(Arc::new(LogTable { listing }))
     }
+}
+
+impl LogTableFactory {
+    fn live_table(
+        &self,
+        command: &CreateExternalTable,
+        source: Arc<dyn LiveSource>,
+        options: &LiveOptions,
+    ) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(LiveTable::try_new(
+            command.name.to_string(),
+            source,
+            options,
+            Arc::new(MachineClock),
+            Arc::clone(&self.streams),
+        )?))
+    }
+
+    fn standard_input(
+        &self,
+        command: &CreateExternalTable,
+        options: LogOptions,
+        live_options: &LiveOptions,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let declared = command.schema.as_arrow().fields();
+        let columns = match options.format {
+            LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), declared)?,
+            LineFormat::Json if declared.is_empty() => {
+                return plan_err!(
+                    "JSON lines of standard input cannot be looked at beforehand: declare the columns that are wanted, \
+                     as in CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …"
+                );
+            }
+            LineFormat::Json => {
+                check_declared_fields(declared)?;
+                LogColumns::of_json(declared)?
+            }
+        };
+        let spec = LogSpec {
+            start: Arc::new(options.start.clone()),
+            columns,
+            counters: self.registry.add_table(command.name.to_string()),
+            options,
+        };
+        let source = StdinSource {
+            spec: Arc::new(spec),
+        };
+        self.live_table(command, Arc::new(source), live_options)
+    }
+}
+
+/// The files that a live table has when it is made. There may be none, but the folder must be there.
+async fn files_so_far(
+    session: &dyn Session,
+    locations: &Locations,
+    store: &Arc<dyn ObjectStore>,
+) -> Result<Vec<ObjectMeta>> {
+    if !locations.are_local() {
+        return Ok(locations.files(session, store).await.unwrap_or_default());
+    }
+    if let Some(place) = locations.missing_folder() {
+        return plan_err!(
+            "No folder at '{place}', so no log file can appear there. LOCATION takes a file, a folder ('/var/log/app/') \
+             or a glob ('/var/log/app/*.log')"
+        );
+    }
+    let ignores_folders_below = ignores_folders_below(session);
+    locations.check_globs(ignores_folders_below)?;
+    if locations.local_files(ignores_folders_below).is_empty() {
+        return Ok(vec![]);
+    }
+    locations.files(session, store).await
+}
+
+fn ignores_folders_below(session: &dyn Session) -> bool {
+    let options = session.config_options();
+    options.execution.listing_table_ignore_subdirectory
 }
 
 /// Checks that the folders have these partition columns.
@@ -156,6 +261,10 @@ async fn columns(
             check_declared_fields(declared)?;
             LogColumns::of_json(declared)
         }
+        LineFormat::Json if files.is_empty() => plan_err!(
+            "There is no JSON line yet to tell the columns by: declare them, as in \
+             CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT, message TEXT) STORED AS LOG …"
+        ),
         LineFormat::Json => {
             let objects = sample_objects(options, store, files, path_prefix).await?;
             let written = files.iter().map(|file| file.last_modified).max();

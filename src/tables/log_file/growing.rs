@@ -3,23 +3,27 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::common::Result;
 
+use crate::functions::ts::times::SECOND;
+use crate::tables::live::source::{Piece, Polled};
 use crate::tables::log_file::batches::BatchBuilder;
-use crate::tables::log_file::counters::Counts;
+use crate::tables::log_file::counters::TableCounters;
 use crate::tables::log_file::cutter::Cutter;
 use crate::tables::log_file::spec::LogSpec;
 
 /// A batch is as large as what was read at once: nothing is held back for more rows.
 const BATCH_ROWS: usize = usize::MAX;
+/// A program writes the lines of one event at once. What has not come within a second does not belong to it.
+const EVENT_TIMEOUT: i64 = SECOND;
 
 /// A log that is being read.
 #[derive(Debug)]
 pub(crate) struct GrowingLog {
     cutter: Cutter,
     builder: BatchBuilder,
+    counters: Arc<TableCounters>,
 }
 
 impl GrowingLog {
@@ -38,13 +42,16 @@ impl GrowingLog {
         Ok(Self {
             cutter: Cutter::resume(start, max_event_bytes, offset, line_number),
             builder: BatchBuilder::try_new(spec, columns, BATCH_ROWS, name, DateTime::default())?,
+            counters: Arc::clone(&spec.counters),
         })
     }
 
     /// Takes the next bytes, which were written about `written`. A line without its end is held.
     pub(crate) fn feed(&mut self, bytes: Vec<u8>, written: DateTime<Utc>) {
         let block = Buffer::from_vec(bytes);
-        let Self { cutter, builder } = self;
+        let Self {
+            cutter, builder, ..
+        } = self;
         builder.written_at(written);
         cutter.feed(&block, &mut |event| builder.push(event, &block));
         builder.end_block();
@@ -53,31 +60,43 @@ impl GrowingLog {
     /// Nothing was written for a while: an event of several lines is taken as complete.
     pub(crate) fn end_event(&mut self) {
         let no_block = Buffer::from_vec(Vec::<u8>::new());
-        let Self { cutter, builder } = self;
+        let Self {
+            cutter, builder, ..
+        } = self;
         cutter.end_event(&mut |event| builder.push(event, &no_block));
     }
 
     /// Nothing will be written any more: the last line needs no line end.
     pub(crate) fn finish(&mut self) {
         let no_block = Buffer::from_vec(Vec::<u8>::new());
-        let Self { cutter, builder } = self;
+        let Self {
+            cutter, builder, ..
+        } = self;
         cutter.finish(&mut |event| builder.push(event, &no_block));
     }
 
-    /// The rows since the last call.
+    /// Whether an event of several lines is complete when nothing was written for so many nanoseconds.
+    pub(crate) fn is_quiet_for(&self, nanoseconds: i64) -> bool {
+        nanoseconds >= EVENT_TIMEOUT
+    }
+
+    /// Hands over the rows and counts since the last call.
     ///
     /// # Errors
     /// When the columns cannot be built, which does not happen for any text.
-    pub(crate) fn take_rows(&mut self) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn hand_over(&mut self, partition: u64, polled: &mut Polled) -> Result<()> {
         self.builder.finish_batch();
-        self.builder.take_ready().into_iter().collect()
-    }
-
-    /// What was counted since the last call.
-    pub(crate) fn take_counts(&mut self) -> Counts {
+        for rows in self.builder.take_ready() {
+            polled.pieces.push(Piece {
+                partition,
+                rows: rows?,
+            });
+        }
         let mut counts = self.builder.take_counts();
         counts.cut = self.cutter.take_counts();
-        counts
+        polled.malformed += counts.unmatched;
+        self.counters.add(counts);
+        Ok(())
     }
 
     /// Offset and number of the first line that is in no row yet.

@@ -4,6 +4,7 @@
 //! unless they are named or the glob asks for them, and files in folders below that a glob does not name.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
@@ -49,6 +50,11 @@ impl Locations {
 
     pub(crate) fn urls(&self) -> &[ListingTableUrl] {
         &self.urls
+    }
+
+    /// Whether the files are on the local file system.
+    pub(crate) fn are_local(&self) -> bool {
+        self.urls.iter().all(|url| url.scheme() == "file")
     }
 
     /// What stands before the path of a file: `/` for local files.
@@ -112,6 +118,46 @@ impl Locations {
             }
         }
         Ok(files.into_values().collect())
+    }
+
+    /// The files of the local file system that are there now, in no order. A folder that cannot be read has none.
+    pub(crate) fn local_files(&self, ignores_folders_below: bool) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for url in &self.urls {
+            let place = PathBuf::from(format!("/{}", url.prefix()));
+            let mut folders = vec![place.clone()];
+            if place.is_file() {
+                files.push(place);
+                continue;
+            }
+            while let Some(folder) = folders.pop() {
+                for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                    let path = entry.path();
+                    if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                        folders.push(path);
+                    } else if Path::from_absolute_path(&path)
+                        .is_ok_and(|path| wants(url, &path, ignores_folders_below))
+                    {
+                        files.push(path);
+                    }
+                }
+            }
+        }
+        files
+    }
+
+    /// The first location whose folder is not there, so that it cannot have files yet, nor is it likely to get any.
+    pub(crate) fn missing_folder(&self) -> Option<String> {
+        let is_missing = |url: &&ListingTableUrl| {
+            let place = PathBuf::from(format!("/{}", url.prefix()));
+            let folder = if url.is_collection() {
+                Some(place.as_path())
+            } else {
+                place.parent()
+            };
+            folder.is_none_or(|folder| !folder.is_dir())
+        };
+        self.urls.iter().find(is_missing).map(place)
     }
 
     /// Whether a listed file belongs to the table.

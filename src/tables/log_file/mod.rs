@@ -48,6 +48,7 @@ mod columns;
 mod counters;
 mod cutter;
 mod factory;
+mod followed;
 mod format;
 mod growing;
 mod json_columns;
@@ -56,24 +57,61 @@ mod json_sample;
 mod locations;
 mod opener;
 mod options;
+mod packed;
 mod scans;
 mod source;
 mod spec;
+mod stdin;
 mod string_column;
 mod table;
 mod text_rows;
 mod timestamp;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::execution::SessionState;
 
+pub(crate) use self::locations::forget_listed_files;
+use crate::tables::live::clock::MachineClock;
+use crate::tables::live::counters::StreamRegistry;
+use crate::tables::live::options::LiveOptions;
+use crate::tables::live::table::LiveTable;
+
 /// Adds STORED AS LOG and the table function `aiops_scans()` to a session.
-pub(crate) fn register(state: &mut SessionState) {
+pub(crate) fn register(state: &mut SessionState, streams: Arc<StreamRegistry>) -> Result<()> {
     let registry = Arc::new(counters::ScanRegistry::default());
-    let factory = factory::LogTableFactory::new(Arc::clone(&registry));
+    register_stdin(state, &registry, &streams)?;
+    let factory = factory::LogTableFactory::new(Arc::clone(&registry), streams);
     state
         .table_factories_mut()
         .insert("LOG".to_string(), Arc::new(factory));
     state.register_udtf("aiops_scans", Arc::new(scans::AiopsScans::new(registry)));
+    Ok(())
+}
+
+/// The table `stdin`, unless the session's default schema takes no tables or has one of that name.
+fn register_stdin(
+    state: &SessionState,
+    registry: &counters::ScanRegistry,
+    streams: &Arc<StreamRegistry>,
+) -> Result<()> {
+    let Ok(schema) = state.schema_for_ref("stdin") else {
+        return Ok(());
+    };
+    if schema.table_exist("stdin") {
+        return Ok(());
+    }
+    let spec = Arc::new(spec::plain_text(registry, "stdin")?);
+    let table = LiveTable::try_new(
+        "stdin".to_string(),
+        Arc::new(stdin::StdinSource { spec }),
+        &LiveOptions::try_new(&HashMap::new())?,
+        Arc::new(MachineClock),
+        Arc::clone(streams),
+    )?;
+    // A catalog that takes no tables is no reason to be without the rest.
+    let _ = schema.register_table("stdin".to_string(), Arc::new(table));
+    Ok(())
 }

@@ -6,6 +6,7 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Result, plan_err};
 use regex::Regex;
 
+use crate::tables::live::options::OPTION_NAMES as LIVE_OPTION_NAMES;
 use crate::tables::log_file::cutter::EventStart;
 use crate::tables::log_file::timestamp::TimestampReader;
 
@@ -59,6 +60,8 @@ impl LogOptions {
             let name = key.strip_prefix("format.").unwrap_or(key);
             if OPTION_NAMES.contains(&name) {
                 known.insert(name, value.as_str());
+            } else if LIVE_OPTION_NAMES.contains(&name) {
+                // Of live tables, where they are read.
             } else if !name.contains('.') {
                 return unknown_option(name);
             }
@@ -87,8 +90,8 @@ impl LogOptions {
 }
 
 fn unknown_option<T>(name: &str) -> Result<T> {
-    let nearest = OPTION_NAMES
-        .into_iter()
+    let names = || OPTION_NAMES.into_iter().chain(LIVE_OPTION_NAMES);
+    let nearest = names()
         .map(|option| (levenshtein(option, name), option))
         .min()
         .filter(|(letters, _)| *letters <= NEAR_MISS_LETTERS);
@@ -101,7 +104,7 @@ fn unknown_option<T>(name: &str) -> Result<T> {
     };
     plan_err!(
         "Unknown option '{name}' for STORED AS LOG.{hint} Valid options are: {}",
-        OPTION_NAMES.join(", ")
+        names().collect::<Vec<_>>().join(", ")
     )
 }
 

@@ -1,9 +1,13 @@
 //! What a scan needs to know of its table.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::Fields;
+use datafusion::common::Result;
+
 use crate::tables::log_file::columns::LogColumns;
-use crate::tables::log_file::counters::TableCounters;
+use crate::tables::log_file::counters::{ScanRegistry, TableCounters};
 use crate::tables::log_file::cutter::EventStart;
 use crate::tables::log_file::options::LogOptions;
 
@@ -14,4 +18,18 @@ pub(crate) struct LogSpec {
     pub(crate) start: Arc<EventStart>,
     pub(crate) columns: LogColumns,
     pub(crate) counters: Arc<TableCounters>,
+}
+
+/// Lines of plain text, each a row, without any option.
+///
+/// # Errors
+/// None: the options are fixed.
+pub(crate) fn plain_text(registry: &ScanRegistry, table_name: &str) -> Result<LogSpec> {
+    let options = LogOptions::try_new(&HashMap::new())?;
+    Ok(LogSpec {
+        start: Arc::new(options.start.clone()),
+        columns: LogColumns::of_text(None, &Fields::empty())?,
+        counters: registry.add_table(table_name.to_string()),
+        options,
+    })
 }
