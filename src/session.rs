@@ -1,8 +1,8 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::UnnestKeys;
 use crate::planner::continuous::LowLatency;
+use crate::planner::{UnnestKeys, live_planner, windows};
 use crate::tables::{live, log_file};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
@@ -67,6 +67,8 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let unnest_keys = Arc::new(UnnestKeys::new());
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
+    windows::register(context, &mut state)?;
+    live_planner::register(&mut state);
     let optimizer = &mut state.config_mut().options_mut().optimizer;
     optimizer.enable_leaf_expression_pushdown = false;
     let builder = SessionStateBuilder::new_from_existing(state.clone());

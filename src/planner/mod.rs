@@ -2,8 +2,10 @@
 
 pub(crate) mod continuous;
 mod from_first;
+pub(crate) mod live_planner;
 mod statement_check;
 mod unnest_keys;
+pub(crate) mod windows;
 
 pub use continuous::check_plan;
 pub use from_first::complete_from_first;

@@ -23,7 +23,8 @@ use datafusion::sql::sqlparser::ast::TableFactor;
 use std::cell::Cell;
 use std::sync::Arc;
 
-const NAME: &str = "unnest_key";
+/// The function that hides a key.
+pub(crate) const NAME: &str = "unnest_key";
 
 /// The planner of tables and the rule for plans that hide keys behind an UNNEST.
 #[derive(Debug)]

@@ -93,7 +93,7 @@ fn interval_of(value: &ScalarValue) -> Option<IntervalMonthDayNano> {
 ///
 /// # Errors
 /// When it is not above 0, or has months, which are of different lengths.
-pub(super) fn read_duration(
+pub(crate) fn read_duration(
     function: &str,
     name: &str,
     value: &ScalarValue,

@@ -1,0 +1,261 @@
+//! Runs a statement once for every window of a live table that closes.
+//!
+//! The plan that DataFusion has optimised is kept. For each window it becomes a physical plan under a session that carries
+//! the window, runs as any other query does, and its rows are handed on; windows without rows do not run. What waits for
+//! its reader holds at most a batch or two, and everything ends as soon as the reader has gone.
+
+use std::collections::BTreeSet;
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet,
+};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream,
+};
+use futures::StreamExt;
+use tokio::sync::mpsc::Sender;
+
+use crate::planner::windows::chain::RowPlan;
+use crate::planner::windows::cut::{Cutter, CutterParts};
+use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
+use crate::planner::windows::spec::{Cut, WindowFunction};
+use crate::tables::live::stream::LiveStream;
+use crate::tables::live::table::TimeKind;
+
+/// Batches of results that wait to be read.
+const BATCHES_AHEAD: usize = 2;
+
+/// A statement, and the windows on which it runs.
+pub(crate) struct WindowedExec {
+    scan: Arc<WindowedScan>,
+    rows: RowPlan,
+    statement: Statement,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// What runs on every window.
+#[derive(Clone)]
+pub(crate) struct Statement {
+    /// Optimised.
+    pub(crate) plan: Arc<LogicalPlan>,
+    pub(crate) state: SessionState,
+    pub(crate) planner: Arc<dyn QueryPlanner + Send + Sync>,
+}
+
+impl Statement {
+    /// Plans it for this window.
+    ///
+    /// # Errors
+    /// Those of the planner within.
+    pub(crate) async fn plan_for(
+        &self,
+        window: CurrentWindow,
+    ) -> Result<(Arc<dyn ExecutionPlan>, SessionState)> {
+        let state = with_window(&self.state, window);
+        let plan = self
+            .planner
+            .create_physical_plan(&self.plan, &state)
+            .await?;
+        Ok((plan, state))
+    }
+}
+
+/// A session that sees this window.
+pub(crate) fn with_window(state: &SessionState, window: CurrentWindow) -> SessionState {
+    let mut state = state.clone();
+    state.config_mut().set_extension(Arc::new(window));
+    state
+}
+
+impl WindowedExec {
+    /// A run of `statement`, whose result has this schema, on the windows of `scan`, of which it reads these columns.
+    ///
+    /// # Errors
+    /// None in practice: the columns are known.
+    pub(crate) fn try_new(
+        scan: Arc<WindowedScan>,
+        mut outputs: BTreeSet<usize>,
+        statement: Statement,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        outputs.retain(|output| *output < scan.n_columns());
+        if let Cut::Session { keys, .. } = &scan.spec.cut {
+            outputs.extend(keys);
+        }
+        // Not all kernels and file formats know rows without columns. The time is read in any case.
+        if outputs.is_empty() {
+            outputs.insert(scan.spec.time.unwrap_or(0));
+        }
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Unbounded {
+                requires_infinite_memory: false,
+            },
+        );
+        Ok(Self {
+            rows: scan.chain.narrow(&outputs)?,
+            scan,
+            statement,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    fn cutter(&self, stream: &LiveStream, context: &TaskContext) -> Result<Cutter> {
+        let live = &self.scan.chain.live;
+        Cutter::new(CutterParts {
+            cut: &self.scan.spec.cut,
+            rows: &self.rows,
+            bound_type: self.scan.bound_type(),
+            is_timed: live.time_column.is_some(),
+            buffer_bytes: live.buffer_bytes,
+            runtime: context.runtime_env(),
+            metrics: &self.metrics,
+            counters: Arc::clone(&stream.counters),
+        })
+    }
+
+    fn time_kind(&self) -> TimeKind {
+        let spec = &self.scan.spec;
+        match (spec.function, spec.time) {
+            (WindowFunction::Tumble, None) => TimeKind::Processing,
+            _ => TimeKind::Event,
+        }
+    }
+}
+
+impl Debug for WindowedExec {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "WindowedExec: {}", self.scan.text)
+    }
+}
+
+impl DisplayAs for WindowedExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match format {
+            DisplayFormatType::TreeRender => write!(f, "window={}", self.scan.text),
+            _ => write!(
+                f,
+                "WindowedExec: once per closed window, {}",
+                self.scan.text
+            ),
+        }
+    }
+}
+
+impl ExecutionPlan for WindowedExec {
+    fn name(&self) -> &str {
+        "WindowedExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return internal_err!("WindowedExec has one partition, got {partition}");
+        }
+        let live = &self.scan.chain.live;
+        let stream = live.read(&self.rows.columns, self.time_kind(), None)?;
+        let mut builder = RecordBatchReceiverStream::builder(self.schema(), BATCHES_AHEAD);
+        let run = Run {
+            cutter: self.cutter(&stream, &context)?,
+            stream,
+            rows: self.rows.clone(),
+            statement: self.statement.clone(),
+            output: builder.tx(),
+            baseline: BaselineMetrics::new(&self.metrics, partition),
+            n_windows: MetricBuilder::new(&self.metrics).counter("windows", partition),
+        };
+        builder.spawn(run.until_end());
+        Ok(builder.build())
+    }
+}
+
+/// A statement that is running.
+struct Run {
+    stream: LiveStream,
+    cutter: Cutter,
+    rows: RowPlan,
+    statement: Statement,
+    output: Sender<Result<RecordBatch>>,
+    baseline: BaselineMetrics,
+    n_windows: Count,
+}
+
+impl Run {
+    async fn until_end(mut self) -> Result<()> {
+        while let Some(step) = self.stream.next().await {
+            let step = step?;
+            for timed in step.arrivals {
+                let arrived = self.rows.apply(timed)?;
+                self.cutter.add(&arrived)?;
+            }
+            self.cutter.advance(step.watermark)?;
+            while let Some(window) = self.cutter.next_closed()? {
+                self.n_windows.add(1);
+                if !self.run_on(window).await? {
+                    return Ok(());
+                }
+            }
+        }
+        self.baseline.done();
+        Ok(())
+    }
+
+    /// Runs the statement on a window; false when nobody reads the result any more.
+    async fn run_on(&self, window: CurrentWindow) -> Result<bool> {
+        let (plan, state) = self.statement.plan_for(window).await?;
+        let mut batches = execute_stream(plan, state.task_ctx())?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            self.baseline.record_output(batch.num_rows());
+            if self.output.send(Ok(batch)).await.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

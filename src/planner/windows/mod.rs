@@ -1,0 +1,41 @@
+//! Windows in SQL: `tumble`, `hop`, `session` and `count_window` in a FROM add `window_start` and `window_end` to the rows of
+//! a table.
+//!
+//! Over a table that is read once they are ordinary plans (`bounded`). Over a live table they become a scan that stands for
+//! the rows of one window (`scan`), and the whole statement runs once for every window that closes (`execution`): what it
+//! answers is what it would answer over all rows at once, and `locality` refuses it where that cannot be.
+
+pub(crate) mod bounded;
+pub(crate) mod chain;
+pub(crate) mod cut;
+pub(crate) mod execution;
+pub(crate) mod locality;
+pub(crate) mod relation;
+pub(crate) mod rows;
+pub(crate) mod scan;
+pub(crate) mod session_cut;
+pub(crate) mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::SessionState;
+use datafusion::prelude::SessionContext;
+
+use crate::planner::windows::relation::{Listed, WindowFunctions};
+use crate::planner::windows::spec::WindowFunction;
+
+/// Adds the window functions to the state of this context.
+///
+/// # Errors
+/// When the session takes no planners of relations.
+pub(crate) fn register(context: &SessionContext, state: &mut SessionState) -> Result<()> {
+    let functions = WindowFunctions::new(context, state);
+    state.register_relation_planner(Arc::new(functions))?;
+    for function in WindowFunction::ALL {
+        state.register_udtf(function.name(), Arc::new(Listed(function)));
+    }
+    Ok(())
+}

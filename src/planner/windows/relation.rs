@@ -1,0 +1,295 @@
+//! Plans `tumble(..)`, `hop(..)`, `session(..)` and `count_window(..)` where a FROM names them.
+//!
+//! A table function of DataFusion is not given a table, so this planner comes before it. The functions are registered as
+//! table functions too, so that SHOW FUNCTIONS lists them; those are never reached.
+
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+
+use datafusion::catalog::{SchemaProvider, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::{
+    DFSchema, Result, TableReference, internal_err, plan_datafusion_err, plan_err,
+};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast::{
+    self, FunctionArg, Ident, LimitClause, ObjectName, ObjectNamePart, Query, TableFactor, Value,
+};
+use futures::FutureExt;
+
+use crate::planner::windows::bounded;
+use crate::planner::windows::chain::Chain;
+use crate::planner::windows::scan::WindowedScan;
+use crate::planner::windows::spec::{Call, WINDOW_END, WINDOW_START, WindowFunction, WindowSpec};
+
+/// The planner of window functions.
+pub(crate) struct WindowFunctions {
+    state: Box<dyn Fn() -> SessionState + Send + Sync>,
+}
+
+impl Debug for WindowFunctions {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("WindowFunctions")
+    }
+}
+
+impl WindowFunctions {
+    /// Looks up in `context` what is not named elsewhere in a statement; does not keep it alive. Where another context has
+    /// taken over its state, as `SessionContext::enable_url_table` does, `state` is what it was.
+    pub(crate) fn new(context: &SessionContext, state: &SessionState) -> Self {
+        let (current, first) = (context.state_weak_ref(), state.clone());
+        let state = move || match current.upgrade() {
+            Some(state) => state.read().clone(),
+            None => first.clone(),
+        };
+        Self {
+            state: Box::new(state),
+        }
+    }
+}
+
+impl RelationPlanner for WindowFunctions {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let TableFactor::Table {
+            name,
+            args: Some(arguments),
+            alias,
+            ..
+        } = &relation
+        else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let Some(function) = function_named(name) else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let plan = self.plan_call(function, arguments.args.clone(), context)?;
+        let alias = alias.clone();
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation {
+            plan,
+            alias,
+        })))
+    }
+}
+
+fn function_named(name: &ObjectName) -> Option<WindowFunction> {
+    let [part] = name.0.as_slice() else {
+        return None;
+    };
+    let name = part.as_ident()?.value.to_lowercase();
+    let mut functions = WindowFunction::ALL.into_iter();
+    functions.find(|function| function.name() == name)
+}
+
+impl WindowFunctions {
+    fn plan_call(
+        &self,
+        function: WindowFunction,
+        arguments: Vec<FunctionArg>,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<LogicalPlan> {
+        let call = Call::read(function, arguments)?;
+        let (input, table) = self.plan_table(function, &call.table, context)?;
+        check_columns(function, input.schema())?;
+        let schema = Arc::clone(input.schema());
+        let spec = call.spec(&schema, |argument| context.sql_to_expr(argument, &schema))?;
+        let plan = self.plan_windows(input, spec)?;
+        match table {
+            // `t.ts` and `t.window_start` are columns of `tumble(t, ..)`.
+            Some(table) => LogicalPlanBuilder::from(plan).alias(table)?.build(),
+            None => Ok(plan),
+        }
+    }
+
+    /// The plan of the first argument, and its name if it is a table.
+    fn plan_table(
+        &self,
+        function: WindowFunction,
+        argument: &ast::Expr,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<(LogicalPlan, Option<TableReference>)> {
+        let name = match argument {
+            ast::Expr::Identifier(name) => vec![name.clone()],
+            ast::Expr::CompoundIdentifier(name) => name.clone(),
+            ast::Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(path) => vec![Ident::with_quote('\'', path)],
+                other => return no_table(function, &other.to_string()),
+            },
+            ast::Expr::Subquery(query) => {
+                return Ok((plan_subquery(function, query, context)?, None));
+            }
+            other => return no_table(function, &other.to_string()),
+        };
+        let name = ObjectName(name.into_iter().map(ObjectNamePart::Identifier).collect());
+        let reference = context.object_name_to_table_reference(name.clone())?;
+        let plan = match context.plan(table_named(name)) {
+            Ok(plan) => plan,
+            // DataFusion has looked up beforehand what stands in a FROM; it knows CTEs too.
+            Err(_) => self.scan(&reference, context)?,
+        };
+        Ok((plan, Some(reference)))
+    }
+
+    fn plan_windows(&self, input: LogicalPlan, spec: WindowSpec) -> Result<LogicalPlan> {
+        if let Some(chain) = Chain::of(&input, spec.function, &(self.state)())? {
+            check_time(&chain, &spec)?;
+            let name = chain.live.name.clone();
+            let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
+            return LogicalPlanBuilder::scan(TableReference::parse_str(&name), source, None)?
+                .build();
+        }
+        if spec.time.is_none() && spec.function == WindowFunction::Tumble {
+            return plan_err!(
+                "tumble without a time column is processing time, which needs a live table: name the time column, \
+                 tumble(t, ts, INTERVAL '30 seconds')"
+            );
+        }
+        bounded::plan(input, &spec)
+    }
+
+    fn scan(
+        &self,
+        table: &TableReference,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<LogicalPlan> {
+        let catalog = &context.context_provider().options().catalog;
+        let resolved = table
+            .clone()
+            .resolve(&catalog.default_catalog, &catalog.default_schema);
+        let not_found = || plan_datafusion_err!("table '{resolved}' not found");
+        let state = (self.state)();
+        let Ok(schema) = state.schema_for_ref(resolved.clone()) else {
+            return Err(not_found());
+        };
+        let provider = find_table(schema.as_ref(), &resolved.table)?;
+        let source = provider_as_source(provider.ok_or_else(not_found)?);
+        LogicalPlanBuilder::scan(table.clone(), source, None)?.build()
+    }
+}
+
+/// The table of this name. Nearly always it is there at once; a file that has to be looked at first is waited for on a
+/// thread with a runtime of its own, since planning cannot wait.
+fn find_table(schema: &dyn SchemaProvider, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+    if let Some(found) = schema.table(name).now_or_never() {
+        return found;
+    }
+    let wait = || -> Result<Option<Arc<dyn TableProvider>>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(schema.table(name))
+    };
+    let found = std::thread::scope(|scope| scope.spawn(wait).join());
+    found.unwrap_or_else(|_| internal_err!("looking up table '{name}' panicked"))
+}
+
+/// A live table is cut by its own time, of which it knows when it is complete.
+fn check_time(chain: &Chain, spec: &WindowSpec) -> Result<()> {
+    let Some(time) = spec.time else {
+        return Ok(());
+    };
+    let (function, live) = (spec.function.name(), &chain.live);
+    match live.time_field() {
+        None if spec.function == WindowFunction::Tumble => plan_err!(
+            "tumble: the live table {} has no time_column: name one when it is created, or use the time of reading, \
+             tumble({}, INTERVAL '30 seconds')",
+            live.name,
+            live.name
+        ),
+        None => plan_err!(
+            "{function}: the live table {} has no time_column: name one when it is created",
+            live.name
+        ),
+        Some(field) if chain.origins.get(time).copied().flatten() != live.time_column => plan_err!(
+            "{function} over the live table {} must use its time_column {}, unchanged",
+            live.name,
+            field.name()
+        ),
+        Some(_) => Ok(()),
+    }
+}
+
+fn no_table<T>(function: WindowFunction, got: &str) -> Result<T> {
+    plan_err!(
+        "{}: the first argument is a table or a subquery in brackets, got {got}: write {}",
+        function.name(),
+        function.example()
+    )
+}
+
+fn check_columns(function: WindowFunction, schema: &DFSchema) -> Result<()> {
+    for name in [WINDOW_START, WINDOW_END] {
+        if schema.fields().iter().any(|field| field.name() == name) {
+            return plan_err!(
+                "{}: the table has already a column {name}: name the columns you need in a subquery, without it",
+                function.name()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn table_named(name: ObjectName) -> TableFactor {
+    TableFactor::Table {
+        name,
+        alias: None,
+        args: None,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    }
+}
+
+/// The order of a subquery is kept for `count_window` alone: DataFusion drops it unless there is a LIMIT.
+fn plan_subquery(
+    function: WindowFunction,
+    query: &Query,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let mut query = Box::new(query.clone());
+    let is_ordered = function == WindowFunction::CountWindow
+        && query.order_by.is_some()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none();
+    if is_ordered {
+        let most = Value::Number(i64::MAX.to_string(), false);
+        query.limit_clause = Some(LimitClause::LimitOffset {
+            limit: Some(ast::Expr::Value(most.with_empty_span())),
+            offset: None,
+            limit_by: vec![],
+        });
+    }
+    let plan = context.plan(TableFactor::Derived {
+        lateral: false,
+        subquery: query,
+        alias: None,
+        sample: None,
+    })?;
+    match plan {
+        LogicalPlan::Limit(limit) if is_ordered => Ok(Arc::unwrap_or_clone(limit.input)),
+        plan => Ok(plan),
+    }
+}
+
+/// What SHOW FUNCTIONS lists.
+#[derive(Debug)]
+pub(crate) struct Listed(pub(crate) WindowFunction);
+
+impl TableFunctionImpl for Listed {
+    fn call_with_args(&self, _: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let example = self.0.example();
+        plan_err!("write SELECT * FROM {example}")
+    }
+}

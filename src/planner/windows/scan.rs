@@ -1,0 +1,321 @@
+//! The rows of one window as a table: what a window function over a live table becomes in a plan.
+//!
+//! The window travels in the configuration of the session under which the statement is planned and runs, so that every
+//! scan of it, and a sink that wants to know, find the same one.
+
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{
+    Result, ScalarValue, Statistics, exec_err, internal_err, plan_err, project_schema,
+};
+use datafusion::datasource::TableType;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{ConstExpr, EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{StreamExt, stream};
+
+use crate::algorithms::windows::Span;
+use crate::planner::windows::chain::Chain;
+use crate::planner::windows::rows::WindowRows;
+use crate::planner::windows::spec::{Cut, WINDOW_END, WINDOW_START, WindowSpec, nanoseconds_of};
+
+/// The window for which a statement is planned and runs.
+#[derive(Debug)]
+pub(crate) struct CurrentWindow {
+    /// From the first start to the last end of its rows: nanoseconds since 1970, or numbers of rows.
+    pub(crate) span: Span,
+    /// `None` while a statement is planned before there is a window.
+    pub(crate) rows: Option<WindowRows>,
+}
+
+impl CurrentWindow {
+    /// What a statement is planned with before there is a window.
+    pub(crate) fn placeholder() -> Self {
+        Self {
+            span: Span { start: 0, end: 0 },
+            rows: None,
+        }
+    }
+}
+
+/// A live table under a window function: its columns, or those of a subquery, and the bounds of the window.
+#[derive(Debug)]
+pub(crate) struct WindowedScan {
+    pub(crate) chain: Chain,
+    pub(crate) spec: WindowSpec,
+    /// As EXPLAIN shows it.
+    pub(crate) text: String,
+    schema: SchemaRef,
+}
+
+impl WindowedScan {
+    /// The windows of this call over these rows.
+    pub(crate) fn new(chain: Chain, spec: WindowSpec) -> Self {
+        let data_type = bound_type(&chain, &spec);
+        let bounds = [WINDOW_START, WINDOW_END]
+            .map(|name| Arc::new(Field::new(name, data_type.clone(), false)));
+        let fields = chain.schema.fields().iter().cloned().chain(bounds);
+        let fields: Vec<_> = fields.collect();
+        let schema = Arc::new(Schema::new_with_metadata(
+            fields,
+            chain.schema.metadata().clone(),
+        ));
+        let names = chain
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone());
+        let text = spec.text(&chain.live.name, &names.collect::<Vec<_>>());
+        Self {
+            chain,
+            spec,
+            text,
+            schema,
+        }
+    }
+
+    /// Whether the rows of a window all have the same bounds. Sessions that close at the same moment are one window.
+    fn has_constant_bounds(&self) -> bool {
+        !matches!(self.spec.cut, Cut::Session { .. })
+    }
+
+    /// How many columns stand before the bounds.
+    pub(crate) fn n_columns(&self) -> usize {
+        self.chain.schema.fields().len()
+    }
+
+    /// The type of `window_start` and `window_end`.
+    pub(crate) fn bound_type(&self) -> &DataType {
+        self.schema.field(self.n_columns()).data_type()
+    }
+
+    /// The columns that come out.
+    fn columns(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
+        match projection {
+            Some(projection) => projection.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        }
+    }
+}
+
+/// The type of the time column; row numbers are BIGINT.
+fn bound_type(chain: &Chain, spec: &WindowSpec) -> DataType {
+    match (&spec.cut, spec.time) {
+        (Cut::Rows { .. }, _) => DataType::Int64,
+        (_, Some(time)) => chain.schema.field(time).data_type().clone(),
+        (_, None) => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+    }
+}
+
+/// A bound of a window as a value of this type.
+pub(crate) fn bound(value: i64, data_type: &DataType) -> Result<ScalarValue> {
+    match data_type {
+        DataType::Int64 => Ok(ScalarValue::Int64(Some(value))),
+        DataType::Timestamp(unit, _) => {
+            let value = value.div_euclid(nanoseconds_of(*unit));
+            ScalarValue::Int64(Some(value)).cast_to(data_type)
+        }
+        other => internal_err!("windows of {other}"),
+    }
+}
+
+#[async_trait]
+impl TableProvider for WindowedScan {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(window) = session.config().get_extension::<CurrentWindow>() else {
+            return plan_err!(
+                "{} needs the query planner of this extension: call datafusion_aiops::install on the session",
+                self.text
+            );
+        };
+        let schema = project_schema(&self.schema, projection)?;
+        let mut equivalences = EquivalenceProperties::new(Arc::clone(&schema));
+        if self.has_constant_bounds() {
+            equivalences.add_constants(constant_bounds(&schema))?;
+        }
+        let properties = PlanProperties::new(
+            equivalences,
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let bounds = match self.has_constant_bounds() {
+            true => Some([
+                bound(window.span.start, self.bound_type())?,
+                bound(window.span.end, self.bound_type())?,
+            ]),
+            false => None,
+        };
+        Ok(Arc::new(WindowRowsExec {
+            text: self.text.clone(),
+            columns: self.columns(projection),
+            n_columns: self.n_columns(),
+            bounds,
+            window,
+            schema,
+            properties: Arc::new(properties),
+        }))
+    }
+}
+
+fn constant_bounds(schema: &SchemaRef) -> Vec<ConstExpr> {
+    let is_bound = |name: &str| name == WINDOW_START || name == WINDOW_END;
+    let fields = schema.fields().iter().enumerate();
+    let bounds = fields.filter(|(_, field)| is_bound(field.name()));
+    bounds
+        .map(|(index, field)| {
+            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
+            ConstExpr::from(column)
+        })
+        .collect()
+}
+
+/// The rows of the window: those on disk first, then those in memory.
+struct WindowRowsExec {
+    text: String,
+    /// Which columns of the scan come out.
+    columns: Vec<usize>,
+    n_columns: usize,
+    /// The bounds of all rows; `None`: each row has its own, behind its columns.
+    bounds: Option<[ScalarValue; 2]>,
+    window: Arc<CurrentWindow>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl Debug for WindowRowsExec {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "WindowRowsExec: {}", self.text)
+    }
+}
+
+impl DisplayAs for WindowRowsExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match format {
+            DisplayFormatType::TreeRender => write!(f, "window={}", self.text),
+            _ => write!(f, "WindowRowsExec: rows of one window of {}", self.text),
+        }
+    }
+}
+
+impl ExecutionPlan for WindowRowsExec {
+    fn name(&self) -> &str {
+        "WindowRowsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn partition_statistics(&self, _: Option<usize>) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        if let Some(rows) = &self.window.rows {
+            statistics.num_rows = Precision::Exact(rows.n_rows);
+        }
+        Ok(Arc::new(statistics))
+    }
+
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(rows) = &self.window.rows else {
+            return exec_err!("there is no window to run {} on", self.text);
+        };
+        let places = self.places(rows)?;
+        let spilled = stream::iter(rows.spilled()?).flatten();
+        let in_memory = stream::iter(rows.batches.clone()).map(Ok);
+        let (bounds, schema) = (self.bounds.clone(), Arc::clone(&self.schema));
+        let batches = spilled
+            .chain(in_memory)
+            .map(move |batch| arranged(&batch?, &places, bounds.as_ref(), &schema));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            batches,
+        )))
+    }
+}
+
+/// Where a column of the result comes from.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Stored(usize),
+    Bound(usize),
+}
+
+impl WindowRowsExec {
+    fn places(&self, rows: &WindowRows) -> Result<Vec<Place>> {
+        let n_stored = rows.outputs.len();
+        let place = |column: &usize| match column.checked_sub(self.n_columns) {
+            Some(bound) if self.bounds.is_some() => Ok(Place::Bound(bound)),
+            Some(bound) => Ok(Place::Stored(n_stored + bound)),
+            None => match rows.outputs.iter().position(|output| output == column) {
+                Some(stored) => Ok(Place::Stored(stored)),
+                None => internal_err!("column {column} of {} is not stored", self.text),
+            },
+        };
+        self.columns.iter().map(place).collect()
+    }
+}
+
+fn arranged(
+    batch: &RecordBatch,
+    places: &[Place],
+    bounds: Option<&[ScalarValue; 2]>,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
+    let n_rows = batch.num_rows();
+    let column = |place: &Place| -> Result<ArrayRef> {
+        match (place, bounds) {
+            (Place::Bound(bound), Some(bounds)) => bounds[*bound].to_array_of_size(n_rows),
+            (Place::Stored(index) | Place::Bound(index), _) => Ok(Arc::clone(batch.column(*index))),
+        }
+    };
+    let columns = places.iter().map(column).collect::<Result<_>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+    let schema = Arc::clone(schema);
+    Ok(RecordBatch::try_new_with_options(
+        schema, columns, &options,
+    )?)
+}
