@@ -11,7 +11,7 @@ pub(crate) trait Clock: Debug + Send + Sync {
     /// Nanoseconds since 1970.
     fn now(&self) -> i64;
 
-    /// Waits until it is worth looking again.
+    /// Waits until it is worth looking again, or the thread is unparked.
     fn wait(&self);
 }
 
@@ -28,6 +28,6 @@ impl Clock for MachineClock {
     }
 
     fn wait(&self) {
-        std::thread::sleep(POLL_INTERVAL);
+        std::thread::park_timeout(POLL_INTERVAL);
     }
 }

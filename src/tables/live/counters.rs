@@ -51,6 +51,7 @@ pub(crate) struct StreamCounters {
     has_ended: AtomicBool,
     late: Mutex<LateRows>,
     last_problem: Mutex<Option<String>>,
+    positions: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +78,7 @@ impl StreamCounters {
             has_ended: AtomicBool::new(false),
             late: Mutex::default(),
             last_problem: Mutex::new(None),
+            positions: Mutex::new(None),
         }
     }
 
@@ -87,6 +89,24 @@ impl StreamCounters {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *last = Some(problem.to_string());
+    }
+
+    /// Notes where the source stands, as JSON.
+    pub(crate) fn stand_at(&self, positions: String) {
+        let mut last = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(positions);
+    }
+
+    /// Where the source stood about a second ago.
+    pub(crate) fn positions(&self) -> Option<String> {
+        let last = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 
     /// The newest problem.

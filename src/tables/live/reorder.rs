@@ -11,7 +11,6 @@ use datafusion::arrow::compute::{
     concat, concat_batches, filter, filter_record_batch, is_not_null, is_null, not, take,
     take_record_batch,
 };
-use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 
 use crate::tables::live::counters::{Missed, StreamCounters};
@@ -88,7 +87,7 @@ impl Reorder {
                 rest.push(slice(&run, n_before, n_rows - n_before));
             }
         }
-        self.held_bytes = rest.iter().map(|run| share_of_memory(run)).sum();
+        self.held_bytes = rest.iter().map(share_of_memory).sum();
         self.held = rest;
         merged(runs)
     }
@@ -192,6 +191,7 @@ mod tests {
 
     use datafusion::arrow::array::{AsArray, Int64Array};
     use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
+    use datafusion::arrow::record_batch::RecordBatch;
 
     use super::*;
     use crate::tables::live::counters::StreamRegistry;

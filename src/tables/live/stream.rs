@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::Thread;
 
 use datafusion::arrow::array::{Array, AsArray, TimestampNanosecondArray};
 use datafusion::arrow::compute::cast;
@@ -15,12 +16,15 @@ use datafusion::common::{Result, exec_datafusion_err};
 use tokio::sync::mpsc;
 
 use crate::algorithms::windows::watermark::{Watermark, WatermarkOptions};
+use crate::functions::ts::times::SECOND;
 use crate::tables::live::clock::Clock;
 use crate::tables::live::counters::StreamCounters;
 use crate::tables::live::source::{PartitionNews, Polled, SourceReader};
 
 /// Steps that a reader may be ahead of its query.
 const STEPS_AHEAD: usize = 4;
+/// How often it is noted where a source stands, which takes time where it has many files.
+const POSITIONS_INTERVAL: i64 = SECOND;
 
 /// Rows and their event times.
 #[derive(Debug, Clone)]
@@ -60,6 +64,8 @@ pub(crate) struct Stepper {
     newest: HashMap<u64, i64>,
     counters: Arc<StreamCounters>,
     now: i64,
+    /// When the positions are to be told again.
+    positions_at: i64,
 }
 
 /// How a step ended.
@@ -90,6 +96,7 @@ impl Stepper {
             newest: HashMap::new(),
             counters,
             now: i64::MIN,
+            positions_at: i64::MIN,
         }
     }
 
@@ -123,6 +130,10 @@ impl Stepper {
         self.tell(&polled.news, |news| !opened(news));
         let watermark = self.advance(pace);
         self.counters.watermark.store(watermark, Ordering::Relaxed);
+        if self.now >= self.positions_at {
+            self.counters.stand_at(self.source.positions().to_string());
+            self.positions_at = self.now.saturating_add(POSITIONS_INTERVAL);
+        }
         Ok((
             Step {
                 arrivals,
@@ -204,6 +215,7 @@ pub(crate) fn nanoseconds(times: &dyn Array) -> Result<TimestampNanosecondArray>
 #[derive(Debug)]
 pub(crate) struct LiveStream {
     steps: mpsc::Receiver<Result<Step>>,
+    reader: Thread,
     pub(crate) counters: Arc<StreamCounters>,
 }
 
@@ -227,11 +239,15 @@ impl LiveStream {
                 }
             }
         };
-        std::thread::Builder::new()
+        let reader = std::thread::Builder::new()
             .name(name)
             .spawn(work)
             .map_err(|error| exec_datafusion_err!("no thread to read a live table: {error}"))?;
-        Ok(Self { steps, counters })
+        Ok(Self {
+            steps,
+            reader: reader.thread().clone(),
+            counters,
+        })
     }
 
     /// The next step; `None` behind the last.
@@ -243,6 +259,9 @@ impl LiveStream {
 impl Drop for LiveStream {
     fn drop(&mut self) {
         self.counters.end();
+        // It finds its query gone, and does not wait first.
+        self.steps.close();
+        self.reader.unpark();
     }
 }
 

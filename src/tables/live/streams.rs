@@ -20,8 +20,11 @@ use crate::tables::live::counters::{StreamCounters, StreamRegistry};
 
 const NANOSECONDS_PER_SECOND: f64 = 1e9;
 
+/// A counter of a stream.
+type Counter = fn(&StreamCounters) -> &AtomicU64;
+
 /// The counters in the order in which they are shown.
-const COUNTERS: [(&str, fn(&StreamCounters) -> &AtomicU64); 9] = [
+const COUNTERS: [(&str, Counter); 9] = [
     ("rows_read", |stream| &stream.rows_read),
     ("rows_late", |stream| &stream.rows_late),
     ("rows_without_time", |stream| &stream.rows_without_time),
@@ -71,6 +74,7 @@ fn schema() -> SchemaRef {
     fields.push(Field::new("watermark", instant, true));
     fields.push(Field::new("lag_seconds", DataType::Float64, true));
     fields.push(Field::new("last_problem", DataType::Utf8, true));
+    fields.push(Field::new("positions", DataType::Utf8, true));
     Arc::new(Schema::new(fields))
 }
 
@@ -121,6 +125,7 @@ impl StreamsTable {
             instants(watermarks),
             lags,
             text(StreamCounters::last_problem),
+            text(StreamCounters::positions),
         ]);
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }

@@ -208,7 +208,7 @@ impl PackedFiles {
     }
 }
 
-fn modified(path: &PathBuf) -> i64 {
+fn modified(path: &std::path::Path) -> i64 {
     let modified = std::fs::metadata(path)
         .and_then(|file| file.modified())
         .ok();
@@ -218,7 +218,7 @@ fn modified(path: &PathBuf) -> i64 {
     })
 }
 
-fn problem(path: &PathBuf, error: &DataFusionError) -> String {
+fn problem(path: &std::path::Path, error: &DataFusionError) -> String {
     format!(
         "{} cannot be read: {}",
         path.display(),

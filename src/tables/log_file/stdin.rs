@@ -5,7 +5,7 @@
 //! it, since what was read is gone. It ends when the pipe does, which closes the last window.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -14,9 +14,7 @@ use chrono::DateTime;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 
-use crate::tables::live::source::{
-    LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader,
-};
+use crate::tables::live::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::spec::LogSpec;
 
@@ -88,19 +86,21 @@ impl StdinReader {
     }
 }
 
+/// Sends what comes until there is no more, or an error, or nobody who wants it.
 fn send_blocks(mut input: impl Read, blocks: &SyncSender<std::io::Result<Vec<u8>>>) {
     loop {
         let mut block = vec![0; BLOCK_BYTES];
-        let read = input.read(&mut block).map(|n_bytes| {
-            block.truncate(n_bytes);
-            block
-        });
-        let is_end = match &read {
-            Ok(block) => block.is_empty(),
-            Err(error) => error.kind() != std::io::ErrorKind::Interrupted,
+        let read = match input.read(&mut block) {
+            Ok(0) => return,
+            Ok(n_bytes) => {
+                block.truncate(n_bytes);
+                Ok(block)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
         };
-        // An empty block says that this is the end, since a pipe has no other.
-        if (is_end && read.is_ok()) || blocks.send(read).is_err() || is_end {
+        let is_error = read.is_err();
+        if blocks.send(read).is_err() || is_error {
             return;
         }
     }
@@ -121,7 +121,6 @@ impl SourceReader for StdinReader {
                     self.quiet_since = now;
                     polled.has_more = true;
                 }
-                Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Ok(Err(error)) => return Err(error.into()),
                 Err(TryRecvError::Empty) => {
                     polled.has_more = false;
