@@ -13,7 +13,7 @@ use datafusion::common::{Result, internal_err, plan_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::planner::continuous;
@@ -76,9 +76,16 @@ impl QueryPlanner for LivePlanner {
             LiveScans {
                 live: None,
                 windowed: Some(scan),
+                n_windowed,
                 outputs,
+                filters,
             } => {
                 let state = state_of(session)?;
+                // What is read twice may be filtered in two ways.
+                let scan = match n_windowed {
+                    1 => Arc::new(scan.filtered(&filters, state)?),
+                    _ => scan,
+                };
                 self.plan_windows(plan, state, scan, outputs).await
             }
         }
@@ -136,30 +143,38 @@ struct LiveScans {
     /// A live table without a window function.
     live: Option<LiveTable>,
     windowed: Option<Arc<WindowedScan>>,
+    /// How often it is read.
+    n_windowed: usize,
     /// The columns of `windowed` that are asked for.
     outputs: BTreeSet<usize>,
+    /// What its rows must be, where they are read last.
+    filters: Vec<Expr>,
 }
 
 impl LiveScans {
     fn of(plan: &LogicalPlan) -> Result<Self> {
         let mut scans = Self::default();
-        plan.apply_with_subqueries(|node| {
-            // A source of another kind has no provider, and is no live table.
-            if let LogicalPlan::TableScan(scan) = node
-                && let Ok(provider) = source_as_provider(&scan.source)
-            {
-                scans.add(provider, scan.projection.as_deref())?;
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
+        scans.add_all(plan)?;
         Ok(scans)
     }
 
-    fn add(
-        &mut self,
-        provider: Arc<dyn TableProvider>,
-        projection: Option<&[usize]>,
-    ) -> Result<()> {
+    fn add_all(&mut self, plan: &LogicalPlan) -> Result<()> {
+        plan.apply_with_subqueries(|node| {
+            let LogicalPlan::TableScan(scan) = node else {
+                return Ok(TreeNodeRecursion::Continue);
+            };
+            if let Some(view) = scan.source.get_logical_plan() {
+                self.add_all(&view)?;
+            } else if let Ok(provider) = source_as_provider(&scan.source) {
+                // A source of another kind has no provider, and is no live table.
+                self.add(provider, scan)?;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(())
+    }
+
+    fn add(&mut self, provider: Arc<dyn TableProvider>, node: &TableScan) -> Result<()> {
         if let Some(live) = provider.downcast_ref::<LiveTable>() {
             self.live = Some(live.clone());
             return Ok(());
@@ -169,12 +184,45 @@ impl LiveScans {
         let Ok(scan) = provider.downcast::<WindowedScan>() else {
             return Ok(());
         };
-        match projection {
+        match &node.projection {
             Some(projection) => self.outputs.extend(projection),
             None => self.outputs.extend(0..n_columns),
         }
+        self.n_windowed += 1;
+        self.filters = node.filters.clone();
         let first = self.windowed.get_or_insert_with(|| Arc::clone(&scan));
         check_same(first, &scan)
+    }
+}
+
+/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table.
+/// Call it before the plan is executed.
+///
+/// # Errors
+/// A plan error that says what to write instead.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> datafusion::error::Result<()> {
+/// let context = datafusion_aiops::session()?;
+/// let plan = context.state().create_logical_plan("CREATE TABLE t AS SELECT * FROM stdin").await?;
+/// assert!(datafusion_aiops::check_plan(&plan).is_err());
+/// # Ok(())
+/// # }
+/// ```
+pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) = plan else {
+        return Ok(());
+    };
+    let scans = LiveScans::of(&create.input)?;
+    let windowed = scans.windowed.map(|scan| scan.chain.live.name.clone());
+    match scans.live.map(|live| live.name).or(windowed) {
+        Some(name) => plan_err!(
+            "CREATE TABLE … AS over the live table {name} would never be done: create the table with its columns, then \
+             INSERT INTO {} SELECT … FROM tumble({name}, …)",
+            create.name
+        ),
+        None => Ok(()),
     }
 }
 

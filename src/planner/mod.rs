@@ -7,7 +7,7 @@ mod statement_check;
 mod unnest_keys;
 pub(crate) mod windows;
 
-pub use continuous::check_plan;
 pub use from_first::complete_from_first;
+pub use live_planner::check_plan;
 pub use statement_check::check_statement;
 pub(crate) use unnest_keys::UnnestKeys;

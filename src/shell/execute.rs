@@ -1,7 +1,7 @@
 //! Runs one statement and prints its result.
 
 use std::future::ready;
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::sync::Arc;
 
 use datafusion::arrow::csv::WriterBuilder;
@@ -25,7 +25,7 @@ use datafusion_aiops::{check_plan, check_statement, complete_from_first};
 use datafusion_cli::exec::exec_from_commands;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 
 use crate::shell::errors::Asked;
 use crate::shell::external_table;
@@ -107,10 +107,14 @@ impl Shell {
                 "the query has a result only when its live table ends, which it never does"
             );
         }
+        let is_per_window = plan.name() == PER_WINDOW;
         let task = self.context.task_ctx();
         let stream = execute_stream(plan, Arc::clone(&task))?;
 
         let mut print = self.print.clone();
+        if is_per_window && prints_tables(print.format) {
+            return self.print_windows(&print, stream, &task).await;
+        }
         print.format = row_format(print.format, is_unbounded);
         if is_whole {
             print.maxrows = MaxRows::Unlimited;
@@ -132,6 +136,28 @@ impl Shell {
                 print.print_stream(stream, started, format).await
             }
         }
+    }
+
+    /// Prints a table for each window of a live table, as it closes.
+    async fn print_windows(
+        &self,
+        print: &PrintOptions,
+        mut stream: SendableRecordBatchStream,
+        task: &TaskContext,
+    ) -> Result<()> {
+        let print = PrintOptions {
+            format: PrintFormat::Table,
+            quiet: true,
+            ..print.clone()
+        };
+        while let Some(window) = stream.next().await {
+            let window = window?;
+            let schema = window.schema();
+            let rows = stream::iter([Ok(window)]);
+            let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+            self.print_table(&print, rows, Instant::now(), task).await?;
+        }
+        Ok(())
     }
 
     /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON array.
@@ -214,6 +240,17 @@ fn print_header(schema: &SchemaRef, format: PrintFormat) -> Result<()> {
         .with_delimiter(delimiter)
         .build(stdout());
     Ok(writer.write(&empty)?)
+}
+
+/// What runs a statement once per closed window of a live table.
+const PER_WINDOW: &str = "WindowedExec";
+
+/// Whether a person reads, or asks for tables.
+fn prints_tables(format: PrintFormat) -> bool {
+    match format {
+        PrintFormat::Automatic => stdout().is_terminal(),
+        format => format == PrintFormat::Table,
+    }
 }
 
 /// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or JSON lines.

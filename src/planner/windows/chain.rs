@@ -77,6 +77,11 @@ impl Chain {
         }
     }
 
+    /// Keeps of what comes out the rows for which this is true.
+    pub(crate) fn add_filter(&mut self, predicate: Arc<dyn PhysicalExpr>) {
+        self.steps.push(RowStep::Filter(predicate));
+    }
+
     /// Whether it reads this table.
     pub(crate) fn is_of(&self, live: &LiveTable) -> bool {
         Arc::ptr_eq(&self.live.source, &live.source)

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -248,14 +249,33 @@ impl Run {
     /// Runs the statement on a window; false when nobody reads the result any more.
     async fn run_on(&self, window: CurrentWindow) -> Result<bool> {
         let (plan, state) = self.statement.plan_for(window).await?;
+        let n_rows_whole = state.config().batch_size();
         let mut batches = execute_stream(plan, state.task_ctx())?;
+        // The few rows of most windows become one batch, whatever pieces they come in.
+        let mut pieces = vec![];
+        let mut n_rows = 0;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            self.baseline.record_output(batch.num_rows());
-            if self.output.send(Ok(batch)).await.is_err() {
-                return Ok(false);
+            n_rows += batch.num_rows();
+            pieces.push(batch);
+            if n_rows >= n_rows_whole {
+                n_rows = 0;
+                if !self.hand_on(std::mem::take(&mut pieces)).await? {
+                    return Ok(false);
+                }
             }
         }
-        Ok(true)
+        self.hand_on(pieces).await
+    }
+
+    /// Hands on rows as one batch; false when nobody reads them any more.
+    async fn hand_on(&self, pieces: Vec<RecordBatch>) -> Result<bool> {
+        let rows = match &pieces[..] {
+            [] => return Ok(true),
+            [rows] => rows.clone(),
+            [first, ..] => concat_batches(&first.schema(), &pieces)?,
+        };
+        self.baseline.record_output(rows.num_rows());
+        Ok(self.output.send(Ok(rows)).await.is_ok())
     }
 }

@@ -11,14 +11,16 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Column as LogicalColumn;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{
-    Result, ScalarValue, Statistics, exec_err, internal_err, plan_err, project_schema,
+    DFSchema, Result, ScalarValue, Statistics, exec_err, internal_err, plan_err, project_schema,
 };
 use datafusion::datasource::TableType;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{ConstExpr, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -86,6 +88,36 @@ impl WindowedScan {
         }
     }
 
+    /// The same windows, into which only rows come for which these are true.
+    ///
+    /// # Errors
+    /// When a filter is over other columns.
+    pub(crate) fn filtered(&self, filters: &[Expr], state: &SessionState) -> Result<Self> {
+        let mut chain = self.chain.clone();
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        for filter in filters {
+            chain.add_filter(state.create_physical_expr(unnormalize_col(filter.clone()), &schema)?);
+        }
+        Ok(Self {
+            chain,
+            spec: self.spec.clone(),
+            text: self.text.clone(),
+            schema: Arc::clone(&self.schema),
+        })
+    }
+
+    /// Whether rows for which this is not true can be left out before they are cut. Sessions and counts depend on all
+    /// rows, and the bounds are not known yet.
+    fn can_filter_early(&self, filter: &Expr) -> bool {
+        let is_own = |column: &&LogicalColumn| {
+            let index = self.schema.index_of(column.name());
+            index.is_ok_and(|index| index < self.n_columns())
+        };
+        matches!(self.spec.cut, Cut::Grid { .. })
+            && !filter.is_volatile()
+            && filter.column_refs().iter().all(is_own)
+    }
+
     /// Whether the rows of a window all have the same bounds. Sessions that close at the same moment are one window.
     fn has_constant_bounds(&self) -> bool {
         !matches!(self.spec.cut, Cut::Session { .. })
@@ -139,6 +171,18 @@ impl TableProvider for WindowedScan {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let how = |filter: &&Expr| match self.can_filter_early(filter) {
+            // Not exact: a statement that reads the windows twice has all rows cut.
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(how).collect())
     }
 
     async fn scan(
