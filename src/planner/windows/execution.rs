@@ -248,6 +248,7 @@ impl Run {
 
     /// Runs the statement on a window; false when nobody reads the result any more.
     async fn run_on(&self, window: CurrentWindow) -> Result<bool> {
+        let _timer = self.baseline.elapsed_compute().timer();
         let (plan, state) = self.statement.plan_for(window).await?;
         let n_rows_whole = state.config().batch_size();
         let mut batches = execute_stream(plan, state.task_ctx())?;

@@ -21,8 +21,7 @@ use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{ConstExpr, EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -199,10 +198,9 @@ impl TableProvider for WindowedScan {
             );
         };
         let schema = project_schema(&self.schema, projection)?;
-        let mut equivalences = EquivalenceProperties::new(Arc::clone(&schema));
-        if self.has_constant_bounds() {
-            equivalences.add_constants(constant_bounds(&schema))?;
-        }
+        // That the bounds are constant is not told: DataFusion 55.2 then drops a sort that it needs behind a join whose
+        // sides it swaps, and refuses its own plan.
+        let equivalences = EquivalenceProperties::new(Arc::clone(&schema));
         let properties = PlanProperties::new(
             equivalences,
             Partitioning::UnknownPartitioning(1),
@@ -226,18 +224,6 @@ impl TableProvider for WindowedScan {
             properties: Arc::new(properties),
         }))
     }
-}
-
-fn constant_bounds(schema: &SchemaRef) -> Vec<ConstExpr> {
-    let is_bound = |name: &str| name == WINDOW_START || name == WINDOW_END;
-    let fields = schema.fields().iter().enumerate();
-    let bounds = fields.filter(|(_, field)| is_bound(field.name()));
-    bounds
-        .map(|(index, field)| {
-            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
-            ConstExpr::from(column)
-        })
-        .collect()
 }
 
 /// The rows of the window: those on disk first, then those in memory.

@@ -11,36 +11,37 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::StreamExt;
 
-use crate::planner::windows::chain::Chain;
+use crate::planner::windows::chain::{Chain, RowPlan};
 use crate::planner::windows::cut::{Cutter, CutterParts};
 use crate::planner::windows::scan::CurrentWindow;
 use crate::planner::windows::spec::Cut;
 use crate::planner::windows::tests::scripts::{OPTIONS, Row, SECOND, Script, Seeded};
 use crate::tables::live::counters::{Missed, StreamCounters};
-use crate::tables::live::stream::{Stepper, TimeOf};
+use crate::tables::live::stream::{Pace, Stepper, TimeOf};
+use crate::tables::live::table::LiveTable;
 
-const N_SCRIPTS: u64 = 1_000;
+pub(super) const N_SCRIPTS: u64 = 1_000;
 const N_COLUMNS: usize = 4;
 
 /// The number of a row and the bounds of a window that it is in.
-type InWindow = (i64, i64, i64);
+pub(super) type InWindow = (i64, i64, i64);
 
 /// What a script gives.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    in_windows: Vec<InWindow>,
-    late: Vec<i64>,
+pub(super) struct Outcome {
+    pub(super) in_windows: Vec<InWindow>,
+    pub(super) late: Vec<i64>,
     without_time: Vec<i64>,
 }
 
 /// How many bytes of rows the table and the session allow.
 #[derive(Debug, Clone, Copy)]
-struct Limit {
+pub(super) struct Limit {
     of_table: usize,
     of_session: usize,
 }
 
-const NO_LIMIT: Limit = Limit {
+pub(super) const NO_LIMIT: Limit = Limit {
     of_table: 1 << 30,
     of_session: 1 << 30,
 };
@@ -54,57 +55,108 @@ impl Limit {
 
 /// Plays a script through the cutter. The watermarks say when which step came.
 fn play(script: &Script, cut: &Cut, limit: Limit) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
-    let live = script.table();
-    let chain = Chain::of_table(live);
-    let outputs = (0..N_COLUMNS).collect();
-    let rows = chain.narrow(&outputs).unwrap();
-    let live = &chain.live;
-    let counters = live.streams.start(&live.name, 0);
-    let source = live.source.open(&rows.columns, None).unwrap();
-    let time = TimeOf::Column(0);
-    let mut stepper = Stepper::new(source, time, N_COLUMNS, OPTIONS, Arc::clone(&counters));
-    let bound_type = match cut {
-        Cut::Rows { .. } => DataType::Int64,
-        _ => DataType::Timestamp(TimeUnit::Nanosecond, None),
-    };
-    let mut cutter = Cutter::new(CutterParts {
-        cut,
-        rows: &rows,
-        bound_type: &bound_type,
-        is_timed: true,
-        buffer_bytes: limit.of_table,
-        runtime: limit.runtime(),
-        metrics: &ExecutionPlanMetricsSet::new(),
-        counters: Arc::clone(&counters),
-    })
-    .unwrap();
-    let mut outcome = Outcome::default();
-    let mut watermarks = vec![];
-    for script_step in &script.steps {
-        let (step, _) = stepper.step(script_step.now).unwrap();
-        for timed in step.arrivals {
-            cutter.add(&rows.apply(timed).unwrap()).unwrap();
-        }
-        cutter.advance(step.watermark).unwrap();
-        while let Some(window) = cutter.next_closed().unwrap() {
-            read_window(&window, &mut outcome.in_windows);
-        }
-        watermarks.push(step.watermark);
+    let mut player = Player::new(script.table(), cut, limit);
+    for step in &script.steps {
+        player.step(step.now);
     }
-    assert_eq!(counters.open_windows.load(Ordering::Relaxed), 0);
-    assert_eq!(counters.buffered_bytes.load(Ordering::Relaxed), 0);
-    outcome.in_windows.sort_unstable();
-    for (why, rows) in counters.missed_rows() {
-        match why {
-            Missed::Late => outcome.late.extend(numbers(&rows)),
-            Missed::NoTime => outcome.without_time.extend(numbers(&rows)),
+    player.finish()
+}
+
+/// A live table that is read step by step, its rows cut into windows.
+pub(super) struct Player {
+    stepper: Stepper,
+    rows: RowPlan,
+    cutter: Cutter,
+    counters: Arc<StreamCounters>,
+    outcome: Outcome,
+    watermarks: Vec<i64>,
+}
+
+impl Player {
+    pub(super) fn new(live: LiveTable, cut: &Cut, limit: Limit) -> Self {
+        let chain = Chain::of_table(live);
+        let outputs = (0..N_COLUMNS).collect();
+        let rows = chain.narrow(&outputs).unwrap();
+        let live = &chain.live;
+        let counters = live.streams.start(&live.name, 0);
+        let source = live.source.open(&rows.columns, None).unwrap();
+        let time = TimeOf::Column(0);
+        let stepper = Stepper::new(source, time, N_COLUMNS, OPTIONS, Arc::clone(&counters));
+        let bound_type = match cut {
+            Cut::Rows { .. } => DataType::Int64,
+            _ => DataType::Timestamp(TimeUnit::Nanosecond, None),
+        };
+        let parts = CutterParts {
+            cut,
+            rows: &rows,
+            bound_type: &bound_type,
+            is_timed: true,
+            buffer_bytes: limit.of_table,
+            runtime: limit.runtime(),
+            metrics: &ExecutionPlanMetricsSet::new(),
+            counters: Arc::clone(&counters),
+        };
+        Self {
+            stepper,
+            cutter: Cutter::new(parts).unwrap(),
+            rows,
+            counters,
+            outcome: Outcome::default(),
+            watermarks: vec![],
         }
     }
-    outcome.late.sort_unstable();
-    outcome.without_time.sort_unstable();
-    let n_late = counters.rows_late.load(Ordering::Relaxed);
-    assert_eq!(n_late, outcome.late.len() as u64);
-    (outcome, watermarks, counters)
+
+    /// Reads what is there at `now`.
+    pub(super) fn step(&mut self, now: i64) {
+        let mut pace = Pace::Busy;
+        let mut watermark = i64::MIN;
+        while pace == Pace::Busy {
+            let (step, next) = self.stepper.step(now).unwrap();
+            for timed in step.arrivals {
+                let arrived = self.rows.apply(timed).unwrap();
+                self.cutter.add(&arrived).unwrap();
+            }
+            (pace, watermark) = (next, step.watermark);
+            self.advance(watermark);
+        }
+        self.watermarks.push(watermark);
+    }
+
+    fn advance(&mut self, watermark: i64) {
+        self.cutter.advance(watermark).unwrap();
+        while let Some(window) = self.cutter.next_closed().unwrap() {
+            read_window(&window, &mut self.outcome.in_windows);
+        }
+    }
+
+    /// The end of all input.
+    pub(super) fn finish(mut self) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
+        if let Some(last) = self.watermarks.last_mut()
+            && *last < i64::MAX
+        {
+            *last = i64::MAX;
+            self.advance(i64::MAX);
+        }
+        let Self {
+            mut outcome,
+            counters,
+            ..
+        } = self;
+        assert_eq!(counters.open_windows.load(Ordering::Relaxed), 0);
+        assert_eq!(counters.buffered_bytes.load(Ordering::Relaxed), 0);
+        outcome.in_windows.sort_unstable();
+        for (why, rows) in counters.missed_rows() {
+            match why {
+                Missed::Late => outcome.late.extend(numbers(&rows)),
+                Missed::NoTime => outcome.without_time.extend(numbers(&rows)),
+            }
+        }
+        outcome.late.sort_unstable();
+        outcome.without_time.sort_unstable();
+        let n_late = counters.rows_late.load(Ordering::Relaxed);
+        assert_eq!(n_late, outcome.late.len() as u64);
+        (outcome, self.watermarks, counters)
+    }
 }
 
 fn numbers(rows: &RecordBatch) -> Vec<i64> {
@@ -156,7 +208,7 @@ fn read_window(window: &CurrentWindow, in_windows: &mut Vec<InWindow>) {
 }
 
 /// The rows of each step.
-fn rows_of(script: &Script) -> Vec<Vec<Row>> {
+pub(super) fn rows_of(script: &Script) -> Vec<Vec<Row>> {
     let step_rows = |batch: &RecordBatch| -> Vec<Row> {
         let ts = batch.column(0).as_primitive::<TimestampNanosecondType>();
         let keys = batch.column(1).as_string_view();
@@ -181,7 +233,7 @@ fn rows_of(script: &Script) -> Vec<Vec<Row>> {
 }
 
 /// What windows are, said as plainly as possible.
-fn expected(script: &Script, cut: &Cut, watermarks: &[i64]) -> Outcome {
+pub(super) fn expected(script: &Script, cut: &Cut, watermarks: &[i64]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut before = i64::MIN;
     let mut sessions = NaiveSessions::default();
@@ -276,7 +328,7 @@ impl NaiveSessions {
     }
 }
 
-fn cuts() -> Vec<Cut> {
+pub(super) fn cuts() -> Vec<Cut> {
     let session = |keys| Cut::Session {
         gap: 3 * SECOND,
         keys,

@@ -1,5 +1,6 @@
 //! Windows over live tables: that they are the windows of the same rows read at once, whatever comes when.
 
 mod cutting;
+mod files;
 mod scripts;
 mod statements;

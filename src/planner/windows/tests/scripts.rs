@@ -75,7 +75,7 @@ impl Seeded {
         usize::try_from(self.below(n as i64)).unwrap()
     }
 
-    fn is_one_in(&mut self, n: i64) -> bool {
+    pub(super) fn is_one_in(&mut self, n: i64) -> bool {
         self.below(n) == 0
     }
 }
@@ -125,6 +125,16 @@ impl Script {
             script.steps.push(step);
         }
         script
+    }
+
+    /// A script of one step with these rows.
+    pub(super) fn of_batch(rows: &RecordBatch) -> Self {
+        let step = ScriptStep {
+            now: BEGIN,
+            pieces: vec![(0, rows.clone())],
+            ..ScriptStep::default()
+        };
+        Self { steps: vec![step] }
     }
 
     /// All rows in one batch.
