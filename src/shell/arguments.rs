@@ -17,6 +17,10 @@ Examples:
     datafusion-aiops -c \"CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'; SELECT log_template(message) AS template, count(*) AS n FROM logs GROUP BY 1 ORDER BY n DESC LIMIT 10\"
   The same over a Parquet file:
     datafusion-aiops -c \"SELECT log_template(message) AS template, count(*) AS n FROM 'logs.parquet' GROUP BY 1 ORDER BY n DESC LIMIT 10\"
+  The same every 30 seconds, of what is being written (Ctrl-C ends it):
+    datafusion-aiops -c \"CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/' OPTIONS (read_from 'end'); SELECT window_start, log_template(message) AS template, count(*) AS n FROM tumble(logs, INTERVAL '30 seconds') GROUP BY 1, 2 QUALIFY row_number() OVER (PARTITION BY window_start ORDER BY n DESC) <= 10\"
+  Lines of a pipe as they come:
+    journalctl -f | datafusion-aiops -c \"SELECT message FROM stdin WHERE message LIKE '%error%'\"
   A job in a file:
     datafusion-aiops -f job.sql";
 
@@ -24,6 +28,8 @@ Examples:
 /// with stable ids.
 ///
 /// Log files are tables: CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'
+///
+/// Live ones too: CREATE UNBOUNDED EXTERNAL TABLE follows files that are being written; the table stdin is standard input.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -1174,12 +1174,6 @@ async fn what_is_refused() {
             create("OPTIONS (format 'xml')"),
             "Option format must be 'text' or 'json', got 'xml'",
         ),
-        (
-            create("")
-                .replace("EXTERNAL", "UNBOUNDED EXTERNAL")
-                .replace("OR REPLACE ", ""),
-            "is not there yet: leave UNBOUNDED out",
-        ),
     ] {
         fixture.check_error(&sql, expected).await;
     }

@@ -1,6 +1,8 @@
-//! Every SQL block of README.md runs in the shell and prints the text block behind it.
+//! Every SQL block of README.md runs in the shell and prints the text block behind it. A block with a live table does not
+//! end: it must print what stands behind it, as at a terminal, and is killed then. Pipes into the shell are run too.
 
 use crate::golden::{project, run_shell, stdout_of};
+use crate::live::LiveShell;
 
 /// The fenced blocks of a Markdown text: language and content.
 fn blocks(markdown: &str) -> Vec<(String, String)> {
@@ -34,6 +36,13 @@ fn sql_blocks_print_what_stands_behind_them() {
         if language != "sql" {
             continue;
         }
+        if sql.contains("UNBOUNDED") {
+            let (language, expected) = &blocks[position + 1];
+            assert_eq!(language, "text", "{sql}");
+            let mut shell = LiveShell::start(project(), &["--format", "table", "-c", sql]);
+            assert_eq!(shell.as_many_lines_as(expected), *expected, "{sql}");
+            continue;
+        }
         let output = run_shell(&["-c", sql]);
         assert!(
             output.status.success(),
@@ -48,6 +57,44 @@ fn sql_blocks_print_what_stands_behind_them() {
         }
     }
     assert!(n_compared > 0);
+}
+
+#[test]
+fn pipes_into_the_shell_run() {
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let mut n_run = 0;
+    for (_, text) in blocks(&readme)
+        .iter()
+        .filter(|(language, _)| language == "sh")
+    {
+        let Some((_, command)) = text.split_once("| datafusion-aiops -c \"") else {
+            continue;
+        };
+        let (sql, _) = command.rsplit_once('"').unwrap();
+        let mut shell = LiveShell::start(project(), &["-c", sql]);
+        // What it prints depends on when the lines come.
+        shell.write(
+            "Mar 02 06:10:31 web-1 sshd[17]: error: maximum authentication attempts exceeded\n",
+        );
+        let (code, printed, errors) = shell.finish();
+        assert_eq!((code, errors.as_str()), (Some(0), ""), "{sql}");
+        assert_eq!(printed.lines().count(), 2, "{printed}");
+        n_run += 1;
+    }
+    assert!(n_run > 0);
+}
+
+#[test]
+fn the_refusal_is_as_it_is_shown() {
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let sql = "CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'sql/data/app.jsonl' OPTIONS (format 'json');
+               SELECT logger, count(*) FROM logs GROUP BY logger";
+    let output = run_shell(&["-c", sql]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        blocks(&readme).contains(&("text".to_string(), error.clone())),
+        "{error}"
+    );
 }
 
 #[test]

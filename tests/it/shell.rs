@@ -71,13 +71,16 @@ fn help_says_what_this_is_and_ends_with_examples() {
         run.stdout
     );
     let (_, examples) = run.stdout.split_once("Examples:").unwrap();
-    for missing in ["cluster", "anomal", "forecast", "live"] {
+    for missing in ["cluster", "anomal", "forecast"] {
         assert!(!run.stdout.contains(missing), "{missing}");
     }
     for part in [
         "-c \"CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'; SELECT log_template(message) AS template, count(*) AS n FROM logs GROUP BY 1 ORDER BY n DESC LIMIT 10\"",
         "FROM 'logs.parquet'",
         "datafusion-aiops -f job.sql",
+        "CREATE UNBOUNDED EXTERNAL TABLE logs",
+        "journalctl -f | datafusion-aiops -c",
+        "FROM stdin",
     ] {
         assert!(examples.contains(part), "{part}");
     }
