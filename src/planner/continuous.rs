@@ -83,7 +83,10 @@ pub(crate) async fn plan(
     }
     refuse_lost_rows(plan, live)?;
     let mut state = state.clone();
-    state.config_mut().options_mut().execution.target_partitions = 1;
+    let options = state.config_mut().options_mut();
+    options.execution.target_partitions = 1;
+    // Else a join of two live tables holds all rows of both for ever.
+    options.optimizer.allow_symmetric_joins_without_pruning = false;
     let planned = planner.create_physical_plan(plan, &state).await;
     planned.map_err(|error| refusal(&error, plan, live).unwrap_or(error))
 }
@@ -157,6 +160,12 @@ fn refusal(
     live: &LiveTable,
 ) -> Option<DataFusionError> {
     let text = error.to_string();
+    if text.contains("non-prunable stream") {
+        return Some(plan_datafusion_err!(
+            "This join of live tables would hold all of their rows for ever. Say how far apart in time they can be: \
+             ON a.id = b.id AND a.ts > b.ts - INTERVAL '1 minute' AND a.ts < b.ts + INTERVAL '1 minute'"
+        ));
+    }
     if !text.contains("pipeline breaking") && !text.contains("infinite memory") {
         return None;
     }

@@ -23,6 +23,7 @@ use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion_aiops::{check_plan, check_statement, complete_from_first};
 use datafusion_cli::exec::exec_from_commands;
+use datafusion_cli::object_storage::StdinCarriesCommands;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
 use futures::{StreamExt, stream};
@@ -60,6 +61,7 @@ impl Shell {
             .sql_to_statement(&statement.text_in_place(), &self.dialect())?;
         complete_from_first(&mut parsed);
         check_statement(&parsed, &self.context)?;
+        self.check_stdin(&parsed)?;
         match &parsed {
             Parsed::CreateExternalTable(table)
                 if table.unbounded || !is_known_to_cli(&table.file_type) =>
@@ -72,6 +74,27 @@ impl Shell {
                 exec_from_commands(&self.context, commands, &self.print).await
             }
             _ => self.run(parsed).await,
+        }
+    }
+
+    /// Standard input cannot be a table while it brings the statements.
+    fn check_stdin(&self, parsed: &Parsed) -> Result<()> {
+        let config = self.context.copied_config();
+        let is_taken = config.get_extension::<StdinCarriesCommands>().is_some();
+        match parsed {
+            Parsed::CreateExternalTable(table) if is_taken => {
+                match table
+                    .locations
+                    .iter()
+                    .any(|location| location == "/dev/stdin")
+                {
+                    true => plan_err!(
+                        "standard input brings the statements here: give them with -c or -f"
+                    ),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
     }
 

@@ -51,8 +51,15 @@ pub(crate) fn open(
     )));
     register_cli_functions(&context);
     datafusion_aiops::install(&context)?;
+    if arguments.reads_sql_from_stdin() {
+        // What comes there are statements.
+        context.deregister_table(STDIN)?;
+    }
     Ok((context, print))
 }
+
+/// The table of the lines of standard input.
+const STDIN: &str = "stdin";
 
 fn config(arguments: &Arguments) -> Result<SessionConfig> {
     let mut options = ConfigOptions::from_env()?;

@@ -96,9 +96,11 @@ impl WindowedExec {
         if let Cut::Session { keys, .. } = &scan.spec.cut {
             outputs.extend(keys);
         }
-        // Not all kernels and file formats know rows without columns. The time is read in any case.
+        // The time, so that it can be told of rows that come late.
+        outputs.extend(scan.spec.time);
+        // Not all kernels and file formats know rows without columns.
         if outputs.is_empty() {
-            outputs.insert(scan.spec.time.unwrap_or(0));
+            outputs.insert(0);
         }
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),

@@ -164,6 +164,13 @@ fn missing_table(text: &str) -> Option<Explanation> {
                 )),
         );
     }
+    if name == "stdin" {
+        let text = "standard input brings the statements here, so it is no table";
+        return Some(
+            Explanation::new(text)
+                .hint("give the statements with -c or -f, and the lines by the pipe"),
+        );
+    }
     let is_file = name.contains('/') || extension.is_some();
     Some(if is_file {
         let folder = std::env::current_dir().unwrap_or_default();

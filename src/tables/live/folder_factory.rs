@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err, plan_err};
 use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
@@ -15,6 +15,9 @@ use crate::tables::live::counters::StreamRegistry;
 use crate::tables::live::folder::LiveFolder;
 use crate::tables::live::options::{LiveOptions, OPTION_NAMES};
 use crate::tables::live::table::LiveTable;
+
+/// The formats of which DataFusion reads a single file that never ends.
+const STREAM_FORMATS: [&str; 3] = ["CSV", "JSON", "NDJSON"];
 
 /// The factory of a format of DataFusion's, and what it does for live tables.
 #[derive(Debug)]
@@ -43,13 +46,26 @@ impl TableProviderFactory for FolderFactory {
             let name = name.strip_prefix("format.").unwrap_or(name);
             !OPTION_NAMES.contains(&name)
         });
+        let is_live_folder = command.unbounded && are_folders(&command.locations)?;
+        if command.unbounded
+            && !is_live_folder
+            && !STREAM_FORMATS.contains(&command.file_type.as_str())
+        {
+            return plan_err!(
+                "LOCATION of a live {} table is a folder into which finished files are dropped, such as \
+                 '/data/metrics/', got '{}'",
+                command.file_type,
+                command.locations.join("', '")
+            );
+        }
+        // A single unbounded file, such as a pipe, is read by DataFusion itself. Of a folder it makes a listing table only
+        // where the statement is not UNBOUNDED.
+        command.unbounded &= !is_live_folder;
         let table = self.batch.create(session, &command).await?;
-        let folders = table.downcast_ref::<ListingTable>().filter(|listing| {
-            let paths = listing.table_paths();
-            command.unbounded && paths.iter().all(ListingTableUrl::is_collection)
-        });
-        // A single unbounded file, such as a pipe, is read by DataFusion itself.
-        let Some(listing) = folders else {
+        let Some(listing) = table
+            .downcast_ref::<ListingTable>()
+            .filter(|_| is_live_folder)
+        else {
             return Ok(table);
         };
         let state = session.as_any().downcast_ref::<SessionState>();
@@ -64,4 +80,14 @@ impl TableProviderFactory for FolderFactory {
             Arc::clone(&self.streams),
         )?))
     }
+}
+
+/// Whether files can be dropped into all of these locations.
+fn are_folders(locations: &[String]) -> Result<bool> {
+    for location in locations {
+        if !ListingTableUrl::parse(location)?.is_collection() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -58,6 +58,17 @@ impl TableProviderFactory for LogTableFactory {
         if command.unbounded && command.locations == [stdin::LOCATION] {
             return self.standard_input(command, options, &live_options);
         }
+        if command
+            .locations
+            .iter()
+            .any(|location| location == stdin::LOCATION)
+        {
+            return plan_err!(
+                "Standard input is read as it comes, and alone: write CREATE UNBOUNDED EXTERNAL TABLE … LOCATION '{}', \
+                 or ask the table stdin",
+                stdin::LOCATION
+            );
+        }
         let locations = Locations::try_new(&command.locations, &command.name)?;
         let first = locations.urls().first();
         let first =

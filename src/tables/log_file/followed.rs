@@ -68,6 +68,7 @@ impl LiveSource for FollowedLogs {
         let handle = Handle::try_current();
         let handle = handle
             .map_err(|_| exec_datafusion_err!("a live table is read within a tokio runtime"))?;
+        self.spec.counters.add_scan();
         let mut reader = FollowedReader {
             spec: Arc::clone(&self.spec),
             columns: columns.to_vec(),

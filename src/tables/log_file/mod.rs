@@ -82,7 +82,7 @@ use crate::tables::live::table::LiveTable;
 /// Adds STORED AS LOG and the table function `aiops_scans()` to a session.
 pub(crate) fn register(state: &mut SessionState, streams: Arc<StreamRegistry>) -> Result<()> {
     let registry = Arc::new(counters::ScanRegistry::default());
-    register_stdin(state, &registry, &streams)?;
+    register_stdin(state, &streams)?;
     let factory = factory::LogTableFactory::new(Arc::clone(&registry), streams);
     state
         .table_factories_mut()
@@ -92,18 +92,14 @@ pub(crate) fn register(state: &mut SessionState, streams: Arc<StreamRegistry>) -
 }
 
 /// The table `stdin`, unless the session's default schema takes no tables or has one of that name.
-fn register_stdin(
-    state: &SessionState,
-    registry: &counters::ScanRegistry,
-    streams: &Arc<StreamRegistry>,
-) -> Result<()> {
+fn register_stdin(state: &SessionState, streams: &Arc<StreamRegistry>) -> Result<()> {
     let Ok(schema) = state.schema_for_ref("stdin") else {
         return Ok(());
     };
     if schema.table_exist("stdin") {
         return Ok(());
     }
-    let spec = Arc::new(spec::plain_text(registry, "stdin")?);
+    let spec = Arc::new(spec::plain_text()?);
     let table = LiveTable::try_new(
         "stdin".to_string(),
         Arc::new(stdin::StdinSource { spec }),

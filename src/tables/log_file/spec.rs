@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::Fields;
 use datafusion::common::Result;
 
 use crate::tables::log_file::columns::LogColumns;
-use crate::tables::log_file::counters::{ScanRegistry, TableCounters};
+use crate::tables::log_file::counters::TableCounters;
 use crate::tables::log_file::cutter::EventStart;
 use crate::tables::log_file::options::LogOptions;
 
@@ -24,12 +24,12 @@ pub(crate) struct LogSpec {
 ///
 /// # Errors
 /// None: the options are fixed.
-pub(crate) fn plain_text(registry: &ScanRegistry, table_name: &str) -> Result<LogSpec> {
+pub(crate) fn plain_text() -> Result<LogSpec> {
     let options = LogOptions::try_new(&HashMap::new())?;
     Ok(LogSpec {
         start: Arc::new(options.start.clone()),
         columns: LogColumns::of_text(None, &Fields::empty())?,
-        counters: registry.add_table(table_name.to_string()),
+        counters: Arc::default(),
         options,
     })
 }

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_read_to_its_end() {
-        let spec = plain_text(&Default::default(), NAME).unwrap();
+        let spec = plain_text().unwrap();
         let log = GrowingLog::try_new(&spec, &[0, 2], NAME, (0, 1)).unwrap();
         let text = "one\ntwo\n\nthree";
         let mut reader = StdinReader::start(log, text.as_bytes()).unwrap();
