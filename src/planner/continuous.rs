@@ -16,19 +16,15 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
-use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
     PlanProperties, ReplaceChildrenOptions,
 };
 
-use crate::tables::live::scan::LiveScanExec;
+use crate::tables::live::scan::AsRead;
 use crate::tables::live::table::LiveTable;
 
 /// The name and the time column of the first live table that the plan reads.
@@ -79,10 +75,21 @@ pub(crate) async fn plan(
                 live.name
             );
         }
+        LogicalPlan::Dml(_) => {
+            return plan_err!(
+                "INSERT from the live table {} without a window would be done when it ends, which it never does. Write \
+                 INSERT INTO … SELECT … FROM {}, which inserts each window as it closes",
+                live.name,
+                live_window(live)
+            );
+        }
         _ => {}
     }
     refuse_lost_rows(plan, live)?;
     let mut state = state.clone();
+    if takes_rows_as_read(plan)? {
+        state.config_mut().set_extension(Arc::new(AsRead));
+    }
     let options = state.config_mut().options_mut();
     options.execution.target_partitions = 1;
     // Else a join of two live tables holds all rows of both for ever.
@@ -99,9 +106,9 @@ impl PhysicalOptimizerRule for LowLatency {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
+        config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        low_latency(as_read(plan)?)
+        low_latency(plan, config.execution.batch_size.get())
     }
 
     fn name(&self) -> &str {
@@ -119,14 +126,19 @@ fn refuse_lost_rows(plan: &LogicalPlan, live: &LiveTable) -> Result<()> {
         let LogicalPlan::Join(join) = node else {
             return Ok(TreeNodeRecursion::Continue);
         };
+        // Of the sides whose rows are kept, or tested, what they are compared with.
         let kept_sides = match join.join_type {
-            JoinType::Left | JoinType::LeftAnti | JoinType::LeftSemi | JoinType::LeftMark => [Some((&join.left, &join.right)), None],
-            JoinType::Right | JoinType::RightAnti | JoinType::RightSemi | JoinType::RightMark => [None, Some((&join.right, &join.left))],
-            JoinType::Full => [Some((&join.left, &join.right)), Some((&join.right, &join.left))],
+            JoinType::Left | JoinType::LeftAnti | JoinType::LeftSemi | JoinType::LeftMark => {
+                [Some(&join.right), None]
+            }
+            JoinType::Right | JoinType::RightAnti | JoinType::RightSemi | JoinType::RightMark => {
+                [None, Some(&join.left)]
+            }
+            JoinType::Full => [Some(&join.right), Some(&join.left)],
             JoinType::Inner => [None, None],
         };
-        for (kept, other) in kept_sides.into_iter().flatten() {
-            if live_table(other)?.is_some() && live_table(kept)?.is_none() {
+        for other in kept_sides.into_iter().flatten() {
+            if live_table(other)?.is_some() {
                 return plan_err!(
                     "{}: which rows have no partner in the live table {} is never known. Make the live table the side \
                      that the join keeps, or join within windows: FROM tumble({}, …)",
@@ -144,10 +156,10 @@ fn refuse_lost_rows(plan: &LogicalPlan, live: &LiveTable) -> Result<()> {
 fn join_text(join: &Join) -> String {
     match join.join_type {
         JoinType::LeftSemi | JoinType::RightSemi | JoinType::LeftMark | JoinType::RightMark => {
-            "IN or EXISTS over a live table".to_string()
+            "IN or EXISTS with a live table".to_string()
         }
         JoinType::LeftAnti | JoinType::RightAnti => {
-            "NOT IN or NOT EXISTS over a live table".to_string()
+            "NOT IN or NOT EXISTS with a live table".to_string()
         }
         other => format!("{} JOIN", other.to_string().to_uppercase()),
     }
@@ -181,13 +193,14 @@ fn refusal(
 }
 
 fn advice(live: &LiveTable) -> String {
+    format!("Write FROM {} for a result per window", live_window(live))
+}
+
+fn live_window(live: &LiveTable) -> String {
     let name = &live.name;
     match live.time_field() {
-        Some(time) => format!(
-            "Write FROM tumble({name}, {}, INTERVAL '30 seconds') for a result per window",
-            time.name()
-        ),
-        None => format!("Write FROM tumble({name}, INTERVAL '30 seconds') for a result per window"),
+        Some(time) => format!("tumble({name}, {}, INTERVAL '30 seconds')", time.name()),
+        None => format!("tumble({name}, INTERVAL '30 seconds')"),
     }
 }
 
@@ -245,46 +258,40 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
     }
 }
 
-/// Lets the scans of live tables hand on rows as they are read where every operator above takes row by row.
-fn as_read(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    if !plan.boundedness().is_unbounded() {
-        return Ok(plan);
+/// Whether every part of the query that meets the rows of a live table takes them one by one, in any order.
+fn takes_rows_as_read(plan: &LogicalPlan) -> Result<bool> {
+    if live_table(plan)?.is_none() {
+        return Ok(true);
     }
-    if let Some(scan) = plan.downcast_ref::<LiveScanExec>() {
-        return Ok(Arc::new(scan.as_read()?));
+    let inputs = plan.inputs();
+    let mut n_live = 0;
+    for input in &inputs {
+        n_live += usize::from(live_table(input)?.is_some());
+        if !takes_rows_as_read(input)? {
+            return Ok(false);
+        }
     }
-    if !is_row_wise(plan.as_ref()) {
-        return Ok(plan);
-    }
-    let children = plan
-        .children()
-        .into_iter()
-        .map(|child| as_read(Arc::clone(child)));
-    let children = children.collect::<Result<Vec<_>>>()?;
-    if children.is_empty() {
-        return Ok(plan);
-    }
-    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-    plan.replace_children(children, options)
+    Ok(match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::Explain(_) => n_live == 1,
+        LogicalPlan::Join(_) => n_live == 1,
+        LogicalPlan::Union(_) => n_live > 0,
+        _ => false,
+    })
 }
 
-fn is_row_wise(plan: &dyn ExecutionPlan) -> bool {
-    plan.is::<ProjectionExec>()
-        || plan.is::<FilterExec>()
-        || plan.is::<GlobalLimitExec>()
-        || plan.is::<LocalLimitExec>()
-        || plan.is::<CooperativeExec>()
-        || plan.is::<UnnestExec>()
-        || plan.is::<CoalescePartitionsExec>()
-        || plan.is::<HashJoinExec>()
-        || plan.is::<CrossJoinExec>()
-        || plan.is::<NestedLoopJoinExec>()
-        || plan.is::<datafusion::datasource::sink::DataSinkExec>()
-}
-
-/// FilterExec and the joins gather full batches, however long that takes (DataFusion 55.2): over what never ends they
-/// are told that one row is a full batch. A filter loses nothing by that, since batches of enough rows pass as they are.
-fn low_latency(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+/// FilterExec, the joins and the merge of sorted inputs gather full batches, however long that takes (DataFusion 55.2): over
+/// what never ends they are told that one row is a full batch. A filter loses nothing by that, since batches of enough
+/// rows pass as they are.
+fn low_latency(
+    plan: Arc<dyn ExecutionPlan>,
+    n_rows_whole: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
         if !node.boundedness().is_unbounded() {
             return Ok(Transformed::no(node));
@@ -292,32 +299,53 @@ fn low_latency(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         if let Some(filter) = node.downcast_ref::<FilterExec>() {
             return Ok(Transformed::yes(Arc::new(filter.with_batch_size(1)?) as _));
         }
-        let gathers = node.is::<HashJoinExec>()
-            || node.is::<CrossJoinExec>()
-            || node.is::<NestedLoopJoinExec>();
-        if gathers {
-            return Ok(Transformed::yes(Arc::new(RowByRowExec { input: node }) as _));
+        if !gathers(node.as_ref()) {
+            return Ok(Transformed::no(node));
         }
-        Ok(Transformed::no(node))
+        // What ends is read as usual.
+        let children = node.children().into_iter().map(|child| {
+            let child = Arc::clone(child);
+            match child.boundedness().is_unbounded() {
+                true => child,
+                false => BatchSizeExec::around(child, n_rows_whole),
+            }
+        });
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        let node = Arc::clone(&node).replace_children(children.collect(), options)?;
+        Ok(Transformed::yes(BatchSizeExec::around(node, 1)))
     })
     .data()
 }
 
-/// Runs an operator as if one row were a full batch.
-#[derive(Debug)]
-struct RowByRowExec {
-    input: Arc<dyn ExecutionPlan>,
+fn gathers(node: &dyn ExecutionPlan) -> bool {
+    node.is::<HashJoinExec>()
+        || node.is::<CrossJoinExec>()
+        || node.is::<NestedLoopJoinExec>()
+        || node.is::<SortPreservingMergeExec>()
 }
 
-impl DisplayAs for RowByRowExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "RowByRowExec")
+/// Runs an operator with another size of batches.
+#[derive(Debug)]
+struct BatchSizeExec {
+    input: Arc<dyn ExecutionPlan>,
+    n_rows: usize,
+}
+
+impl BatchSizeExec {
+    fn around(input: Arc<dyn ExecutionPlan>, n_rows: usize) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Self { input, n_rows })
     }
 }
 
-impl ExecutionPlan for RowByRowExec {
+impl DisplayAs for BatchSizeExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "BatchSizeExec: {}", self.n_rows)
+    }
+}
+
+impl ExecutionPlan for BatchSizeExec {
     fn name(&self) -> &str {
-        "RowByRowExec"
+        "BatchSizeExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -336,8 +364,7 @@ impl ExecutionPlan for RowByRowExec {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.swap_remove(0);
-        Ok(Arc::new(Self { input }))
+        Ok(Self::around(children.swap_remove(0), self.n_rows))
     }
 
     fn apply_expressions(
@@ -352,7 +379,10 @@ impl ExecutionPlan for RowByRowExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let config = context.session_config().clone().with_batch_size(1);
+        let config = context
+            .session_config()
+            .clone()
+            .with_batch_size(self.n_rows);
         let context = TaskContext::new(
             context.task_id(),
             context.session_id(),

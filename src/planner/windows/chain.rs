@@ -14,7 +14,9 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{DFSchema, Result, plan_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Sort, TableScan};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
@@ -282,6 +284,9 @@ impl Walk<'_> {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.chain(&alias.input),
             LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Sort(sort) if self.function == WindowFunction::CountWindow => {
+                self.sort(sort)
+            }
             LogicalPlan::Projection(projection) => self.project(projection),
             other => self.refuse(name_of(other)),
         }
@@ -290,7 +295,7 @@ impl Walk<'_> {
     fn refuse<T>(&self, what: &str) -> Result<T> {
         let function = self.function.name();
         plan_err!(
-            "{function} over a live table takes its rows one by one, and {what} needs more of them:              put it outside, SELECT .. FROM {}",
+            "{function} over a live table takes its rows one by one, and {what} needs more of them: put it outside, SELECT .. FROM {}",
             self.function.example()
         )
     }
@@ -307,6 +312,26 @@ impl Walk<'_> {
             Some(live) => Ok(Chain::of_table(live.clone())),
             None => self.refuse("a subquery"),
         }
+    }
+
+    /// Rows are counted in the order of event time: it may be said, and is what the bounded table needs to be told.
+    fn sort(&self, sort: &Sort) -> Result<Chain> {
+        let chain = self.chain(&sort.input)?;
+        let is_time = match &sort.expr[..] {
+            [key] if key.asc && sort.fetch.is_none() => {
+                let key = self.physical(&key.expr, sort.input.schema())?;
+                let column = key.downcast_ref::<Column>();
+                let origin = column.and_then(|column| *chain.origins.get(column.index())?);
+                origin.is_some() && origin == chain.live.time_column
+            }
+            _ => false,
+        };
+        if !is_time {
+            return plan_err!(
+                "count_window over a live table counts in the order of event time: ORDER BY its time column, or leave ORDER BY out"
+            );
+        }
+        Ok(chain)
     }
 
     fn filter(&self, filter: &Filter) -> Result<Chain> {
@@ -352,7 +377,17 @@ impl Walk<'_> {
         if has_subquery {
             return self.refuse("a subquery in an expression");
         }
+        // now() and coalesce() are made of others by the simplifier alone.
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .with_query_execution_start_time(
+                self.state.execution_props().query_execution_start_time,
+            )
+            .build();
+        let simplifier = ExprSimplifier::new(context);
         let expression = expression.clone().unalias_nested().data;
+        let expression = simplifier.simplify(simplifier.coerce(expression, schema)?)?;
         self.state.create_physical_expr(expression, schema)
     }
 }

@@ -29,9 +29,18 @@ pub(crate) fn check_window_local(plan: &LogicalPlan) -> Result<()> {
     Locality { keys }.of(plan).map(|_| ())
 }
 
-/// The columns that tell the window of a row: a set for each thing that must be known, of which one column is enough. A
-/// window is known by its start or its end; a session of keys by these and every key.
+/// The columns that tell the window of a row: those that are its start, those that are its end, and then for each key of a
+/// session those that are the key. A window is known by its start or by its end; a session of keys by one of these and
+/// every key. The start of one window is the end of another, so the two must not be mixed.
 type Identity = Vec<HashSet<Column>>;
+
+/// The starts and the ends stand first.
+const N_BOUNDS: usize = 2;
+
+/// Whether one of the bounds and all keys are known.
+fn is_known(of: impl Fn(usize) -> bool, n_sets: usize) -> bool {
+    (0..N_BOUNDS).any(&of) && (N_BOUNDS..n_sets).all(of)
+}
 
 struct Locality {
     /// What people have to write, `window_start, user_id`.
@@ -62,11 +71,10 @@ fn scan_identity(scan: &WindowedScan, schema: &DFSchema) -> Identity {
         let columns = schema.columns().into_iter();
         columns.filter(|column| is_one(&column.name)).collect()
     };
-    let bounds = columns(&|name| name == WINDOW_START || name == WINDOW_END);
     let names = key_names(scan);
-    let keys = names.iter().skip(1);
-    let keys = keys.map(|key| columns(&|name| name == key));
-    std::iter::once(bounds).chain(keys).collect()
+    let keys = names.iter().skip(1).map(String::as_str);
+    let names = [WINDOW_START, WINDOW_END].into_iter().chain(keys);
+    names.map(|name| columns(&|other| other == name)).collect()
 }
 
 impl Locality {
@@ -211,17 +219,20 @@ impl Locality {
         };
         let kind = join.join_type;
         let is_tied = match (left, right) {
-            (Some(left), Some(right)) => left.iter().zip(right).all(|(left, right)| {
-                let mut pairs = join.on.iter();
-                pairs.any(|(a, b)| is_in(left, a) && is_in(right, b))
-            }),
+            (Some(left), Some(right)) => {
+                let is_paired = |index: usize| {
+                    let mut pairs = join.on.iter();
+                    pairs.any(|(a, b)| is_in(&left[index], a) && is_in(&right[index], b))
+                };
+                is_known(is_paired, left.len().min(right.len()))
+            }
             (Some(_), None) => matches!(kind, Inner | Left | LeftSemi | LeftAnti | LeftMark),
             _ => matches!(kind, Inner | Right | RightSemi | RightAnti | RightMark),
         };
         match (is_tied, left.is_some() && right.is_some()) {
             (true, _) => Ok(joined(join, left, right)),
             (false, true) => plan_err!(
-                "a join of windows pairs rows of one window: add {} to its ON, from both sides",
+                "a join of windows pairs rows of one window, not of neighbours: add {} to its ON, from both sides",
                 self.keys
             ),
             (false, false) => plan_err!(
@@ -250,7 +261,7 @@ fn joined(join: &Join, left: &Option<Identity>, right: &Option<Identity>) -> Ide
     let sets: Identity = sets.collect();
     // A full join leaves nothing that tells the window.
     if sets.is_empty() {
-        return vec![HashSet::new()];
+        return vec![HashSet::new(); N_BOUNDS];
     }
     sets
 }
@@ -279,9 +290,11 @@ fn is_in(set: &HashSet<Column>, expression: &Expr) -> bool {
 
 /// Whether these expressions tell the window.
 fn is_told_by(identity: &Identity, expressions: &[Expr]) -> bool {
-    identity
-        .iter()
-        .all(|set| expressions.iter().any(|expression| is_in(set, expression)))
+    let is_told = |index: usize| {
+        let mut expressions = expressions.iter();
+        expressions.any(|expression| is_in(&identity[index], expression))
+    };
+    is_known(is_told, identity.len())
 }
 
 fn columns_of(schema: &DFSchema) -> Vec<Expr> {

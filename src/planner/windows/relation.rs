@@ -63,6 +63,7 @@ impl RelationPlanner for WindowFunctions {
             name,
             args: Some(arguments),
             alias,
+            sample,
             ..
         } = &relation
         else {
@@ -71,6 +72,12 @@ impl RelationPlanner for WindowFunctions {
         let Some(function) = function_named(name) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
+        if sample.is_some() {
+            return plan_err!(
+                "{} takes no TABLESAMPLE: leave it out, or sample in WHERE random() < 0.1",
+                function.name()
+            );
+        }
         let plan = self.plan_call(function, arguments.args.clone(), context)?;
         let alias = alias.clone();
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation {

@@ -10,10 +10,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::concat_batches;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -22,6 +21,7 @@ use datafusion::execution::spill_file::SpillFile;
 use datafusion::physical_plan::SpillManager;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
 
+use crate::tables::live::compact::compacted;
 use crate::tables::live::counters::StreamCounters;
 
 /// Rows of a batch that is large enough to be left alone.
@@ -277,40 +277,4 @@ impl Pane {
         self.batches.push(merged);
         Ok(())
     }
-}
-
-/// The same rows without what they keep alive of larger blocks.
-///
-/// # Errors
-/// None in practice.
-pub(crate) fn compacted(rows: &RecordBatch) -> Result<RecordBatch> {
-    let columns = rows.columns().iter().map(compacted_column).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        rows.schema(),
-        columns,
-        &options,
-    )?)
-}
-
-/// Texts that are views into blocks of which they use less than half are copied. Kernels that take rows copy the others.
-fn compacted_column(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Utf8View => {
-            let views = column.as_string_view();
-            let held: usize = views.data_buffers().iter().map(|block| block.len()).sum();
-            if views.total_buffer_bytes_used() * 2 < held {
-                return Arc::new(views.gc());
-            }
-        }
-        DataType::BinaryView => {
-            let views = column.as_binary_view();
-            let held: usize = views.data_buffers().iter().map(|block| block.len()).sum();
-            if views.total_buffer_bytes_used() * 2 < held {
-                return Arc::new(views.gc());
-            }
-        }
-        _ => {}
-    }
-    Arc::clone(column)
 }

@@ -21,9 +21,10 @@ use crate::algorithms::windows::Span;
 use crate::algorithms::windows::sessions::{ClosedSession, Placement, SessionId, Sessions};
 use crate::planner::windows::chain::Arrived;
 use crate::planner::windows::cut::{CutterParts, as_plan_error, miss, times};
-use crate::planner::windows::rows::{Memory, WindowRows, compacted};
+use crate::planner::windows::rows::{Memory, WindowRows};
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::planner::windows::spec::{WINDOW_END, WINDOW_START};
+use crate::tables::live::compact::compacted;
 use crate::tables::live::counters::{Missed, StreamCounters};
 
 /// Rows of a batch that is made of sessions.

@@ -1,6 +1,7 @@
 //! Live tables: the same rows as a table that is read once, as they come.
 
 pub(crate) mod clock;
+pub(crate) mod compact;
 pub(crate) mod counters;
 pub(crate) mod folder;
 mod folder_factory;

@@ -13,6 +13,7 @@ use datafusion::arrow::compute::{
 };
 use datafusion::common::Result;
 
+use crate::tables::live::compact::compacted;
 use crate::tables::live::counters::{Missed, StreamCounters};
 use crate::tables::live::stream::Timed;
 
@@ -103,7 +104,10 @@ impl Reorder {
             .iter()
             .map(|time| Some(is_late(time)))
             .collect();
-        counters.miss(Missed::Late, filter_record_batch(&timed.rows, &late)?);
+        counters.miss(
+            Missed::Late,
+            compacted(&filter_record_batch(&timed.rows, &late)?)?,
+        );
         filtered(&timed, &not(&late)?)
     }
 
@@ -128,7 +132,7 @@ pub(crate) fn without_null_times(timed: Timed, counters: &StreamCounters) -> Res
         return Ok(timed);
     }
     let without = filter_record_batch(&timed.rows, &is_null(&timed.times)?)?;
-    counters.miss(Missed::NoTime, without);
+    counters.miss(Missed::NoTime, compacted(&without)?);
     filtered(&timed, &is_not_null(&timed.times)?)
 }
 

@@ -35,6 +35,10 @@ pub(crate) enum ScanOrder {
     EventTime,
 }
 
+/// In the configuration of a session: a query takes the rows of live tables in any order.
+#[derive(Debug)]
+pub(crate) struct AsRead;
+
 /// The scan.
 #[derive(Debug)]
 pub(crate) struct LiveScanExec {
@@ -46,19 +50,19 @@ pub(crate) struct LiveScanExec {
 }
 
 impl LiveScanExec {
-    /// A scan of the columns with these indices. It is in the order of event time if that can be told from them.
+    /// A scan of the columns with these indices, in this order; by event time only if that is one of them.
     ///
     /// # Errors
     /// When the table has no such column.
-    pub(crate) fn try_new(table: Arc<LiveTable>, columns: Vec<usize>) -> Result<Self> {
+    pub(crate) fn try_new(
+        table: Arc<LiveTable>,
+        columns: Vec<usize>,
+        order: ScanOrder,
+    ) -> Result<Self> {
         let order = match table.time_column {
-            Some(time) if columns.contains(&time) => ScanOrder::EventTime,
+            Some(time) if columns.contains(&time) => order,
             _ => ScanOrder::Reading,
         };
-        Self::with_columns(table, columns, order)
-    }
-
-    fn with_columns(table: Arc<LiveTable>, columns: Vec<usize>, order: ScanOrder) -> Result<Self> {
         let schema = Arc::new(table.source.schema().project(&columns)?);
         let mut equivalences = EquivalenceProperties::new(Arc::clone(&schema));
         if order == ScanOrder::EventTime
@@ -89,15 +93,6 @@ impl LiveScanExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
-    }
-
-    /// The same scan with the rows as they are read.
-    ///
-    /// # Errors
-    /// None in practice: the columns are known.
-    pub(crate) fn as_read(&self) -> Result<Self> {
-        let table = Arc::clone(&self.table);
-        Self::with_columns(table, self.columns.clone(), ScanOrder::Reading)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::tables::live::clock::Clock;
 use crate::tables::live::counters::StreamRegistry;
 use crate::tables::live::options::LiveOptions;
-use crate::tables::live::scan::LiveScanExec;
+use crate::tables::live::scan::{AsRead, LiveScanExec, ScanOrder};
 use crate::tables::live::source::{LiveSource, Positions};
 use crate::tables::live::stream::{LiveStream, Stepper, TimeOf};
 
@@ -114,7 +114,7 @@ impl TableProvider for LiveTable {
 
     async fn scan(
         &self,
-        _session: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         _filters: &[Expr],
         _limit: Option<usize>,
@@ -123,10 +123,12 @@ impl TableProvider for LiveTable {
         let columns = projection
             .cloned()
             .unwrap_or_else(|| (0..n_columns).collect());
-        Ok(Arc::new(LiveScanExec::try_new(
-            Arc::new(self.clone()),
-            columns,
-        )?))
+        let order = match session.config().get_extension::<AsRead>() {
+            Some(_) => ScanOrder::Reading,
+            None => ScanOrder::EventTime,
+        };
+        let table = Arc::new(self.clone());
+        Ok(Arc::new(LiveScanExec::try_new(table, columns, order)?))
     }
 
     async fn insert_into(

@@ -6,7 +6,7 @@
 //!
 //! Compressed files are finished files: one that is there at the start, or whose content was not followed, is read once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -80,6 +80,7 @@ impl LiveSource for FollowedLogs {
             logs: BTreeMap::new(),
             resumed_lines: HashMap::new(),
             packed: PackedFiles::new(Arc::clone(&self.store), handle, self.read_from),
+            failing: BTreeSet::new(),
             rescan_at: i64::MIN,
         };
         if let Some(positions) = positions {
@@ -123,6 +124,8 @@ struct FollowedReader {
     /// Line numbers at which files go on after a restart, by the id of the file.
     resumed_lines: HashMap<u64, u64>,
     packed: PackedFiles,
+    /// Files whose last read failed. They are tried again, but hold nobody back.
+    failing: BTreeSet<u64>,
     rescan_at: i64,
 }
 
@@ -181,9 +184,11 @@ impl FollowedReader {
                 polled
                     .problems
                     .push(format!("a log file cannot be read: {error}"));
+                self.failing.insert(id);
                 return Ok(0);
             }
         };
+        self.failing.remove(&id);
         if !self.logs.contains_key(&id) {
             let log = self.open_log(id, piece.offset)?;
             self.logs.insert(id, log);
@@ -213,7 +218,8 @@ impl FollowedReader {
     /// Says how far each file is, and ends what is complete.
     fn tell(&mut self, now: i64, polled: &mut Polled) -> Result<()> {
         let states: Vec<_> = self.files.files().map(|file| State::of(&file)).collect();
-        for state in states {
+        for mut state in states {
+            state.has_more &= !self.failing.contains(&state.id);
             let partition = partition_of(state.id);
             if let (false, Some(log)) = (state.has_more, self.logs.get_mut(&state.id)) {
                 if state.is_finished {
@@ -227,6 +233,7 @@ impl FollowedReader {
             if state.is_finished {
                 self.files.consumed(state.id, state.offset);
                 self.logs.remove(&state.id);
+                self.failing.remove(&state.id);
             }
             polled.news.push((partition, state.news()));
         }

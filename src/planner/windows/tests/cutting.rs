@@ -122,6 +122,12 @@ impl Player {
         self.watermarks.push(watermark);
     }
 
+    /// Reads what was held back, as a part of the last step.
+    pub(super) fn settle(&mut self, now: i64) {
+        self.step(now);
+        self.watermarks.pop();
+    }
+
     fn advance(&mut self, watermark: i64) {
         self.cutter.advance(watermark).unwrap();
         while let Some(window) = self.cutter.next_closed().unwrap() {

@@ -468,7 +468,7 @@ async fn only_what_is_asked_for_is_read() {
         .iter()
         .map(|field| field.name().clone())
         .collect();
-    assert_eq!(fields, ["k", "v"]);
+    assert_eq!(fields, ["ts", "k", "v"]);
 }
 
 #[tokio::test]
