@@ -15,7 +15,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{
     self, FunctionArg, Ident, LimitClause, ObjectName, ObjectNamePart, Query, TableFactor, Value,
@@ -148,10 +148,7 @@ impl WindowFunctions {
     fn plan_windows(&self, input: LogicalPlan, spec: WindowSpec) -> Result<LogicalPlan> {
         if let Some(chain) = Chain::of(&input, spec.function, &(self.state)())? {
             check_time(&chain, &spec)?;
-            let name = chain.live.name.clone();
-            let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
-            return LogicalPlanBuilder::scan(TableReference::parse_str(&name), source, None)?
-                .build();
+            return windows_of(&input, chain, spec);
         }
         if spec.time.is_none() && spec.function == WindowFunction::Tumble {
             return plan_err!(
@@ -180,6 +177,27 @@ impl WindowFunctions {
         let source = provider_as_source(provider.ok_or_else(not_found)?);
         LogicalPlanBuilder::scan(table.clone(), source, None)?.build()
     }
+}
+
+/// The windows of a live table. Their columns are qualified as those of the input are, since they get names by that.
+fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<LogicalPlan> {
+    let name = TableReference::parse_str(&chain.live.name);
+    let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
+    let scan = LogicalPlanBuilder::scan(name, source, None)?.build()?;
+    let qualifiers = input
+        .schema()
+        .iter()
+        .map(|(qualifier, _)| qualifier.cloned());
+    // The bounds stand behind the columns of the input.
+    let qualifiers = qualifiers.chain(std::iter::repeat(None));
+    let columns = scan.schema().columns().into_iter().zip(qualifiers);
+    let columns: Vec<_> = columns
+        .map(|(column, qualifier)| {
+            let name = column.name.clone();
+            Expr::Column(column).alias_qualified(qualifier, name)
+        })
+        .collect();
+    LogicalPlanBuilder::from(scan).project(columns)?.build()
 }
 
 /// The table of this name. Nearly always it is there at once; a file that has to be looked at first is waited for on a

@@ -1,4 +1,16 @@
 //! Live tables: the same rows as a table that is read once, as they come.
+//!
+//! # How
+//! ```text
+//! source    what can be read step by step: followed log files, standard input, a folder (`log_file`, `folder`)
+//! follow    the bytes of growing files, each once, through rotations
+//! stream    a thread that reads a source; rows with event times, and the watermark     clock: real, or of a test
+//! table     the table provider; scan: a query without windows, reorder: in the order of event time
+//! counters  per statement, and the rows that missed their windows      streams: aiops_streams()   late: aiops_late('t')
+//! options   time_column, delay and so on                               folder_factory: UNBOUNDED of DataFusion's formats
+//! ```
+//!
+//! What windows are is in `algorithms/windows`; that statements run once per window in `planner/windows`.
 
 pub(crate) mod clock;
 pub(crate) mod compact;

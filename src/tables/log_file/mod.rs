@@ -17,6 +17,9 @@
 //! | `multiline` | `'indent'`: a line that begins with white space belongs to the event before |
 //! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
 //!
+//! A table that is UNBOUNDED is live: its files are followed. It has the options of all live tables, see
+//! `tables/live/options.rs`; a table that is not checks them and does without.
+//!
 //! # JSON
 //! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino write that; the column
 //! `msg` stays too), or else the line. A `msg` that is no text, such as a number, is no message.
@@ -36,6 +39,7 @@
 //! blocks    bytes, decompressed, 1 MiB at a time                cutter: bytes -> events (pure)
 //! batches   events -> columns                                   text_rows, json_rows, string_column, timestamp
 //! counters  per table and per scan                              scans: aiops_scans()
+//! followed  live: bytes of files that grow, packed: compressed ones, stdin        growing: bytes as they come -> rows
 //! ```
 //!
 //! # Limits
