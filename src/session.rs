@@ -1,7 +1,6 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::continuous::LowLatency;
 use crate::planner::{UnnestKeys, live_planner, windows};
 use crate::tables::{live, log_file};
 use datafusion::common::Result;
@@ -46,6 +45,8 @@ pub fn session_state_builder() -> SessionStateBuilder {
 
 /// Adds everything of this crate to a session that exists.
 ///
+/// The default schema gets the table `stdin`, unless it has one, and the session's query planner is wrapped, so set yours before.
+///
 /// Switches off `datafusion.optimizer.enable_leaf_expression_pushdown`, which in DataFusion 55.2 loses columns where a join
 /// compares fields of structs, such as those that `log_match` and `cluster_fit` return.
 ///
@@ -71,9 +72,5 @@ pub fn install(context: &SessionContext) -> Result<()> {
     live_planner::register(&mut state);
     let optimizer = &mut state.config_mut().options_mut().optimizer;
     optimizer.enable_leaf_expression_pushdown = false;
-    let builder = SessionStateBuilder::new_from_existing(state.clone());
-    *state = builder
-        .with_physical_optimizer_rule(Arc::new(LowLatency))
-        .build();
     Ok(())
 }

@@ -16,17 +16,18 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::planner::continuous;
+use crate::planner::continuous::{self, LowLatency};
 use crate::planner::windows::execution::{Statement, WindowedExec, with_window};
 use crate::planner::windows::locality::check_window_local;
 use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
 use crate::tables::live::table::LiveTable;
 
-/// Puts the planner before the one that the session has.
+/// Puts the planner before the one that the session has, and the rule that lets rows through behind its rules.
 pub(crate) fn register(state: &mut SessionState) {
     let inner = Arc::clone(state.query_planner());
     *state = SessionStateBuilder::new_from_existing(state.clone())
         .with_query_planner(Arc::new(LivePlanner { inner }))
+        .with_physical_optimizer_rule(Arc::new(LowLatency))
         .build();
 }
 

@@ -2,3 +2,4 @@
 
 pub(crate) mod live;
 pub(crate) mod log_file;
+pub(crate) mod snapshot;

@@ -6,17 +6,14 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::datasource::TableType;
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::tables::live::counters::{Missed, StreamRegistry};
+use crate::tables::snapshot::{Snapshot, SnapshotTable};
 
 /// The table function.
 #[derive(Debug)]
@@ -56,11 +53,11 @@ impl TableFunctionImpl for AiopsLate {
             Arc::new(nullable)
         });
         let schema = Arc::new(Schema::new(columns.chain([reason]).collect::<Vec<_>>()));
-        Ok(Arc::new(LateTable {
+        Ok(Arc::new(SnapshotTable(LateTable {
             registry: Arc::clone(&self.registry),
             name,
             schema,
-        }))
+        })))
     }
 }
 
@@ -77,15 +74,6 @@ struct LateTable {
 }
 
 impl LateTable {
-    fn batches(&self) -> Result<Vec<RecordBatch>> {
-        let streams = self.registry.streams();
-        let of_table = streams
-            .iter()
-            .filter(|stream| stream.table_name == self.name);
-        let missed = of_table.flat_map(|stream| stream.missed_rows());
-        missed.map(|(why, rows)| self.batch(why, &rows)).collect()
-    }
-
     fn batch(&self, why: Missed, rows: &RecordBatch) -> Result<RecordBatch> {
         let n_rows = rows.num_rows();
         let reasons = StringArray::from_iter_values(std::iter::repeat_n(why.reason(), n_rows));
@@ -100,29 +88,17 @@ impl LateTable {
     }
 }
 
-#[async_trait]
-impl TableProvider for LateTable {
+impl Snapshot for LateTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = vec![self.batches()?];
-        let schema = Arc::clone(&self.schema);
-        Ok(MemorySourceConfig::try_new_exec(
-            &rows,
-            schema,
-            projection.cloned(),
-        )?)
+    fn rows(&self) -> Result<Vec<RecordBatch>> {
+        let streams = self.registry.streams();
+        let of_table = streams
+            .iter()
+            .filter(|stream| stream.table_name == self.name);
+        let missed = of_table.flat_map(|stream| stream.missed_rows());
+        missed.map(|(why, rows)| self.batch(why, &rows)).collect()
     }
 }

@@ -19,6 +19,7 @@ use datafusion::common::{Result, plan_err};
 use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::functions::ts::durations::parse_duration_or_zero;
 use crate::functions::ts::times::SECOND;
+use crate::tables::log_file::is_time_name;
 
 /// Every option, as it is written.
 pub(crate) const OPTION_NAMES: [&str; 6] = [
@@ -109,16 +110,11 @@ impl LiveOptions {
 }
 
 fn likely_time_column(schema: &Schema) -> Option<usize> {
-    const NAMES: [&str; 5] = ["ts", "time", "timestamp", "datetime", "@timestamp"];
     let fields = schema.fields().iter().enumerate();
     let times: Vec<_> = fields
         .filter(|(_, field)| matches!(field.data_type(), DataType::Timestamp(..)))
         .collect();
-    let named = times.iter().find(|(_, field)| {
-        NAMES
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(field.name()))
-    });
+    let named = times.iter().find(|(_, field)| is_time_name(field.name()));
     match (named, &times[..]) {
         (Some((index, _)), _) | (None, [(index, _)]) => Some(*index),
         _ => None,

@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::TableType;
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::tables::live::clock::{Clock, MachineClock};
 use crate::tables::live::counters::{StreamCounters, StreamRegistry};
+use crate::tables::snapshot::{Snapshot, SnapshotTable};
 
 const NANOSECONDS_PER_SECOND: f64 = 1e9;
 
@@ -56,10 +52,10 @@ impl TableFunctionImpl for AiopsStreams {
                 "aiops_streams takes no argument: write SELECT * FROM aiops_streams()"
             );
         }
-        Ok(Arc::new(StreamsTable {
+        Ok(Arc::new(SnapshotTable(StreamsTable {
             registry: Arc::clone(&self.registry),
             schema: schema(),
-        }))
+        })))
     }
 }
 
@@ -86,7 +82,7 @@ struct StreamsTable {
 }
 
 impl StreamsTable {
-    fn rows(&self, now: i64) -> Result<RecordBatch> {
+    fn at(&self, now: i64) -> Result<RecordBatch> {
         let streams = self.registry.streams();
         let instants = |times: Vec<Option<i64>>| -> ArrayRef {
             Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"))
@@ -145,29 +141,12 @@ fn watermark(stream: &StreamCounters) -> Option<i64> {
     (watermark != i64::MIN && watermark != i64::MAX).then_some(watermark)
 }
 
-#[async_trait]
-impl TableProvider for StreamsTable {
+impl Snapshot for StreamsTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = vec![vec![self.rows(MachineClock.now())?]];
-        let schema = Arc::clone(&self.schema);
-        Ok(MemorySourceConfig::try_new_exec(
-            &rows,
-            schema,
-            projection.cloned(),
-        )?)
+    fn rows(&self) -> Result<Vec<RecordBatch>> {
+        Ok(vec![self.at(MachineClock.now())?])
     }
 }

@@ -77,6 +77,7 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::execution::SessionState;
 
+pub(crate) use self::columns::is_time_name;
 pub(crate) use self::locations::forget_listed_files;
 use crate::tables::live::clock::MachineClock;
 use crate::tables::live::counters::StreamRegistry;

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::TableType;
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::tables::log_file::counters::{COUNTER_NAMES, ScanRegistry};
+use crate::tables::snapshot::{Snapshot, SnapshotTable};
 
 /// The table function.
 #[derive(Debug)]
@@ -41,7 +37,7 @@ impl TableFunctionImpl for AiopsScans {
             return plan_err!("aiops_scans takes no argument: write SELECT * FROM aiops_scans()");
         }
         let (registry, schema) = (Arc::clone(&self.registry), Arc::clone(&self.schema));
-        Ok(Arc::new(ScansTable { registry, schema }))
+        Ok(Arc::new(SnapshotTable(ScansTable { registry, schema })))
     }
 }
 
@@ -53,7 +49,7 @@ struct ScansTable {
 }
 
 impl ScansTable {
-    fn rows(&self) -> Result<RecordBatch> {
+    fn batch(&self) -> Result<RecordBatch> {
         let (names, values): (Vec<_>, Vec<_>) = self
             .registry
             .tables()
@@ -73,29 +69,12 @@ impl ScansTable {
     }
 }
 
-#[async_trait]
-impl TableProvider for ScansTable {
+impl Snapshot for ScansTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = vec![vec![self.rows()?]];
-        let schema = Arc::clone(&self.schema);
-        Ok(MemorySourceConfig::try_new_exec(
-            &rows,
-            schema,
-            projection.cloned(),
-        )?)
+    fn rows(&self) -> Result<Vec<RecordBatch>> {
+        Ok(vec![self.batch()?])
     }
 }
