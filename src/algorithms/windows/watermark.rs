@@ -118,6 +118,16 @@ impl Watermark {
         self.current
     }
 
+    /// An earlier process had come so far: the watermark does not go back behind that.
+    pub(crate) fn raise(&mut self, watermark: i64) {
+        self.current = self.current.max(watermark);
+    }
+
+    /// Whether no partition is waited for at the time `now`, all being idle or closed: the watermark goes by the clock.
+    pub(crate) fn is_idle(&self, now: i64) -> bool {
+        self.slowest(now).is_none()
+    }
+
     /// No row will come any more: from now on the watermark is `i64::MAX`.
     pub(crate) fn end(&mut self) {
         self.current = i64::MAX;
@@ -250,6 +260,21 @@ mod tests {
         watermark.close(1);
         watermark.close(2);
         assert_eq!(watermark.advance(9200), -705 + 197);
+    }
+
+    #[test]
+    fn it_goes_on_where_an_earlier_one_was() {
+        let mut watermark = watermark();
+        assert!(watermark.is_idle(1000));
+        watermark.observe(1, 1000, 1000);
+        watermark.raise(1500);
+        watermark.raise(1400);
+        assert_eq!(watermark.current(), 1500);
+        assert_eq!(watermark.advance(1000), 1500);
+        watermark.caught_up(1, 1000);
+        assert!(!watermark.is_idle(1019));
+        assert!(watermark.is_idle(1020));
+        assert_eq!(watermark.advance(1600), 1595);
     }
 
     #[test]

@@ -6,14 +6,20 @@
 //! when its last bytes are those of a whole one; another local file when it did not change between two looks. What is
 //! written to a file after it was read is not seen. A file that cannot be read is a problem that `aiops_streams()` shows,
 //! and does not stop the others.
+//!
+//! Positions tell in which order files were taken and how many rows of each were handed out, so that this can be read
+//! again. The order is written down, and not found anew, since two readers list a folder at different moments.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, FieldRef, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::common::{
+    DataFusionError, Result, exec_datafusion_err, exec_err, plan_datafusion_err,
+};
 use datafusion::datasource::listing::helpers::pruned_partition_list;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableUrl, PartitionedFile,
@@ -24,7 +30,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};
 use datafusion::physical_plan::execute_stream;
 use futures::{StreamExt, TryStreamExt};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::functions::ts::times::SECOND;
@@ -41,6 +47,10 @@ const LOCAL_LISTING_INTERVAL: i64 = SECOND / 4;
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 /// All files are one partition, since they are read one after the other.
 const PARTITION: u64 = 0;
+/// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
+const MAX_GONE: u64 = 100;
+/// Changes whenever the meaning of a field changes.
+const POSITIONS_VERSION: u32 = 1;
 
 /// The folder of a live table.
 #[derive(Clone)]
@@ -186,20 +196,132 @@ impl LiveSource for LiveFolder {
             folder: self.clone(),
             handle,
             columns: columns.to_vec(),
-            done: BTreeSet::new(),
+            taken: TakenFiles::default(),
             seen: BTreeMap::new(),
             queue: VecDeque::new(),
             current: None,
-            resumed: None,
             is_first: true,
             is_new: true,
             list_at: i64::MIN,
             quiet_since: i64::MIN,
         };
         if let Some(positions) = positions {
-            reader.seek(positions)?;
+            reader.seek(TakenFiles::parse(positions)?);
         }
         Ok(Box::new(reader))
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+}
+
+/// The files that were taken, which is the written form of where a reader stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct TakenFiles {
+    version: u32,
+    next_turn: u64,
+    /// By name: those that are there, and the last ones that are gone.
+    files: BTreeMap<String, Taken>,
+}
+
+/// A file that was taken.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Taken {
+    /// Counted up with each file that is opened; `None`: it is left alone.
+    turn: Option<u64>,
+    /// Rows that were handed out.
+    n_rows: u64,
+    is_done: bool,
+    /// A file of this name that is there again is another one.
+    is_gone: bool,
+}
+
+impl Default for TakenFiles {
+    fn default() -> Self {
+        Self {
+            version: POSITIONS_VERSION,
+            next_turn: 0,
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+impl TakenFiles {
+    fn parse(positions: &Positions) -> Result<Self> {
+        let wrong =
+            || exec_datafusion_err!("these positions are not of a folder of files: {positions}");
+        // An unknown version may have other fields, so this is looked at first.
+        let version = positions["version"].as_u64().ok_or_else(wrong)?;
+        if version != u64::from(POSITIONS_VERSION) {
+            return exec_err!("positions of version {version} are not known to this version");
+        }
+        Self::deserialize(positions).map_err(|_| wrong())
+    }
+
+    /// Notes which files are there, and forgets those that are gone, but for the last ones.
+    fn keep(&mut self, names: &BTreeSet<&str>) {
+        let oldest = self.next_turn.saturating_sub(MAX_GONE);
+        self.files.retain(|name, taken| {
+            taken.is_gone |= !names.contains(name.as_str());
+            !taken.is_gone || taken.turn.is_some_and(|turn| turn >= oldest)
+        });
+    }
+
+    fn is_done(&self, name: &str) -> bool {
+        let taken = self.files.get(name);
+        taken.is_some_and(|taken| taken.is_done && !taken.is_gone)
+    }
+
+    fn is_begun(&self, name: &str) -> bool {
+        let taken = self.files.get(name);
+        taken.is_some_and(|taken| !taken.is_done && !taken.is_gone)
+    }
+
+    fn leave_alone(&mut self, name: String) {
+        let taken = Taken {
+            turn: None,
+            n_rows: 0,
+            is_done: true,
+            is_gone: false,
+        };
+        self.files.insert(name, taken);
+    }
+
+    /// Takes a file, or goes on with it; how many of its rows were handed out before.
+    fn begin(&mut self, name: &str) -> u64 {
+        if self.is_begun(name) {
+            return self.files.get(name).map_or(0, |taken| taken.n_rows);
+        }
+        let taken = Taken {
+            turn: Some(self.next_turn),
+            n_rows: 0,
+            is_done: false,
+            is_gone: false,
+        };
+        self.next_turn += 1;
+        self.files.insert(name.to_string(), taken);
+        0
+    }
+
+    fn end(&mut self, name: &str) {
+        if let Some(taken) = self.files.get_mut(name) {
+            taken.is_done = true;
+        }
+    }
+
+    /// The files that were read between these positions and `later`, in their order: name, rows before, rows after.
+    fn read_until<'a>(&self, later: &'a Self) -> Vec<(&'a str, u64, u64)> {
+        let mut files: Vec<_> = later.files.iter().collect();
+        files.retain(|(_, taken)| taken.turn.is_some());
+        files.sort_by_key(|(_, taken)| taken.turn);
+        let files = files.into_iter().map(|(name, taken)| {
+            let before = self.files.get(name);
+            let before = before.filter(|before| before.turn == taken.turn);
+            let n_rows = before.map_or(0, |before| before.n_rows);
+            (name.as_str(), n_rows, taken.n_rows)
+        });
+        files.filter(|(_, from, to)| from < to).collect()
     }
 }
 
@@ -208,14 +330,11 @@ struct FolderReader {
     folder: LiveFolder,
     handle: Handle,
     columns: Vec<usize>,
-    /// Files that were read, as long as they are there.
-    done: BTreeSet<String>,
+    taken: TakenFiles,
     /// Size and age of the files that are not read yet at the last look.
     seen: BTreeMap<String, (u64, i64)>,
     queue: VecDeque<PartitionedFile>,
     current: Option<Current>,
-    /// The file in whose middle an earlier reader stopped, and how many of its rows were read.
-    resumed: Option<(String, u64)>,
     is_first: bool,
     is_new: bool,
     list_at: i64,
@@ -226,9 +345,25 @@ struct FolderReader {
 struct Current {
     name: String,
     rows: SendableRecordBatchStream,
-    n_rows: u64,
-    /// Rows that were handed out before a restart.
+    /// Rows that were handed out before a restart, and are still to be left out.
     n_skipped: u64,
+}
+
+impl Current {
+    /// The next rows behind those that were handed out before; they are some.
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        while let Some(rows) = self.rows.next().await {
+            let rows = rows?;
+            let n_rows = rows.num_rows() as u64;
+            let n_skipped = self.n_skipped.min(n_rows);
+            self.n_skipped -= n_skipped;
+            if n_skipped < n_rows {
+                let from = usize::try_from(n_skipped).unwrap_or_default();
+                return Ok(Some(rows.slice(from, rows.num_rows() - from)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl fmt::Debug for FolderReader {
@@ -240,18 +375,13 @@ impl fmt::Debug for FolderReader {
 }
 
 impl FolderReader {
-    fn seek(&mut self, positions: &Positions) -> Result<()> {
-        let wrong =
-            || exec_datafusion_err!("these positions are not of a folder of files: {positions}");
-        let done = positions["done"].as_array().ok_or_else(wrong)?;
-        let names = done.iter().map(|name| name.as_str().map(str::to_string));
-        self.done = names.collect::<Option<_>>().ok_or_else(wrong)?;
+    /// Goes on where an earlier reader stood.
+    fn seek(&mut self, taken: TakenFiles) {
+        self.taken = taken;
+        self.queue.clear();
+        self.current = None;
         self.is_first = false;
-        if let Some(name) = positions["current"].as_str() {
-            let n_rows = positions["rows"].as_u64().ok_or_else(wrong)?;
-            self.resumed = Some((name.to_string(), n_rows));
-        }
-        Ok(())
+        self.list_at = i64::MIN;
     }
 
     /// Puts the files that are new and whole into the queue.
@@ -262,7 +392,7 @@ impl FolderReader {
             .iter()
             .map(|file| file.object_meta.location.as_ref())
             .collect();
-        self.done.retain(|name| names.contains(name.as_str()));
+        self.taken.keep(&names);
         let is_first = std::mem::take(&mut self.is_first);
         for file in files {
             let name = file.object_meta.location.to_string();
@@ -274,11 +404,13 @@ impl FolderReader {
                 .current
                 .as_ref()
                 .is_some_and(|current| current.name == name);
-            if self.done.contains(&name) || is_queued || is_current {
+            if self.taken.is_done(&name) || is_queued || is_current {
                 continue;
             }
             if is_first && self.folder.read_from == ReadFrom::End {
-                self.done.insert(name);
+                self.taken.leave_alone(name);
+            } else if self.taken.is_begun(&name) {
+                self.queue.push_front(file);
             } else if self.is_settled(&name, &file.object_meta, is_first) {
                 match handle.block_on(self.folder.is_whole(&file.object_meta)) {
                     Ok(true) => self.queue.push_back(file),
@@ -308,25 +440,24 @@ impl FolderReader {
         };
         let name = file.object_meta.location.to_string();
         self.seen.remove(&name);
-        let resumed = self.resumed.take_if(|(resumed, _)| *resumed == name);
         polled.bytes += file.object_meta.size;
+        let n_skipped = self.taken.begin(&name);
         let rows = self.handle.block_on(self.folder.open(file, &self.columns));
         match rows {
             Ok(rows) => {
                 self.current = Some(Current {
                     name,
                     rows,
-                    n_rows: 0,
-                    n_skipped: resumed.map_or(0, |(_, n_rows)| n_rows),
+                    n_skipped,
                 });
             }
-            Err(error) => self.give_up(name, &error, polled),
+            Err(error) => self.give_up(&name, &error, polled),
         }
     }
 
-    fn give_up(&mut self, name: String, error: &DataFusionError, polled: &mut Polled) {
-        polled.problems.push(problem(&name, error));
-        self.done.insert(name);
+    fn give_up(&mut self, name: &str, error: &DataFusionError, polled: &mut Polled) {
+        polled.problems.push(problem(name, error));
+        self.taken.end(name);
         self.current = None;
     }
 
@@ -335,26 +466,49 @@ impl FolderReader {
         let Some(mut current) = self.current.take() else {
             return;
         };
-        match self.handle.block_on(current.rows.next()) {
-            None => {
-                self.done.insert(current.name);
-            }
-            Some(Err(error)) => self.give_up(current.name, &error, polled),
-            Some(Ok(rows)) => {
-                let n_rows = rows.num_rows() as u64;
-                let n_skipped = current.n_skipped.saturating_sub(current.n_rows).min(n_rows);
-                current.n_rows += n_rows;
-                if n_skipped < n_rows {
-                    let from = usize::try_from(n_skipped).unwrap_or_default();
-                    let rows = rows.slice(from, rows.num_rows() - from);
-                    polled.pieces.push(Piece {
-                        partition: PARTITION,
-                        rows,
-                    });
+        match self.handle.block_on(current.next()) {
+            Ok(None) => self.taken.end(&current.name),
+            Err(error) => self.give_up(&current.name, &error, polled),
+            Ok(Some(rows)) => {
+                if let Some(taken) = self.taken.files.get_mut(&current.name) {
+                    taken.n_rows += rows.num_rows() as u64;
                 }
+                polled.pieces.push(Piece {
+                    partition: PARTITION,
+                    rows,
+                });
                 self.current = Some(current);
             }
         }
+    }
+
+    /// Reads the rows `from` to `to` of a file again; how many are missing.
+    fn reread(&self, file: PartitionedFile, (from, to): (u64, u64), polled: &mut Polled) -> u64 {
+        let mut n_left = to - from;
+        polled.bytes += file.object_meta.size;
+        let name = file.object_meta.location.to_string();
+        let Ok(rows) = self.handle.block_on(self.folder.open(file, &self.columns)) else {
+            return n_left;
+        };
+        let mut current = Current {
+            name,
+            rows,
+            n_skipped: from,
+        };
+        while n_left > 0 {
+            // Who reads it the first time says what is wrong with it.
+            let Ok(Some(rows)) = self.handle.block_on(current.next()) else {
+                break;
+            };
+            let n_rows = usize::try_from(n_left).unwrap_or(usize::MAX);
+            let rows = rows.slice(0, rows.num_rows().min(n_rows));
+            n_left -= rows.num_rows() as u64;
+            polled.pieces.push(Piece {
+                partition: PARTITION,
+                rows,
+            });
+        }
+        n_left
     }
 }
 
@@ -397,12 +551,37 @@ impl SourceReader for FolderReader {
         Ok(())
     }
 
+    fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()> {
+        self.quiet_since = now;
+        self.list(polled)
+    }
+
+    fn replay(&mut self, upto: &Positions, _now: i64, polled: &mut Polled) -> Result<()> {
+        let later = TakenFiles::parse(upto)?;
+        let wanted = self.taken.read_until(&later);
+        let mut files = BTreeMap::new();
+        if !wanted.is_empty() {
+            for file in self.handle.block_on(self.folder.list())? {
+                files.insert(file.object_meta.location.to_string(), file);
+            }
+        }
+        for (name, from, to) in wanted {
+            let n_missing = match files.remove(name) {
+                Some(file) => self.reread(file, (from, to), polled),
+                None => to - from,
+            };
+            if n_missing > 0 {
+                polled.problems.push(format!(
+                    "{name} cannot be read again: {n_missing} of its rows are missing"
+                ));
+            }
+        }
+        self.seek(later);
+        Ok(())
+    }
+
     fn positions(&self) -> Positions {
-        let current = self.current.as_ref();
-        json!({
-            "done": self.done,
-            "current": current.map(|current| &current.name),
-            "rows": current.map(|current| current.n_rows),
-        })
+        // Numbers and texts, none of which can fail.
+        serde_json::to_value(&self.taken).unwrap_or_default()
     }
 }

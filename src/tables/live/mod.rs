@@ -2,7 +2,8 @@
 //!
 //! # How
 //! ```text
-//! source    what can be read step by step: followed log files, standard input, a folder (`log_file`, `folder`)
+//! source    what can be read step by step, and again: followed log files, standard input, a folder (`log_file`, `folder`),
+//!           the rows of a plan (`bounded`)
 //! follow    the bytes of growing files, each once, through rotations
 //! stream    a thread that reads a source; rows with event times, and the watermark     clock: real, or of a test
 //! table     the table provider; scan: a query without windows, reorder: in the order of event time
@@ -12,6 +13,7 @@
 //!
 //! What windows are is in `algorithms/windows`; that statements run once per window in `planner/windows`.
 
+pub(crate) mod bounded;
 pub(crate) mod clock;
 pub(crate) mod compact;
 pub(crate) mod counters;

@@ -35,7 +35,7 @@ const DEFAULT_DELAY: i64 = SECOND;
 /// A service that writes at all under load writes more often than that.
 const DEFAULT_IDLE_TIMEOUT: i64 = 5 * SECOND;
 /// Half a minute of 50,000 lines a second with some 150 bytes each.
-const DEFAULT_BUFFER_BYTES: usize = 256 << 20;
+pub(crate) const DEFAULT_BUFFER_BYTES: usize = 256 << 20;
 /// Below 1 MiB not even one block of a file fits.
 const MIN_BUFFER_BYTES: usize = 1 << 20;
 

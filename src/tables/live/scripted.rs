@@ -1,11 +1,14 @@
-//! A live source for tests: it hands out what a script says, at the instants that the script says.
+//! A live source for tests: it hands out what a script says, at the instants that the script says. Its positions are the
+//! number of steps that were played.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
+use serde_json::json;
 
 use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::tables::live::clock::Clock;
@@ -33,16 +36,18 @@ pub(crate) fn scripted_table(
     steps: Vec<ScriptStep>,
 ) -> LiveTable {
     let nows = steps.iter().map(|step| step.now).collect();
+    let at = Arc::new(AtomicUsize::new(0));
     LiveTable {
         name: name.to_string(),
-        source: Arc::new(Script { schema, steps }),
+        source: Arc::new(Script {
+            schema,
+            steps,
+            clock_at: Arc::clone(&at),
+        }),
         time_column,
         watermark,
         buffer_bytes: 1 << 30,
-        clock: Arc::new(ScriptClock {
-            nows,
-            at: Mutex::new(0),
-        }),
+        clock: Arc::new(ScriptClock { nows, at }),
         streams: Arc::new(StreamRegistry::default()),
     }
 }
@@ -51,26 +56,47 @@ pub(crate) fn scripted_table(
 struct Script {
     schema: SchemaRef,
     steps: Vec<ScriptStep>,
+    clock_at: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 struct ScriptReader {
     columns: Vec<usize>,
     steps: VecDeque<ScriptStep>,
+    n_played: usize,
+    clock_at: Arc<AtomicUsize>,
+}
+
+impl ScriptReader {
+    fn play(&mut self, polled: &mut Polled) -> Result<()> {
+        if let Some(step) = self.steps.pop_front() {
+            self.n_played += 1;
+            for (partition, rows) in step.pieces {
+                let rows = rows.project(&self.columns)?;
+                polled.pieces.push(Piece { partition, rows });
+            }
+            polled.news.extend(step.news);
+        }
+        Ok(())
+    }
+
+    /// The next call of the clock tells the instant of the next step.
+    fn set_clock(&self) {
+        self.clock_at.store(self.n_played + 1, Ordering::Relaxed);
+    }
 }
 
 /// Each call tells the instant of the next step. The first, which tells when the statement begins, does not count.
 #[derive(Debug)]
 struct ScriptClock {
     nows: Vec<i64>,
-    at: Mutex<usize>,
+    at: Arc<AtomicUsize>,
 }
 
 impl Clock for ScriptClock {
     fn now(&self) -> i64 {
-        let mut at = self.at.lock().unwrap();
+        let at = self.at.fetch_add(1, Ordering::Relaxed);
         let now = self.nows.get(at.saturating_sub(1)).or(self.nows.last());
-        *at += 1;
         now.copied().unwrap_or_default()
     }
 
@@ -85,29 +111,51 @@ impl LiveSource for Script {
     fn open(
         &self,
         columns: &[usize],
-        _positions: Option<&Positions>,
+        positions: Option<&Positions>,
     ) -> Result<Box<dyn SourceReader>> {
-        Ok(Box::new(ScriptReader {
+        let n_played = positions.and_then(|positions| positions["step"].as_u64());
+        let n_played = usize::try_from(n_played.unwrap_or(0)).unwrap();
+        let reader = ScriptReader {
             columns: columns.to_vec(),
-            steps: self.steps.clone().into(),
-        }))
+            steps: self.steps.iter().skip(n_played).cloned().collect(),
+            n_played,
+            clock_at: Arc::clone(&self.clock_at),
+        };
+        if positions.is_some() {
+            // Before the first live step the clock is asked when the statement begins, and for the step that has no rows.
+            let at = n_played.wrapping_sub(1);
+            self.clock_at.store(at, Ordering::Relaxed);
+        }
+        Ok(Box::new(reader))
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
     }
 }
 
 impl SourceReader for ScriptReader {
     fn poll(&mut self, _now: i64, _newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()> {
-        if let Some(step) = self.steps.pop_front() {
-            for (partition, rows) in step.pieces {
-                let rows = rows.project(&self.columns)?;
-                polled.pieces.push(Piece { partition, rows });
-            }
-            polled.news = step.news;
-        }
+        self.play(polled)?;
         polled.has_ended = self.steps.is_empty();
         Ok(())
     }
 
+    fn look(&mut self, _now: i64, _polled: &mut Polled) -> Result<()> {
+        self.set_clock();
+        Ok(())
+    }
+
+    fn replay(&mut self, upto: &Positions, _now: i64, polled: &mut Polled) -> Result<()> {
+        let upto = usize::try_from(upto["step"].as_u64().unwrap()).unwrap();
+        while self.n_played < upto {
+            self.play(polled)?;
+        }
+        self.set_clock();
+        Ok(())
+    }
+
     fn positions(&self) -> Positions {
-        Positions::Null
+        json!({ "step": self.n_played })
     }
 }

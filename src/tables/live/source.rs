@@ -10,7 +10,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 
-/// Where a reader stands, as JSON: what it has read before is not read again when it is opened there.
+/// Where a reader stands, as JSON: what it has read before is not read again when it is opened there. Two of them, of one
+/// reader or of one that was opened at the first, tell exactly what was read in between.
 pub(crate) type Positions = serde_json::Value;
 
 /// Where the rows of a live table come from.
@@ -27,6 +28,9 @@ pub(crate) trait LiveSource: Debug + Send + Sync {
         columns: &[usize],
         positions: Option<&Positions>,
     ) -> Result<Box<dyn SourceReader>>;
+
+    /// Whether what was read once can be read again, so that positions mean something to a later process.
+    fn is_replayable(&self) -> bool;
 }
 
 /// A source that is being read.
@@ -37,6 +41,21 @@ pub(crate) trait SourceReader: Debug + Send {
     /// # Errors
     /// When nothing more can be read. A problem of one file among many is a note in `polled`.
     fn poll(&mut self, now: i64, newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()>;
+
+    /// Finds what there is and reads nothing, so that [`Self::positions`] is a true place to begin: what is written from
+    /// now on comes after it.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()>;
+
+    /// From where it stands, reads what another reader of this source had read when it stood at `upto`, be it in an
+    /// earlier process, and nothing else: the same rows, those of each partition in the same order. It stands at `upto`
+    /// then. What is no longer there is a problem that is noted.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or the positions are not of this source.
+    fn replay(&mut self, upto: &Positions, now: i64, polled: &mut Polled) -> Result<()>;
 
     /// Where the reader stands behind the rows that it has handed out.
     fn positions(&self) -> Positions;

@@ -3,7 +3,7 @@
 //! A thread of its own reads, so that a slow query never makes a fast file wait longer than the few steps that fit
 //! between the two, and a waiting reader never holds a thread of the query.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::Thread;
@@ -19,7 +19,7 @@ use crate::algorithms::windows::watermark::{Watermark, WatermarkOptions};
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::clock::Clock;
 use crate::tables::live::counters::StreamCounters;
-use crate::tables::live::source::{PartitionNews, Polled, SourceReader};
+use crate::tables::live::source::{PartitionNews, Piece, Polled, Positions, SourceReader};
 
 /// Steps that a reader may be ahead of its query.
 const STEPS_AHEAD: usize = 4;
@@ -37,10 +37,39 @@ pub(crate) struct Timed {
 /// What one step has brought.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// In the order in which they were read. They came before the watermark moved.
+    /// By partition, those of each in the order in which they were read. They came before the watermark moved.
     pub(crate) arrivals: Vec<Timed>,
+    /// The partition of each of these. It is the same whenever the rows are read again.
+    pub(crate) partitions: Vec<u64>,
     /// No row with an earlier event time is waited for; `i64::MAX` behind the last step of a source that ends.
     pub(crate) watermark: i64,
+    /// When it was read, in nanoseconds since 1970.
+    pub(crate) now: i64,
+    /// There was nothing more to read.
+    pub(crate) is_caught_up: bool,
+    /// Nothing is waited for: every file was quiet for the idle timeout, and the watermark goes by the clock.
+    pub(crate) is_idle: bool,
+    /// Where the source stands behind these rows; of [`Stepper::resume`] only.
+    pub(crate) positions: Option<Positions>,
+}
+
+/// What was read before and is read again in one step.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadAgain {
+    /// Up to here.
+    pub(crate) upto: Positions,
+    /// Handed on as the watermark of the step.
+    pub(crate) watermark: i64,
+    /// For [`TimeOf::Reading`]: the time of all of these rows; `None`: now.
+    pub(crate) reading_time: Option<i64>,
+}
+
+/// A step that comes before the live ones.
+#[derive(Debug)]
+enum Prelude {
+    /// Tells where the source stands: here, or else where it finds itself.
+    Begin(Option<Positions>),
+    Again(ReadAgain),
 }
 
 /// What tells the event time of a row.
@@ -66,6 +95,8 @@ pub(crate) struct Stepper {
     now: i64,
     /// When the positions are to be told again.
     positions_at: i64,
+    preludes: VecDeque<Prelude>,
+    tells_positions: bool,
 }
 
 /// How a step ended.
@@ -97,16 +128,61 @@ impl Stepper {
             counters,
             now: i64::MIN,
             positions_at: i64::MIN,
+            preludes: VecDeque::new(),
+            tells_positions: false,
         }
     }
 
-    /// Reads what is there at `now`.
+    /// Every step tells its positions. The first brings no rows and tells where the source stands: at `begin`, if that is
+    /// where it was opened, or else where it finds itself. Then comes a step for each of `again`, then the live ones.
+    pub(crate) fn resume(mut self, begin: Option<Positions>, again: Vec<ReadAgain>) -> Self {
+        self.preludes.push_back(Prelude::Begin(begin));
+        self.preludes.extend(again.into_iter().map(Prelude::Again));
+        self.tells_positions = true;
+        self
+    }
+
+    /// Reads what is there at `now`, or again what was there before.
     ///
     /// # Errors
     /// When the source cannot be read.
     pub(crate) fn step(&mut self, now: i64) -> Result<(Step, Pace)> {
         // A clock that is put back must not make time run backwards here.
         self.now = self.now.max(now);
+        match self.preludes.pop_front() {
+            Some(Prelude::Begin(begin)) => self.begin(begin),
+            Some(Prelude::Again(again)) => self.again(again),
+            None => self.live(),
+        }
+    }
+
+    /// Tells where the source stands before anything was read.
+    fn begin(&mut self, begin: Option<Positions>) -> Result<(Step, Pace)> {
+        let positions = match begin {
+            Some(positions) => positions,
+            None => {
+                let mut polled = Polled::default();
+                self.source.look(self.now, &mut polled)?;
+                self.take_in(polled, None)?;
+                self.source.positions()
+            }
+        };
+        let watermark = self.watermark.current();
+        let step = self.described(Vec::new(), watermark, Some(positions));
+        Ok((step, Pace::Busy))
+    }
+
+    /// Reads again what an earlier process had read.
+    fn again(&mut self, again: ReadAgain) -> Result<(Step, Pace)> {
+        let mut polled = Polled::default();
+        self.source.replay(&again.upto, self.now, &mut polled)?;
+        let arrivals = self.take_in(polled, again.reading_time)?;
+        self.watermark.raise(again.watermark);
+        let step = self.described(arrivals, again.watermark, Some(again.upto));
+        Ok((step, Pace::Busy))
+    }
+
+    fn live(&mut self) -> Result<(Step, Pace)> {
         let mut polled = Polled::default();
         self.source.poll(self.now, &self.newest, &mut polled)?;
         let pace = match (polled.has_ended, polled.has_more) {
@@ -114,33 +190,67 @@ impl Stepper {
             (false, true) => Pace::Busy,
             (false, false) => Pace::Waiting,
         };
+        let arrivals = self.take_in(polled, None)?;
+        let watermark = self.advance(pace);
+        let positions = self.tells_positions.then(|| self.source.positions());
+        let mut step = self.described(arrivals, watermark, positions);
+        step.is_caught_up = pace != Pace::Busy;
+        step.is_idle = step.is_caught_up && self.watermark.is_idle(self.now);
+        Ok((step, pace))
+    }
+
+    /// Counts what was read, tells the watermark and finds the times of the rows, of which all have `reading_time` if the
+    /// moment of reading is their time.
+    fn take_in(
+        &mut self,
+        mut polled: Polled,
+        reading_time: Option<i64>,
+    ) -> Result<Vec<(u64, Timed)>> {
         self.count(&polled);
+        // Which file was read first must not show: it is another one when they are read again.
+        polled.pieces.sort_by_key(|piece| piece.partition);
         let opened = |news: &PartitionNews| *news == PartitionNews::Opened;
         self.tell(&polled.news, opened);
         let mut arrivals = Vec::with_capacity(polled.pieces.len());
-        for piece in polled.pieces {
-            let timed = self.timed(piece.rows)?;
+        for Piece { partition, rows } in polled.pieces {
+            let timed = self.timed(rows, reading_time.unwrap_or(self.now))?;
             if let Some(largest) = datafusion::arrow::compute::max(&timed.times) {
-                self.watermark.observe(piece.partition, largest, self.now);
-                let newest = self.newest.entry(piece.partition).or_insert(largest);
+                self.watermark.observe(partition, largest, self.now);
+                let newest = self.newest.entry(partition).or_insert(largest);
                 *newest = largest.max(*newest);
             }
-            arrivals.push(timed);
+            arrivals.push((partition, timed));
         }
         self.tell(&polled.news, |news| !opened(news));
-        let watermark = self.advance(pace);
+        Ok(arrivals)
+    }
+
+    /// The step that brought this, which the counters are told, too.
+    fn described(
+        &mut self,
+        arrivals: Vec<(u64, Timed)>,
+        watermark: i64,
+        positions: Option<Positions>,
+    ) -> Step {
         self.counters.watermark.store(watermark, Ordering::Relaxed);
         if self.now >= self.positions_at {
-            self.counters.stand_at(self.source.positions().to_string());
+            let told = match &positions {
+                Some(positions) => positions.to_string(),
+                None => self.source.positions().to_string(),
+            };
+            self.counters.stand_at(told);
             self.positions_at = self.now.saturating_add(POSITIONS_INTERVAL);
         }
-        Ok((
-            Step {
-                arrivals,
-                watermark,
-            },
-            pace,
-        ))
+        let (partitions, arrivals) = arrivals.into_iter().unzip();
+        Step {
+            arrivals,
+            partitions,
+            watermark,
+            now: self.now,
+            is_caught_up: false,
+            is_idle: false,
+            positions,
+        }
     }
 
     fn advance(&mut self, pace: Pace) -> i64 {
@@ -150,7 +260,7 @@ impl Stepper {
         }
         match self.time_of {
             TimeOf::Column(_) => self.watermark.advance(self.now),
-            TimeOf::Reading => self.now,
+            TimeOf::Reading => self.now.max(self.watermark.current()),
         }
     }
 
@@ -189,9 +299,9 @@ impl Stepper {
         }
     }
 
-    fn timed(&self, rows: RecordBatch) -> Result<Timed> {
+    fn timed(&self, rows: RecordBatch, reading_time: i64) -> Result<Timed> {
         let times = match self.time_of {
-            TimeOf::Reading => TimestampNanosecondArray::from_value(self.now, rows.num_rows()),
+            TimeOf::Reading => TimestampNanosecondArray::from_value(reading_time, rows.num_rows()),
             TimeOf::Column(index) => nanoseconds(rows.column(index))?,
         };
         let kept: Vec<usize> = (0..self.n_columns).collect();

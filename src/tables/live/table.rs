@@ -7,17 +7,19 @@ use datafusion::arrow::datatypes::{Field, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::TableType;
-use datafusion::logical_expr::Expr;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::algorithms::windows::watermark::WatermarkOptions;
+use crate::tables::live::bounded::BoundedSource;
 use crate::tables::live::clock::Clock;
 use crate::tables::live::counters::StreamRegistry;
-use crate::tables::live::options::LiveOptions;
+use crate::tables::live::options::{DEFAULT_BUFFER_BYTES, LiveOptions};
 use crate::tables::live::scan::{AsRead, LiveScanExec, ScanOrder};
 use crate::tables::live::source::{LiveSource, Positions};
-use crate::tables::live::stream::{LiveStream, Stepper, TimeOf};
+use crate::tables::live::stream::{LiveStream, ReadAgain, Stepper, TimeOf};
 
 /// A table that is followed while it grows.
 #[derive(Debug, Clone)]
@@ -40,6 +42,15 @@ pub(crate) enum TimeKind {
     Event,
     /// The moment of reading.
     Processing,
+}
+
+/// What a reader goes on from that must not lose or double a row.
+#[derive(Debug, Default)]
+pub(crate) struct Resume {
+    /// Where to begin; `None`: where the options of the table say.
+    pub(crate) from: Option<Positions>,
+    /// What is read again first, range by range.
+    pub(crate) again: Vec<ReadAgain>,
 }
 
 impl LiveTable {
@@ -68,6 +79,37 @@ impl LiveTable {
         })
     }
 
+    /// The rows of `plan` in the order of the time column, as if they came now, and then the end. It is known to `streams`
+    /// by its name.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub(crate) fn over_plan(
+        name: String,
+        plan: LogicalPlan,
+        time_column: Option<usize>,
+        state: SessionState,
+        clock: Arc<dyn Clock>,
+        streams: Arc<StreamRegistry>,
+    ) -> Result<Self> {
+        let source = BoundedSource::try_new(plan, time_column, state)?;
+        streams.add_table(&name, source.schema());
+        Ok(Self {
+            name,
+            source: Arc::new(source),
+            time_column,
+            // They come in order, so the newest tells all; nobody is waited for, and no time is in the future.
+            watermark: WatermarkOptions {
+                delay: 0,
+                idle_timeout: i64::MAX,
+                max_skew: i64::MAX,
+            },
+            buffer_bytes: DEFAULT_BUFFER_BYTES,
+            clock,
+            streams,
+        })
+    }
+
     /// The event-time column.
     pub(crate) fn time_field(&self) -> Option<Field> {
         let schema = self.source.schema();
@@ -84,6 +126,33 @@ impl LiveTable {
         time: TimeKind,
         positions: Option<&Positions>,
     ) -> Result<LiveStream> {
+        let stepper = self.stepper(columns, time, positions)?;
+        LiveStream::start(stepper, Arc::clone(&self.clock))
+    }
+
+    /// Like [`Self::read`], with positions in every step, so that reading can go on there exactly. First comes a step
+    /// without rows whose positions are where reading begins; then one for each range that is read again, with all of its
+    /// rows, its watermark and its positions; then what is new.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or cannot be read from these positions.
+    pub(crate) fn resume(
+        &self,
+        columns: &[usize],
+        time: TimeKind,
+        resume: Resume,
+    ) -> Result<LiveStream> {
+        let stepper = self.stepper(columns, time, resume.from.as_ref())?;
+        let stepper = stepper.resume(resume.from, resume.again);
+        LiveStream::start(stepper, Arc::clone(&self.clock))
+    }
+
+    fn stepper(
+        &self,
+        columns: &[usize],
+        time: TimeKind,
+        positions: Option<&Positions>,
+    ) -> Result<Stepper> {
         let mut read = columns.to_vec();
         let time_of = match (time, self.time_column) {
             (TimeKind::Event, Some(column)) => {
@@ -97,8 +166,13 @@ impl LiveTable {
         };
         let source = self.source.open(&read, positions)?;
         let counters = self.streams.start(&self.name, self.clock.now());
-        let stepper = Stepper::new(source, time_of, columns.len(), self.watermark, counters);
-        LiveStream::start(stepper, Arc::clone(&self.clock))
+        Ok(Stepper::new(
+            source,
+            time_of,
+            columns.len(),
+            self.watermark,
+            counters,
+        ))
     }
 }
 

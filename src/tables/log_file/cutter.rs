@@ -91,6 +91,8 @@ pub(crate) struct Cutter {
     line: Vec<u8>,
     /// The multi-line event that is being read.
     open: Option<OpenEvent>,
+    /// Offsets of lines that start no event and stand first in one: what was before had been ended by then.
+    cuts: Vec<u64>,
     counts: CutCounts,
 }
 
@@ -133,6 +135,7 @@ impl Cutter {
             line_bytes: 0,
             line: Vec::new(),
             open: None,
+            cuts: Vec::new(),
             counts: CutCounts::default(),
         }
     }
@@ -164,6 +167,12 @@ impl Cutter {
         if self.line_bytes == 0 {
             self.close(&[], sink);
         }
+    }
+
+    /// Where events were cut in the middle since the last call, because [`Cutter::end_event`] came between two of their
+    /// lines: who feeds the same bytes again must call it there to have the same events.
+    pub(crate) fn take_cuts(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.cuts)
     }
 
     /// The offset of the first byte to feed: one before the range, which tells whether a line begins with the range.
@@ -275,7 +284,8 @@ impl Cutter {
 
     fn take_line(&mut self, line: Line<'_>, block: &[u8], sink: &mut impl FnMut(Event<'_>)) {
         let head = &line.text[..line.text.len().min(self.max_event_bytes)];
-        if self.start.is_start(head) {
+        let is_start = self.start.is_start(head);
+        if is_start {
             self.close(block, sink);
             if line.offset >= self.end {
                 self.done = true;
@@ -295,6 +305,9 @@ impl Cutter {
         } else if matches!(*self.start, EventStart::EveryLine) {
             self.hand_out(line.text, line.place, line.number, sink);
         } else {
+            if !is_start {
+                self.cuts.push(line.offset);
+            }
             self.open = Some(OpenEvent::new(line));
         }
     }

@@ -4,9 +4,12 @@
 //! files with unread bytes, the one that is furthest behind in event time is read first, so that a backlog of many files
 //! comes nearly in order and little of it is held.
 //!
+//! What was read between two written positions can be read again, exactly: the bytes are found by their content, and the
+//! positions tell where an event was cut because nothing followed in time.
+//!
 //! Compressed files are finished files: one that is there at the start, or whose content was not followed, is read once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,19 +17,20 @@ use chrono::DateTime;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::object_store::{ObjectStore, path::Path};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::follow::{
-    FileState, FollowOptions, FollowedFiles, ReadFrom as FollowFrom,
+    FileState, FollowOptions, FollowedFiles, POSITIONS_VERSION, Positions as FilePositions,
+    ReadFrom as FollowFrom, Stretch,
 };
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
 use crate::tables::log_file::blocks::Compression;
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::locations::Locations;
-use crate::tables::log_file::packed::PackedFiles;
+use crate::tables::log_file::packed::{PackedFiles, PackedPositions};
 use crate::tables::log_file::spec::LogSpec;
 
 /// Bytes of one poll.
@@ -35,6 +39,9 @@ const POLL_BYTES: usize = 1 << 20;
 const FIRST_BYTES: usize = 64 << 10;
 /// How often folders are looked at.
 const RESCAN_INTERVAL: i64 = SECOND / 4;
+/// Cuts that positions tell of. An event of many lines that are written more than a second apart makes one cut a line, so
+/// this is an hour of that.
+const MAX_CUTS: usize = 4096;
 /// Followed files have even partitions, compressed ones odd ones.
 const PARTITION_STRIDE: u64 = 2;
 
@@ -78,15 +85,54 @@ impl LiveSource for FollowedLogs {
             },
             files: FollowedFiles::new(options),
             logs: BTreeMap::new(),
-            resumed_lines: HashMap::new(),
+            resumed_lines: BTreeMap::new(),
+            cuts: VecDeque::new(),
+            options,
+            read_at: 0,
             packed: PackedFiles::new(Arc::clone(&self.store), handle, self.read_from),
             failing: BTreeSet::new(),
             rescan_at: i64::MIN,
         };
         if let Some(positions) = positions {
-            reader.seek(options, positions)?;
+            reader.seek(Written::parse(positions)?)?;
         }
         Ok(Box::new(reader))
+    }
+
+    fn is_replayable(&self) -> bool {
+        true
+    }
+}
+
+/// The written form of where a reader stands.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    files: FilePositions,
+    /// The number of the line at which each file goes on, by id.
+    lines: BTreeMap<u64, u64>,
+    /// Where events were cut in the middle, the last ones: the id of the file, and the offset.
+    cuts: VecDeque<(u64, u64)>,
+    /// When files were read last, which tells the year of times that name none.
+    read_at: i64,
+    packed: PackedPositions,
+}
+
+impl Written {
+    fn parse(positions: &Positions) -> Result<Self> {
+        let wrong = || exec_datafusion_err!("these positions are not of followed log files");
+        // An unknown version may have other fields, so this is looked at first.
+        let version = positions["files"]["version"].as_u64().ok_or_else(wrong)?;
+        if version != u64::from(POSITIONS_VERSION) {
+            return exec_err!("positions of version {version} are not known to this version");
+        }
+        Self::deserialize(positions).map_err(|_| wrong())
+    }
+
+    /// Where the events of a stretch were cut.
+    fn cuts_in(&self, stretch: &Stretch) -> BTreeSet<u64> {
+        let cuts = self.cuts.iter();
+        let inside = cuts.filter(|(id, at)| *id == stretch.id && stretch.from <= *at);
+        inside.map(|(_, at)| *at).collect()
     }
 }
 
@@ -122,7 +168,11 @@ struct FollowedReader {
     /// By the id of the file.
     logs: BTreeMap<u64, GrowingLog>,
     /// Line numbers at which files go on after a restart, by the id of the file.
-    resumed_lines: HashMap<u64, u64>,
+    resumed_lines: BTreeMap<u64, u64>,
+    /// Where events were cut because nothing followed, though more came later: the id of the file, and the offset.
+    cuts: VecDeque<(u64, u64)>,
+    options: FollowOptions,
+    read_at: i64,
     packed: PackedFiles,
     /// Files whose last read failed. They are tried again, but hold nobody back.
     failing: BTreeSet<u64>,
@@ -130,21 +180,90 @@ struct FollowedReader {
 }
 
 impl FollowedReader {
-    fn seek(&mut self, options: FollowOptions, positions: &Positions) -> Result<()> {
-        let wrong = || exec_datafusion_err!("these positions are not of followed log files");
-        let files = serde_json::from_value(positions["files"].clone()).map_err(|_| wrong())?;
-        self.files = match FollowedFiles::with_positions(options, files) {
+    /// Goes on where an earlier reader stood.
+    fn seek(&mut self, written: Written) -> Result<()> {
+        self.files = match FollowedFiles::with_positions(self.options, written.files) {
             Ok(files) => files,
             Err(version) => {
                 return exec_err!("positions of version {version} are not known to this version");
             }
         };
-        let lines: Vec<u64> =
-            serde_json::from_value(positions["lines"].clone()).map_err(|_| wrong())?;
-        self.resumed_lines = (0..).zip(lines).collect();
-        let done = serde_json::from_value(positions["packed"].clone()).map_err(|_| wrong())?;
-        self.packed.seek(done);
+        self.logs.clear();
+        self.failing.clear();
+        self.resumed_lines = written.lines;
+        // Who goes on here never asks for what was before.
+        self.cuts.clear();
+        self.read_at = written.read_at;
+        self.packed.seek(written.packed);
+        self.rescan_at = i64::MIN;
         Ok(())
+    }
+
+    fn written(&self) -> Written {
+        let line_number = |id: u64| match self.logs.get(&id) {
+            Some(log) => log.position().1,
+            None => self.resumed_lines.get(&id).copied().unwrap_or(1),
+        };
+        let ids = self.files.ids_of_positions();
+        Written {
+            files: self.files.positions(),
+            lines: ids.map(|id| (id, line_number(id))).collect(),
+            cuts: self.cuts.clone(),
+            read_at: self.read_at,
+            packed: self.packed.positions(),
+        }
+    }
+
+    /// Notes how far a file was handed out.
+    fn note(&mut self, id: u64) {
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        self.cuts
+            .extend(log.take_cuts().into_iter().map(|offset| (id, offset)));
+        let n_surplus = self.cuts.len().saturating_sub(MAX_CUTS);
+        self.cuts.drain(..n_surplus);
+        self.files.consumed(id, log.position().0);
+    }
+
+    /// Reads a stretch again that ends behind an event.
+    fn reread(
+        &self,
+        mut stretch: Stretch,
+        (before, later): (&Written, &Written),
+        listed: &[PathBuf],
+        polled: &mut Polled,
+    ) -> Result<()> {
+        let cuts = later.cuts_in(&stretch);
+        let line_number = before.lines.get(&stretch.id).copied().unwrap_or(1);
+        let place = (stretch.from, line_number);
+        let mut log = GrowingLog::try_new(&self.spec, &self.columns, &stretch.name, place)?;
+        let written = DateTime::from_timestamp_nanos(later.read_at);
+        let mut block = Vec::new();
+        while stretch.n_bytes() > 0 {
+            let offset = stretch.from;
+            if !self
+                .files
+                .reread(&mut stretch, listed, POLL_BYTES, &mut block)
+            {
+                polled.problems.push(stretch.lost().to_string());
+                break;
+            }
+            polled.bytes += block.len() as u64;
+            for (is_cut, part) in parts(&block, offset, &cuts) {
+                if is_cut {
+                    log.end_event();
+                }
+                log.feed(part.to_vec(), written);
+            }
+        }
+        match stretch.n_bytes() {
+            // It ended there, be it at the next one, or because nothing followed, or with the file.
+            0 => log.finish(),
+            // What is left of a line is none.
+            _ => log.end_event(),
+        }
+        log.hand_over(partition_of(stretch.id), polled)
     }
 
     fn rescan(&mut self, now: i64, polled: &mut Polled) {
@@ -198,20 +317,15 @@ impl FollowedReader {
         };
         log.feed(block, DateTime::from_timestamp_nanos(now));
         log.hand_over(partition_of(id), polled)?;
-        self.files.consumed(id, log.position().0);
+        self.note(id);
         polled.bytes += piece.n_bytes as u64;
         Ok(piece.n_bytes)
     }
 
     fn open_log(&mut self, id: u64, offset: u64) -> Result<GrowingLog> {
-        let path = self
-            .files
-            .files()
-            .find(|file| file.id == id)
-            .map(|file| file.path.to_path_buf());
-        let path = path.unwrap_or_default();
+        let name = self.files.files().find(|file| file.id == id);
+        let name = name.map(|file| file.name.into_owned()).unwrap_or_default();
         let line_number = self.resumed_lines.remove(&id).unwrap_or(1);
-        let name = path.to_string_lossy();
         GrowingLog::try_new(&self.spec, &self.columns, &name, (offset, line_number))
     }
 
@@ -228,7 +342,7 @@ impl FollowedReader {
                     log.end_event();
                 }
                 log.hand_over(partition, polled)?;
-                self.files.consumed(state.id, log.position().0);
+                self.note(state.id);
             }
             if state.is_finished {
                 self.files.consumed(state.id, state.offset);
@@ -239,6 +353,25 @@ impl FollowedReader {
         }
         Ok(())
     }
+}
+
+/// A block in parts that begin where events were cut, but for the first, which begins where the block does.
+fn parts<'a>(
+    block: &'a [u8],
+    offset: u64,
+    cuts: &BTreeSet<u64>,
+) -> impl Iterator<Item = (bool, &'a [u8])> {
+    let end = offset.saturating_add(block.len() as u64);
+    let inner = cuts.range(offset.saturating_add(1)..end.max(offset.saturating_add(1)));
+    let starts: Vec<u64> = std::iter::once(offset).chain(inner.copied()).collect();
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    let ends: Vec<u64> = ends.collect();
+    let is_cut_at_start = cuts.contains(&offset);
+    let place = move |at: u64| usize::try_from(at - offset).unwrap_or(usize::MAX);
+    starts.into_iter().zip(ends).map(move |(from, to)| {
+        let part = block.get(place(from)..place(to)).unwrap_or_default();
+        (from > offset || is_cut_at_start, part)
+    })
 }
 
 fn partition_of(id: u64) -> u64 {
@@ -279,6 +412,7 @@ impl State {
 
 impl SourceReader for FollowedReader {
     fn poll(&mut self, now: i64, newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()> {
+        self.read_at = now;
         if now >= self.rescan_at {
             self.rescan(now, polled);
         }
@@ -310,13 +444,40 @@ impl SourceReader for FollowedReader {
         Ok(())
     }
 
+    fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()> {
+        self.read_at = now;
+        self.rescan(now, polled);
+        Ok(())
+    }
+
+    fn replay(&mut self, upto: &Positions, now: i64, polled: &mut Polled) -> Result<()> {
+        let (before, later) = (self.written(), Written::parse(upto)?);
+        let (listed, packed) = self.listing.paths();
+        let (stretches, unknown) = before.files.stretches(&later.files);
+        for path in unknown {
+            let path = path.display();
+            polled.problems.push(format!(
+                "how far {path} was read before is no longer known: what was read of it is left out"
+            ));
+        }
+        for stretch in stretches {
+            let id = stretch.id;
+            self.reread(stretch, (&before, &later), &listed, polled)?;
+            // Until it is found again it is a quiet file, which holds nobody back for long.
+            let news = match later.files.is_followed(id) {
+                true => PartitionNews::CaughtUp(now),
+                false => PartitionNews::Closed,
+            };
+            polled.news.push((partition_of(id), news));
+        }
+        self.packed
+            .replay(&later.packed, &packed, &self.spec, &self.columns, polled)?;
+        self.seek(later)
+    }
+
     fn positions(&self) -> Positions {
-        let line_number = |id: u64| match self.logs.get(&id) {
-            Some(log) => log.position().1,
-            None => self.resumed_lines.get(&id).copied().unwrap_or(1),
-        };
-        let lines: Vec<u64> = self.files.ids_of_positions().map(line_number).collect();
-        json!({ "files": self.files.positions(), "lines": lines, "packed": self.packed.done() })
+        // Numbers, texts and lists of these, none of which can fail.
+        serde_json::to_value(self.written()).unwrap_or_default()
     }
 }
 

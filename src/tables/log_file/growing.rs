@@ -99,6 +99,11 @@ impl GrowingLog {
         Ok(())
     }
 
+    /// Where events were cut because nothing followed, though more came later; since the last call.
+    pub(crate) fn take_cuts(&mut self) -> Vec<u64> {
+        self.cutter.take_cuts()
+    }
+
     /// Offset and number of the first line that is in no row yet.
     pub(crate) fn position(&self) -> (u64, u64) {
         self.cutter.position()

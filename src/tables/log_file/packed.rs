@@ -1,17 +1,24 @@
 //! Compressed files among followed logs: each is finished, so it is read once and whole, unless it is the compressed
 //! form of a rotated file that was followed.
+//!
+//! A file is known by its size and its first and last bytes, so that it may be renamed. Positions tell for each file how
+//! much of its content was handed out and as which partition, that is in which order: so it can be read again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use chrono::DateTime;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
+use twox_hash::XxHash64;
 
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::follow::FollowedFiles;
@@ -29,23 +36,51 @@ const HEAD_BYTES: usize = 1024;
 const FIRST_PARTITION: u64 = 1;
 const PARTITION_STRIDE: u64 = 2;
 
+/// The most first and last bytes that a file is known by. The last have the checksum of its content.
+const MARK_BYTES: u64 = 1024;
+/// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
+const MAX_GONE: u64 = 100;
+
+/// What the compressed files of a reader are known by, and how far each was read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct PackedPositions {
+    next_partition: u64,
+    /// By mark.
+    files: BTreeMap<u64, Taken>,
+}
+
+/// A file that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Taken {
+    /// Where it was when it was taken, which is what its rows say.
+    name: String,
+    /// Counted up with each file that is opened; `None`: it is left alone.
+    partition: Option<u64>,
+    /// Bytes of its content that were handed out, and the number of the line that comes next.
+    place: (u64, u64),
+    is_done: bool,
+}
+
 /// The compressed files.
 pub(crate) struct PackedFiles {
     store: Arc<dyn ObjectStore>,
     handle: Handle,
     is_first: bool,
     read_from: ReadFrom,
-    /// Files that need not be looked at again, as long as they are there.
-    done: BTreeSet<PathBuf>,
-    queue: VecDeque<PathBuf>,
+    positions: PackedPositions,
+    /// What was found out about paths: size, modification time and mark.
+    marks: BTreeMap<PathBuf, (u64, i64, u64)>,
+    queue: VecDeque<(PathBuf, u64)>,
     current: Option<PackedFile>,
-    next_partition: u64,
 }
 
 /// The file that is being read.
 struct PackedFile {
     path: PathBuf,
+    mark: u64,
     blocks: BlockReader,
+    /// Bytes of its content that were handed out before it was opened here.
+    n_skipped: u64,
     log: GrowingLog,
     written: i64,
     partition: u64,
@@ -55,8 +90,24 @@ struct PackedFile {
 impl fmt::Debug for PackedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PackedFiles")
-            .field("done", &self.done)
+            .field("positions", &self.positions)
             .finish_non_exhaustive()
+    }
+}
+
+impl PackedFile {
+    /// The next block behind what was handed out before.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        while let Some(block) = self.blocks.next().await? {
+            let n_bytes = block.len() as u64;
+            let n_skipped = self.n_skipped.min(n_bytes);
+            self.n_skipped -= n_skipped;
+            if n_skipped < n_bytes {
+                let from = usize::try_from(n_skipped).unwrap_or_default();
+                return Ok(Some(block.slice(from..).into()));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -68,53 +119,102 @@ impl PackedFiles {
             handle,
             is_first: true,
             read_from,
-            done: BTreeSet::new(),
+            positions: PackedPositions {
+                next_partition: FIRST_PARTITION,
+                files: BTreeMap::new(),
+            },
+            marks: BTreeMap::new(),
             queue: VecDeque::new(),
             current: None,
-            next_partition: FIRST_PARTITION,
         }
     }
 
-    /// These were read before.
-    pub(crate) fn seek(&mut self, done: BTreeSet<PathBuf>) {
-        self.done = done;
+    /// Goes on where an earlier reader stood.
+    pub(crate) fn seek(&mut self, positions: PackedPositions) {
+        self.positions = positions;
+        self.queue.clear();
+        self.current = None;
         self.is_first = false;
     }
 
-    /// The files that need not be read again.
-    pub(crate) fn done(&self) -> &BTreeSet<PathBuf> {
-        &self.done
+    /// Where the reader stands.
+    pub(crate) fn positions(&self) -> PackedPositions {
+        self.positions.clone()
     }
 
     pub(crate) fn has_more(&self) -> bool {
         self.current.is_some() || !self.queue.is_empty()
     }
 
-    /// Takes what is new among these files, the oldest first.
+    /// Takes what is new among these files, the oldest first; but first the one that an earlier reader was at.
     pub(crate) fn rescan(&mut self, paths: Vec<PathBuf>, now: i64) {
-        self.done.retain(|path| paths.contains(path));
         let is_first = std::mem::take(&mut self.is_first);
-        let is_current = |path: &PathBuf| {
-            self.current
-                .as_ref()
-                .is_some_and(|current| current.path == *path)
-        };
-        let is_new = |path: &PathBuf| {
-            !self.done.contains(path) && !self.queue.contains(path) && !is_current(path)
-        };
-        let mut new: Vec<_> = paths
-            .into_iter()
-            .filter(is_new)
-            .map(|path| (modified(&path), path))
-            .collect();
+        self.marks.retain(|path, _| paths.contains(path));
+        let mut new = Vec::new();
+        for path in paths {
+            let is_settled =
+                |modified: i64| is_first || now.saturating_sub(modified) >= SETTLING_TIME;
+            let Some((modified, mark)) = self.mark(&path, is_settled) else {
+                continue;
+            };
+            let is_queued = self.queue.iter().any(|(_, queued)| *queued == mark);
+            let is_current = self.current.as_ref().is_some_and(|file| file.mark == mark);
+            let taken = self.positions.files.get(&mark);
+            if taken.is_some_and(|taken| taken.is_done) || is_queued || is_current {
+                continue;
+            }
+            new.push((taken.is_none(), modified, path, mark));
+        }
         new.sort();
-        for (modified, path) in new {
+        for (_, _, path, mark) in new {
             if is_first && self.read_from == ReadFrom::End {
-                self.done.insert(path);
-            } else if is_first || now.saturating_sub(modified) >= SETTLING_TIME {
-                self.queue.push_back(path);
+                self.leave_alone(&path, mark);
+            } else if self.queue.iter().all(|(_, queued)| *queued != mark) {
+                self.queue.push_back((path, mark));
             }
         }
+        self.forget();
+    }
+
+    /// When a file was modified, and what it is known by, if it is whole; what cannot be read has no mark, and is tried
+    /// again.
+    fn mark(&mut self, path: &FilePath, is_settled: impl Fn(i64) -> bool) -> Option<(i64, u64)> {
+        let (size, modified) = (std::fs::metadata(path).ok()?.len(), modified(path));
+        if let Some((known_size, known_modified, mark)) = self.marks.get(path)
+            && (*known_size, *known_modified) == (size, modified)
+        {
+            return Some((modified, *mark));
+        }
+        if !is_settled(modified) {
+            return None;
+        }
+        let mark = mark_of(path, size).ok()?;
+        self.marks
+            .insert(path.to_path_buf(), (size, modified, mark));
+        Some((modified, mark))
+    }
+
+    fn leave_alone(&mut self, path: &FilePath, mark: u64) {
+        let taken = Taken {
+            name: path.to_string_lossy().into_owned(),
+            partition: None,
+            place: (0, 1),
+            is_done: true,
+        };
+        self.positions.files.insert(mark, taken);
+    }
+
+    /// Forgets files that are gone, but for the last ones.
+    fn forget(&mut self) {
+        let present: BTreeSet<u64> = self.marks.values().map(|(_, _, mark)| *mark).collect();
+        let oldest = self
+            .positions
+            .next_partition
+            .saturating_sub(MAX_GONE * PARTITION_STRIDE);
+        self.positions.files.retain(|mark, taken| {
+            let is_recent = taken.partition.is_some_and(|partition| partition >= oldest);
+            is_recent || present.contains(mark)
+        });
     }
 
     /// Reads the next block.
@@ -135,36 +235,46 @@ impl PackedFiles {
         let Some(mut current) = current else {
             return Ok(());
         };
-        match self.handle.block_on(current.blocks.next()) {
+        match self.handle.clone().block_on(current.next()) {
             Ok(Some(block)) => {
                 let head = &block[..block.len().min(HEAD_BYTES)];
                 if std::mem::take(&mut current.is_new) && followed.knows_content(head) {
-                    self.end(current, polled);
+                    self.end(&current, polled);
                     return Ok(());
                 }
                 polled.bytes += block.len() as u64;
                 let written = DateTime::from_timestamp_nanos(current.written);
-                current.log.feed(block.into(), written);
+                current.log.feed(block, written);
                 current.log.hand_over(current.partition, polled)?;
+                self.note(&current);
                 polled.news.push((current.partition, PartitionNews::Behind));
                 self.current = Some(current);
             }
             Ok(None) => {
                 current.log.finish();
                 current.log.hand_over(current.partition, polled)?;
-                self.end(current, polled);
+                self.note(&current);
+                self.end(&current, polled);
             }
             Err(error) => {
                 polled.problems.push(problem(&current.path, &error));
-                self.end(current, polled);
+                self.end(&current, polled);
             }
         }
         Ok(())
     }
 
-    fn end(&mut self, file: PackedFile, polled: &mut Polled) {
+    fn note(&mut self, file: &PackedFile) {
+        if let Some(taken) = self.positions.files.get_mut(&file.mark) {
+            taken.place = file.log.position();
+        }
+    }
+
+    fn end(&mut self, file: &PackedFile, polled: &mut Polled) {
         polled.news.push((file.partition, PartitionNews::Closed));
-        self.done.insert(file.path);
+        if let Some(taken) = self.positions.files.get_mut(&file.mark) {
+            taken.is_done = true;
+        }
     }
 
     fn open_next(
@@ -173,21 +283,47 @@ impl PackedFiles {
         columns: &[usize],
         polled: &mut Polled,
     ) -> Option<PackedFile> {
-        let path = self.queue.pop_front()?;
-        match self.open(&path, spec, columns) {
+        let (path, mark) = self.queue.pop_front()?;
+        let taken = self.positions.files.get(&mark).cloned();
+        let taken = taken.unwrap_or_else(|| Taken {
+            name: path.to_string_lossy().into_owned(),
+            partition: None,
+            place: (0, 1),
+            is_done: false,
+        });
+        let partition = taken.partition.unwrap_or(self.positions.next_partition);
+        match self.open(&path, (mark, partition), &taken, spec, columns) {
             Ok(file) => {
-                polled.news.push((file.partition, PartitionNews::Opened));
+                let next = partition.saturating_add(PARTITION_STRIDE);
+                self.positions.next_partition = self.positions.next_partition.max(next);
+                let taken = Taken {
+                    partition: Some(partition),
+                    ..taken
+                };
+                self.positions.files.insert(mark, taken);
+                polled.news.push((partition, PartitionNews::Opened));
                 Some(file)
             }
             Err(error) => {
                 polled.problems.push(problem(&path, &error));
-                self.done.insert(path);
+                let taken = Taken {
+                    is_done: true,
+                    ..taken
+                };
+                self.positions.files.insert(mark, taken);
                 None
             }
         }
     }
 
-    fn open(&mut self, path: &PathBuf, spec: &LogSpec, columns: &[usize]) -> Result<PackedFile> {
+    fn open(
+        &self,
+        path: &FilePath,
+        (mark, partition): (u64, u64),
+        taken: &Taken,
+        spec: &LogSpec,
+        columns: &[usize],
+    ) -> Result<PackedFile> {
         let location =
             Path::from_absolute_path(path).map_err(|error| exec_datafusion_err!("{error}"))?;
         let open = async {
@@ -195,17 +331,102 @@ impl PackedFiles {
             BlockReader::open(Arc::clone(&self.store), &file, 0..u64::MAX, "/").await
         };
         let blocks = self.handle.block_on(open)?;
-        let partition = self.next_partition;
-        self.next_partition += PARTITION_STRIDE;
         Ok(PackedFile {
-            path: path.clone(),
+            path: path.to_path_buf(),
+            mark,
             blocks,
-            log: GrowingLog::try_new(spec, columns, &path.to_string_lossy(), (0, 1))?,
+            n_skipped: taken.place.0,
+            log: GrowingLog::try_new(spec, columns, &taken.name, taken.place)?,
             written: modified(path),
             partition,
-            is_new: true,
+            is_new: taken.place.0 == 0,
         })
     }
+
+    /// Reads again what an earlier reader had read when it stood at `upto`. `paths` are the files that are there.
+    ///
+    /// # Errors
+    /// When columns cannot be built. A file that is gone or cannot be read is a problem that is noted.
+    pub(crate) fn replay(
+        &mut self,
+        upto: &PackedPositions,
+        paths: &[PathBuf],
+        spec: &LogSpec,
+        columns: &[usize],
+        polled: &mut Polled,
+    ) -> Result<()> {
+        let files = upto.files.iter();
+        let mut files: Vec<_> = files
+            .filter_map(|(mark, later)| Some((later.partition?, *mark, later)))
+            .collect();
+        files.sort_by_key(|(partition, ..)| *partition);
+        for (partition, mark, later) in files {
+            let before = self.positions.files.get(&mark);
+            let place = before.map_or((0, 1), |before| before.place);
+            if place.0 >= later.place.0 {
+                continue;
+            }
+            let from = Taken {
+                place,
+                ..later.clone()
+            };
+            let path = paths
+                .iter()
+                .find(|path| self.mark(path, |_| true).is_some_and(|(_, it)| it == mark));
+            let opened = match path {
+                Some(path) => self.open(path, (mark, partition), &from, spec, columns),
+                None => exec_err!("it is not there"),
+            };
+            let n_left = match opened {
+                Ok(file) => self.reread(file, later.place.0, polled)?,
+                Err(_) => later.place.0 - place.0,
+            };
+            if n_left > 0 {
+                polled.problems.push(format!(
+                    "{} cannot be read again: {n_left} bytes of its content are missing",
+                    later.name
+                ));
+            }
+            // If there is more of it, it is opened again.
+            polled.news.push((partition, PartitionNews::Closed));
+        }
+        Ok(())
+    }
+
+    /// Reads up to the offset `to`, behind an event; how many bytes are missing.
+    fn reread(&self, mut file: PackedFile, to: u64, polled: &mut Polled) -> Result<u64> {
+        let mut n_left = to - file.n_skipped;
+        let written = DateTime::from_timestamp_nanos(file.written);
+        while n_left > 0 {
+            let Ok(Some(mut block)) = self.handle.block_on(file.next()) else {
+                break;
+            };
+            block.truncate(usize::try_from(n_left).unwrap_or(usize::MAX));
+            n_left -= block.len() as u64;
+            polled.bytes += block.len() as u64;
+            file.log.feed(block, written);
+        }
+        match n_left {
+            0 => file.log.finish(),
+            _ => file.log.end_event(),
+        }
+        file.log.hand_over(file.partition, polled)?;
+        Ok(n_left)
+    }
+}
+
+/// What a file of `size` bytes is known by.
+fn mark_of(path: &FilePath, size: u64) -> std::io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut bytes = size.to_le_bytes().to_vec();
+    Read::by_ref(&mut file)
+        .take(MARK_BYTES)
+        .read_to_end(&mut bytes)?;
+    file.seek(SeekFrom::Start(size.saturating_sub(MARK_BYTES)))?;
+    Read::by_ref(&mut file)
+        .take(MARK_BYTES)
+        .read_to_end(&mut bytes)?;
+    Ok(XxHash64::oneshot(0, &bytes))
 }
 
 fn modified(path: &std::path::Path) -> i64 {

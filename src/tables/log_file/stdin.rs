@@ -58,6 +58,10 @@ impl LiveSource for StdinSource {
         }
         Ok(Box::new(StdinReader::start(log, std::io::stdin())?))
     }
+
+    fn is_replayable(&self) -> bool {
+        false
+    }
 }
 
 /// Standard input, or another stream of bytes, that is being read.
@@ -141,6 +145,14 @@ impl SourceReader for StdinReader {
             .news
             .push((PARTITION, PartitionNews::CaughtUp(self.quiet_since)));
         Ok(())
+    }
+
+    fn look(&mut self, _now: i64, _polled: &mut Polled) -> Result<()> {
+        Ok(())
+    }
+
+    fn replay(&mut self, _upto: &Positions, _now: i64, _polled: &mut Polled) -> Result<()> {
+        exec_err!("standard input cannot be read again")
     }
 
     fn positions(&self) -> Positions {

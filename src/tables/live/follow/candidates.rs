@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tables::live::follow::content::{self, Evidence, SAMPLE_BYTES};
 use crate::tables::live::follow::disk::{Disk, Look, Stamp};
+use crate::tables::live::follow::positions::Position;
 use crate::tables::live::follow::rescan::Round;
 use crate::tables::live::follow::siblings;
 use crate::tables::live::follow::stream::{Phase, Stream};
@@ -260,8 +261,7 @@ impl FollowedFiles {
         match evidence {
             Ok(evidence) => {
                 stream.evidence = evidence;
-                stream.offset = offset;
-                stream.consumed = offset;
+                stream.begin_at(offset);
             }
             Err(error) => return self.fail(&path, &error),
         }
@@ -282,8 +282,7 @@ impl FollowedFiles {
             ..
         } = candidate;
         let mut stream = Stream::new(path.clone(), file, stamp, head, self.now_ns);
-        stream.offset = evidence.checked_to;
-        stream.consumed = evidence.checked_to;
+        stream.begin_at(evidence.checked_to);
         stream.evidence = evidence;
         if stream.unread() == 0 {
             stream.phase = Phase::Finished;
@@ -441,6 +440,7 @@ impl FollowedFiles {
             return id;
         };
         let (was, was_read_to) = (stream.phase, stream.offset);
+        let before = stream.position(id);
         let grew = stamp.size > stream.stamp.size;
         let is_elsewhere = stream.path != path;
         stream.attach(file, stamp, head);
@@ -458,7 +458,15 @@ impl FollowedFiles {
             stream.file = None;
         }
         let id = match has_grown_late {
-            true => self.add(stream),
+            true => {
+                self.recent.remember(Position {
+                    is_superseded: true,
+                    ..before
+                });
+                stream.began = stream.offset;
+                stream.name = None;
+                self.add(stream)
+            }
             false => {
                 self.streams.insert(id, stream);
                 id

@@ -48,12 +48,14 @@ mod content;
 mod disk;
 mod positions;
 mod recent;
+mod reread;
 mod rescan;
 mod siblings;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
@@ -63,6 +65,7 @@ use crate::tables::live::follow::candidates::Held;
 use crate::tables::live::follow::disk::{Disk, Stamp};
 pub(crate) use crate::tables::live::follow::positions::{POSITIONS_VERSION, Positions};
 use crate::tables::live::follow::recent::Recent;
+pub(crate) use crate::tables::live::follow::reread::Stretch;
 use crate::tables::live::follow::rescan::Search;
 use crate::tables::live::follow::stream::{Phase, Stream};
 
@@ -135,11 +138,13 @@ pub(crate) struct FollowedFiles {
 }
 
 /// What the owner may know of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileState<'a> {
     pub(crate) id: u64,
     /// The present name, or the last one that was known.
     pub(crate) path: &'a Path,
+    /// What it was called when it was first read, in this process or an earlier one; as `path` before that.
+    pub(crate) name: Cow<'a, str>,
     /// The next byte that [`FollowedFiles::read`] hands out.
     pub(crate) offset: u64,
     /// There are bytes to read.
@@ -243,13 +248,15 @@ impl FollowedFiles {
         }
         let mut files = Self::new(options);
         files.is_first = false;
+        files.next_id = positions.next_id;
         for position in positions.finished {
             files.recent.remember(position);
         }
         for position in positions.files {
-            let path = position.path.clone();
+            let (id, path) = (position.id, position.path.clone());
             let is_named = !position.is_finished || !files.names.contains_key(&path);
-            let id = files.add(Stream::from_position(position));
+            files.next_id = files.next_id.max(id.saturating_add(1));
+            files.streams.insert(id, Stream::from_position(position));
             if is_named {
                 files.names.insert(path, id);
             }
@@ -266,6 +273,10 @@ impl FollowedFiles {
         known.map(|(id, stream)| FileState {
             id: *id,
             path: &stream.path,
+            name: match &stream.name {
+                Some(name) => Cow::Borrowed(name),
+                None => stream.path.to_string_lossy(),
+            },
             offset: stream.offset,
             has_more: stream.has_more(),
             quiet_since_ns: stream.quiet_since_ns,
@@ -296,6 +307,9 @@ impl FollowedFiles {
         if stream.has_more() {
             stream.read(&self.disk, max_bytes, buffer)?;
         }
+        if stream.name.is_none() {
+            stream.name = Some(stream.path.to_string_lossy().into_owned());
+        }
         if !buffer.is_empty() {
             stream.quiet_since_ns = self.now_ns;
         }
@@ -313,15 +327,16 @@ impl FollowedFiles {
 
     /// Where everything stands, to be written down.
     pub(crate) fn positions(&self) -> Positions {
-        let known = self.streams.values().filter(|stream| !stream.is_blank());
+        let known = self.streams.iter().filter(|(_, stream)| !stream.is_blank());
         Positions {
             version: POSITIONS_VERSION,
-            files: known.map(Stream::position).collect(),
+            next_id: self.next_id,
+            files: known.map(|(id, stream)| stream.position(*id)).collect(),
             finished: self.recent.written(),
         }
     }
 
-    /// The streams of [`Self::positions`], in that order. After a restart they are numbered in it, from 0.
+    /// The streams of [`Self::positions`], in that order. They have these ids after a restart, too.
     pub(crate) fn ids_of_positions(&self) -> impl Iterator<Item = u64> {
         let known = self.streams.iter().filter(|(_, stream)| !stream.is_blank());
         known.map(|(id, _)| *id)

@@ -2,6 +2,9 @@
 //!
 //! A position names a file by its content. The path is only where to look first. It holds two offsets: what the owner
 //! has finished with, from where reading goes on, and what the engine had read, up to which the content is known.
+//!
+//! Ids are part of it and are never given twice, so that what was read between two records can be told by id alone,
+//! whatever became of the files meanwhile.
 
 use std::path::PathBuf;
 
@@ -10,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::tables::live::follow::content::Evidence;
 
 /// Changes whenever the meaning of a field, or the hash, changes.
-pub(crate) const POSITIONS_VERSION: u32 = 1;
+pub(crate) const POSITIONS_VERSION: u32 = 2;
 
 /// Where all followed files stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Positions {
     pub(crate) version: u32,
+    /// Ids from here on were not given yet.
+    pub(super) next_id: u64,
     /// Files that are followed, in the order in which they were found.
     pub(super) files: Vec<Position>,
     /// Files that were read to their end and left the listing, the last ones.
@@ -25,21 +30,29 @@ pub(crate) struct Positions {
 /// Where one file stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
+    pub(super) id: u64,
     /// Not text: a path need not be UTF-8.
     #[serde(with = "path_as_bytes")]
     pub(super) path: PathBuf,
+    /// What it was called when it was first read.
+    pub(super) name: Option<String>,
+    /// The first byte that was read under this id.
+    pub(super) began: u64,
     /// Reading goes on here.
     pub(super) offset: u64,
     pub(super) evidence: Evidence,
     /// Modification time of the file, ns since 1970.
     pub(super) modified_ns: i64,
     pub(super) is_finished: bool,
+    /// There is more of it under another id: it tells what was read, and is not for recognising a file.
+    pub(super) is_superseded: bool,
 }
 
 impl Default for Positions {
     fn default() -> Self {
         Self {
             version: POSITIONS_VERSION,
+            next_id: 0,
             files: Vec::new(),
             finished: Vec::new(),
         }

@@ -41,7 +41,8 @@ impl Recent {
         head: &[u8],
         stamp: Stamp,
     ) -> io::Result<Option<Evidence>> {
-        for known in self.files.iter().rev() {
+        let known = self.files.iter().rev().filter(|file| !file.is_superseded);
+        for known in known {
             let evidence = &known.evidence;
             let is_untouched =
                 stamp.size == evidence.checked_to && stamp.modified_ns == known.modified_ns;

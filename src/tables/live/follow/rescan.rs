@@ -408,7 +408,7 @@ impl FollowedFiles {
         match stream.phase {
             Phase::Finished if is_named => {}
             Phase::Finished if stream.consumed >= stream.offset => {
-                self.recent.remember(stream.position());
+                self.recent.remember(stream.position(id));
                 self.streams.remove(&id);
             }
             Phase::Finished => {}

@@ -31,6 +31,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) path: PathBuf,
+    /// What it was called when it was first read, which is what its rows say.
+    pub(super) name: Option<String>,
     pub(super) file: Option<File>,
     /// As of the last look; its size is the largest that was seen.
     pub(super) stamp: Stamp,
@@ -38,6 +40,8 @@ pub(super) struct Stream {
     /// The first bytes, at most [`SAMPLE_BYTES`]; empty also if only their hash is known, from a written position.
     pub(super) head: Vec<u8>,
     pub(super) evidence: Evidence,
+    /// The first byte to hand out under this id.
+    pub(super) began: u64,
     /// Next byte to hand out.
     pub(super) offset: u64,
     /// The owner has finished with what comes before.
@@ -75,11 +79,13 @@ impl Stream {
         };
         Self {
             path,
+            name: None,
             file: Some(file),
             stamp,
             phase: Phase::Named,
             evidence: Evidence::from_head(&head),
             head,
+            began: 0,
             offset: 0,
             consumed: 0,
             readable_to: stamp.size,
@@ -94,10 +100,13 @@ impl Stream {
     pub(super) fn from_position(position: Position) -> Self {
         let Position {
             path,
+            name,
+            began,
             offset,
             evidence,
             modified_ns,
             is_finished,
+            ..
         } = position;
         let stamp = Stamp {
             size: evidence.checked_to,
@@ -106,6 +115,7 @@ impl Stream {
         };
         Self {
             path,
+            name,
             file: None,
             stamp,
             phase: match is_finished {
@@ -114,6 +124,7 @@ impl Stream {
             },
             head: Vec::new(),
             evidence,
+            began,
             offset,
             consumed: offset,
             readable_to: offset,
@@ -124,14 +135,25 @@ impl Stream {
         }
     }
 
-    pub(super) fn position(&self) -> Position {
+    pub(super) fn position(&self, id: u64) -> Position {
         Position {
+            id,
             path: self.path.clone(),
+            name: self.name.clone(),
+            began: self.began,
             offset: self.consumed,
             evidence: self.evidence,
             modified_ns: self.stamp.modified_ns,
             is_finished: self.is_over() && self.consumed >= self.offset,
+            is_superseded: false,
         }
+    }
+
+    /// Begins at `offset`, which the owner need not read before.
+    pub(super) fn begin_at(&mut self, offset: u64) {
+        self.began = offset;
+        self.offset = offset;
+        self.consumed = offset;
     }
 
     /// Nothing will come, at least not after a restart: the handle of a deleted file ends with us.

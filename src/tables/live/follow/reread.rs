@@ -1,0 +1,159 @@
+//! Bytes that were read before, between two written positions, are read once more.
+//!
+//! After a crash the owner stands at older positions and knows later ones, which an earlier process wrote: what lies
+//! between them is read again as it was read then. Where the files are now has nothing to do with where they were: each
+//! stretch is looked for by its content, first under the path that was written down, then among all listed files and
+//! those beside it. This keeps no state and has no part in following; who follows goes on from the later positions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use crate::tables::live::follow::content::Evidence;
+use crate::tables::live::follow::disk::Disk;
+use crate::tables::live::follow::positions::{Position, Positions};
+use crate::tables::live::follow::siblings::Folders;
+use crate::tables::live::follow::{FollowedFiles, Problem};
+
+/// How often a stretch is looked for again when its file is emptied or replaced while it is read.
+const MAX_SEARCHES: usize = 8;
+
+/// Bytes of one content, from `from` to `to`.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    pub(crate) id: u64,
+    /// What the file was called when it was first read.
+    pub(crate) name: String,
+    /// The next byte to read.
+    pub(crate) from: u64,
+    /// Behind the last byte.
+    pub(crate) to: u64,
+    path: PathBuf,
+    evidence: Evidence,
+    file: Option<File>,
+    n_searches: usize,
+}
+
+impl Positions {
+    /// What was read after these positions and up to `later`, in the order of ids; and the paths of files of which that is
+    /// no longer known.
+    pub(crate) fn stretches(&self, later: &Self) -> (Vec<Stretch>, Vec<PathBuf>) {
+        let by_id = |position: &Position| (position.id, position.offset);
+        let before: BTreeMap<u64, u64> = self.all().map(by_id).collect();
+        let after: BTreeMap<u64, &Position> = later
+            .all()
+            .map(|position| (position.id, position))
+            .collect();
+        let stretches = after.values().filter_map(|position| {
+            let from = before.get(&position.id).copied();
+            let from = from.unwrap_or(position.began);
+            (position.offset > from).then(|| Stretch::new(position, from))
+        });
+        let unknown = self
+            .files
+            .iter()
+            .filter(|position| !position.is_finished && !after.contains_key(&position.id));
+        let unknown = unknown.map(|position| position.path.clone());
+        (stretches.collect(), unknown.collect())
+    }
+
+    /// Whether more may come under this id.
+    pub(crate) fn is_followed(&self, id: u64) -> bool {
+        let mut files = self.files.iter();
+        files.any(|position| position.id == id && !position.is_finished)
+    }
+
+    /// Followed files last, since they know more of an id that is in both lists.
+    fn all(&self) -> impl Iterator<Item = &Position> {
+        self.finished.iter().chain(&self.files)
+    }
+}
+
+impl Stretch {
+    fn new(position: &Position, from: u64) -> Self {
+        let path = position.path.clone();
+        let name = position.name.clone();
+        Self {
+            id: position.id,
+            name: name.unwrap_or_else(|| path.to_string_lossy().into_owned()),
+            from,
+            to: position.offset,
+            path,
+            evidence: position.evidence,
+            file: None,
+            n_searches: 0,
+        }
+    }
+
+    /// Bytes that are left.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        self.to.saturating_sub(self.from)
+    }
+
+    /// The bytes that are left are nowhere.
+    pub(crate) fn lost(&self) -> Problem {
+        Problem::BytesLost {
+            path: self.path.clone(),
+            n_bytes: self.n_bytes(),
+        }
+    }
+
+    /// Reads the next bytes; `false`: they are there no longer.
+    fn read(&mut self, disk: &Disk, max_bytes: usize, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        let Some(file) = &self.file else {
+            return Ok(false);
+        };
+        let len = usize::try_from(self.n_bytes())
+            .unwrap_or(max_bytes)
+            .min(max_bytes);
+        disk.read(file, self.from, len, buffer)?;
+        // Last, since only what is still there after the read was read.
+        Ok(buffer.len() == len && self.evidence.holds(disk, file)?)
+    }
+}
+
+impl FollowedFiles {
+    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false`: they are not found. `listed` are the
+    /// files that are there.
+    pub(crate) fn reread(
+        &self,
+        stretch: &mut Stretch,
+        listed: &[PathBuf],
+        max_bytes: usize,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        loop {
+            // What cannot be read is not there, and is reported as that.
+            if let Ok(true) = stretch.read(&self.disk, max_bytes, buffer) {
+                stretch.from += buffer.len() as u64;
+                return true;
+            }
+            buffer.clear();
+            stretch.n_searches += 1;
+            if stretch.n_searches > MAX_SEARCHES {
+                return false;
+            }
+            stretch.file = self.search(stretch, listed);
+            if stretch.file.is_none() {
+                return false;
+            }
+        }
+    }
+
+    fn search(&self, stretch: &Stretch, listed: &[PathBuf]) -> Option<File> {
+        if let Some(file) = self.open_if_it_holds(&stretch.path, &stretch.evidence) {
+            return Some(file);
+        }
+        let mut paths: BTreeSet<PathBuf> = listed.iter().cloned().collect();
+        paths.extend(Folders::default().siblings(&stretch.path));
+        let mut found = paths.iter();
+        found.find_map(|path| self.open_if_it_holds(path, &stretch.evidence))
+    }
+
+    fn open_if_it_holds(&self, path: &std::path::Path, evidence: &Evidence) -> Option<File> {
+        let file = self.disk.open(path).ok().flatten()?;
+        let holds = evidence.holds(&self.disk, &file);
+        holds.unwrap_or(false).then_some(file)
+    }
+}
