@@ -20,6 +20,7 @@
 //! | a `SessionContext` | [`install`] |
 //! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
 //! | a plan to check before it is run | [`check_plan`] |
+//! | statements that run on every window | [`Pipeline`], or [`PipelineScript`] |
 //! | log lines and no SQL | [`algorithms::text`] |
 //! | texts or vectors and no SQL | [`algorithms::features`], [`algorithms::cluster`] |
 //!
@@ -33,12 +34,17 @@
 pub mod algorithms;
 mod error;
 mod functions;
+mod pipeline;
 mod planner;
 mod session;
 mod tables;
 
 pub use error::{Error, Result};
 pub use functions::register_all;
+pub use pipeline::{
+    Pipeline, PipelineEnd, PipelineOptions, PipelineScript, PipelineStopper, StatementOutcome,
+    WindowReport,
+};
 pub use planner::{check_plan, check_statement, complete_from_first};
 pub use session::{install, session, session_state_builder};
 

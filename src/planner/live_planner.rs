@@ -140,26 +140,39 @@ fn state_of(session: &dyn Session) -> Result<&SessionState> {
 
 /// What a statement reads of live tables.
 #[derive(Debug, Default)]
-struct LiveScans {
+pub(crate) struct LiveScans {
     /// A live table without a window function.
-    live: Option<LiveTable>,
-    windowed: Option<Arc<WindowedScan>>,
+    pub(crate) live: Option<LiveTable>,
+    pub(crate) windowed: Option<Arc<WindowedScan>>,
     /// How often it is read.
     n_windowed: usize,
     /// The columns of `windowed` that are asked for.
-    outputs: BTreeSet<usize>,
+    pub(crate) outputs: BTreeSet<usize>,
     /// What its rows must be, where they are read last.
     filters: Vec<Expr>,
 }
 
 impl LiveScans {
-    fn of(plan: &LogicalPlan) -> Result<Self> {
+    /// What this plan reads.
+    ///
+    /// # Errors
+    /// When it reads two live tables, or one in two kinds of windows.
+    pub(crate) fn of(plan: &LogicalPlan) -> Result<Self> {
         let mut scans = Self::default();
         scans.add_all(plan)?;
         Ok(scans)
     }
 
-    fn add_all(&mut self, plan: &LogicalPlan) -> Result<()> {
+    /// Whether it reads a live table at all.
+    pub(crate) fn reads_live(&self) -> bool {
+        self.live.is_some() || self.windowed.is_some()
+    }
+
+    /// Adds what another plan reads.
+    ///
+    /// # Errors
+    /// When that is another live table, or one in another kind of windows.
+    pub(crate) fn add_all(&mut self, plan: &LogicalPlan) -> Result<()> {
         plan.apply_with_subqueries(|node| {
             let LogicalPlan::TableScan(scan) = node else {
                 return Ok(TreeNodeRecursion::Continue);

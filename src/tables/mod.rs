@@ -1,5 +1,8 @@
 //! Where rows come from and go to.
 
+pub(crate) mod database;
 pub(crate) mod live;
+pub(crate) mod local_files;
 pub(crate) mod log_file;
 pub(crate) mod snapshot;
+pub(crate) mod window_files;

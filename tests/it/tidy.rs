@@ -24,15 +24,26 @@ const LAYERS: &[(&str, &[&str])] = &[
             "crate::functions",
             "crate::tables",
             "crate::planner",
+            "crate::pipeline",
             "crate::session",
         ],
     ),
     (
         "functions",
-        &["crate::tables", "crate::planner", "crate::session", "tokio"],
+        &[
+            "crate::tables",
+            "crate::planner",
+            "crate::pipeline",
+            "crate::session",
+            "tokio",
+        ],
     ),
-    ("tables", &["crate::planner", "crate::session"]),
-    ("planner", &["crate::session"]),
+    (
+        "tables",
+        &["crate::planner", "crate::pipeline", "crate::session"],
+    ),
+    ("planner", &["crate::pipeline", "crate::session"]),
+    ("pipeline", &["crate::session"]),
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -36,6 +36,21 @@ impl CountWindows {
         Ok(Self { n, n_seen: 0 })
     }
 
+    /// Goes on behind so many rows.
+    pub(crate) fn go_on_at(&mut self, n_seen: u64) {
+        self.n_seen = n_seen;
+    }
+
+    /// How many rows were counted.
+    pub(crate) fn n_seen(&self) -> u64 {
+        self.n_seen
+    }
+
+    /// Whether a window is complete with so many rows more.
+    pub(crate) fn completes_with(&self, n_rows: u64) -> bool {
+        self.n_seen % self.n + n_rows >= self.n
+    }
+
     /// Counts the next rows and says how they split, in their order. They are counted whether or not the pieces are read.
     pub(crate) fn push(&mut self, n_rows: u64) -> impl Iterator<Item = Piece> + use<> {
         let n = self.n;

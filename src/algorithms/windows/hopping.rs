@@ -112,6 +112,11 @@ impl HoppingWindows {
         first..=last.max(first)
     }
 
+    /// Where the last window of this pane ends.
+    pub(crate) fn last_end(&self, pane: i64) -> i64 {
+        self.window(self.index(pane)).end
+    }
+
     /// Whether all windows of this pane are closed at this watermark, so that its rows are not needed any more.
     pub(crate) fn is_expired(&self, pane: i64, watermark: i64) -> bool {
         self.lateness(pane, watermark) == Lateness::Late

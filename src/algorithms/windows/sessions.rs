@@ -109,6 +109,24 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         self.due.len()
     }
 
+    /// Whether a session would close at this watermark.
+    pub(crate) fn closes_at(&self, watermark: i64) -> bool {
+        let due = self.due.range(..=(watermark, SessionId(u64::MAX)));
+        due.into_iter().any(|((_, session), key)| {
+            let of_key = self.keys.get(key);
+            let mut open = of_key.iter().flat_map(|of_key| &of_key.open);
+            open.any(|open| {
+                open.session == *session && open.last.saturating_add(self.gap) <= watermark
+            })
+        })
+    }
+
+    /// Where the last of the open sessions ends, as far as is known.
+    pub(crate) fn last_end(&self) -> Option<i64> {
+        let open = self.keys.values().flat_map(|of_key| &of_key.open);
+        open.map(|open| open.last.saturating_add(self.gap)).max()
+    }
+
     /// Finds the session of a row. The key is cloned only where a session is founded.
     pub(crate) fn add(&mut self, key: &K, time: i64) -> Placement {
         if time.saturating_add(self.gap) <= self.watermark {

@@ -19,6 +19,7 @@ use crate::algorithms::windows::Span;
 use crate::algorithms::windows::counts::CountWindows;
 use crate::algorithms::windows::hopping::{HoppingWindows, Lateness};
 use crate::planner::windows::chain::{Arrived, RowPlan};
+use crate::planner::windows::range_notes::{RangeNotes, first_number};
 use crate::planner::windows::rows::{Memory, RowStore};
 use crate::planner::windows::scan::CurrentWindow;
 use crate::planner::windows::session_cut::SessionCutter;
@@ -84,6 +85,9 @@ impl Cutter {
                 store: store(memory),
                 watermark: i64::MIN,
                 order: parts.is_timed.then(|| Reorder::new(parts.buffer_bytes)),
+                range: 0,
+                n_rows_of_range: 0,
+                waiting: VecDeque::new(),
                 closing: VecDeque::new(),
                 is_handed_out: false,
                 counters,
@@ -95,15 +99,83 @@ impl Cutter {
         }
     }
 
-    /// Takes rows that came before the watermark moves again. Those that are in no window are counted and kept aside.
+    /// Takes rows of this partition of the source that came before the watermark moves again. Those that are in no window are
+    /// counted and kept aside. A tumbling or hopping window has its rows in the order of ranges, partitions, and arrival.
     ///
     /// # Errors
     /// When there is no room for them.
-    pub(crate) fn add(&mut self, arrived: &Arrived) -> Result<()> {
+    pub(crate) fn add(&mut self, arrived: &Arrived, partition: u64) -> Result<()> {
         match self {
-            Self::Grid(cutter) => cutter.add(arrived),
+            Self::Grid(cutter) => cutter.add(arrived, partition),
             Self::Sessions(cutter) => cutter.add(arrived),
             Self::Rows(cutter) => cutter.add(arrived),
+        }
+    }
+
+    /// Goes on where another cutter stopped: rows of ranges with these notes come again, each after
+    /// [`Self::begin_range`], and then what is new. Windows that the last of them did not close may lack rows, but never
+    /// those that are open behind it.
+    pub(crate) fn resume(&mut self, again: &[RangeNotes]) {
+        match self {
+            Self::Grid(_) => {}
+            Self::Sessions(cutter) => {
+                let late = again.iter().map(|range| range.late_rows.clone());
+                cutter.late_again = late.collect();
+            }
+            Self::Rows(cutter) => cutter.windows.go_on_at(first_number(again)),
+        }
+    }
+
+    /// The rows that come now are of this range of the source.
+    pub(crate) fn begin_range(&mut self, range: u64) {
+        match self {
+            Self::Grid(cutter) => cutter.store.begin_range(range),
+            Self::Sessions(cutter) => cutter.begin_range(range),
+            Self::Rows(cutter) => cutter.begin_range(range),
+        }
+    }
+
+    /// What is to be written down of the range whose rows have come. Before the watermark moves.
+    pub(crate) fn notes(&self) -> RangeNotes {
+        match self {
+            Self::Grid(_) => RangeNotes::default(),
+            Self::Sessions(cutter) => cutter.notes(),
+            Self::Rows(cutter) => cutter.notes(),
+        }
+    }
+
+    /// The first range that has rows in open windows, those among them that close.
+    pub(crate) fn oldest_range(&self) -> Option<u64> {
+        match self {
+            Self::Grid(cutter) => cutter.store.oldest_range(),
+            Self::Sessions(cutter) => cutter.oldest_range(),
+            Self::Rows(cutter) => cutter.oldest_range(),
+        }
+    }
+
+    /// Whether the windows depend on which of the partitions of a source was read first.
+    pub(crate) fn depends_on_order(&self) -> bool {
+        !matches!(self, Self::Grid(_))
+    }
+
+    /// Whether a window would close at this watermark.
+    pub(crate) fn closes_at(&self, watermark: i64) -> bool {
+        match self {
+            Self::Grid(cutter) => cutter.closes_at(watermark),
+            Self::Sessions(cutter) => cutter.closes_at(watermark),
+            Self::Rows(cutter) => cutter.closes_at(watermark),
+        }
+    }
+
+    /// The watermark that closes all open windows. Those of so many rows close by rows alone.
+    pub(crate) fn last_end(&self) -> Option<i64> {
+        match self {
+            Self::Grid(cutter) => {
+                let last_pane = cutter.store.panes().last()?;
+                Some(cutter.windows.last_end(last_pane))
+            }
+            Self::Sessions(cutter) => cutter.last_end(),
+            Self::Rows(_) => None,
         }
     }
 
@@ -133,6 +205,9 @@ impl Cutter {
         Ok(closed)
     }
 }
+
+/// Rows that have an order of their own are kept in it.
+pub(crate) const IN_ORDER: u64 = 0;
 
 /// An error of the algorithms as DataFusion has it.
 pub(crate) fn as_plan_error(error: crate::error::Error) -> DataFusionError {
@@ -170,7 +245,7 @@ pub(crate) struct GridCutter {
 }
 
 impl GridCutter {
-    fn add(&mut self, arrived: &Arrived) -> Result<()> {
+    fn add(&mut self, arrived: &Arrived, partition: u64) -> Result<()> {
         let (mut late, mut without_time) = (vec![], vec![]);
         let mut panes: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (row, time) in times(arrived) {
@@ -190,10 +265,20 @@ impl GridCutter {
         miss(&self.counters, Missed::Late, arrived, late)?;
         miss(&self.counters, Missed::NoTime, arrived, without_time)?;
         for (pane, rows) in panes {
-            self.store.put(pane, &taken(&arrived.timed.rows, rows)?)?;
+            let rows = taken(&arrived.timed.rows, rows)?;
+            self.store.put(pane, &rows, partition)?;
         }
         self.count_open();
         Ok(())
+    }
+
+    fn closes_at(&self, watermark: i64) -> bool {
+        let panes = self.store.panes();
+        watermark > self.watermark
+            && !self
+                .windows
+                .closing(panes, self.watermark, watermark)
+                .is_empty()
     }
 
     fn advance(&mut self, watermark: i64) {
@@ -257,14 +342,48 @@ pub(crate) struct RowCutter {
     store: RowStore,
     order: Option<Reorder>,
     watermark: i64,
+    /// The range of the source from which rows come, and how many of them were on time.
+    range: u64,
+    n_rows_of_range: u64,
+    /// Ranges whose rows may wait for the watermark, each with its last time.
+    waiting: VecDeque<(u64, i64)>,
     closing: VecDeque<Span>,
     is_handed_out: bool,
     counters: Arc<StreamCounters>,
 }
 
 impl RowCutter {
+    fn begin_range(&mut self, range: u64) {
+        self.range = range;
+        self.n_rows_of_range = 0;
+        self.store.begin_range(range);
+    }
+
+    fn notes(&self) -> RangeNotes {
+        let order = self.order.as_ref();
+        RangeNotes {
+            n_rows: self.n_rows_of_range,
+            n_waiting: order.map_or(0, |order| order.n_rows_upto(i64::MAX)),
+            n_numbered: self.windows.n_seen(),
+            ..RangeNotes::default()
+        }
+    }
+
+    fn oldest_range(&self) -> Option<u64> {
+        let waiting = self.waiting.iter().map(|(range, _)| *range).min();
+        waiting.into_iter().chain(self.store.oldest_range()).min()
+    }
+
+    fn closes_at(&self, watermark: i64) -> bool {
+        let order = self.order.as_ref();
+        let n_coming = order.map_or(0, |order| order.n_rows_upto(watermark));
+        let is_last = watermark == i64::MAX && (n_coming > 0 || self.windows.finish().is_some());
+        !self.closing.is_empty() || is_last || self.windows.completes_with(n_coming)
+    }
+
     fn add(&mut self, arrived: &Arrived) -> Result<()> {
         let Some(order) = &mut self.order else {
+            self.n_rows_of_range += arrived.timed.rows.num_rows() as u64;
             return self.push(&arrived.timed.rows);
         };
         let (mut late, mut without_time, mut kept) = (vec![], vec![], vec![]);
@@ -284,6 +403,10 @@ impl RowCutter {
         };
         miss(&self.counters, Missed::Late, arrived, late)?;
         miss(&self.counters, Missed::NoTime, arrived, without_time)?;
+        self.n_rows_of_range += in_order.times.len() as u64;
+        if let Some(last) = datafusion::arrow::compute::max(&in_order.times) {
+            self.waiting.push_back((self.range, last));
+        }
         order.push(in_order, &self.counters)
     }
 
@@ -294,6 +417,7 @@ impl RowCutter {
                 self.push(&timed.rows)?;
             }
         }
+        self.waiting.retain(|(_, last)| *last > watermark);
         if watermark == i64::MAX
             && let Some(last) = self.windows.finish()
             && self.closing.back() != Some(&last)
@@ -308,7 +432,8 @@ impl RowCutter {
         for piece in self.windows.push(rows.num_rows() as u64) {
             let n_rows = usize::try_from(piece.n_rows).unwrap_or(usize::MAX);
             let indices = (0_u32..).skip(from).take(n_rows).collect();
-            self.store.put(piece.window.start, &taken(rows, indices)?)?;
+            let rows = taken(rows, indices)?;
+            self.store.put(piece.window.start, &rows, IN_ORDER)?;
             from += n_rows;
             if piece.is_complete {
                 self.closing.push_back(piece.window);

@@ -29,19 +29,17 @@ use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 
 use crate::planner::windows::chain::RowPlan;
-use crate::planner::windows::cut::{Cutter, CutterParts};
+use crate::planner::windows::cut::{Cutter, IN_ORDER};
+use crate::planner::windows::read::WindowedRead;
 use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
-use crate::planner::windows::spec::{Cut, WindowFunction};
 use crate::tables::live::stream::LiveStream;
-use crate::tables::live::table::TimeKind;
 
 /// Batches of results that wait to be read.
 const BATCHES_AHEAD: usize = 2;
 
 /// A statement, and the windows on which it runs.
 pub(crate) struct WindowedExec {
-    scan: Arc<WindowedScan>,
-    rows: RowPlan,
+    read: WindowedRead,
     statement: Statement,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -88,20 +86,10 @@ impl WindowedExec {
     /// None in practice: the columns are known.
     pub(crate) fn try_new(
         scan: Arc<WindowedScan>,
-        mut outputs: BTreeSet<usize>,
+        outputs: BTreeSet<usize>,
         statement: Statement,
         schema: SchemaRef,
     ) -> Result<Self> {
-        outputs.retain(|output| *output < scan.n_columns());
-        if let Cut::Session { keys, .. } = &scan.spec.cut {
-            outputs.extend(keys);
-        }
-        // The time, so that it can be told of rows that come late.
-        outputs.extend(scan.spec.time);
-        // Not all kernels and file formats know rows without columns.
-        if outputs.is_empty() {
-            outputs.insert(0);
-        }
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
@@ -111,51 +99,28 @@ impl WindowedExec {
             },
         );
         Ok(Self {
-            rows: scan.chain.narrow(&outputs)?,
-            scan,
+            read: WindowedRead::try_new(scan, outputs)?,
             statement,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
-
-    fn cutter(&self, stream: &LiveStream, context: &TaskContext) -> Result<Cutter> {
-        let live = &self.scan.chain.live;
-        Cutter::new(CutterParts {
-            cut: &self.scan.spec.cut,
-            rows: &self.rows,
-            bound_type: self.scan.bound_type(),
-            is_timed: live.time_column.is_some(),
-            buffer_bytes: live.buffer_bytes,
-            runtime: context.runtime_env(),
-            metrics: &self.metrics,
-            counters: Arc::clone(&stream.counters),
-        })
-    }
-
-    fn time_kind(&self) -> TimeKind {
-        let spec = &self.scan.spec;
-        match (spec.function, spec.time) {
-            (WindowFunction::Tumble, None) => TimeKind::Processing,
-            _ => TimeKind::Event,
-        }
-    }
 }
 
 impl Debug for WindowedExec {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "WindowedExec: {}", self.scan.text)
+        write!(formatter, "WindowedExec: {}", self.read.scan.text)
     }
 }
 
 impl DisplayAs for WindowedExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut Formatter<'_>) -> std::fmt::Result {
         match format {
-            DisplayFormatType::TreeRender => write!(f, "window={}", self.scan.text),
+            DisplayFormatType::TreeRender => write!(f, "window={}", self.read.scan.text),
             _ => write!(
                 f,
                 "WindowedExec: once per closed window, {}",
-                self.scan.text
+                self.read.scan.text
             ),
         }
     }
@@ -200,13 +165,15 @@ impl ExecutionPlan for WindowedExec {
         if partition != 0 {
             return internal_err!("WindowedExec has one partition, got {partition}");
         }
-        let live = &self.scan.chain.live;
-        let stream = live.read(&self.rows.columns, self.time_kind(), None)?;
+        let read = &self.read;
+        let columns = &read.rows.columns;
+        let stream = read.live().read(columns, read.time_kind(), None)?;
+        let counters = Arc::clone(&stream.counters);
         let mut builder = RecordBatchReceiverStream::builder(self.schema(), BATCHES_AHEAD);
         let run = Run {
-            cutter: self.cutter(&stream, &context)?,
+            cutter: read.cutter(counters, context.runtime_env(), &self.metrics)?,
             stream,
-            rows: self.rows.clone(),
+            rows: read.rows.clone(),
             statement: self.statement.clone(),
             output: builder.tx(),
             baseline: BaselineMetrics::new(&self.metrics, partition),
@@ -234,7 +201,7 @@ impl Run {
             let step = step?;
             for timed in step.arrivals {
                 let arrived = self.rows.apply(timed)?;
-                self.cutter.add(&arrived)?;
+                self.cutter.add(&arrived, IN_ORDER)?;
             }
             self.cutter.advance(step.watermark)?;
             while let Some(window) = self.cutter.next_closed()? {

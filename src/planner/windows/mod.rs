@@ -10,6 +10,8 @@ pub(crate) mod chain;
 pub(crate) mod cut;
 pub(crate) mod execution;
 pub(crate) mod locality;
+pub(crate) mod range_notes;
+pub(crate) mod read;
 pub(crate) mod relation;
 pub(crate) mod rows;
 pub(crate) mod scan;

@@ -4,7 +4,7 @@
 //! table functions too, so that SHOW FUNCTIONS lists them; those are never reached.
 
 use std::fmt::{Debug, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::catalog::{SchemaProvider, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{
@@ -26,10 +26,49 @@ use crate::planner::windows::bounded;
 use crate::planner::windows::chain::Chain;
 use crate::planner::windows::scan::WindowedScan;
 use crate::planner::windows::spec::{Call, WINDOW_END, WINDOW_START, WindowFunction, WindowSpec};
+use crate::tables::live::clock::MachineClock;
+use crate::tables::live::counters::StreamRegistry;
+use crate::tables::live::table::LiveTable;
 
 /// The planner of window functions.
 pub(crate) struct WindowFunctions {
     state: Box<dyn Fn() -> SessionState + Send + Sync>,
+    /// Where tables that are read once are read window by window too.
+    archives: Option<Arc<Archives>>,
+}
+
+/// Tables that are read once, but window by window: the statements of a pipeline read them together.
+#[derive(Debug, Default)]
+pub(crate) struct Archives {
+    streams: Arc<StreamRegistry>,
+    read: Mutex<Vec<(LogicalPlan, LiveTable)>>,
+}
+
+impl Archives {
+    /// The rows of `plan`, by the time in this column; the same for the same plan.
+    fn table(
+        &self,
+        plan: &LogicalPlan,
+        time_column: Option<usize>,
+        state: SessionState,
+    ) -> Result<LiveTable> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = read
+            .iter()
+            .find(|(known, table)| known == plan && table.time_column == time_column);
+        if let Some((_, table)) = known {
+            return Ok(table.clone());
+        }
+        let name = match plan {
+            LogicalPlan::TableScan(scan) => scan.table_name.to_string(),
+            LogicalPlan::SubqueryAlias(alias) => alias.alias.to_string(),
+            _ => "archive".to_string(),
+        };
+        let (clock, streams) = (Arc::new(MachineClock), Arc::clone(&self.streams));
+        let table = LiveTable::over_plan(name, plan.clone(), time_column, state, clock, streams)?;
+        read.push((plan.clone(), table.clone()));
+        Ok(table)
+    }
 }
 
 impl Debug for WindowFunctions {
@@ -49,7 +88,14 @@ impl WindowFunctions {
         };
         Self {
             state: Box::new(state),
+            archives: None,
         }
+    }
+
+    /// Reads tables that are read once window by window, too.
+    pub(crate) fn window_by_window(mut self, archives: Arc<Archives>) -> Self {
+        self.archives = Some(archives);
+        self
     }
 }
 
@@ -156,7 +202,13 @@ impl WindowFunctions {
                  tumble(t, ts, INTERVAL '30 seconds')"
             );
         }
-        bounded::plan(input, &spec)
+        match &self.archives {
+            Some(archives) => {
+                let table = archives.table(&input, spec.time, (self.state)())?;
+                windows_of(&input, Chain::of_table(table), spec)
+            }
+            None => bounded::plan(input, &spec),
+        }
     }
 
     fn scan(

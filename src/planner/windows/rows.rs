@@ -139,6 +139,8 @@ impl Drop for Memory {
 pub(crate) struct RowStore {
     outputs: Arc<[usize]>,
     panes: BTreeMap<i64, Pane>,
+    /// The range of the source from which rows come now.
+    range: u64,
     bytes: usize,
     memory: Memory,
     spill: SpillManager,
@@ -163,6 +165,7 @@ impl RowStore {
         Self {
             outputs,
             panes: BTreeMap::new(),
+            range: 0,
             bytes: 0,
             memory,
             spill: SpillManager::new(runtime, SpillMetrics::new(metrics, 0), schema),
@@ -184,14 +187,29 @@ impl RowStore {
         self.panes.first_key_value().map(|(pane, _)| *pane)
     }
 
+    /// Rows come from this range of the source from now on.
+    pub(crate) fn begin_range(&mut self, range: u64) {
+        self.range = range;
+    }
+
+    /// The first range of the source that has rows here.
+    pub(crate) fn oldest_range(&self) -> Option<u64> {
+        self.panes.values().map(|pane| pane.first_range).min()
+    }
+
     /// Puts rows into a pane.
     ///
     /// # Errors
     /// When there is no memory left and the disk takes nothing.
-    pub(crate) fn put(&mut self, pane: i64, rows: &RecordBatch) -> Result<()> {
-        let pane = self.panes.entry(pane).or_default();
+    pub(crate) fn put(&mut self, pane: i64, rows: &RecordBatch, partition: u64) -> Result<()> {
+        let first_range = self.range;
+        let new = || Pane {
+            first_range,
+            ..Pane::default()
+        };
+        let pane = self.panes.entry(pane).or_insert_with(new);
         self.bytes -= pane.bytes;
-        pane.put(compacted(rows)?)?;
+        pane.put((self.range, partition), compacted(rows)?)?;
         self.bytes += pane.bytes;
         while !self.memory.resize(self.bytes) {
             self.spill_largest()?;
@@ -204,7 +222,7 @@ impl RowStore {
         let mut rows = WindowRows::in_memory(Arc::clone(&self.outputs), vec![]);
         rows.spill = Some(self.spill.clone());
         for (_, pane) in self.panes.range(panes) {
-            rows.batches.extend(pane.batches.iter().cloned());
+            rows.batches.extend(pane.batches().cloned());
             rows.files.extend(pane.files.iter().cloned());
             rows.n_rows += pane.n_rows;
         }
@@ -226,7 +244,8 @@ impl RowStore {
                 .memory
                 .must_hold(self.bytes, "open windows", "make them shorter");
         };
-        let batches = std::mem::take(&mut pane.batches);
+        let batches: Vec<_> = pane.batches().cloned().collect();
+        pane.parts.clear();
         let file = self
             .spill
             .spill_record_batch_and_finish(&batches, "rows of an open window")?;
@@ -236,7 +255,6 @@ impl RowStore {
             pane.files.push(file);
         }
         self.bytes -= std::mem::take(&mut pane.bytes);
-        pane.n_full = 0;
         Ok(())
     }
 }
@@ -244,19 +262,44 @@ impl RowStore {
 /// Rows that belong to the same windows.
 #[derive(Default)]
 struct Pane {
-    batches: Vec<RecordBatch>,
-    /// How many of the batches, from the first, are large enough.
-    n_full: usize,
-    /// Of the batches.
+    /// The range of the source from which its first rows came.
+    first_range: u64,
+    /// Rows in memory, by the range and the partition of the source from which they came: an order that does not depend on
+    /// which of its partitions was read first.
+    parts: BTreeMap<(u64, u64), Part>,
+    /// Of the rows in memory.
     bytes: usize,
-    /// Of the batches and the files.
+    /// Of the rows in memory and on disk.
     n_rows: usize,
     files: Vec<Arc<dyn SpillFile>>,
 }
 
 impl Pane {
-    fn put(&mut self, rows: RecordBatch) -> Result<()> {
+    fn put(&mut self, from: (u64, u64), rows: RecordBatch) -> Result<()> {
         self.n_rows += rows.num_rows();
+        let part = self.parts.entry(from).or_default();
+        self.bytes -= part.bytes;
+        part.put(rows)?;
+        self.bytes += part.bytes;
+        Ok(())
+    }
+
+    fn batches(&self) -> impl Iterator<Item = &RecordBatch> {
+        self.parts.values().flat_map(|part| &part.batches)
+    }
+}
+
+/// Rows of one partition.
+#[derive(Default)]
+struct Part {
+    batches: Vec<RecordBatch>,
+    /// How many of the batches, from the first, are large enough.
+    n_full: usize,
+    bytes: usize,
+}
+
+impl Part {
+    fn put(&mut self, rows: RecordBatch) -> Result<()> {
         self.bytes += rows.get_array_memory_size();
         self.batches.push(rows);
         if self.batches.len() - self.n_full < MAX_SMALL_BATCHES {

@@ -5,7 +5,7 @@
 //! own, behind its columns. A batch goes when its last row has; when less than half of what is held is still needed, the
 //! rest is put together anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +21,7 @@ use crate::algorithms::windows::Span;
 use crate::algorithms::windows::sessions::{ClosedSession, Placement, SessionId, Sessions};
 use crate::planner::windows::chain::Arrived;
 use crate::planner::windows::cut::{CutterParts, as_plan_error, miss, times};
+use crate::planner::windows::range_notes::RangeNotes;
 use crate::planner::windows::rows::{Memory, WindowRows};
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::planner::windows::spec::{WINDOW_END, WINDOW_START};
@@ -40,6 +41,16 @@ pub(crate) struct SessionCutter {
     key_columns: Vec<usize>,
     keys: RowConverter,
     rows: HashMap<SessionId, Vec<Place>>,
+    /// The range of the source from which the first row of each session came.
+    first_ranges: HashMap<SessionId, u64>,
+    range: u64,
+    /// Rows of the range that have come, and which of them were late.
+    n_rows_of_range: u64,
+    late_of_range: Vec<u64>,
+    /// Rows of this range that were late when it came first.
+    known_late: Vec<u64>,
+    /// Those of the ranges that come again behind this one.
+    pub(crate) late_again: VecDeque<Vec<u64>>,
     held: Held,
     outputs: Arc<[usize]>,
     bound_type: DataType,
@@ -86,6 +97,12 @@ impl SessionCutter {
             keys: RowConverter::new(sorts.collect())?,
             key_columns,
             rows: HashMap::new(),
+            first_ranges: HashMap::new(),
+            range: 0,
+            n_rows_of_range: 0,
+            late_of_range: vec![],
+            known_late: vec![],
+            late_again: VecDeque::new(),
             held: Held::new(memory),
             outputs: outputs.clone().into(),
             bound_type: parts.bound_type.clone(),
@@ -93,6 +110,37 @@ impl SessionCutter {
             closing: None,
             counters: Arc::clone(&parts.counters),
         })
+    }
+
+    /// The rows that come now are of this range of the source.
+    pub(crate) fn begin_range(&mut self, range: u64) {
+        self.range = range;
+        self.n_rows_of_range = 0;
+        self.late_of_range = vec![];
+        self.known_late = self.late_again.pop_front().unwrap_or_default();
+    }
+
+    /// What is to be written down of this range.
+    pub(crate) fn notes(&self) -> RangeNotes {
+        RangeNotes {
+            late_rows: self.late_of_range.clone(),
+            ..RangeNotes::default()
+        }
+    }
+
+    /// The first range that has rows in open sessions.
+    pub(crate) fn oldest_range(&self) -> Option<u64> {
+        self.first_ranges.values().copied().min()
+    }
+
+    /// Whether a session would close at this watermark.
+    pub(crate) fn closes_at(&self, watermark: i64) -> bool {
+        self.sessions.closes_at(watermark)
+    }
+
+    /// Where the last open session ends.
+    pub(crate) fn last_end(&self) -> Option<i64> {
+        self.sessions.last_end()
     }
 
     /// Takes rows that came before the watermark moves again.
@@ -117,6 +165,8 @@ impl SessionCutter {
         let mut n_kept = 0;
         let mut key = Key::new();
         for (row, time) in times(arrived) {
+            let number = self.n_rows_of_range;
+            self.n_rows_of_range += 1;
             let Some(time) = time else {
                 without_time.push(row);
                 continue;
@@ -125,8 +175,15 @@ impl SessionCutter {
                 key.clear();
                 key.extend_from_slice(keys.row(row as usize).as_ref());
             }
-            match self.sessions.add(&key, time) {
-                Placement::Late => late.push(row),
+            let placement = match self.known_late.binary_search(&number) {
+                Ok(_) => Placement::Late,
+                Err(_) => self.sessions.add(&key, time),
+            };
+            match placement {
+                Placement::Late => {
+                    late.push(row);
+                    self.late_of_range.push(number);
+                }
                 Placement::Joined { session, absorbed } => {
                     n_kept += 1;
                     self.join(session, absorbed, Place { batch, row });
@@ -141,6 +198,10 @@ impl SessionCutter {
 
     fn join(&mut self, session: SessionId, absorbed: Option<SessionId>, place: Place) {
         let moved = absorbed.and_then(|absorbed| self.rows.remove(&absorbed));
+        let range = absorbed.and_then(|absorbed| self.first_ranges.remove(&absorbed));
+        let range = range.unwrap_or(self.range);
+        let first_range = self.first_ranges.entry(session).or_insert(range);
+        *first_range = range.min(*first_range);
         let places = self.rows.entry(session).or_default();
         places.extend(moved.into_iter().flatten());
         places.push(place);
@@ -173,6 +234,7 @@ impl SessionCutter {
         let mut spans = Vec::new();
         for session in closed {
             let rows = self.rows.remove(&session.session).unwrap_or_default();
+            self.first_ranges.remove(&session.session);
             spans.extend(std::iter::repeat_n(session.span, rows.len()));
             places.extend(rows);
         }

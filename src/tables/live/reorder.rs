@@ -44,6 +44,15 @@ impl Reorder {
         self.held_bytes
     }
 
+    /// How many rows are held up to this time.
+    pub(crate) fn n_rows_upto(&self, time: i64) -> u64 {
+        let n_rows = self.held.iter().map(|run| {
+            let times = run.times.values();
+            times.partition_point(|held| *held <= time) as u64
+        });
+        n_rows.sum()
+    }
+
     /// Takes rows. Those that are late or have no time are counted and left out.
     ///
     /// # Errors

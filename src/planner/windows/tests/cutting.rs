@@ -12,7 +12,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::StreamExt;
 
 use crate::planner::windows::chain::{Chain, RowPlan};
-use crate::planner::windows::cut::{Cutter, CutterParts};
+use crate::planner::windows::cut::{Cutter, CutterParts, IN_ORDER};
 use crate::planner::windows::scan::CurrentWindow;
 use crate::planner::windows::spec::Cut;
 use crate::planner::windows::tests::scripts::{OPTIONS, Row, SECOND, Script, Seeded};
@@ -114,7 +114,7 @@ impl Player {
             let (step, next) = self.stepper.step(now).unwrap();
             for timed in step.arrivals {
                 let arrived = self.rows.apply(timed).unwrap();
-                self.cutter.add(&arrived).unwrap();
+                self.cutter.add(&arrived, IN_ORDER).unwrap();
             }
             (pace, watermark) = (next, step.watermark);
             self.advance(watermark);

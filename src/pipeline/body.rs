@@ -1,0 +1,326 @@
+//! The statements that run on every window: what they may be, and how one is run.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::datasource::listing::ListingTable;
+use datafusion::datasource::{MemTable, source_as_provider};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{
+    CreateMemoryTable, DdlStatement, DmlStatement, LogicalPlan, Statement as PlanStatement, WriteOp,
+};
+use datafusion::physical_plan::collect;
+use datafusion::prelude::SessionContext;
+
+use crate::pipeline::script::Statement;
+use crate::planner::live_planner::LiveScans;
+use crate::planner::windows::execution::with_window;
+use crate::planner::windows::read::WindowedRead;
+use crate::planner::windows::rows::WindowRows;
+use crate::planner::windows::scan::CurrentWindow;
+use crate::tables::database::{Database, database_of};
+use crate::tables::window_files;
+
+/// What a statement has done on a window.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum StatementOutcome {
+    /// It has written so many rows into this table, or created it with so many.
+    Written {
+        /// The table.
+        table: String,
+        /// How many rows.
+        n_rows: u64,
+    },
+    /// It has answered.
+    Answered(Vec<RecordBatch>),
+    /// It has done something else.
+    Done,
+}
+
+/// The statements.
+#[derive(Debug)]
+pub(crate) struct Body {
+    statements: Vec<Statement>,
+    /// Where the tables are that the statements write in a transaction.
+    pub(crate) database: Option<Arc<dyn Database>>,
+}
+
+/// A statement that runs on a window.
+struct Run<'a> {
+    context: &'a SessionContext,
+    /// What the files of this window are named after.
+    file_stem: &'a str,
+    /// How many statements have written into each table before.
+    n_inserts: HashMap<String, usize>,
+}
+
+impl Body {
+    /// Checks the statements and runs them on a window without rows, but for those that write. Says what they read.
+    ///
+    /// # Errors
+    /// When one is wrong, or cannot run on windows.
+    pub(crate) async fn check(
+        statements: Vec<Statement>,
+        context: &SessionContext,
+    ) -> Result<(Self, WindowedRead)> {
+        let mut scans = LiveScans::default();
+        let mut checked = Checked::default();
+        for statement in &statements {
+            let state = with_window(&context.state(), CurrentWindow::without_rows());
+            let plan = statement.plan(&state).await?;
+            let check = async {
+                checked.check(&plan)?;
+                for read in read_by(&plan, &state)? {
+                    scans.add_all(&read)?;
+                }
+                if let Some(live) = &scans.live {
+                    return plan_err!(
+                        "{0} is read without a window: read it by the same window function everywhere, such as \
+                         tumble({0}, ts, INTERVAL '30 seconds')",
+                        live.name
+                    );
+                }
+                if matches!(plan, LogicalPlan::Ddl(_)) {
+                    let context = SessionContext::new_with_state(state);
+                    context.execute_logical_plan(plan).await?;
+                } else if !matches!(plan, LogicalPlan::Dml(_)) {
+                    state.create_physical_plan(&plan).await?;
+                }
+                Ok(())
+            };
+            check.await.map_err(|error| statement.at(error))?;
+        }
+        let Some(scan) = scans.windowed else {
+            return plan_err!("no statement reads windows");
+        };
+        let body = Self {
+            statements,
+            database: checked.database,
+        };
+        Ok((body, WindowedRead::try_new(scan, scans.outputs)?))
+    }
+
+    /// Runs all statements in this session, which has the window.
+    ///
+    /// # Errors
+    /// That of the first statement that fails.
+    pub(crate) async fn run(
+        &self,
+        state: SessionState,
+        file_stem: &str,
+    ) -> Result<Vec<StatementOutcome>> {
+        let context = SessionContext::new_with_state(state);
+        let mut run = Run {
+            context: &context,
+            file_stem,
+            n_inserts: HashMap::new(),
+        };
+        let mut outcomes = Vec::with_capacity(self.statements.len());
+        for statement in &self.statements {
+            let plan = statement.plan(&context.state()).await?;
+            let outcome = run.run(plan).await;
+            outcomes.push(outcome.map_err(|error| statement.at(error))?);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// What a plan reads, with the columns that it needs.
+fn read_by(plan: &LogicalPlan, state: &SessionState) -> Result<Vec<LogicalPlan>> {
+    let inputs = match plan {
+        LogicalPlan::Ddl(ddl) => ddl.inputs(),
+        plan => vec![plan],
+    };
+    inputs.iter().map(|input| state.optimize(input)).collect()
+}
+
+/// What the statements up to now write.
+#[derive(Debug, Default)]
+struct Checked {
+    /// Tables in memory that are made on every window.
+    made: BTreeSet<String>,
+    database: Option<Arc<dyn Database>>,
+}
+
+impl Checked {
+    fn check(&mut self, plan: &LogicalPlan) -> Result<()> {
+        match plan {
+            LogicalPlan::Copy(_) => plan_err!(
+                "COPY would write the same file on every window: create an external table with a folder as its LOCATION, \
+                 and INSERT INTO that"
+            ),
+            LogicalPlan::Analyze(_) => {
+                plan_err!("EXPLAIN ANALYZE does not run on windows: use EXPLAIN")
+            }
+            LogicalPlan::Ddl(ddl) => self.check_ddl(ddl),
+            LogicalPlan::Dml(dml) => self.check_dml(dml),
+            LogicalPlan::Statement(PlanStatement::SetVariable(_)) => {
+                plan_err!("SET belongs before the first statement that reads windows")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_ddl(&mut self, ddl: &DdlStatement) -> Result<()> {
+        let (what, name, is_repeatable) = match ddl {
+            DdlStatement::CreateMemoryTable(create) => {
+                let name = &create.name;
+                self.made.insert(name.to_string());
+                ("TABLE", name, create.or_replace || create.if_not_exists)
+            }
+            DdlStatement::CreateView(create) => ("VIEW", &create.name, create.or_replace),
+            DdlStatement::DropTable(drop) => ("TABLE", &drop.name, drop.if_exists),
+            DdlStatement::DropView(drop) => ("VIEW", &drop.name, drop.if_exists),
+            other => {
+                return plan_err!(
+                    "{} belongs before the first statement that reads windows",
+                    other.name()
+                );
+            }
+        };
+        match (is_repeatable, ddl) {
+            (true, _) => Ok(()),
+            (false, DdlStatement::DropTable(_) | DdlStatement::DropView(_)) => {
+                plan_err!(
+                    "DROP {what} {name} fails where there is none: write DROP {what} IF EXISTS {name}"
+                )
+            }
+            (false, _) => plan_err!(
+                "CREATE {what} {name} fails on the second window: write CREATE OR REPLACE {what} {name}"
+            ),
+        }
+    }
+
+    fn check_dml(&mut self, dml: &DmlStatement) -> Result<()> {
+        let name = &dml.table_name;
+        let provider = source_as_provider(&dml.target)?;
+        if let Some(database) = database_of(provider.as_ref()) {
+            return match &self.database {
+                Some(known) if known.name() != database.name() => plan_err!(
+                    "a pipeline writes the tables of one database, so that a window is done in it or not at all: got {} and {}",
+                    known.name(),
+                    database.name()
+                ),
+                _ => {
+                    self.database = Some(database);
+                    Ok(())
+                }
+            };
+        }
+        if let Some(table) = provider.downcast_ref::<ListingTable>() {
+            return match dml.op {
+                WriteOp::Insert(InsertOp::Append) => window_files::check(table, name.table()),
+                _ => plan_err!("only INSERT INTO writes {name} window by window"),
+            };
+        }
+        let is_in_memory = provider.downcast_ref::<MemTable>().is_some();
+        if is_in_memory && !self.made.contains(&name.to_string()) {
+            return plan_err!(
+                "{name} is in memory and is gone after a restart: make it an external table STORED AS SQLITE or PARQUET, \
+                 or begin the window with CREATE OR REPLACE TABLE {name}"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    async fn run(&mut self, plan: LogicalPlan) -> Result<StatementOutcome> {
+        match &plan {
+            LogicalPlan::Dml(dml) => {
+                let table = dml.table_name.clone();
+                let provider = source_as_provider(&dml.target)?;
+                if let Some(files) = provider.downcast_ref::<ListingTable>() {
+                    return self.write_file(&table, files, &dml.input).await;
+                }
+                let batches = self.collect(plan).await?;
+                Ok(StatementOutcome::Written {
+                    table: table.table().to_string(),
+                    n_rows: count(&batches),
+                })
+            }
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
+                let create = create.clone();
+                self.collect(plan).await?;
+                self.created(&create).await
+            }
+            LogicalPlan::Ddl(_) => {
+                self.collect(plan).await?;
+                Ok(StatementOutcome::Done)
+            }
+            _ => self.collect(plan).await.map(StatementOutcome::Answered),
+        }
+    }
+
+    async fn collect(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
+        let frame = self.context.execute_logical_plan(plan).await?;
+        frame.collect().await
+    }
+
+    async fn write_file(
+        &mut self,
+        name: &TableReference,
+        table: &ListingTable,
+        input: &LogicalPlan,
+    ) -> Result<StatementOutcome> {
+        let n_before = self.n_inserts.entry(name.to_string()).or_default();
+        *n_before += 1;
+        let file_name = match *n_before {
+            1 => self.file_stem.to_string(),
+            number => format!("{}-{number}", self.file_stem),
+        };
+        let state = self.context.state();
+        let input = state.create_physical_plan(input).await?;
+        let n_rows = window_files::write(table, input, &file_name, &state).await?;
+        Ok(StatementOutcome::Written {
+            table: name.table().to_string(),
+            n_rows,
+        })
+    }
+
+    async fn created(&self, create: &CreateMemoryTable) -> Result<StatementOutcome> {
+        let table = self.context.table_provider(create.name.clone()).await?;
+        let n_rows = count_rows(table.as_ref(), &self.context.state()).await?;
+        Ok(StatementOutcome::Written {
+            table: create.name.table().to_string(),
+            n_rows,
+        })
+    }
+}
+
+/// The rows of a table in memory.
+async fn count_rows(table: &dyn TableProvider, state: &SessionState) -> Result<u64> {
+    let none = vec![];
+    let scan = table.scan(state, Some(&none), &[], None).await?;
+    let batches = collect(scan, state.task_ctx()).await?;
+    Ok(batches.iter().map(|batch| batch.num_rows() as u64).sum())
+}
+
+/// The number of rows that a statement says it has written.
+fn count(batches: &[RecordBatch]) -> u64 {
+    let counts = batches.iter().filter_map(|batch| {
+        let counts = batch.columns().first()?.as_primitive_opt::<UInt64Type>()?;
+        Some(counts.values().iter().sum::<u64>())
+    });
+    counts.sum()
+}
+
+impl CurrentWindow {
+    /// A window to check statements on.
+    fn without_rows() -> Self {
+        Self {
+            rows: Some(WindowRows::in_memory(
+                (0..usize::from(u16::MAX)).collect(),
+                vec![],
+            )),
+            ..Self::placeholder()
+        }
+    }
+}

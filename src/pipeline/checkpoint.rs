@@ -1,0 +1,334 @@
+//! What a pipeline writes down, so that it can be killed at any moment and goes on as if it had not been.
+//!
+//! ```text
+//! <checkpoint>/pipeline.json               which pipeline this is: its id and its statements
+//! <checkpoint>/ranges/00000000000000000007.json
+//!                                          up to where the source was read when windows closed, before they run
+//! <checkpoint>/done.json                   how many windows have run
+//! <checkpoint>/lock                        held while a pipeline runs, where the checkpoint is a local folder
+//! ```
+//!
+//! A range is created, never replaced: of two runs on one checkpoint the second finds it there, and stops. Ranges whose
+//! windows have run are forgotten as soon as no open window has rows of them, so that the checkpoint does not grow.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path as LocalPath, PathBuf};
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::object_store::path::Path;
+use datafusion::object_store::{
+    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+};
+use futures::TryStreamExt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::planner::windows::range_notes::RangeNotes;
+use crate::tables::live::source::Positions;
+use crate::tables::local_files::{remove_staged, sync};
+
+/// Of the files of a checkpoint.
+const VERSION: u32 = 1;
+const HEADER: &str = "pipeline.json";
+const DONE: &str = "done.json";
+const RANGES: &str = "ranges";
+const LOCK: &str = "lock";
+
+/// Which pipeline a checkpoint is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) version: u32,
+    /// Tells this checkpoint from all others, in the databases that the pipeline writes.
+    pub(crate) id: String,
+    /// The statements, without comments and blanks.
+    pub(crate) statements: Vec<String>,
+}
+
+impl Header {
+    /// Of a pipeline that starts now.
+    pub(crate) fn new(statements: Vec<String>) -> Self {
+        Self {
+            version: VERSION,
+            id: uuid::Uuid::new_v4().to_string(),
+            statements,
+        }
+    }
+}
+
+/// Up to where the source was read when windows closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Range {
+    /// Counted from 0, which is where reading began.
+    pub(crate) number: u64,
+    /// Where the source stood behind the range.
+    pub(crate) positions: Positions,
+    pub(crate) watermark: i64,
+    /// Windows of the time of reading: a time in the window of all rows of the range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reading_time: Option<i64>,
+    pub(crate) notes: RangeNotes,
+    /// Behind which range reading begins to have all rows of the windows that are open in this one.
+    pub(crate) read_again_from: u64,
+    /// How many windows had closed before.
+    pub(crate) windows_before: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Done {
+    windows: u64,
+}
+
+/// What an earlier run has left.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub(crate) header: Header,
+    /// From the one behind which reading begins to the last.
+    pub(crate) ranges: Vec<Range>,
+    /// How many windows have run.
+    pub(crate) n_done: u64,
+}
+
+/// A checkpoint that this run holds.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    /// As it was given.
+    name: String,
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    local: Option<PathBuf>,
+    _lock: Option<File>,
+    /// The first range that is there.
+    first_range: u64,
+}
+
+impl Checkpoint {
+    /// Opens the folder or the prefix of an object store, and creates it if need be.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or another run holds it.
+    pub(crate) fn open(location: &str, runtime: &RuntimeEnv) -> Result<Self> {
+        let local = local_folder(location)?;
+        let _lock = match &local {
+            Some(folder) => Some(lock(location, folder)?),
+            None => None,
+        };
+        let url = match &local {
+            Some(folder) => format!("{}/", folder.display()),
+            None => format!("{}/", location.trim_end_matches('/')),
+        };
+        let url = ListingTableUrl::parse(url)?;
+        let store = runtime.object_store(&url).map_err(|error| {
+            exec_datafusion_err!(
+                "the checkpoint {location} cannot be reached: {}",
+                error.strip_backtrace()
+            )
+        })?;
+        Ok(Self {
+            name: location.to_string(),
+            store,
+            prefix: url.prefix().clone(),
+            local,
+            _lock,
+            first_range: 0,
+        })
+    }
+
+    /// As it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What an earlier run has left; `None` if there was none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is of another version.
+    pub(crate) async fn load(&mut self) -> Result<Option<Saved>> {
+        let Some(header) = self.read::<Header>(&self.path(HEADER)).await? else {
+            return Ok(None);
+        };
+        if header.version != VERSION {
+            return exec_err!(
+                "the checkpoint {} is of version {}, which this program does not know: give another one",
+                self.name,
+                header.version
+            );
+        }
+        let done = self.read::<Done>(&self.path(DONE)).await?;
+        let mut ranges = Vec::new();
+        for number in self.range_numbers().await? {
+            let range = self.read::<Range>(&self.range_path(number)).await?;
+            ranges.extend(range);
+        }
+        let from = ranges.last().map_or(0, |last| last.read_again_from);
+        ranges.retain(|range| range.number >= from);
+        let is_whole = (from..)
+            .zip(&ranges)
+            .all(|(number, range)| number == range.number);
+        if !is_whole {
+            return exec_err!(
+                "the checkpoint {} lacks ranges behind number {from}: give another one",
+                self.name
+            );
+        }
+        self.first_range = ranges.first().map_or(0, |range| range.number);
+        Ok(Some(Saved {
+            header,
+            ranges,
+            n_done: done.map_or(0, |done| done.windows),
+        }))
+    }
+
+    /// Writes down which pipeline this is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) async fn put_header(&self, header: &Header) -> Result<()> {
+        self.write(&self.path(HEADER), header, PutMode::Overwrite)
+            .await
+    }
+
+    /// Writes down a range, before its windows run.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another run was faster.
+    pub(crate) async fn put_range(&self, range: &Range) -> Result<()> {
+        let path = self.range_path(range.number);
+        self.write(&path, range, PutMode::Create).await
+    }
+
+    /// Writes down that so many windows have run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) async fn put_done(&self, windows: u64) -> Result<()> {
+        let done = Done { windows };
+        self.write(&self.path(DONE), &done, PutMode::Overwrite)
+            .await
+    }
+
+    /// Forgets the ranges before this one.
+    ///
+    /// # Errors
+    /// When one cannot be deleted.
+    pub(crate) async fn forget_before(&mut self, number: u64) -> Result<()> {
+        for number in self.first_range..number {
+            match self.store.delete(&self.range_path(number)).await {
+                Ok(()) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed("forget a range", &error)),
+            }
+        }
+        self.first_range = self.first_range.max(number);
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> Path {
+        self.prefix.clone().join(name)
+    }
+
+    fn range_path(&self, number: u64) -> Path {
+        self.path(RANGES).join(format!("{number:020}.json"))
+    }
+
+    /// The numbers of the ranges that are there, ascending.
+    async fn range_numbers(&self) -> Result<Vec<u64>> {
+        let listed = self.store.list(Some(&self.path(RANGES)));
+        let listed: Vec<_> = listed
+            .try_collect()
+            .await
+            .map_err(|error| self.failed("list", &error))?;
+        let number = |path: &Path| path.filename()?.strip_suffix(".json")?.parse().ok();
+        let mut numbers: Vec<u64> = listed
+            .iter()
+            .filter_map(|file| number(&file.location))
+            .collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
+        let bytes = match self.store.get(path).await {
+            Ok(found) => found.bytes().await,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        let bytes = bytes.map_err(|error| self.failed("read", &error))?;
+        let read = serde_json::from_slice(&bytes);
+        read.map(Some).map_err(|error| {
+            let file = path.filename().unwrap_or_default();
+            exec_datafusion_err!("the checkpoint {} is damaged, {file}: {error}", self.name)
+        })
+    }
+
+    async fn write(&self, path: &Path, value: &impl Serialize, mode: PutMode) -> Result<()> {
+        let text = serde_json::to_vec(value)
+            .map_err(|error| exec_datafusion_err!("a checkpoint cannot be written: {error}"))?;
+        let options = PutOptions {
+            mode,
+            ..PutOptions::default()
+        };
+        match self
+            .store
+            .put_opts(path, PutPayload::from(text), options)
+            .await
+        {
+            Ok(_) => {}
+            Err(StoreError::AlreadyExists { .. }) => return self.is_taken(),
+            Err(error) => return Err(self.failed("write", &error)),
+        }
+        match &self.local {
+            Some(_) => sync(path).await,
+            None => Ok(()),
+        }
+    }
+
+    fn is_taken<T>(&self) -> Result<T> {
+        taken(&self.name)
+    }
+
+    fn failed(&self, what: &str, error: &StoreError) -> DataFusionError {
+        exec_datafusion_err!("the checkpoint {}: cannot {what}: {error}", self.name)
+    }
+}
+
+fn taken<T>(location: &str) -> Result<T> {
+    exec_err!(
+        "another run uses the checkpoint {location}: stop that one first, or give this one a checkpoint of its own"
+    )
+}
+
+/// The folder of a location that is one; `None` for an object store.
+fn local_folder(location: &str) -> Result<Option<PathBuf>> {
+    let path = match location.strip_prefix("file://") {
+        Some(path) => path,
+        None if location.contains("://") => return Ok(None),
+        None => location,
+    };
+    let cannot = |error: std::io::Error| {
+        exec_datafusion_err!("the checkpoint {location} cannot be created: {error}")
+    };
+    if path.is_empty() {
+        return exec_err!("the checkpoint is a folder or the URL of an object store, got ''");
+    }
+    std::fs::create_dir_all(LocalPath::new(path).join(RANGES)).map_err(cannot)?;
+    let folder = std::fs::canonicalize(path).map_err(cannot)?;
+    remove_staged(&folder);
+    remove_staged(&folder.join(RANGES));
+    Ok(Some(folder))
+}
+
+fn lock(location: &str, folder: &LocalPath) -> Result<File> {
+    let cannot = |error: std::io::Error| {
+        exec_datafusion_err!("the checkpoint {location} cannot be locked: {error}")
+    };
+    let mut options = OpenOptions::new();
+    let options = options.create(true).truncate(false).write(true);
+    let file = options.open(folder.join(LOCK)).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => taken(location),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+    }
+}

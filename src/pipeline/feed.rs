@@ -1,0 +1,275 @@
+//! The windows of a pipeline's table, each until it is done.
+//!
+//! Reading is divided into ranges: one ends where windows close. Where it ends is written down before they run, and that
+//! they have run behind it. After a crash the ranges whose rows are in open windows are read again, up to the same places
+//! and with the same watermarks, so that the same windows close; those that were done are left out.
+//!
+//! Between two ends of ranges the watermark stands still. Which rows are late therefore depends on what is written down
+//! alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+
+use crate::pipeline::checkpoint::{Checkpoint, Range};
+use crate::pipeline::options::PipelineEnd;
+use crate::planner::windows::cut::Cutter;
+use crate::planner::windows::read::WindowedRead;
+use crate::planner::windows::scan::CurrentWindow;
+use crate::tables::live::counters::StreamCounters;
+use crate::tables::live::source::Positions;
+use crate::tables::live::stream::{LiveStream, ReadAgain, Step};
+use crate::tables::live::table::{Resume, TimeKind};
+
+/// Reads the table and cuts it.
+pub(crate) struct Feed {
+    read: WindowedRead,
+    stream: LiveStream,
+    cutter: Cutter,
+    checkpoint: Checkpoint,
+    end: PipelineEnd,
+    /// Whether there was no run before.
+    is_new: bool,
+    /// Ranges that come again.
+    again: VecDeque<Range>,
+    /// The range whose rows come now.
+    number: u64,
+    /// Behind the rows that were cut.
+    positions: Option<Positions>,
+    /// The partition of the rows of the range, where they are of one, and the watermark of the last step.
+    partition: Option<u64>,
+    watermark: i64,
+    /// When the last rows were read.
+    reading_time: Option<i64>,
+    /// A step whose rows come behind the windows that are closing.
+    held: Option<Step>,
+    /// Behind which range reading would begin if it had to.
+    read_again_from: u64,
+    /// Windows that have closed, and those that have run.
+    n_closed: u64,
+    n_done: u64,
+    has_ended: bool,
+}
+
+impl Feed {
+    /// Goes on behind these ranges; without one, where the table begins.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub(crate) fn start(
+        read: WindowedRead,
+        checkpoint: Checkpoint,
+        ranges: Vec<Range>,
+        n_done: u64,
+        end: PipelineEnd,
+        runtime: Arc<RuntimeEnv>,
+    ) -> Result<Self> {
+        let mut again = VecDeque::from(ranges);
+        let first = again.pop_front();
+        let read_again = |range: &Range| ReadAgain {
+            upto: range.positions.clone(),
+            watermark: range.watermark,
+            reading_time: range.reading_time,
+        };
+        let resume = Resume {
+            from: first.as_ref().map(|first| first.positions.clone()),
+            again: again.iter().map(read_again).collect(),
+        };
+        let stream = read
+            .live()
+            .resume(&read.rows.columns, read.time_kind(), resume)?;
+        let counters = Arc::clone(&stream.counters);
+        let mut cutter = read.cutter(counters, runtime, &ExecutionPlanMetricsSet::new())?;
+        if let Some(first) = &first {
+            let notes: Vec<_> = again.iter().map(|range| range.notes.clone()).collect();
+            cutter.resume(&notes);
+            cutter.advance(first.watermark)?;
+        }
+        let last = again.back().or(first.as_ref());
+        Ok(Self {
+            stream,
+            cutter,
+            checkpoint,
+            end,
+            is_new: first.is_none(),
+            number: first.as_ref().map_or(0, |first| first.number),
+            positions: None,
+            partition: None,
+            watermark: i64::MIN,
+            reading_time: None,
+            held: None,
+            read_again_from: last.map_or(0, |last| last.read_again_from),
+            n_closed: last.map_or(0, |last| last.windows_before),
+            n_done,
+            has_ended: false,
+            read,
+            again,
+        })
+    }
+
+    /// The next window that has not run yet; `None` at the end. It may be dropped while it waits.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or the checkpoint not written.
+    pub(crate) async fn next_window(&mut self) -> Result<Option<CurrentWindow>> {
+        loop {
+            if let Some(window) = self.cutter.next_closed()? {
+                // Those of an older range have run, and may lack rows.
+                if self.again.is_empty() {
+                    self.n_closed += 1;
+                    if self.n_closed > self.n_done {
+                        return Ok(Some(window));
+                    }
+                }
+                continue;
+            }
+            if self.again.is_empty() {
+                self.checkpoint.forget_before(self.read_again_from).await?;
+            }
+            if let Some(step) = self.held.take() {
+                self.add(step)?;
+            }
+            if self.has_ended {
+                return Ok(None);
+            }
+            match self.stream.next().await {
+                Some(step) => self.take(step?).await?,
+                None => self.has_ended = true,
+            }
+        }
+    }
+
+    /// The window that was handed out last has run.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub(crate) async fn done(&mut self) -> Result<()> {
+        self.n_done = self.n_closed;
+        self.checkpoint.put_done(self.n_done).await
+    }
+
+    /// The number of the window that was handed out last, from 1.
+    pub(crate) fn window_number(&self) -> u64 {
+        self.n_closed
+    }
+
+    /// What is counted of the table.
+    pub(crate) fn counters(&self) -> &StreamCounters {
+        &self.stream.counters
+    }
+
+    async fn take(&mut self, step: Step) -> Result<()> {
+        if self.positions.is_none() {
+            return self.begin(step).await;
+        }
+        if let Some(range) = self.again.pop_front() {
+            return self.take_again(step, range);
+        }
+        let is_by_reading = self.read.time_kind() == TimeKind::Processing;
+        if is_by_reading && self.cutter.closes_at(step.watermark) {
+            // The rows of this step are read behind the windows that close, so these end before it.
+            let watermark = step.watermark;
+            self.held = Some(step);
+            return self.close(watermark).await;
+        }
+        let (watermark, is_caught_up, is_idle) = (step.watermark, step.is_caught_up, step.is_idle);
+        let partition = sole(&step.partitions);
+        let is_other = self.partition.is_some() && !step.partitions.is_empty();
+        if is_other && partition != self.partition && self.cutter.depends_on_order() {
+            // When it is read again the rows of a range come by partition: those of two are two ranges.
+            self.close(self.watermark).await?;
+        }
+        self.partition = partition.or(self.partition);
+        self.watermark = watermark;
+        let is_mixed = partition.is_none() && !step.partitions.is_empty();
+        self.add(step)?;
+        if self.cutter.closes_at(watermark) || is_mixed && self.cutter.depends_on_order() {
+            return self.close(watermark).await;
+        }
+        match (self.end, self.cutter.last_end()) {
+            (PipelineEnd::CaughtUp, _) => self.has_ended = is_caught_up,
+            (PipelineEnd::Idle, Some(last_end)) if is_idle => return self.close(last_end).await,
+            (PipelineEnd::Idle, None) => self.has_ended = is_idle,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The first step says where reading begins.
+    async fn begin(&mut self, step: Step) -> Result<()> {
+        self.positions = step.positions;
+        let positions = self.positions.clone();
+        let positions =
+            positions.ok_or_else(|| exec_datafusion_err!("a source without positions"))?;
+        if self.is_new {
+            let start = Range {
+                number: 0,
+                positions,
+                watermark: i64::MIN,
+                reading_time: None,
+                notes: Default::default(),
+                read_again_from: 0,
+                windows_before: 0,
+            };
+            self.checkpoint.put_range(&start).await?;
+        }
+        self.number += 1;
+        self.cutter.begin_range(self.number);
+        Ok(())
+    }
+
+    fn take_again(&mut self, step: Step, range: Range) -> Result<()> {
+        self.cutter.begin_range(range.number);
+        self.add(step)?;
+        self.cutter.advance(range.watermark)?;
+        self.number = range.number + 1;
+        if self.again.is_empty() {
+            self.cutter.begin_range(self.number);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, step: Step) -> Result<()> {
+        for (timed, partition) in step.arrivals.into_iter().zip(step.partitions) {
+            self.reading_time = Some(step.now);
+            let arrived = self.read.rows.apply(timed)?;
+            self.cutter.add(&arrived, partition)?;
+        }
+        self.positions = step.positions;
+        Ok(())
+    }
+
+    /// Ends the range and closes windows.
+    async fn close(&mut self, watermark: i64) -> Result<()> {
+        let oldest = self.cutter.oldest_range().unwrap_or(self.number);
+        let positions = self.positions.clone();
+        let range = Range {
+            number: self.number,
+            positions: positions.unwrap_or_default(),
+            watermark,
+            reading_time: self.reading_time,
+            notes: self.cutter.notes(),
+            read_again_from: oldest.saturating_sub(1),
+            windows_before: self.n_closed,
+        };
+        self.checkpoint.put_range(&range).await?;
+        self.read_again_from = range.read_again_from;
+        self.cutter.advance(watermark)?;
+        self.number += 1;
+        self.partition = None;
+        self.cutter.begin_range(self.number);
+        Ok(())
+    }
+}
+
+/// The partition of all rows; `None` where there are several or none.
+fn sole(partitions: &[u64]) -> Option<u64> {
+    let first = partitions.first().copied()?;
+    partitions
+        .iter()
+        .all(|partition| *partition == first)
+        .then_some(first)
+}

@@ -1,0 +1,305 @@
+//! Pipelines: statements that run on every window of a table, in order, and so that each window counts exactly once.
+//!
+//! # How
+//! ```text
+//! script       the statements: those that run once, and those that run on every window
+//! body         the latter: what they may be, and how one runs
+//! feed         the windows, each until it is done, also after a crash
+//! checkpoint   what is written down for that
+//! ```
+//!
+//! A statement is planned afresh on every window and sees the rows of this window alone, and what the statements before it
+//! have written. Its effect counts once: a table of files gets one file for each window, which is replaced by the same one
+//! if the window runs again; all that a window writes into a database is one transaction, in which it is written down
+//! that the window is done.
+
+mod body;
+mod checkpoint;
+mod feed;
+mod options;
+mod script;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
+use datafusion::prelude::SessionContext;
+use tokio::sync::watch;
+
+use self::body::Body;
+use self::checkpoint::{Checkpoint, Header};
+use self::feed::Feed;
+use self::script::Statement;
+use crate::algorithms::windows::Span;
+use crate::planner::windows::execution::with_window;
+use crate::planner::windows::scan::{CurrentWindow, bound};
+use crate::tables::database::{CurrentTransaction, Transaction};
+use datafusion::arrow::datatypes::DataType;
+
+pub use self::body::StatementOutcome;
+pub use self::options::{PipelineEnd, PipelineOptions};
+pub use self::script::PipelineScript;
+
+/// A pipeline that runs, window by window.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> datafusion::error::Result<()> {
+/// use datafusion_aiops::{Pipeline, PipelineOptions, session};
+///
+/// let sql = "
+///     CREATE TABLE t AS SELECT * FROM (VALUES ('2026-03-02T06:10:00'::timestamp), ('2026-03-02T07:10:00'::timestamp)) AS t(ts);
+///     SELECT window_start, count(*) AS n FROM tumble(t, ts, INTERVAL '1 hour') GROUP BY window_start";
+/// let checkpoint = std::env::temp_dir().join(format!("pipeline-{}", std::process::id()));
+/// let options = PipelineOptions::new("example");
+/// let mut pipeline = Pipeline::open(&session()?, sql, &checkpoint.to_string_lossy(), options).await?;
+/// while let Some(window) = pipeline.next_window().await? {
+///     println!("{}: {} rows", window.window_start, window.n_rows);
+/// }
+/// # std::fs::remove_dir_all(checkpoint)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Pipeline {
+    context: SessionContext,
+    body: Body,
+    feed: Feed,
+    id: String,
+    name: String,
+    bound_type: DataType,
+    stop: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Pipeline")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a window has brought.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WindowReport {
+    /// Its number, from 1, over all runs on the checkpoint.
+    pub number: u64,
+    /// Where it starts: a timestamp, or the number of a row. Of sessions that close together, the first start.
+    pub window_start: ScalarValue,
+    /// Where it ends.
+    pub window_end: ScalarValue,
+    /// How many rows it has.
+    pub n_rows: usize,
+    /// How many rows came too late for their window up to now, since this run was started.
+    pub n_late_rows: u64,
+    /// What the statements have done.
+    pub outcomes: Vec<StatementOutcome>,
+    /// How long they took, the checkpoint included.
+    pub elapsed: Duration,
+}
+
+/// Stops a pipeline from elsewhere.
+#[derive(Debug, Clone)]
+pub struct PipelineStopper(watch::Sender<bool>);
+
+impl PipelineStopper {
+    /// The pipeline ends behind the window that it is running.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Pipeline {
+    /// Runs the statements that run once, checks the others, and goes on behind what an earlier run on this checkpoint has
+    /// done. The checkpoint is a folder or the URL of an object store that the session knows.
+    ///
+    /// # Errors
+    /// Those of [`PipelineScript`].
+    pub async fn open(
+        context: &SessionContext,
+        sql: &str,
+        checkpoint: &str,
+        options: PipelineOptions,
+    ) -> Result<Self> {
+        let mut script = PipelineScript::new(context, [sql])?;
+        script.run_setup().await?;
+        script.start(checkpoint, options).await
+    }
+
+    async fn start(
+        context: SessionContext,
+        statements: Vec<Statement>,
+        checkpoint: &str,
+        options: PipelineOptions,
+    ) -> Result<Self> {
+        check_name(&options.name)?;
+        let texts = statements.iter().map(Statement::normalised).collect();
+        // One partition, so that the same rows come out in the same order.
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            let execution = &mut state.config_mut().options_mut().execution;
+            execution.target_partitions = 1;
+        }
+        let (body, read) = Body::check(statements, &context).await?;
+        if !read.live().source.is_replayable() {
+            return plan_err!(
+                "{} cannot be read again after a crash, so it is no source of a pipeline: write it to a file, and follow that",
+                read.live().name
+            );
+        }
+        let mut checkpoint = Checkpoint::open(checkpoint, &context.runtime_env())?;
+        let saved = checkpoint.load().await?;
+        let (header, ranges, mut n_done) = match saved {
+            Some(saved) => (saved.header, saved.ranges, saved.n_done),
+            None => (Header::new(vec![]), vec![], 0),
+        };
+        let header = with_statements(header, texts, &options, checkpoint.name())?;
+        checkpoint.put_header(&header).await?;
+        if let Some(database) = body.database.clone() {
+            let id = header.id.clone();
+            let committed = blocking(move || database.committed_window(&id)).await?;
+            n_done = n_done.max(committed.map_or(0, i64::unsigned_abs));
+        }
+        let bound_type = read.scan.bound_type().clone();
+        let feed = Feed::start(
+            read,
+            checkpoint,
+            ranges,
+            n_done,
+            options.end,
+            context.runtime_env(),
+        )?;
+        Ok(Self {
+            context,
+            body,
+            feed,
+            id: header.id,
+            name: options.name,
+            bound_type,
+            stop: watch::Sender::new(false),
+        })
+    }
+
+    /// Stops the pipeline from elsewhere, as when a signal comes.
+    #[must_use]
+    pub fn stopper(&self) -> PipelineStopper {
+        PipelineStopper(self.stop.clone())
+    }
+
+    /// Waits for the next window and runs the statements on it. `None`: the table has ended, or the pipeline was stopped.
+    ///
+    /// # Errors
+    /// That of the first statement that fails. The window has then not run: it will again when the pipeline is started anew.
+    pub async fn next_window(&mut self) -> Result<Option<WindowReport>> {
+        let mut stop = self.stop.subscribe();
+        let window = tokio::select! {
+            biased;
+            _ = stop.wait_for(|is_stopped| *is_stopped) => None,
+            window = self.feed.next_window() => window?,
+        };
+        match window {
+            Some(window) => self.run(window).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn run(&mut self, window: CurrentWindow) -> Result<WindowReport> {
+        let started = Instant::now();
+        let span = window.span;
+        let n_rows = window.rows.as_ref().map_or(0, |rows| rows.n_rows);
+        let number = self.feed.window_number();
+        let mut state = with_window(&self.context.state(), window);
+        let transaction = self.begin().await?;
+        if let Some(transaction) = &transaction {
+            let current = CurrentTransaction(Arc::clone(transaction));
+            state.config_mut().set_extension(Arc::new(current));
+        }
+        let outcomes = self.body.run(state, &self.file_stem(span)).await?;
+        if let Some(transaction) = transaction {
+            let id = self.id.clone();
+            let window = i64::try_from(number).unwrap_or(i64::MAX);
+            blocking(move || transaction.commit(&id, window)).await?;
+        }
+        self.feed.done().await?;
+        Ok(WindowReport {
+            number,
+            window_start: bound(span.start, &self.bound_type)?,
+            window_end: bound(span.end, &self.bound_type)?,
+            n_rows,
+            n_late_rows: self.feed.counters().rows_late.load(Ordering::Relaxed),
+            outcomes,
+            elapsed: started.elapsed(),
+        })
+    }
+
+    async fn begin(&self) -> Result<Option<Arc<dyn Transaction>>> {
+        match self.body.database.clone() {
+            Some(database) => blocking(move || database.begin()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What the files of a window are named after.
+    fn file_stem(&self, span: Span) -> String {
+        let bound = |value: i64| match self.bound_type {
+            DataType::Timestamp(..) => {
+                let time = DateTime::from_timestamp_nanos(value);
+                time.format("%Y%m%dT%H%M%S%.fZ").to_string()
+            }
+            _ => format!("{value:020}"),
+        };
+        format!("{}-{}-{}", self.name, bound(span.start), bound(span.end))
+    }
+}
+
+/// Runs what waits for a disk or a lock where it stops nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| exec_datafusion_err!("{error}"))?
+}
+
+/// It becomes part of the names of files.
+fn check_name(name: &str) -> Result<()> {
+    let is_plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
+    match !name.is_empty() && name.chars().all(is_plain) && !name.starts_with(['.', '_']) {
+        true => Ok(()),
+        false => plan_err!(
+            "the name of a pipeline has letters, digits, -, _ and ., and begins with none of the last two, got '{name}'"
+        ),
+    }
+}
+
+/// The header of the checkpoint, for these statements.
+fn with_statements(
+    header: Header,
+    statements: Vec<String>,
+    options: &PipelineOptions,
+    checkpoint: &str,
+) -> Result<Header> {
+    let is_new = header.statements.is_empty();
+    if is_new || options.accepts_changes || header.statements == statements {
+        return Ok(Header {
+            statements,
+            ..header
+        });
+    }
+    let differs = |(old, new): &(&String, &String)| old != new;
+    let what = match header.statements.iter().zip(&statements).find(differs) {
+        Some((old, new)) => format!("it has\n  {new}\nin place of\n  {old}"),
+        None => format!(
+            "it has {} statements on each window, there were {}",
+            statements.len(),
+            header.statements.len()
+        ),
+    };
+    plan_err!(
+        "the checkpoint {checkpoint} is of another pipeline, or this one was changed: {what}\nTo go on where it stood with \
+         these statements, run it with --accept-changes; to begin anew, give another --checkpoint"
+    )
+}

@@ -1,0 +1,64 @@
+//! What has to be written down of a range of a source, so that it is cut into the same windows when it is read again and
+//! what came before it is not.
+
+use serde::{Deserialize, Serialize};
+
+/// Notes on one range. Tumbling and hopping windows need none: which window a row is in depends on its time alone, and
+/// one that was late is in a window that has run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RangeNotes {
+    /// Sessions: the rows that were late, by their number in the range. What made them late may not be read again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) late_rows: Vec<u64>,
+    /// Count windows: rows of the range that were on time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) n_rows: u64,
+    /// Count windows: rows that wait for the watermark behind the range.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) n_waiting: u64,
+    /// Count windows: how many rows have their number behind the range.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) n_numbered: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The number that the first row of the first of these ranges gets: such that behind the last of them as many have their
+/// number as had then.
+pub(crate) fn first_number(ranges: &[RangeNotes]) -> u64 {
+    let n_rows: u64 = ranges.iter().map(|range| range.n_rows).sum();
+    ranges.last().map_or(0, |last| {
+        let n_again = n_rows.saturating_sub(last.n_waiting);
+        last.n_numbered.saturating_sub(n_again)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_short() {
+        let text = serde_json::to_string(&RangeNotes::default()).unwrap();
+        assert_eq!(text, "{}");
+        let notes: RangeNotes = serde_json::from_str("{}").unwrap();
+        assert_eq!(notes, RangeNotes::default());
+    }
+
+    #[test]
+    fn numbers_go_on() {
+        // 100 rows have numbers; of the 30 that are read again, 10 wait.
+        let range = |n_rows, n_waiting, n_numbered| RangeNotes {
+            n_rows,
+            n_waiting,
+            n_numbered,
+            ..RangeNotes::default()
+        };
+        assert_eq!(first_number(&[range(20, 3, 90), range(10, 10, 100)]), 80);
+        assert_eq!(first_number(&[range(5, 0, 5)]), 0);
+        assert_eq!(first_number(&[]), 0);
+    }
+}

@@ -1,0 +1,116 @@
+//! The rows of one window as one file in the folder of a table: Parquet, CSV, JSON lines or Arrow.
+//!
+//! The name of the file says which window it is, so that a window that runs again replaces its file by the same one. An
+//! object store shows a file when it is whole; that of a local folder writes beside it and renames.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
+use datafusion::datasource::physical_plan::{FileOutputMode, FileSinkConfig};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::object_store::{Error as StoreError, ObjectStoreExt};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect};
+
+use crate::tables::local_files::{remove_staged, sync};
+use crate::tables::log_file::forget_listed_files;
+
+/// Whether the windows of a pipeline can be written into this table.
+///
+/// # Errors
+/// A plan error that says what to write instead.
+pub(crate) fn check(table: &ListingTable, name: &str) -> Result<()> {
+    if !table.options().table_partition_cols.is_empty() {
+        return plan_err!(
+            "INSERT INTO {name}: a pipeline writes one file for each window, so leave PARTITIONED BY out of CREATE \
+             EXTERNAL TABLE {name}"
+        );
+    }
+    match folder(table)?.is_collection() {
+        true => Ok(()),
+        false => plan_err!(
+            "INSERT INTO {name}: a pipeline writes a file for each window, so the LOCATION of {name} is a folder: end it \
+             with /"
+        ),
+    }
+}
+
+/// Writes the rows of `input` as the file `<file_name>.<extension>`, and says how many there were. Without a row there is
+/// no file.
+///
+/// # Errors
+/// Those of the input and of the object store.
+pub(crate) async fn write(
+    table: &ListingTable,
+    input: Arc<dyn ExecutionPlan>,
+    file_name: &str,
+    state: &SessionState,
+) -> Result<u64> {
+    let folder = folder(table)?;
+    let format = &table.options().format;
+    let extension = match format.compression_type() {
+        Some(compression) => format.get_ext_with_compression(&compression)?,
+        None => format.get_ext(),
+    };
+    let extension = extension.trim_start_matches('.');
+    let url = format!("{}{file_name}.{extension}", folder.as_str());
+    let url = ListingTableUrl::parse(url)?;
+    let path = url.prefix().clone();
+    let config = FileSinkConfig {
+        original_url: url.as_str().to_string(),
+        object_store_url: url.object_store(),
+        table_paths: vec![url],
+        file_group: vec![].into(),
+        output_schema: table.schema(),
+        table_partition_cols: vec![],
+        insert_op: InsertOp::Append,
+        keep_partition_by_columns: false,
+        file_extension: extension.to_string(),
+        file_output_mode: FileOutputMode::SingleFile,
+    };
+    let input = match input.output_partitioning().partition_count() {
+        1 => input,
+        _ => Arc::new(CoalescePartitionsExec::new(input)),
+    };
+    let plan = format
+        .create_writer_physical_plan(input, state, config, None)
+        .await?;
+    let written = collect(plan, state.task_ctx()).await?;
+    let n_rows = written.first().and_then(|batch| {
+        let counts = batch.columns().first()?.as_primitive_opt::<UInt64Type>()?;
+        counts.values().first().copied()
+    });
+    let n_rows = n_rows.ok_or_else(|| exec_datafusion_err!("{file_name}: no count of rows"))?;
+    if n_rows == 0 {
+        let store = state.runtime_env().object_store(folder)?;
+        match store.delete(&path).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    } else if folder.scheme() == "file" {
+        sync(&path).await?;
+    }
+    forget_listed_files(state, table.table_paths());
+    Ok(n_rows)
+}
+
+/// Removes what a killed process had begun to write.
+pub(crate) fn clean_up(table: &ListingTable) -> Result<()> {
+    let folder = folder(table)?;
+    if folder.scheme() == "file" {
+        remove_staged(std::path::Path::new(&format!("/{}", folder.prefix())));
+    }
+    Ok(())
+}
+
+fn folder(table: &ListingTable) -> Result<&ListingTableUrl> {
+    match table.table_paths().first() {
+        Some(folder) => Ok(folder),
+        None => plan_err!("a table without LOCATION cannot be written"),
+    }
+}
