@@ -217,7 +217,9 @@ impl Feed {
             self.checkpoint.put_range(&start).await?;
         }
         self.number += 1;
-        self.cutter.begin_range(self.number);
+        if self.again.is_empty() {
+            self.cutter.begin_range(self.number);
+        }
         Ok(())
     }
 

@@ -18,6 +18,8 @@ mod checkpoint;
 mod feed;
 mod options;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -413,9 +413,14 @@ impl RowCutter {
     fn advance(&mut self, watermark: i64) -> Result<()> {
         self.watermark = self.watermark.max(watermark);
         if let Some(order) = &mut self.order {
-            for timed in order.release(watermark)? {
+            let released = order.release(watermark)?;
+            // They may have come in any of the ranges that were waited for.
+            let waited = self.waiting.iter().map(|(range, _)| *range).min();
+            self.store.begin_range(waited.unwrap_or(self.range));
+            for timed in released {
                 self.push(&timed.rows)?;
             }
+            self.store.begin_range(self.range);
         }
         self.waiting.retain(|(_, last)| *last > watermark);
         if watermark == i64::MAX

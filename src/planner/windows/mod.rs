@@ -18,7 +18,7 @@ pub(crate) mod scan;
 pub(crate) mod session_cut;
 pub(crate) mod spec;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

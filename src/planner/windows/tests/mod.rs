@@ -2,5 +2,5 @@
 
 mod cutting;
 mod files;
-mod scripts;
+pub(crate) mod scripts;
 mod statements;

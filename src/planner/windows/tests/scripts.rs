@@ -11,10 +11,10 @@ use crate::tables::live::scripted::{ScriptStep, scripted_table};
 use crate::tables::live::source::PartitionNews;
 use crate::tables::live::table::LiveTable;
 
-pub(super) const SECOND: i64 = 1_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
 /// When scripts begin: 2024-05-01.
-pub(super) const BEGIN: i64 = 1_714_521_600 * SECOND;
-pub(super) const OPTIONS: WatermarkOptions = WatermarkOptions {
+pub(crate) const BEGIN: i64 = 1_714_521_600 * SECOND;
+pub(crate) const OPTIONS: WatermarkOptions = WatermarkOptions {
     delay: 5 * SECOND,
     idle_timeout: 20 * SECOND,
     max_skew: 2 * SECOND,
@@ -22,13 +22,13 @@ pub(super) const OPTIONS: WatermarkOptions = WatermarkOptions {
 
 /// A row: its time, a key, a text, and a number of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) ts: Option<i64>,
-    pub(super) key: Option<&'static str>,
-    pub(super) v: i64,
+pub(crate) struct Row {
+    pub(crate) ts: Option<i64>,
+    pub(crate) key: Option<&'static str>,
+    pub(crate) v: i64,
 }
 
-pub(super) fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     let ts = DataType::Timestamp(TimeUnit::Nanosecond, None);
     Arc::new(Schema::new(vec![
         Field::new("ts", ts, true),
@@ -38,7 +38,7 @@ pub(super) fn schema() -> SchemaRef {
     ]))
 }
 
-pub(super) fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let ts: TimestampNanosecondArray = rows.iter().map(|row| row.ts).collect();
     let keys: StringViewArray = rows.iter().map(|row| row.key).collect();
     let lines = rows
@@ -56,14 +56,14 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 /// Splitmix64: small, and the same everywhere.
-pub(super) struct Seeded(u64);
+pub(crate) struct Seeded(u64);
 
 impl Seeded {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn below(&mut self, end: i64) -> i64 {
+    pub(crate) fn below(&mut self, end: i64) -> i64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -71,25 +71,25 @@ impl Seeded {
         ((mixed ^ (mixed >> 31)) % end as u64) as i64
     }
 
-    pub(super) fn index(&mut self, n: usize) -> usize {
+    pub(crate) fn index(&mut self, n: usize) -> usize {
         usize::try_from(self.below(n as i64)).unwrap()
     }
 
-    pub(super) fn is_one_in(&mut self, n: i64) -> bool {
+    pub(crate) fn is_one_in(&mut self, n: i64) -> bool {
         self.below(n) == 0
     }
 }
 
 /// What comes when.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Script {
-    pub(super) steps: Vec<ScriptStep>,
+pub(crate) struct Script {
+    pub(crate) steps: Vec<ScriptStep>,
 }
 
 impl Script {
     /// A script whose rows are at most `age` behind the clock: none is late if that is the delay. With `is_wild` some
     /// are of the future, and some have no time.
-    pub(super) fn generate(seed: u64, age: i64, is_wild: bool) -> Self {
+    pub(crate) fn generate(seed: u64, age: i64, is_wild: bool) -> Self {
         let mut seeded = Seeded::new(seed);
         let n_partitions = 1 + seeded.below(3);
         let mut now = BEGIN - 60 * SECOND * seeded.below(2);
@@ -128,7 +128,7 @@ impl Script {
     }
 
     /// A script of one step with these rows.
-    pub(super) fn of_batch(rows: &RecordBatch) -> Self {
+    pub(crate) fn of_batch(rows: &RecordBatch) -> Self {
         let step = ScriptStep {
             now: BEGIN,
             pieces: vec![(0, rows.clone())],
@@ -138,14 +138,14 @@ impl Script {
     }
 
     /// All rows in one batch.
-    pub(super) fn rows(&self) -> RecordBatch {
+    pub(crate) fn rows(&self) -> RecordBatch {
         let pieces = self.steps.iter().flat_map(|step| &step.pieces);
         let batches = pieces.map(|(_, rows)| rows);
         datafusion::arrow::compute::concat_batches(&schema(), batches).unwrap()
     }
 
     /// A live table that plays it once.
-    pub(super) fn table(&self) -> LiveTable {
+    pub(crate) fn table(&self) -> LiveTable {
         scripted_table("logs", schema(), Some(0), OPTIONS, self.steps.clone())
     }
 }

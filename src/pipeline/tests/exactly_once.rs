@@ -1,0 +1,121 @@
+//! Random scripts of arrivals, killed at random changes of the store that holds both the checkpoint and the outputs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::prelude::SessionContext;
+
+use crate::pipeline::tests::failing_store::FailingStore;
+use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::planner::windows::tests::scripts::{OPTIONS, Script, Seeded};
+
+/// What becomes of the rows of each window.
+const WINDOWS: [&str; 6] = [
+    "tumble(logs, ts, INTERVAL '10 seconds')",
+    "hop(logs, ts, INTERVAL '5 seconds', INTERVAL '20 seconds')",
+    "session(logs, ts, INTERVAL '3 seconds')",
+    "session(logs, ts, INTERVAL '3 seconds', k)",
+    "count_window(logs, 7)",
+    "tumble(logs, INTERVAL '10 seconds')",
+];
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn session(script: &Script, store: &Arc<FailingStore>) -> SessionContext {
+    let context = crate::session().unwrap();
+    context
+        .register_table("logs", Arc::new(script.table()))
+        .unwrap();
+    let url = ObjectStoreUrl::parse("mem://store").unwrap();
+    context.register_object_store(url.as_ref(), Arc::clone(store) as _);
+    context
+}
+
+/// Runs a pipeline over the whole script, or until the store dies.
+async fn run(script: &Script, store: &Arc<FailingStore>, windows: &str) -> Result<usize> {
+    let context = session(script, store);
+    let sql = format!(
+        "CREATE EXTERNAL TABLE kept (window_start TEXT, window_end TEXT, k TEXT, v BIGINT)
+             STORED AS JSON LOCATION 'mem://store/out/kept/';
+         CREATE EXTERNAL TABLE counts (n BIGINT, total BIGINT) STORED AS PARQUET LOCATION 'mem://store/out/counts/';
+         CREATE OR REPLACE TABLE rows AS SELECT * FROM {windows};
+         INSERT INTO kept SELECT window_start, window_end, k, v FROM rows ORDER BY window_start, v;
+         INSERT INTO counts SELECT count(*), sum(v) FROM rows"
+    );
+    let options = PipelineOptions::new("test");
+    let mut pipeline = Pipeline::open(&context, &sql, "mem://store/checkpoint", options).await?;
+    let mut n_windows = 0;
+    while pipeline.next_window().await?.is_some() {
+        n_windows += 1;
+    }
+    Ok(n_windows)
+}
+
+async fn undisturbed(script: &Script, windows: &str) -> Files {
+    let store = FailingStore::new();
+    run(script, &store, windows).await.unwrap();
+    store.files("out").await
+}
+
+/// Kills it again and again, each time after some changes, until it comes to the end.
+async fn killed(script: &Script, windows: &str, seeded: &mut Seeded) -> (Files, usize) {
+    let store = FailingStore::new();
+    let mut n_kills = 0;
+    loop {
+        store.live_for(seeded.below(25), seeded.is_one_in(2));
+        match run(script, &store, windows).await {
+            Ok(_) => break,
+            Err(error) => assert!(store.is_dead(), "{error}"),
+        }
+        n_kills += 1;
+    }
+    store.live_for(-1, false);
+    assert_eq!(
+        run(script, &store, windows).await.unwrap(),
+        0,
+        "it is all done"
+    );
+    (store.files("out").await, n_kills)
+}
+
+#[tokio::test]
+async fn killed_is_as_undisturbed() {
+    for (kind, windows) in WINDOWS.iter().enumerate().take(5) {
+        let mut n_all_kills = 0;
+        for seed in 0..30 {
+            let script = Script::generate(seed, OPTIONS.delay, false);
+            let expected = undisturbed(&script, windows).await;
+            let mut seeded = Seeded::new(seed + 1_000 * kind as u64);
+            let (files, n_kills) = killed(&script, windows, &mut seeded).await;
+            assert_eq!(files, expected, "{windows}, seed {seed}");
+            n_all_kills += n_kills;
+        }
+        assert!(n_all_kills > 30, "{windows}: {n_all_kills} kills");
+    }
+}
+
+/// Late rows and rows of the future depend on when they are read, and so do windows of the time of reading. But what was
+/// written once is never written otherwise (the store sees to that), and no row is in two windows that do not overlap.
+#[tokio::test]
+async fn what_was_written_stays() {
+    for windows in WINDOWS {
+        for seed in 0..30 {
+            let script = Script::generate(seed, 4 * OPTIONS.delay, true);
+            let mut seeded = Seeded::new(seed);
+            let (files, _) = killed(&script, windows, &mut seeded).await;
+            let kept = files.iter().filter(|(name, _)| name.contains("kept"));
+            let mut n_times: BTreeMap<i64, usize> = BTreeMap::new();
+            for (_, text) in kept {
+                for line in String::from_utf8(text.clone()).unwrap().lines() {
+                    let row: serde_json::Value = serde_json::from_str(line).unwrap();
+                    *n_times.entry(row["v"].as_i64().unwrap()).or_default() += 1;
+                }
+            }
+            let most = if windows.starts_with("hop") { 4 } else { 1 };
+            let doubled: Vec<_> = n_times.iter().filter(|(_, n)| **n > most).collect();
+            assert!(doubled.is_empty(), "{windows}, seed {seed}: {doubled:?}");
+        }
+    }
+}
