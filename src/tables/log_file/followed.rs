@@ -246,7 +246,11 @@ impl FollowedReader {
             if !files.reread(&mut stretch, listed, POLL_BYTES, &mut block) {
                 // It may have been compressed since.
                 let Some(rest) = self.packed.unpack(&stretch, packed) else {
-                    polled.problems.push(stretch.lost().to_string());
+                    polled.problems.push(format!(
+                        "{} cannot be read again: {} bytes are missing",
+                        stretch.path().display(),
+                        stretch.n_bytes()
+                    ));
                     break;
                 };
                 block = rest;

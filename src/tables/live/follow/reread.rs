@@ -11,11 +11,11 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::tables::live::follow::FollowedFiles;
 use crate::tables::live::follow::content::Evidence;
 use crate::tables::live::follow::disk::Disk;
 use crate::tables::live::follow::positions::{Position, Positions};
 use crate::tables::live::follow::siblings::Folders;
-use crate::tables::live::follow::{FollowedFiles, Problem};
 
 /// How often a stretch is looked for again when its file is emptied or replaced while it is read.
 const MAX_SEARCHES: usize = 8;
@@ -147,12 +147,9 @@ impl Stretch {
         self.to.saturating_sub(self.from)
     }
 
-    /// The bytes that are left are nowhere.
-    pub(crate) fn lost(&self) -> Problem {
-        Problem::BytesLost {
-            path: self.path.clone(),
-            n_bytes: self.n_bytes(),
-        }
+    /// Where the file was when it was read last.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where it may lie now, besides among the listed files.
