@@ -2,7 +2,7 @@
 //! window as if they came now.
 //!
 //! The order is the same at every reading, so that a place in it is a number of rows: one partition, and rows of the same
-//! time stay as they were read, whatever memory the sort had.
+//! time stay as they were read, whatever memory the sort had and however fast the partitions of the plan are.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,6 +20,7 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::runtime::Handle;
 
+use crate::tables::live::in_turn::in_turn;
 use crate::tables::live::source::{
     LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader,
 };
@@ -96,7 +97,7 @@ impl BoundedSource {
     async fn rows(&self, columns: &[usize]) -> Result<SendableRecordBatchStream> {
         let plan = self.plan(columns)?;
         let plan = self.state.create_physical_plan(&plan).await?;
-        execute_stream(plan, self.state.task_ctx())
+        execute_stream(in_turn(plan)?, self.state.task_ctx())
     }
 }
 

@@ -3,7 +3,7 @@
 //! # How
 //! ```text
 //! source    what can be read step by step, and again: followed log files, standard input, a folder (`log_file`, `folder`),
-//!           the rows of a plan (`bounded`)
+//!           the rows of a plan (`bounded`, whose partitions come `in_turn`)
 //! follow    the bytes of growing files, each once, through rotations
 //! stream    a thread that reads a source; rows with event times, and the watermark     clock: real, or of a test
 //! table     the table provider; scan: a query without windows, reorder: in the order of event time
@@ -20,6 +20,7 @@ pub(crate) mod counters;
 pub(crate) mod folder;
 mod folder_factory;
 pub(crate) mod follow;
+mod in_turn;
 mod late;
 pub(crate) mod options;
 pub(crate) mod reorder;
@@ -30,6 +31,8 @@ pub(crate) mod source;
 pub(crate) mod stream;
 mod streams;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -231,7 +231,7 @@ impl FollowedReader {
         &self,
         mut stretch: Stretch,
         (before, later): (&Written, &Written),
-        listed: &[PathBuf],
+        (listed, packed): (&[PathBuf], &[PathBuf]),
         polled: &mut Polled,
     ) -> Result<()> {
         let cuts = later.cuts_in(&stretch);
@@ -242,12 +242,19 @@ impl FollowedReader {
         let mut block = Vec::new();
         while stretch.n_bytes() > 0 {
             let offset = stretch.from;
-            if !self
-                .files
-                .reread(&mut stretch, listed, POLL_BYTES, &mut block)
-            {
-                polled.problems.push(stretch.lost().to_string());
-                break;
+            let files = &self.files;
+            if !files.reread(&mut stretch, listed, POLL_BYTES, &mut block) {
+                // It may have been compressed since.
+                let Some(rest) = self.packed.unpack(&stretch, packed) else {
+                    polled.problems.push(format!(
+                        "{} cannot be read again: {} bytes are missing",
+                        stretch.path().display(),
+                        stretch.n_bytes()
+                    ));
+                    break;
+                };
+                block = rest;
+                stretch.from = stretch.to;
             }
             polled.bytes += block.len() as u64;
             for (is_cut, part) in parts(&block, offset, &cuts) {
@@ -462,7 +469,7 @@ impl SourceReader for FollowedReader {
         }
         for stretch in stretches {
             let id = stretch.id;
-            self.reread(stretch, (&before, &later), &listed, polled)?;
+            self.reread(stretch, (&before, &later), (&listed, &packed), polled)?;
             // Until it is found again it is a quiet file, which holds nobody back for long.
             let news = match later.files.is_followed(id) {
                 true => PartitionNews::CaughtUp(now),

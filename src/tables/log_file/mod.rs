@@ -68,6 +68,8 @@ mod spec;
 mod stdin;
 mod string_column;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text_rows;
 mod timestamp;
 

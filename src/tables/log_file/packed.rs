@@ -21,10 +21,10 @@ use tokio::runtime::Handle;
 use twox_hash::XxHash64;
 
 use crate::functions::ts::times::SECOND;
-use crate::tables::live::follow::FollowedFiles;
+use crate::tables::live::follow::{FollowedFiles, Recognised, Stretch};
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{PartitionNews, Polled};
-use crate::tables::log_file::blocks::BlockReader;
+use crate::tables::log_file::blocks::{BlockReader, Compression};
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::spec::LogSpec;
 
@@ -324,13 +324,7 @@ impl PackedFiles {
         spec: &LogSpec,
         columns: &[usize],
     ) -> Result<PackedFile> {
-        let location =
-            Path::from_absolute_path(path).map_err(|error| exec_datafusion_err!("{error}"))?;
-        let open = async {
-            let file = self.store.head(&location).await?;
-            BlockReader::open(Arc::clone(&self.store), &file, 0..u64::MAX, "/").await
-        };
-        let blocks = self.handle.block_on(open)?;
+        let blocks = self.open_blocks(path)?;
         Ok(PackedFile {
             path: path.to_path_buf(),
             mark,
@@ -393,6 +387,37 @@ impl PackedFiles {
         Ok(())
     }
 
+    /// The bytes of a stretch of what was a plain file once, from one of `paths` or one that lies beside where it was.
+    pub(crate) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Vec<u8>> {
+        let others = stretch.others();
+        let mut paths = paths
+            .iter()
+            .chain(others.iter().filter(|path| is_packed(path)));
+        paths.find_map(|path| self.unpack_from(stretch, path).ok().flatten())
+    }
+
+    fn unpack_from(&self, stretch: &Stretch, path: &FilePath) -> Result<Option<Vec<u8>>> {
+        let mut blocks = self.open_blocks(path)?;
+        let mut recognition = stretch.recognition();
+        while let Some(block) = self.handle.block_on(blocks.next())? {
+            match recognition.feed(&block) {
+                Recognised::Maybe => {}
+                Recognised::No => return Ok(None),
+                Recognised::Yes(bytes) => return Ok(Some(bytes)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_blocks(&self, path: &FilePath) -> Result<BlockReader> {
+        let location =
+            Path::from_absolute_path(path).map_err(|error| exec_datafusion_err!("{error}"))?;
+        self.handle.block_on(async {
+            let file = self.store.head(&location).await?;
+            BlockReader::open(Arc::clone(&self.store), &file, 0..u64::MAX, "/").await
+        })
+    }
+
     /// Reads up to the offset `to`, behind an event; how many bytes are missing.
     fn reread(&self, mut file: PackedFile, to: u64, polled: &mut Polled) -> Result<u64> {
         let mut n_left = to - file.n_skipped;
@@ -413,6 +438,12 @@ impl PackedFiles {
         file.log.hand_over(file.partition, polled)?;
         Ok(n_left)
     }
+}
+
+fn is_packed(path: &FilePath) -> bool {
+    let path = Path::from(path.to_string_lossy().as_ref());
+    let compression = Compression::of(&path, "/");
+    matches!(compression, Ok(Compression::Gzip | Compression::Zstd))
 }
 
 /// What a file of `size` bytes is known by.

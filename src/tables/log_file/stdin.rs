@@ -141,6 +141,8 @@ impl SourceReader for StdinReader {
             self.log.end_event();
         }
         self.log.hand_over(PARTITION, polled)?;
+        // Nobody can read it again.
+        drop(self.log.take_cuts());
         polled
             .news
             .push((PARTITION, PartitionNews::CaughtUp(self.quiet_since)));

@@ -65,7 +65,7 @@ use crate::tables::live::follow::candidates::Held;
 use crate::tables::live::follow::disk::{Disk, Stamp};
 pub(crate) use crate::tables::live::follow::positions::{POSITIONS_VERSION, Positions};
 use crate::tables::live::follow::recent::Recent;
-pub(crate) use crate::tables::live::follow::reread::Stretch;
+pub(crate) use crate::tables::live::follow::reread::{Recognised, Stretch};
 use crate::tables::live::follow::rescan::Search;
 use crate::tables::live::follow::stream::{Phase, Stream};
 

@@ -44,6 +44,8 @@ pub(crate) struct Position {
     /// Modification time of the file, ns since 1970.
     pub(super) modified_ns: i64,
     pub(super) is_finished: bool,
+    /// It was rotated away, so that it ends when nothing more comes: its last line, too.
+    pub(super) is_leaving: bool,
     /// There is more of it under another id: it tells what was read, and is not for recognising a file.
     pub(super) is_superseded: bool,
 }

@@ -3,21 +3,77 @@
 //! After a crash the owner stands at older positions and knows later ones, which an earlier process wrote: what lies
 //! between them is read again as it was read then. Where the files are now has nothing to do with where they were: each
 //! stretch is looked for by its content, first under the path that was written down, then among all listed files and
-//! those beside it. This keeps no state and has no part in following; who follows goes on from the later positions.
+//! those beside it; and the owner can recognise it in a file that was compressed since. This keeps no state and has no part in following; who follows goes on from the later positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
+use crate::tables::live::follow::FollowedFiles;
 use crate::tables::live::follow::content::Evidence;
 use crate::tables::live::follow::disk::Disk;
 use crate::tables::live::follow::positions::{Position, Positions};
 use crate::tables::live::follow::siblings::Folders;
-use crate::tables::live::follow::{FollowedFiles, Problem};
 
 /// How often a stretch is looked for again when its file is emptied or replaced while it is read.
 const MAX_SEARCHES: usize = 8;
+
+/// Bytes that are given in order, of which a part is wanted if they are of the content of a stretch.
+#[derive(Debug)]
+pub(crate) struct Recognition {
+    evidence: Evidence,
+    wanted: Range<u64>,
+    offset: u64,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+/// Whether bytes are of a stretch.
+#[derive(Debug)]
+pub(crate) enum Recognised {
+    /// They may be: give more.
+    Maybe,
+    No,
+    /// They are, and these were wanted.
+    Yes(Vec<u8>),
+}
+
+impl Recognition {
+    /// Takes the next bytes.
+    pub(crate) fn feed(&mut self, block: &[u8]) -> Recognised {
+        let Evidence {
+            head,
+            tail,
+            checked_to,
+        } = self.evidence;
+        let end = self.offset.saturating_add(block.len() as u64);
+        let tail_from = checked_to.saturating_sub(tail.len as u64);
+        collect(block, self.offset, 0..head.len as u64, &mut self.head);
+        collect(block, self.offset, tail_from..checked_to, &mut self.tail);
+        collect(block, self.offset, self.wanted.clone(), &mut self.bytes);
+        self.offset = end;
+        if end >= head.len as u64 && !head.begins(&self.head) {
+            return Recognised::No;
+        }
+        if end < checked_to.max(self.wanted.end).max(head.len as u64) {
+            return Recognised::Maybe;
+        }
+        match tail.begins(&self.tail) {
+            true => Recognised::Yes(std::mem::take(&mut self.bytes)),
+            false => Recognised::No,
+        }
+    }
+}
+
+/// Appends what of a block at `offset` lies in `range`.
+fn collect(block: &[u8], offset: u64, range: Range<u64>, into: &mut Vec<u8>) {
+    let place = |at: u64| usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX);
+    let (from, to) = (place(range.start), place(range.end).min(block.len()));
+    into.extend_from_slice(block.get(from..to).unwrap_or_default());
+}
 
 /// Bytes of one content, from `from` to `to`.
 #[derive(Debug)]
@@ -91,11 +147,30 @@ impl Stretch {
         self.to.saturating_sub(self.from)
     }
 
-    /// The bytes that are left are nowhere.
-    pub(crate) fn lost(&self) -> Problem {
-        Problem::BytesLost {
-            path: self.path.clone(),
-            n_bytes: self.n_bytes(),
+    /// Where the file was when it was read last.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it may lie now, besides among the listed files.
+    pub(crate) fn others(&self) -> BTreeSet<PathBuf> {
+        let name = PathBuf::from(&self.name);
+        let mut folders = Folders::default();
+        let mut paths = folders.siblings(&self.path);
+        paths.extend(folders.siblings(&name));
+        paths.insert(name);
+        paths
+    }
+
+    /// What recognises the bytes that are left among those of other files.
+    pub(crate) fn recognition(&self) -> Recognition {
+        Recognition {
+            evidence: self.evidence,
+            wanted: self.from..self.to,
+            offset: 0,
+            head: Vec::new(),
+            tail: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -146,12 +221,12 @@ impl FollowedFiles {
             return Some(file);
         }
         let mut paths: BTreeSet<PathBuf> = listed.iter().cloned().collect();
-        paths.extend(Folders::default().siblings(&stretch.path));
+        paths.extend(stretch.others());
         let mut found = paths.iter();
         found.find_map(|path| self.open_if_it_holds(path, &stretch.evidence))
     }
 
-    fn open_if_it_holds(&self, path: &std::path::Path, evidence: &Evidence) -> Option<File> {
+    fn open_if_it_holds(&self, path: &Path, evidence: &Evidence) -> Option<File> {
         let file = self.disk.open(path).ok().flatten()?;
         let holds = evidence.holds(&self.disk, &file);
         holds.unwrap_or(false).then_some(file)

@@ -270,6 +270,10 @@ impl FollowedFiles {
             && was == Phase::Leaving
         {
             stream.phase = was;
+            // After a restart it is not known when it grew.
+            if stream.quiet_since_ns == 0 {
+                stream.quiet_since_ns = self.now_ns;
+            }
         }
     }
 
@@ -421,6 +425,11 @@ impl FollowedFiles {
                 }
             }
             Phase::Named if !is_named && stream.file.is_none() => {
+                stream.phase = Phase::Missing {
+                    since_ns: self.now_ns,
+                };
+            }
+            Phase::Leaving if stream.is_restored && !is_named => {
                 stream.phase = Phase::Missing {
                     since_ns: self.now_ns,
                 };

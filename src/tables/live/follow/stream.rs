@@ -106,6 +106,7 @@ impl Stream {
             evidence,
             modified_ns,
             is_finished,
+            is_leaving,
             ..
         } = position;
         let stamp = Stamp {
@@ -118,9 +119,10 @@ impl Stream {
             name,
             file: None,
             stamp,
-            phase: match is_finished {
-                true => Phase::Finished,
-                false => Phase::Named,
+            phase: match (is_finished, is_leaving) {
+                (true, _) => Phase::Finished,
+                (false, true) => Phase::Leaving,
+                (false, false) => Phase::Named,
             },
             head: Vec::new(),
             evidence,
@@ -145,6 +147,7 @@ impl Stream {
             evidence: self.evidence,
             modified_ns: self.stamp.modified_ns,
             is_finished: self.is_over() && self.consumed >= self.offset,
+            is_leaving: self.phase == Phase::Leaving,
             is_superseded: false,
         }
     }

@@ -1,0 +1,3 @@
+//! Tests of whole sources with real files.
+
+mod replays;
