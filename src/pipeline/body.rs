@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, TableReference, plan_err};
-use datafusion::datasource::listing::ListingTable;
+use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
@@ -50,6 +50,8 @@ pub(crate) struct Body {
     statements: Vec<Statement>,
     /// Where the tables are that the statements write in a transaction.
     pub(crate) database: Option<Arc<dyn Database>>,
+    /// The folders that they write files into.
+    pub(crate) folders: Vec<ListingTableUrl>,
 }
 
 /// A statement that runs on a window.
@@ -103,6 +105,7 @@ impl Body {
         let body = Self {
             statements,
             database: checked.database,
+            folders: checked.folders,
         };
         Ok((body, WindowedRead::try_new(scan, scans.outputs)?))
     }
@@ -147,6 +150,7 @@ struct Checked {
     /// Tables in memory that are made on every window.
     made: BTreeSet<String>,
     database: Option<Arc<dyn Database>>,
+    folders: Vec<ListingTableUrl>,
 }
 
 impl Checked {
@@ -216,7 +220,11 @@ impl Checked {
         }
         if let Some(table) = provider.downcast_ref::<ListingTable>() {
             return match dml.op {
-                WriteOp::Insert(InsertOp::Append) => window_files::check(table, name.table()),
+                WriteOp::Insert(InsertOp::Append) => {
+                    window_files::check(table, name.table())?;
+                    self.folders.push(window_files::folder(table)?.clone());
+                    Ok(())
+                }
                 _ => plan_err!("only INSERT INTO writes {name} window by window"),
             };
         }

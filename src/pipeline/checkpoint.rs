@@ -314,8 +314,8 @@ fn local_folder(location: &str) -> Result<Option<PathBuf>> {
     }
     std::fs::create_dir_all(LocalPath::new(path).join(RANGES)).map_err(cannot)?;
     let folder = std::fs::canonicalize(path).map_err(cannot)?;
-    remove_staged(&folder);
-    remove_staged(&folder.join(RANGES));
+    remove_staged(&folder, "");
+    remove_staged(&folder.join(RANGES), "");
     Ok(Some(folder))
 }
 

@@ -156,6 +156,16 @@ impl Feed {
         self.n_closed
     }
 
+    /// How many windows have run, over all runs.
+    pub(crate) fn n_done(&self) -> u64 {
+        self.n_done
+    }
+
+    /// What is read, as EXPLAIN shows it.
+    pub(crate) fn source(&self) -> &str {
+        &self.read.scan.text
+    }
+
     /// What is counted of the table.
     pub(crate) fn counters(&self) -> &StreamCounters {
         &self.stream.counters

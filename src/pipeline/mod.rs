@@ -26,19 +26,20 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::prelude::SessionContext;
 use tokio::sync::watch;
 
 use self::body::Body;
 use self::checkpoint::{Checkpoint, Header};
 use self::feed::Feed;
-use self::script::Statement;
+use self::script::{Statement, line_of};
 use crate::algorithms::windows::Span;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::tables::database::{CurrentTransaction, Transaction};
-use datafusion::arrow::datatypes::DataType;
+use crate::tables::window_files;
 
 pub use self::body::StatementOutcome;
 pub use self::options::{PipelineEnd, PipelineOptions};
@@ -159,6 +160,9 @@ impl Pipeline {
             Some(saved) => (saved.header, saved.ranges, saved.n_done),
             None => (Header::new(vec![]), vec![], 0),
         };
+        for folder in &body.folders {
+            window_files::clean_up(folder, &options.name);
+        }
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
         if let Some(database) = body.database.clone() {
@@ -184,6 +188,30 @@ impl Pipeline {
             bound_type,
             stop: watch::Sender::new(false),
         })
+    }
+
+    /// What it reads, as EXPLAIN shows it.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.feed.source()
+    }
+
+    /// How many windows have run, over all runs on the checkpoint.
+    #[must_use]
+    pub fn n_windows(&self) -> u64 {
+        self.feed.n_done()
+    }
+
+    /// Whether it ends because it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Takes the line of the statement that failed off its error, for those who say it in another way.
+    #[must_use]
+    pub fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) {
+        line_of(error)
     }
 
     /// Stops the pipeline from elsewhere, as when a signal comes.

@@ -70,7 +70,7 @@ impl Statement {
 
     /// An error of this statement.
     pub(crate) fn at(&self, error: DataFusionError) -> DataFusionError {
-        error.context(format!("the statement in line {}", self.line))
+        at_line(self.line, error)
     }
 
     /// The statement without comments and blanks.
@@ -90,6 +90,27 @@ impl Statement {
             }
             parsed => parsed.to_string(),
         }
+    }
+}
+
+/// What stands before the line of a statement in its error.
+const IN_LINE: &str = "the statement in line ";
+
+fn at_line(line: u64, error: DataFusionError) -> DataFusionError {
+    error.context(format!("{IN_LINE}{line}"))
+}
+
+/// Takes the line of a statement off its error.
+pub(crate) fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) {
+    match error {
+        DataFusionError::Context(context, inner) => {
+            let line = context.strip_prefix(IN_LINE);
+            match line.and_then(|line| line.parse().ok()) {
+                Some(line) => (Some(line), *inner),
+                None => (None, DataFusionError::Context(context, inner)),
+            }
+        }
+        error => (None, error),
     }
 }
 
@@ -209,10 +230,12 @@ fn parse(text: &str, context: &SessionContext, into: &mut VecDeque<Statement>) -
             return Ok(());
         }
         let line = next.span.start.line;
-        let mut parsed = parser.parse_statement()?;
+        let parsed = parser.parse_statement();
+        let mut parsed = parsed.map_err(|error| at_line(line, error))?;
         let after = parser.parser.peek_token();
         if !matches!(after.token, Token::SemiColon | Token::EOF) {
-            return plan_err!("expected ; behind the statement in line {line}, found {after}");
+            let error = plan_datafusion_err!("expected ; behind the statement, found {after}");
+            return Err(at_line(line, error));
         }
         complete_from_first(&mut parsed);
         let statement = Statement { parsed, line };

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreMode;
 use datafusion_cli::object_storage::is_stdin_location;
 use datafusion_cli::pool_type::PoolType;
@@ -22,7 +22,22 @@ Examples:
   Lines of a pipe as they come:
     journalctl -f | datafusion-aiops -c \"SELECT message FROM stdin WHERE message LIKE '%error%'\"
   A job in a file:
-    datafusion-aiops -f job.sql";
+    datafusion-aiops -f job.sql
+  A job that runs on every window of a live table, and goes on where it was stopped or killed:
+    datafusion-aiops run pipeline.sql --checkpoint /var/lib/aiops/errors";
+
+const RUN_EXAMPLE: &str = "\
+Example:
+  errors.sql:
+    CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/';
+    CREATE EXTERNAL TABLE errors (ts TIMESTAMP, template TEXT, message TEXT) STORED AS PARQUET LOCATION '/data/errors/';
+    INSERT INTO errors SELECT ts, log_template(message), message FROM tumble(logs, ts, INTERVAL '30 seconds') WHERE level = 'ERROR';
+
+  datafusion-aiops run errors.sql --checkpoint /var/lib/aiops/errors
+
+What stands before the first statement that reads windows runs once, whenever this is started. From there on all statements
+run on every window, in order. INSERT INTO a table of files writes one file for each window. After SIGTERM, Ctrl-C or a
+crash the same command goes on behind the last window that has run, and every window counts once.";
 
 /// datafusion-aiops runs SQL over log files, Parquet, CSV and JSON, with functions that turn log lines into templates
 /// with stable ids.
@@ -31,8 +46,11 @@ Examples:
 ///
 /// Live ones too: CREATE UNBOUNDED EXTERNAL TABLE follows files that are being written; the table stdin is standard input.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+
     /// Run these statements, then exit; the first that fails ends the run with exit code 1
     #[arg(short = 'c', long, num_args = 1.., value_name = "SQL", value_parser = parse_command)]
     pub(crate) command: Vec<String>,
@@ -42,60 +60,114 @@ pub(crate) struct Arguments {
     pub(crate) file: Vec<PathBuf>,
 
     /// How results are printed; automatic is a table
-    #[arg(long, value_enum, default_value_t = PrintFormat::Automatic, value_name = "FORMAT")]
+    #[arg(long, value_enum, default_value_t = PrintFormat::Automatic, value_name = "FORMAT", global = true)]
     pub(crate) format: PrintFormat,
 
     /// The number of rows a table shows, or 'inf' (other formats always print all)
-    #[arg(long, default_value = "40", value_name = "ROWS")]
+    #[arg(long, default_value = "40", value_name = "ROWS", global = true)]
     pub(crate) maxrows: MaxRows,
 
     /// Print results and errors only
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
     /// Work in this folder
-    #[arg(short = 'p', long, value_name = "FOLDER", value_parser = parse_folder)]
+    #[arg(short = 'p', long, value_name = "FOLDER", value_parser = parse_folder, global = true)]
     pub(crate) data_path: Option<PathBuf>,
 
     /// The memory that queries may use, such as 512m or 10g [default: no limit]
-    #[arg(short = 'm', long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(short = 'm', long, value_name = "SIZE", value_parser = parse_size, global = true)]
     pub(crate) memory_limit: Option<usize>,
 
     /// How operators share the memory: greedy or fair
-    #[arg(long, default_value_t = PoolType::Greedy, value_name = "TYPE")]
+    #[arg(long, default_value_t = PoolType::Greedy, value_name = "TYPE", global = true)]
     pub(crate) mem_pool_type: PoolType,
 
     /// The disk space that queries may use for spilling [default: 100g]
-    #[arg(short = 'd', long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(short = 'd', long, value_name = "SIZE", value_parser = parse_size, global = true)]
     pub(crate) disk_limit: Option<usize>,
 
     /// The number of rows in a batch [default: 8192]
-    #[arg(short = 'b', long, value_name = "ROWS", value_parser = parse_batch_size)]
+    #[arg(short = 'b', long, value_name = "ROWS", value_parser = parse_batch_size, global = true)]
     pub(crate) batch_size: Option<usize>,
 
     /// Run these files first [default: ~/.config/datafusion-aiops/rc.sql, at the prompt only]
-    #[arg(short = 'r', long, num_args = 1.., value_name = "FILE")]
+    #[arg(short = 'r', long, num_args = 1.., value_name = "FILE", global = true)]
     pub(crate) rc: Vec<PathBuf>,
 
     /// Highlight the SQL that is typed at the prompt
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) color: bool,
 
     /// Print the requests to object stores: disabled, summary or trace
-    #[arg(long, default_value = "disabled", value_name = "MODE")]
+    #[arg(long, default_value = "disabled", value_name = "MODE", global = true)]
     pub(crate) object_store_profiling: InstrumentedObjectStoreMode,
+}
+
+/// What is done in place of statements, one after the other.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Run the statements of a file on every window of a table, so that each window counts once, also after a crash
+    #[command(after_help = RUN_EXAMPLE)]
+    Run(RunArguments),
+}
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The statements
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where it is written down what has run: a folder or the URL of an object store, one for each pipeline
+    #[arg(long, value_name = "FOLDER OR URL")]
+    pub(crate) checkpoint: String,
+
+    /// Run the windows that are complete in what is there now, then exit; the next run goes on
+    #[arg(long, conflicts_with = "until_idle")]
+    pub(crate) once: bool,
+
+    /// Exit when nothing was written for the idle_timeout of the table; open windows run too
+    #[arg(long)]
+    pub(crate) until_idle: bool,
+
+    /// Go on from a checkpoint that was written for other statements
+    #[arg(long)]
+    pub(crate) accept_changes: bool,
+
+    /// What the files that are written begin with [default: the name of the file]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 impl Arguments {
     /// The process's arguments; wrong ones end it.
     pub(crate) fn read() -> Self {
         let arguments = join_leading_comments(std::env::args_os());
-        Self::try_parse_from(arguments).unwrap_or_else(|error| with_tip(error).exit())
+        let arguments = Self::try_parse_from(arguments);
+        let checked = arguments.map_err(with_tip).and_then(Self::check);
+        checked.unwrap_or_else(|error| error.exit())
     }
 
-    /// Whether neither -c nor -f says what to run, so that SQL comes from standard input or the prompt.
+    /// What `run` has its own of.
+    fn check(self) -> Result<Self, clap::Error> {
+        match &self.action {
+            Some(Action::Run(_)) if !self.command.is_empty() || !self.file.is_empty() => {
+                let text =
+                    "run takes its statements from its file: -c and -f cannot be used with it";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, text))
+            }
+            Some(Action::Run(run)) if is_stdin(&run.file) => {
+                let text = "run reads its statements again after a crash: write them to a file, and not to standard input";
+                Err(Self::command().error(ErrorKind::ValueValidation, text))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether nothing says what to run, so that SQL comes from standard input or the prompt.
     pub(crate) fn has_no_sql(&self) -> bool {
-        self.command.is_empty() && self.file.is_empty()
+        self.command.is_empty() && self.file.is_empty() && self.action.is_none()
     }
 
     /// Whether standard input carries SQL, so that it cannot be a table too.
@@ -131,11 +203,26 @@ pub(crate) fn is_stdin(file: &Path) -> bool {
         .is_some_and(|file| file == "-" || is_stdin_location(file))
 }
 
-/// Says what to write for a file or a statement that stands without its flag.
+/// Says what to write for a file or a statement that stands without its flag, and for `run` without a checkpoint.
 fn with_tip(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && error.get(ContextKind::SuggestedSubcommand).is_none()
+    {
+        error = as_argument(&error);
+    }
     let tip = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => {
             tip(argument)
+        }
+        Some(ContextValue::Strings(missing))
+            if missing
+                .iter()
+                .any(|argument| argument.starts_with("--checkpoint")) =>
+        {
+            let example = "datafusion-aiops run pipeline.sql --checkpoint /var/lib/aiops/pipeline";
+            Some(format!(
+                "a run goes on where its checkpoint says: {example}"
+            ))
         }
         _ => None,
     };
@@ -144,6 +231,18 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::Suggested, tips);
     }
     error
+}
+
+/// What is no subcommand was not meant as one: there is only `run`.
+fn as_argument(error: &clap::Error) -> clap::Error {
+    let mut unknown = clap::Error::new(ErrorKind::UnknownArgument).with_cmd(&Arguments::command());
+    if let Some(argument) = error.get(ContextKind::InvalidSubcommand) {
+        unknown.insert(ContextKind::InvalidArg, argument.clone());
+    }
+    if let Some(usage) = error.get(ContextKind::Usage) {
+        unknown.insert(ContextKind::Usage, usage.clone());
+    }
+    unknown
 }
 
 fn tip(argument: &str) -> Option<String> {
@@ -238,6 +337,7 @@ mod tests {
             (vec!["-f", "job.sql"], false),
             (vec!["-f", "job.sql", "-"], true),
             (vec!["-f", "/dev/stdin"], true),
+            (vec!["run", "job.sql", "--checkpoint", "x"], false),
         ] {
             let all = [vec!["datafusion-aiops"], arguments.clone()].concat();
             let parsed = Arguments::try_parse_from(all).unwrap();

@@ -183,6 +183,38 @@ impl Shell {
         Ok(())
     }
 
+    /// Prints what a statement of a pipeline has answered on a window. Rows that make no table have their header once, on
+    /// the first window.
+    pub(crate) async fn print_answer(
+        &self,
+        batches: Vec<RecordBatch>,
+        mut with_header: bool,
+    ) -> Result<()> {
+        let Some(first) = batches.first() else {
+            return Ok(());
+        };
+        let (schema, task) = (first.schema(), self.context.task_ctx());
+        let rows = stream::iter(batches.into_iter().map(Ok));
+        let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+        if prints_tables(self.print.format) {
+            return self.print_windows(&self.print, rows, &task).await;
+        }
+        let format = row_format(self.print.format, true);
+        let options = &task.session_config().options().format;
+        let mut rows: SendableRecordBatchStream = match format {
+            PrintFormat::NdJson => rows,
+            _ => with_json_columns(rows),
+        };
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let mut output = stdout().lock();
+            let (schema, all) = (batch.schema(), MaxRows::Unlimited);
+            format.print_batches(&mut output, schema, &[batch], all, with_header, options)?;
+            with_header = false;
+        }
+        Ok(())
+    }
+
     /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON array.
     async fn print_table(
         &self,

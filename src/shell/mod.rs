@@ -10,7 +10,9 @@ mod errors;
 mod execute;
 mod external_table;
 mod nested;
+mod progress;
 mod prompt;
+mod run;
 mod script;
 mod session;
 mod statements;
@@ -22,9 +24,10 @@ use std::process::ExitCode;
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 
-use self::arguments::Arguments;
+use self::arguments::{Action, Arguments};
 use self::errors::report;
 use self::execute::Shell;
+use self::run::Job;
 use self::script::{Script, run_script};
 
 /// Runs the shell with the process's arguments.
@@ -61,6 +64,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     if arguments.has_no_sql() && !is_interactive {
         scripts.push(Script::Stdin);
     }
+    let job = match &arguments.action {
+        Some(Action::Run(run)) => Some(Job::read(run)?),
+        None => None,
+    };
     if let Some(folder) = &arguments.data_path {
         std::env::set_current_dir(folder)?;
     }
@@ -76,6 +83,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         if !has_run && !is_interactive {
             return Ok(ExitCode::FAILURE);
         }
+    }
+    if let Some(job) = job {
+        return Ok(run::run(&mut shell, job).await);
     }
     if is_interactive {
         prompt::run(&mut shell).await?;

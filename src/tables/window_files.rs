@@ -99,16 +99,19 @@ pub(crate) async fn write(
     Ok(n_rows)
 }
 
-/// Removes what a killed process had begun to write.
-pub(crate) fn clean_up(table: &ListingTable) -> Result<()> {
-    let folder = folder(table)?;
+/// Removes what a killed run of this pipeline had begun to write.
+pub(crate) fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
     if folder.scheme() == "file" {
-        remove_staged(std::path::Path::new(&format!("/{}", folder.prefix())));
+        let path = format!("/{}", folder.prefix());
+        remove_staged(std::path::Path::new(&path), &format!("{pipeline}-"));
     }
-    Ok(())
 }
 
-fn folder(table: &ListingTable) -> Result<&ListingTableUrl> {
+/// Where the files of a table are.
+///
+/// # Errors
+/// When it has no LOCATION.
+pub(crate) fn folder(table: &ListingTable) -> Result<&ListingTableUrl> {
     match table.table_paths().first() {
         Some(folder) => Ok(folder),
         None => plan_err!("a table without LOCATION cannot be written"),
