@@ -377,7 +377,8 @@ impl RowCutter {
     fn closes_at(&self, watermark: i64) -> bool {
         let order = self.order.as_ref();
         let n_coming = order.map_or(0, |order| order.n_rows_upto(watermark));
-        let is_last = watermark == i64::MAX && (n_coming > 0 || self.windows.finish().is_some());
+        let is_end = watermark == i64::MAX && watermark > self.watermark;
+        let is_last = is_end && (n_coming > 0 || self.windows.finish().is_some());
         !self.closing.is_empty() || is_last || self.windows.completes_with(n_coming)
     }
 
@@ -411,6 +412,7 @@ impl RowCutter {
     }
 
     fn advance(&mut self, watermark: i64) -> Result<()> {
+        let is_end = watermark == i64::MAX && watermark > self.watermark;
         self.watermark = self.watermark.max(watermark);
         if let Some(order) = &mut self.order {
             let released = order.release(watermark)?;
@@ -423,10 +425,7 @@ impl RowCutter {
             self.store.begin_range(self.range);
         }
         self.waiting.retain(|(_, last)| *last > watermark);
-        if watermark == i64::MAX
-            && let Some(last) = self.windows.finish()
-            && self.closing.back() != Some(&last)
-        {
+        if is_end && let Some(last) = self.windows.finish() {
             self.closing.push_back(last);
         }
         Ok(())
