@@ -3,7 +3,8 @@
 //! After a crash the owner stands at older positions and knows later ones, which an earlier process wrote: what lies
 //! between them is read again as it was read then. Where the files are now has nothing to do with where they were: each
 //! stretch is looked for by its content, first under the path that was written down, then among all listed files and
-//! those beside it; and the owner can recognise it in a file that was compressed since. This keeps no state and has no part in following; who follows goes on from the later positions.
+//! those beside it; and the owner can recognise it in a file that was compressed since. This keeps no state and has no
+//! part in following: who follows goes on from the later positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

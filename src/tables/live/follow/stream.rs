@@ -138,6 +138,7 @@ impl Stream {
     }
 
     pub(super) fn position(&self, id: u64) -> Position {
+        let is_finished = self.is_over() && self.consumed >= self.offset;
         Position {
             id,
             path: self.path.clone(),
@@ -146,8 +147,8 @@ impl Stream {
             offset: self.consumed,
             evidence: self.evidence,
             modified_ns: self.stamp.modified_ns,
-            is_finished: self.is_over() && self.consumed >= self.offset,
-            is_leaving: self.phase == Phase::Leaving,
+            is_finished,
+            is_leaving: self.phase == Phase::Leaving && !is_finished,
             is_superseded: false,
         }
     }
