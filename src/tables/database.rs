@@ -1,0 +1,56 @@
+//! Databases whose tables several statements can change in one transaction: what a pipeline needs to write a window whole
+//! or not at all, and to know after a restart which window was the last.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::Result;
+
+/// A database whose tables can be written in one transaction for a whole window.
+pub(crate) trait Database: Debug + Send + Sync {
+    /// What tells it from others: the canonical path of the file.
+    fn name(&self) -> &str;
+
+    /// Begins a transaction that takes the write lock now, waiting as long as the busy timeout says. Blocks the thread.
+    ///
+    /// # Errors
+    /// When another process keeps the lock, or the file cannot be written.
+    fn begin(&self) -> Result<Arc<dyn Transaction>>;
+
+    /// The last window that this pipeline has committed. Blocks the thread.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn committed_window(&self, pipeline: &str) -> Result<Option<i64>>;
+}
+
+/// A transaction that has the write lock. Dropping the last reference without a commit rolls back.
+pub(crate) trait Transaction: Debug + Send + Sync {
+    /// Notes in the same transaction that the window of the pipeline is done, and commits. Blocks the thread.
+    ///
+    /// # Errors
+    /// When the file cannot be written; nothing is committed then.
+    fn commit(&self, pipeline: &str, window: i64) -> Result<()>;
+
+    /// For the tables of the database, which know their own transactions.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// In the configuration of a session (an extension of `SessionConfig`): the transaction in which all statements read and
+/// write the tables of its database.
+#[derive(Debug, Clone)]
+pub(crate) struct CurrentTransaction(pub(crate) Arc<dyn Transaction>);
+
+/// The database of a table, if it has one that takes part in transactions.
+#[cfg(feature = "sqlite")]
+pub(crate) fn database_of(provider: &dyn TableProvider) -> Option<Arc<dyn Database>> {
+    crate::tables::sqlite::database_of(provider)
+}
+
+/// The database of a table, if it has one that takes part in transactions: without the feature `sqlite` there is none.
+#[cfg(not(feature = "sqlite"))]
+pub(crate) fn database_of(_provider: &dyn TableProvider) -> Option<Arc<dyn Database>> {
+    None
+}
