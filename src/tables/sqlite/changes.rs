@@ -137,7 +137,10 @@ fn with_rows(plan: &LogicalPlan, dml: &DmlStatement, table: &SqliteTable) -> Res
 
 /// The column with the rowid.
 fn row_of(plan: &LogicalPlan) -> Result<Expr> {
-    let mut columns = plan.schema().iter().filter(|(_, field)| field.name() == ROW);
+    let mut columns = plan
+        .schema()
+        .iter()
+        .filter(|(_, field)| field.name() == ROW);
     let row = columns.next().map(Expr::from);
     row.ok_or_else(|| internal_datafusion_err!("a change of a table that is not read"))
 }
@@ -219,7 +222,8 @@ fn indexes<'a>(schema: &Schema, names: impl Iterator<Item = &'a String>) -> Resu
 
 /// Which rows of target and source the clauses need, the target on the left.
 fn join_type(clauses: &[MergeIntoClause]) -> JoinType {
-    let by_source = |clause: &MergeIntoClause| clause.kind == MergeIntoClauseKind::NotMatchedBySource;
+    let by_source =
+        |clause: &MergeIntoClause| clause.kind == MergeIntoClauseKind::NotMatchedBySource;
     let keeps_target = clauses.iter().any(by_source);
     let keeps_source = clauses
         .iter()
@@ -257,9 +261,10 @@ fn merged_value(field: &Field, clauses: &[MergeIntoClause], table: &SqliteTable)
     let mut cases = vec![];
     for (place, clause) in (0_i32..).zip(clauses) {
         let value = match &clause.action {
-            MergeIntoAction::Update(values) => {
-                values.iter().find(|(name, _)| name == field.name()).map(|(_, value)| value)
-            }
+            MergeIntoAction::Update(values) => values
+                .iter()
+                .find(|(name, _)| name == field.name())
+                .map(|(_, value)| value),
             MergeIntoAction::Insert { columns, values } if columns.is_empty() => {
                 values.get(table.stored.schema.index_of(field.name())?)
             }

@@ -1,6 +1,8 @@
 //! From SQLite to Arrow: builds the column of a batch from the values of rows. SQLite lets anybody write anything into any
 //! column, so each value is looked at; one that does not fit its column is an error that says so.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, LargeListArray,
     NullBufferBuilder, StringViewBuilder,
@@ -10,7 +12,6 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_err};
 use rusqlite::types::ValueRef;
-use std::sync::Arc;
 
 use crate::tables::sqlite::lists::{Element, elements};
 use crate::tables::sqlite::time_text::{parse_date, parse_timestamp};
@@ -129,7 +130,8 @@ impl ColumnBuilder {
             self.push_null();
             return Ok(());
         };
-        let misfit = |text: &str| exec_err!("the element {text:?} is no {}", name_of(&self.data_type));
+        let misfit =
+            |text: &str| exec_err!("the element {text:?} is no {}", name_of(&self.data_type));
         match (&mut self.values, element) {
             (Values::Text(values), Element::Text(text)) => values.append_value(text),
             (Values::Integer(values), Element::Plain(digits)) if self.data_type.is_integer() => {

@@ -1,8 +1,8 @@
 //! From Arrow to SQLite: the columns of a batch as values that can be bound to a statement.
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float32Array, Float64Array, Int64Array,
-    StringViewArray,
+    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float32Array, Float64Array,
+    Int64Array, StringViewArray,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, TimeUnit, UInt64Type};
@@ -55,7 +55,9 @@ impl EncodedColumn {
             DataType::Date32 => Self::Written(dates(name, array)?),
             DataType::List(_) => lists(name, array, |row| array.as_list::<i32>().value(row))?,
             DataType::LargeList(_) => lists(name, array, |row| array.as_list::<i64>().value(row))?,
-            other => return internal_err!("column {name} of a type that cannot be stored: {other}"),
+            other => {
+                return internal_err!("column {name} of a type that cannot be stored: {other}");
+            }
         })
     }
 

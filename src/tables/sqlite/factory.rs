@@ -12,7 +12,7 @@ use datafusion::logical_expr::CreateExternalTable;
 use rusqlite::{Connection, OpenFlags};
 use tokio::task::spawn_blocking;
 
-use crate::tables::sqlite::file::{DatabaseFile, open};
+use crate::tables::sqlite::file::{DatabaseFile, explained, open};
 use crate::tables::sqlite::options::{SqliteOptions, is_own_name};
 use crate::tables::sqlite::stored::{FileTable, StoredTable, create_statement};
 use crate::tables::sqlite::table::SqliteTable;
@@ -101,7 +101,9 @@ fn open_or_create(
             path.display()
         );
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return plan_err!("There is no folder {} for the database", folder.display());
     }
@@ -110,20 +112,23 @@ fn open_or_create(
         // Nothing may be left behind by a statement that cannot work.
         create_statement(name, command)?;
     }
-    let connection = open(path, OpenFlags::SQLITE_OPEN_CREATE, busy_timeout)
-        .map_err(|error| exec_datafusion_err!("Cannot open {}: {error}", path.display()))?;
+    let failed =
+        |error: rusqlite::Error| explained(&path.display().to_string(), busy_timeout, &error);
+    let connection = open(path, OpenFlags::SQLITE_OPEN_CREATE, busy_timeout).map_err(failed)?;
     if is_new {
         // SQLite makes the file when it is first written to; its canonical path is that of a file that is there.
-        use_write_ahead_log(&connection)
-            .map_err(|error| exec_datafusion_err!("Cannot write {}: {error}", path.display()))?;
+        use_write_ahead_log(&connection).map_err(failed)?;
     }
     let file = Arc::new(DatabaseFile::try_new(path, busy_timeout)?);
     let read = || FileTable::read(&connection, name).map_err(|error| file.error(&error));
     let table = match read()? {
         Some(table) => table,
         None => {
-            let create = create_statement(name, command)?
-                .replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1);
+            let create = create_statement(name, command)?.replacen(
+                "CREATE TABLE",
+                "CREATE TABLE IF NOT EXISTS",
+                1,
+            );
             connection
                 .execute_batch(&create)
                 .map_err(|error| file.error(&error))?;

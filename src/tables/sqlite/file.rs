@@ -65,38 +65,41 @@ impl DatabaseFile {
 
     /// What an error of SQLite means. Whatever was written before it in the same statement is taken back.
     pub(crate) fn error(&self, error: &rusqlite::Error) -> DataFusionError {
-        let name = &self.name;
-        let text = match error {
-            rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-            other => other.to_string(),
-        };
-        let code = error.sqlite_error_code();
-        exec_datafusion_err!(
-            "{}",
-            match code {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
-                    "{name} is locked: another program or statement has been writing to it for more than {} ms. \
-                     Nothing was changed. Try again when it is done, or let this table wait longer: \
-                     OPTIONS (busy_timeout '1 minute')",
-                    self.busy_timeout.as_millis()
-                ),
-                Some(ErrorCode::DiskFull) => format!(
-                    "There is no room left for {name}: its disk, or what the database is allowed to take, is full. \
-                     Nothing was changed"
-                ),
-                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => format!(
-                    "{name} cannot be written: this user may only read the file or its folder. Nothing was changed"
-                ),
-                Some(ErrorCode::CannotOpen) => format!(
-                    "{name} cannot be opened: see whether the file is there and whether this user may write to its folder"
-                ),
-                Some(ErrorCode::NotADatabase) => format!("{name} is not a SQLite database"),
-                Some(ErrorCode::ConstraintViolation) =>
-                    format!("{text}, in {name}. Nothing was changed"),
-                _ => format!("{text}, in {name}"),
-            }
-        )
+        explained(&self.name, self.busy_timeout, error)
     }
+}
+
+/// What an error of SQLite means for the one who reads it.
+pub(crate) fn explained(
+    name: &str,
+    busy_timeout: Duration,
+    error: &rusqlite::Error,
+) -> DataFusionError {
+    let text = match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    };
+    let explained = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
+            "{name} is locked: another program or statement has been writing to it for more than {} ms. Nothing was \
+             changed. Try again when it is done, or let this table wait longer: OPTIONS (busy_timeout '1 minute')",
+            busy_timeout.as_millis()
+        ),
+        Some(ErrorCode::DiskFull) => format!(
+            "There is no room left for {name}: its disk, or what the database is allowed to take, is full. Nothing was \
+             changed"
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => format!(
+            "{name} cannot be written: this user may only read the file or its folder. Nothing was changed"
+        ),
+        Some(ErrorCode::CannotOpen) => format!(
+            "{name} cannot be opened: see whether the file is there and whether this user may write to its folder"
+        ),
+        Some(ErrorCode::NotADatabase) => format!("{name} is not a SQLite database"),
+        Some(ErrorCode::ConstraintViolation) => format!("{text}, in {name}. Nothing was changed"),
+        _ => format!("{text}, in {name}"),
+    };
+    DataFusionError::Execution(explained)
 }
 
 /// Opens a file, or with `OpenFlags::SQLITE_OPEN_CREATE` makes it.

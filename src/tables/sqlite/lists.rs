@@ -84,8 +84,14 @@ mod tests {
             ("[]", vec![]),
             (" [ ] ", vec![]),
             ("[null]", vec![None]),
-            ("[1, -2.5e3,true]", vec![plain("1"), plain("-2.5e3"), plain("true")]),
-            (r#"["a,b", null, "\"中\u0000"]"#, vec![text("a,b"), None, text("\"中\0")]),
+            (
+                "[1, -2.5e3,true]",
+                vec![plain("1"), plain("-2.5e3"), plain("true")],
+            ),
+            (
+                r#"["a,b", null, "\"中\u0000"]"#,
+                vec![text("a,b"), None, text("\"中\0")],
+            ),
         ] {
             assert_eq!(elements(json).unwrap(), expected, "{json}");
         }

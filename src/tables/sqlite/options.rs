@@ -86,10 +86,18 @@ mod tests {
     #[test]
     fn wrong_options_say_what_to_write() {
         for (name, value, expected) in [
-            ("tabel", "x", "Unknown option 'tabel' for STORED AS SQLITE. Valid options are: busy_timeout, table"),
+            (
+                "tabel",
+                "x",
+                "Unknown option 'tabel' for STORED AS SQLITE. Valid options are: busy_timeout, table",
+            ),
             ("table", "", "must name a table"),
             ("table", "SQLITE_master", "a table of SQLite's own"),
-            ("busy_timeout", "5", "must be a length of time such as '500ms'"),
+            (
+                "busy_timeout",
+                "5",
+                "must be a length of time such as '500ms'",
+            ),
             ("busy_timeout", "30 days", "at most 24 days, got '30 days'"),
         ] {
             let error = options(&[(name, value)]).unwrap_err().to_string();

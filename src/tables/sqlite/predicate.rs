@@ -5,6 +5,8 @@
 //! have more digits than it needs where people wrote it, so times are looked for by the second and compared again by
 //! DataFusion.
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::utils::split_conjunction;
@@ -14,7 +16,6 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr as PhysicalBinary, Column, DynamicFilterPhysicalExpr, InListExpr, Literal,
 };
 use rusqlite::types::Value;
-use std::sync::Arc;
 
 use crate::tables::sqlite::stored::StoredTable;
 use crate::tables::sqlite::time_text::{date_text, second_around};
@@ -143,7 +144,10 @@ fn null_check(inner: &Expr, table: &StoredTable, check: &str) -> Option<Conditio
         return None;
     };
     table.column(&column.name)?;
-    Some(Condition::plain(format!("{} {check}", quoted(&column.name))))
+    Some(Condition::plain(format!(
+        "{} {check}",
+        quoted(&column.name)
+    )))
 }
 
 fn binary_filter(binary: &BinaryExpr, table: &StoredTable) -> Option<Pushed> {

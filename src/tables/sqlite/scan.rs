@@ -225,15 +225,14 @@ fn start(scan: &SqliteScanExec, context: &TaskContext) -> SendableRecordBatchStr
     let query = scan.query_now();
     let batch_size = context.session_config().batch_size();
     let current = transaction_of(&query.table, context);
-    let mut stream =
-        RecordBatchReceiverStream::builder(Arc::clone(&query.schema), BATCHES_AHEAD);
+    let mut stream = RecordBatchReceiverStream::builder(Arc::clone(&query.schema), BATCHES_AHEAD);
     let sender = stream.tx();
-    stream.spawn_blocking(move || {
-        match current.as_deref().and_then(sqlite_transaction) {
+    stream.spawn_blocking(
+        move || match current.as_deref().and_then(sqlite_transaction) {
             Some(transaction) => query.read_pages(transaction, batch_size, &sender),
             None => query.read_all(&query.table.file.open()?, batch_size, &sender),
-        }
-    });
+        },
+    );
     stream.build()
 }
 
@@ -255,7 +254,11 @@ impl Query {
             .collect();
         let mut sql = self.from(&columns.join(", "));
         if let (Some(after), Some(rowid)) = (after, self.table.rowid) {
-            let word = if self.condition.is_some() { "AND" } else { "WHERE" };
+            let word = if self.condition.is_some() {
+                "AND"
+            } else {
+                "WHERE"
+            };
             sql.push(&format!(" {word} {rowid} > ?"));
             sql.values.push(Value::Integer(after));
         }
@@ -284,7 +287,10 @@ impl Query {
 
     fn from(&self, columns: &str) -> Condition {
         let mut sql = Condition::default();
-        sql.push(&format!("SELECT {columns} FROM {}", quoted(&self.table.name)));
+        sql.push(&format!(
+            "SELECT {columns} FROM {}",
+            quoted(&self.table.name)
+        ));
         if let Some(condition) = &self.condition {
             sql.sql.push_str(&format!(" WHERE {}", condition.sql));
             sql.shown.push_str(&format!(" WHERE {}", condition.shown));
@@ -303,7 +309,9 @@ impl Query {
         if self.columns.is_empty() {
             return self.read_count(connection, &sql, sender);
         }
-        let mut statement = connection.prepare(&sql.sql).map_err(|error| self.error(&error))?;
+        let mut statement = connection
+            .prepare(&sql.sql)
+            .map_err(|error| self.error(&error))?;
         let rows = statement.query(params_from_iter(sql.values));
         let mut rows = rows.map_err(|error| self.error(&error))?;
         let mut batch = Batch::try_new(self)?;
@@ -354,7 +362,9 @@ impl Query {
 
     fn read_page(&self, connection: &Connection, after: Option<i64>) -> Result<Batch<'_>> {
         let sql = self.sql(after);
-        let mut statement = connection.prepare(&sql.sql).map_err(|error| self.error(&error))?;
+        let mut statement = connection
+            .prepare(&sql.sql)
+            .map_err(|error| self.error(&error))?;
         let rows = statement.query(params_from_iter(sql.values));
         let mut rows = rows.map_err(|error| self.error(&error))?;
         let mut batch = Batch::try_new(self)?;
@@ -419,7 +429,10 @@ impl<'a> Batch<'a> {
     fn push(&mut self, connection: &Connection, row: &Row<'_>) -> Result<()> {
         let query = self.query;
         let failed = |error: &rusqlite::Error| query.error(error);
-        let n_stored = query.columns.iter().filter(|column| **column != ScanColumn::RowId);
+        let n_stored = query
+            .columns
+            .iter()
+            .filter(|column| **column != ScanColumn::RowId);
         let rowid_place = n_stored.count();
         if query.table.rowid.is_some() {
             self.last_row = Some(row.get(rowid_place).map_err(|error| failed(&error))?);
@@ -446,7 +459,11 @@ impl<'a> Batch<'a> {
         if read.n_rows == 0 {
             return Ok(true);
         }
-        let columns: Result<Vec<_>> = read.columns.into_iter().map(ColumnBuilder::finish).collect();
+        let columns: Result<Vec<_>> = read
+            .columns
+            .into_iter()
+            .map(ColumnBuilder::finish)
+            .collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.query.schema), columns?)?;
         Ok(sender.blocking_send(Ok(batch)).is_ok())
     }
@@ -479,7 +496,11 @@ impl Query {
             return "that cannot be named".to_string();
         };
         let schema: &Schema = &self.table.schema;
-        let fields = self.table.key.iter().map(|index| schema.field(*index).name());
+        let fields = self
+            .table
+            .key
+            .iter()
+            .map(|index| schema.field(*index).name());
         let keys = fields.map(|field| {
             let query = format!(
                 "SELECT quote({}) FROM {} WHERE {name} = ?1",

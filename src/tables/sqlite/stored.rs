@@ -42,7 +42,9 @@ impl StoredTable {
     /// What the key promises to DataFusion: SQLite lets NULL into the keys of tables that people have made.
     pub(crate) fn constraints(&self) -> Constraints {
         let key = &self.key;
-        let is_null_free = key.iter().all(|index| !self.schema.field(*index).is_nullable());
+        let is_null_free = key
+            .iter()
+            .all(|index| !self.schema.field(*index).is_nullable());
         Constraints::new_unverified(match key.is_empty() {
             true => vec![],
             false if is_null_free => vec![Constraint::PrimaryKey(key.clone())],
@@ -55,7 +57,10 @@ impl StoredTable {
         match self.rowid {
             Some(rowid) => vec![rowid.to_string()],
             None => {
-                let names = self.key.iter().map(|index| self.schema.field(*index).name());
+                let names = self
+                    .key
+                    .iter()
+                    .map(|index| self.schema.field(*index).name());
                 names.map(|name| quoted(name)).collect()
             }
         }
@@ -107,8 +112,7 @@ impl FileTable {
             [name],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
-        let encoding: String =
-            connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+        let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
         let sql = sql.unwrap_or_default().to_ascii_uppercase();
         Ok(Some(Self {
             columns,
@@ -241,20 +245,26 @@ impl FileTable {
     }
 
     fn shown(&self) -> String {
-        let columns = self.columns.iter().map(|column| match column.declared.as_str() {
-            "" => column.name.clone(),
-            declared => format!("{} {declared}", column.name),
-        });
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| match column.declared.as_str() {
+                "" => column.name.clone(),
+                declared => format!("{} {declared}", column.name),
+            });
         columns.collect::<Vec<_>>().join(", ")
     }
 }
 
 fn asked_key(command: &CreateExternalTable) -> Vec<&str> {
     let fields = command.schema.as_arrow().fields();
-    let key = command.constraints.iter().find_map(|constraint| match constraint {
-        Constraint::PrimaryKey(key) => Some(key),
-        Constraint::Unique(_) => None,
-    });
+    let key = command
+        .constraints
+        .iter()
+        .find_map(|constraint| match constraint {
+            Constraint::PrimaryKey(key) => Some(key),
+            Constraint::Unique(_) => None,
+        });
     let name = |index: &usize| fields.get(*index).map(|field| field.name().as_str());
     key.into_iter().flatten().filter_map(name).collect()
 }
@@ -298,7 +308,11 @@ pub(crate) fn create_statement(name: &str, command: &CreateExternalTable) -> Res
         let names: Vec<_> = names.map(|field| quoted(field.name())).collect();
         lines.push(format!("{word} ({})", names.join(", ")));
     }
-    Ok(format!("CREATE TABLE {} (\n  {}\n)", quoted(name), lines.join(",\n  ")))
+    Ok(format!(
+        "CREATE TABLE {} (\n  {}\n)",
+        quoted(name),
+        lines.join(",\n  ")
+    ))
 }
 
 fn instead(data_type: &DataType) -> &'static str {

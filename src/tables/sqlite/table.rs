@@ -69,7 +69,10 @@ impl SqliteTable {
 
     fn check_is_table(&self) -> Result<()> {
         match self.stored.is_view {
-            true => plan_err!("{} is a view in the file, so it can only be read", self.stored.name),
+            true => plan_err!(
+                "{} is a view in the file, so it can only be read",
+                self.stored.name
+            ),
             false => Ok(()),
         }
     }
@@ -202,7 +205,9 @@ impl SqliteTable {
 /// DataFusion's way to UPDATE and DELETE loses conditions with subqueries, and those that are never true: all rows would
 /// be changed. So these statements are rewritten before they come here.
 fn not_installed<T>() -> Result<T> {
-    plan_err!("UPDATE, DELETE and MERGE of SQLite tables need a session that datafusion_aiops::install has prepared")
+    plan_err!(
+        "UPDATE, DELETE and MERGE of SQLite tables need a session that datafusion_aiops::install has prepared"
+    )
 }
 
 /// About how many rows there are: the largest rowid, which SQLite knows at once.

@@ -128,11 +128,31 @@ mod tests {
     fn texts() {
         for (value, unit, expected) in [
             (0, TimeUnit::Second, Some("1970-01-01 00:00:00")),
-            (-1, TimeUnit::Nanosecond, Some("1969-12-31 23:59:59.999999999")),
-            (1_500, TimeUnit::Millisecond, Some("1970-01-01 00:00:01.500")),
-            (120_000, TimeUnit::Microsecond, Some("1970-01-01 00:00:00.120")),
-            (i64::MIN, TimeUnit::Nanosecond, Some("1677-09-21 00:12:43.145224192")),
-            (i64::MAX, TimeUnit::Nanosecond, Some("2262-04-11 23:47:16.854775807")),
+            (
+                -1,
+                TimeUnit::Nanosecond,
+                Some("1969-12-31 23:59:59.999999999"),
+            ),
+            (
+                1_500,
+                TimeUnit::Millisecond,
+                Some("1970-01-01 00:00:01.500"),
+            ),
+            (
+                120_000,
+                TimeUnit::Microsecond,
+                Some("1970-01-01 00:00:00.120"),
+            ),
+            (
+                i64::MIN,
+                TimeUnit::Nanosecond,
+                Some("1677-09-21 00:12:43.145224192"),
+            ),
+            (
+                i64::MAX,
+                TimeUnit::Nanosecond,
+                Some("2262-04-11 23:47:16.854775807"),
+            ),
             (253_402_300_800, TimeUnit::Second, None),
             (i64::MAX, TimeUnit::Second, None),
         ] {
@@ -167,7 +187,10 @@ mod tests {
         assert_eq!(parse_timestamp(tenth, TimeUnit::Second), None);
         assert!(parse_timestamp(tenth, TimeUnit::Millisecond).is_some());
         assert_eq!(parse_date("2026-3-2"), None);
-        assert_eq!(parse_date("0000-01-01").and_then(date_text).as_deref(), Some("0000-01-01"));
+        assert_eq!(
+            parse_date("0000-01-01").and_then(date_text).as_deref(),
+            Some("0000-01-01")
+        );
     }
 
     proptest! {

@@ -243,11 +243,7 @@ mod tests {
             ("", DataType::Boolean, true),
             ("TEXT", DataType::Int64, false),
             ("BLOB", DataType::BinaryView, true),
-            (
-                "TEXT[]",
-                DataType::new_list(DataType::Utf8, true),
-                true,
-            ),
+            ("TEXT[]", DataType::new_list(DataType::Utf8, true), true),
             ("TEXT[]", DataType::Utf8, false),
         ] {
             assert_eq!(holds(declared, &asked), expected, "{declared} {asked}");

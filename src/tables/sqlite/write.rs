@@ -7,7 +7,9 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err, internal_err};
+use datafusion::common::{
+    Result, exec_datafusion_err, exec_err, internal_datafusion_err, internal_err,
+};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr};
@@ -115,6 +117,11 @@ impl ExecutionPlan for SqliteWriteExec {
         vec![Distribution::SinglePartition]
     }
 
+    /// Rows are written in the order in which they come, so an ORDER BY is not in vain: the last row of a key stays.
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false]
     }
@@ -184,8 +191,7 @@ impl Writer {
         current: Arc<CurrentTransaction>,
         commits: bool,
     ) -> Result<u64> {
-        let reservation =
-            MemoryConsumer::new("SqliteWriteExec").register(context.memory_pool());
+        let reservation = MemoryConsumer::new("SqliteWriteExec").register(context.memory_pool());
         let mut stream = input.execute(0, context)?;
         let mut batches = vec![];
         while let Some(batch) = stream.next().await.transpose()? {
@@ -223,10 +229,8 @@ impl Writer {
         let mut n_rows = 0;
         while let Some(batch) = next {
             let (task, writer) = (Arc::clone(&transaction), Arc::clone(&writer));
-            n_rows += blocking(move || {
-                task.with(|connection| writer.write(connection, &[batch]))
-            })
-            .await?;
+            n_rows += blocking(move || task.with(|connection| writer.write(connection, &[batch])))
+                .await?;
             next = input.next().await.transpose()?;
         }
         drop(input);
@@ -325,8 +329,8 @@ impl Writer {
                             .iter()
                             .filter_map(|place| columns.get(*place))
                             .map(|column| column.value(row));
-                        let identity = (has_row && rows.is_valid(row))
-                            .then(|| rows.value(row).into());
+                        let identity =
+                            (has_row && rows.is_valid(row)).then(|| rows.value(row).into());
                         n_changed += statement.execute(params_from_iter(values.chain(identity)))?;
                     }
                     Ok(n_changed)
@@ -371,7 +375,9 @@ impl RowChanges {
 }
 
 fn names(table: &StoredTable, columns: impl IntoIterator<Item = usize>) -> Vec<String> {
-    let names = columns.into_iter().map(|index| table.schema.field(index).name());
+    let names = columns
+        .into_iter()
+        .map(|index| table.schema.field(index).name());
     names.map(|name| quoted(name)).collect()
 }
 
@@ -399,7 +405,10 @@ fn upsert_sql(table: &StoredTable) -> String {
         .collect();
     match set.is_empty() {
         true => format!("{insert} ON CONFLICT ({key}) DO NOTHING"),
-        false => format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")),
+        false => format!(
+            "{insert} ON CONFLICT ({key}) DO UPDATE SET {}",
+            set.join(", ")
+        ),
     }
 }
 

@@ -28,6 +28,7 @@ impl Fixture {
     }
 
     fn with(config: SessionConfig) -> Self {
+        let config = config.with_information_schema(true);
         let state = crate::session_state_builder().with_config(config).build();
         let context = SessionContext::new_with_state(state);
         crate::install(&context).unwrap();
@@ -60,7 +61,7 @@ impl Fixture {
         let path = self.path();
         let path = path.display();
         let sql = format!(
-            "CREATE EXTERNAL TABLE {name} {columns} STORED AS SQLITE LOCATION '{path}' {options}"
+            "CREATE OR REPLACE EXTERNAL TABLE {name} {columns} STORED AS SQLITE LOCATION '{path}' {options}"
         );
         run(&self.context, &sql).await.map(|_| ())
     }
