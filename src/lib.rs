@@ -28,6 +28,8 @@
 //!
 //! `shell` (default) builds the program `datafusion-aiops` on datafusion-cli. Programs that embed the crate switch it off
 //! with `default-features = false`.
+//!
+//! `sqlite` (default) adds `STORED AS SQLITE`, with SQLite itself built in.
 #![doc = include_str!("ARCHITECTURE.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -2,6 +2,8 @@
 
 use crate::functions::register_all;
 use crate::planner::{UnnestKeys, live_planner, windows};
+#[cfg(feature = "sqlite")]
+use crate::tables::sqlite;
 use crate::tables::{live, log_file};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
@@ -65,6 +67,8 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let streams = Arc::default();
     live::register(&mut state, &streams);
     log_file::register(&mut state, streams)?;
+    #[cfg(feature = "sqlite")]
+    sqlite::register(&mut state);
     let unnest_keys = Arc::new(UnnestKeys::new());
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);

@@ -44,9 +44,13 @@ pub(crate) trait Transaction: Debug + Send + Sync {
 pub(crate) struct CurrentTransaction(pub(crate) Arc<dyn Transaction>);
 
 /// The database of a table, if it has one that takes part in transactions.
+#[cfg(feature = "sqlite")]
+pub(crate) fn database_of(provider: &dyn TableProvider) -> Option<Arc<dyn Database>> {
+    crate::tables::sqlite::database_of(provider)
+}
 
 /// The database of a table, if it has one that takes part in transactions: without the feature `sqlite` there is none.
-
+#[cfg(not(feature = "sqlite"))]
 pub(crate) fn database_of(_provider: &dyn TableProvider) -> Option<Arc<dyn Database>> {
     None
 }

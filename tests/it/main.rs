@@ -17,4 +17,5 @@ mod readme;
 mod shell;
 mod slt;
 mod sql_files;
+mod sqlite;
 mod tidy;

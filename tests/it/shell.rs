@@ -391,7 +391,7 @@ fn errors_are_sentences_with_hints() {
     );
     check_error(
         "CREATE EXTERNAL TABLE t STORED AS FOO LOCATION 'x' OPTIONS ('pattern' '.*')",
-        "error: there is no table format FOO\nhint: STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO or LOG\n",
+        "error: there is no table format FOO\nhint: STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO, LOG or SQLITE\n",
     );
     check_error("SELECT 1 / 0", "error: Divide by zero error\n");
     let run = shell(&["-c", "SELECT * FROM 'nope.parquet'"]).stderr;

@@ -195,11 +195,18 @@ fn missing_files(text: &str) -> Option<Explanation> {
     )
 }
 
+/// What stands behind STORED AS.
+const FORMATS: &str = if cfg!(feature = "sqlite") {
+    "STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO, LOG or SQLITE"
+} else {
+    "STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO or LOG"
+};
+
 fn missing_format(text: &str) -> Option<Explanation> {
     let (_, format) = text.split_once("Unable to find factory for ")?;
     Some(
         Explanation::new(format!("there is no table format {}", tidy(format)))
-            .hint("STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO or LOG"),
+            .hint(FORMATS),
     )
 }
 
@@ -370,7 +377,7 @@ mod tests {
         check(
             "Unable to find factory for FOO",
             "there is no table format FOO",
-            &["STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO or LOG"],
+            &["STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO, LOG or SQLITE"],
         );
         let missing = rewrite("table 'datafusion.public.nope.parquet' not found");
         assert_eq!(missing.text, "there is no table and no file 'nope.parquet'");
