@@ -1,14 +1,17 @@
 -- Which errors came, which of them are new, what are they about, and what is the solution? Window after window:
 --
+--     mkdir log_clustering
+--     head -n 1389 sql/data/postgresql.log > log_clustering/app.log
 --     datafusion-aiops run sql/streaming/log_clustering.sql --checkpoint log_clustering/checkpoint
 --
 -- New errors are clustered together with those that the knowledge base knows. Clusters keep their ids for ever; the solution
 -- that somebody writes beside one (sql/knowledge_base) is on all its lines from the next window on.
 --
--- This follows the log of the sample data, which is two days long: windows of one hour. For a log of yours, change the
--- LOCATION, the pattern, and INTERVAL '30 seconds'. Without UNBOUNDED it runs over an archive, window by window, and ends.
+-- The first line above makes a log of the first day of the sample data, so there are windows of one hour. For a log of yours,
+-- change the LOCATION, the pattern, and the length to INTERVAL '30 seconds'. Without UNBOUNDED it runs over an archive, window
+-- by window, and ends.
 
-CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'sql/data/postgresql.log' OPTIONS (
+CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'log_clustering/app.log' OPTIONS (
     pattern '^(?<ts>\S+ \S+) UTC \[(?<pid>\d+)\] (?:\S+@\S+ )?(?<level>[A-Z]+): +(?<message>.*)',
     multiline 'indent'
 );
@@ -69,7 +72,7 @@ GROUP BY window_start, template_hash, template;
 -- 2. Those that the knowledge base knows, and those that are new, as words. With concepts=on, words that mean a failure
 -- ("no space left", 磁盘已满) add the failure itself (#disk, #exhausted).
 CREATE OR REPLACE TABLE known AS
-SELECT templates.* FROM window_templates JOIN templates ON templates.template_hash = window_templates.template_hash;
+SELECT templates.template_hash FROM window_templates JOIN templates ON templates.template_hash = window_templates.template_hash;
 
 CREATE OR REPLACE TABLE new_templates AS
 SELECT
@@ -131,17 +134,16 @@ FROM (
 )
 WHERE k['cluster_id'] IN (SELECT template_hash FROM found WHERE is_representative);
 
--- 7. Into the knowledge base. All of it is one transaction, which nobody sees the half of. What is known is written as it
--- was, with the time when it was seen last: nobody else writes while the window runs.
+-- 7. Into the knowledge base. All that a window writes there is one transaction, which nobody sees the half of.
 INSERT INTO clusters (cluster_id, keywords, first_seen)
 SELECT cluster_id, keywords, window_start FROM found_keywords JOIN new_templates ON template_hash = cluster_id;
 
 INSERT INTO templates
 SELECT new_templates.template_hash, template, cluster_id, is_representative, keys, window_start, window_last_seen
-FROM new_templates JOIN found ON found.template_hash = new_templates.template_hash
-UNION ALL
-SELECT known.template_hash, known.template, cluster_id, is_representative, keys, first_seen, greatest(last_seen, window_last_seen)
-FROM known JOIN window_templates ON window_templates.template_hash = known.template_hash;
+FROM new_templates JOIN found ON found.template_hash = new_templates.template_hash;
+
+MERGE INTO templates USING window_templates ON templates.template_hash = window_templates.template_hash
+WHEN MATCHED THEN UPDATE SET last_seen = greatest(last_seen, window_last_seen);
 
 INSERT INTO template_counts
 SELECT window_start, template_hash, lines FROM window_templates;
