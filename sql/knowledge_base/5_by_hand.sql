@@ -3,25 +3,27 @@
 CREATE EXTERNAL TABLE templates STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
 CREATE EXTERNAL TABLE clusters STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
 
--- Name a cluster and write its solution: it is on all later lines of the cluster, whatever their template. The id is in
+-- Name a cluster and write its solution: it is on all later lines of the cluster, whatever their template. The id is that of
 -- 4_without_solution.sql.
 UPDATE clusters
-SET name = 'slow statements', solution = 'See the runbook: EXPLAIN the statement, then raise statement_timeout for reports alone'
+SET name = 'slow statements', solution = 'runbook 12: EXPLAIN it, add the index'
 WHERE cluster_id = 4897789798311054130;
 
 -- Join two clusters: all of the second belongs to the first. Its representative stays one, so what is like it comes along.
-UPDATE templates SET cluster_id = 2463930142397839619 WHERE cluster_id = 3217537013873558836;
-DELETE FROM clusters WHERE cluster_id = 3217537013873558836;
+UPDATE templates SET cluster_id = 237527171619055797 WHERE cluster_id = 1571819734751570524;
+DELETE FROM clusters WHERE cluster_id = 1571819734751570524;
+UPDATE clusters
+SET name = 'names that do not exist', solution = 'runbook 3: was the release migrated?'
+WHERE cluster_id = 237527171619055797;
 
 -- Split a template off: it founds a cluster, and what is nearer to it than to others will follow it. The template whose hash is
 -- the id of its cluster cannot leave: split off the others.
-INSERT INTO clusters (cluster_id, name, solution)
-SELECT template_hash, 'prices without discount', 'Release 2.14 needs the migration of products: run it'
-FROM templates
-WHERE template_hash = template_hash(log_template('column p.discount does not exist at character 37'));
+INSERT INTO clusters (cluster_id, name)
+SELECT template_hash, 'nicknames taken' FROM templates
+WHERE template = 'duplicate key value violates unique constraint "customers_nickname_key"';
 
 UPDATE templates SET cluster_id = template_hash, is_representative = true
-WHERE template_hash = template_hash(log_template('column p.discount does not exist at character 37'));
+WHERE template = 'duplicate key value violates unique constraint "customers_nickname_key"';
 
 -- The keywords of the clusters as they are now.
 MERGE INTO clusters USING (
@@ -30,4 +32,4 @@ MERGE INTO clusters USING (
 ) AS now ON cluster_id = of_cluster
 WHEN MATCHED THEN UPDATE SET keywords = new_keywords;
 
-SELECT cluster_id, keywords, name, solution FROM clusters WHERE name IS NOT NULL ORDER BY cluster_id;
+SELECT name, solution, keywords FROM clusters WHERE name IS NOT NULL ORDER BY name;

@@ -17,5 +17,6 @@ mod readme;
 mod shell;
 mod slt;
 mod sql_files;
+mod story;
 mod sqlite;
 mod tidy;
