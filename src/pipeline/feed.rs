@@ -227,7 +227,10 @@ impl Feed {
             self.checkpoint.put_range(&start).await?;
         }
         self.number += 1;
-        self.cutter.begin_range(self.number);
+        // Ranges that come again begin one by one.
+        if self.again.is_empty() {
+            self.cutter.begin_range(self.number);
+        }
         Ok(())
     }
 

@@ -37,7 +37,6 @@ use crate::algorithms::windows::Span;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::tables::database::{CurrentTransaction, Transaction};
-use crate::tables::window_files;
 
 pub use self::body::StatementOutcome;
 pub use self::options::{PipelineEnd, PipelineOptions};
@@ -70,6 +69,8 @@ pub struct Pipeline {
     id: String,
     name: String,
     bound_type: DataType,
+    /// Whether an earlier run may have begun with the next window.
+    may_have_begun: bool,
     stop: watch::Sender<bool>,
 }
 
@@ -158,9 +159,7 @@ impl Pipeline {
             Some(saved) => (saved.header, saved.ranges, saved.n_done),
             None => (Header::new(vec![]), vec![], 0),
         };
-        for folder in &body.folders {
-            window_files::clean_up(folder, &options.name);
-        }
+        body.clean_up(&options.name)?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
         if let Some(database) = body.database.clone() {
@@ -184,6 +183,7 @@ impl Pipeline {
             id: header.id,
             name: options.name,
             bound_type,
+            may_have_begun: true,
             stop: watch::Sender::new(false),
         })
     }
@@ -246,7 +246,11 @@ impl Pipeline {
             let current = CurrentTransaction(Arc::clone(transaction));
             state.config_mut().set_extension(Arc::new(current));
         }
-        let outcomes = self.body.run(state, &self.file_stem(span)).await?;
+        let file_stem = self.file_stem(span);
+        if std::mem::take(&mut self.may_have_begun) {
+            self.body.undo(&file_stem, &state).await?;
+        }
+        let outcomes = self.body.run(state, &file_stem).await?;
         if let Some(transaction) = transaction {
             let id = self.id.clone();
             let window = i64::try_from(number).unwrap_or(i64::MAX);
