@@ -112,6 +112,10 @@ impl Place {
             for file in fs::read_dir(self.path(folder)).unwrap() {
                 let path = file.unwrap().path();
                 let name = path.file_name().unwrap().to_str().unwrap();
+                // What was begun, and is not seen by readers: it goes when the pipeline begins.
+                if name.contains('#') {
+                    continue;
+                }
                 files.insert(format!("{folder}/{name}"), fs::read(&path).unwrap());
             }
         }
@@ -328,10 +332,10 @@ fn what_is_printed() {
     let sql = format!(
         "{LIVE}SELECT 'setup' AS s;\n\
          CREATE EXTERNAL TABLE errors (message TEXT) STORED AS CSV LOCATION 'errors/' OPTIONS (has_header 'true');\n\
-         CREATE OR REPLACE TABLE new_rows AS SELECT message FROM tumble(logs, INTERVAL '10 seconds') WHERE level = 'ERROR';\n\
+         CREATE OR REPLACE TABLE new_rows AS SELECT message FROM tumble(logs, ts, INTERVAL '10 seconds') WHERE level = 'ERROR';\n\
          SELECT 'none' AS none FROM new_rows;\n\
          INSERT INTO errors SELECT message FROM new_rows ORDER BY message;\n\
-         SELECT window_start AS start, count(*) AS n FROM tumble(logs, INTERVAL '10 seconds') GROUP BY 1;\n"
+         SELECT window_start AS start, count(*) AS n FROM tumble(logs, ts, INTERVAL '10 seconds') GROUP BY 1;\n"
     );
     let place = Place::new(&sql);
     place.write(
@@ -458,10 +462,7 @@ fn a_changed_pipeline_is_refused() {
     place.append("x.log", &lines(300..500));
     let run = place.run(&["--once", "--accept-changes"]).has_succeeded();
     assert!(run.stderr.contains("goes on behind window"), "{run:?}");
-    assert!(
-        run.stdout.starts_with("max(logs.ts)\n") || run.stdout.starts_with("max("),
-        "{run:?}"
-    );
+    assert!(run.stdout.contains("T00:00:32.975Z"), "{run:?}");
     place.run(&["--once"]).has_succeeded();
 }
 
@@ -827,7 +828,7 @@ fn check_kills(case: &Case, seed: u64) {
     assert!(!run.stderr.contains("late"), "{}: {run:?}", case.name);
     if case.compares_rows {
         for folder in folders {
-            let sql = format!("SELECT * FROM '{folder}/' ORDER BY ALL");
+            let sql = format!("SELECT * FROM '{folder}/' ORDER BY 1, 2, 3");
             assert_eq!(place.ask(&sql), whole.ask(&sql), "{}: {folder}", case.name);
         }
     } else {
