@@ -670,6 +670,37 @@ fn what_a_window_has_begun_to_write_is_not_found_when_it_runs_again() {
     }
 }
 
+#[test]
+fn a_row_that_was_late_for_its_session_is_late_again() {
+    let call =
+        "session((SELECT * FROM logs WHERE level <> 'DEBUG'), ts, INTERVAL '1 second', level)";
+    let sql = format!(
+        "{LIVE}CREATE EXTERNAL TABLE a (message TEXT) STORED AS CSV LOCATION 'a/' OPTIONS (has_header 'false');\n\
+         INSERT INTO a SELECT message FROM {call} ORDER BY ts;\n\
+         SELECT 10 / (count(*) - 1) FROM {call};\n"
+    );
+    let place = Place::new(&sql);
+    let line = |time: &str, rest: &str| {
+        place.append("x.log", &format!("2020-01-01T00:00:{time}Z {rest}\n"))
+    };
+    line("09.000", "A 1");
+    line("09.010", "A 2");
+    line("10.200", "DEBUG 3");
+    place.run(&["--once"]).has_succeeded();
+    // Late for the session that has closed, of which nothing is read again.
+    line("09.500", "A 4");
+    line("10.300", "B 5");
+    line("11.100", "C 6");
+    line("11.600", "DEBUG 7");
+    for _ in 0..2 {
+        let run = place.run(&["--once"]);
+        assert!(run.stderr.contains("Divide by zero"), "{run:?}");
+        let files = place.files(&["a"]);
+        let rows: Vec<&[u8]> = files.values().map(Vec::as_slice).collect();
+        assert_eq!(rows, [b"1\n2\n" as &[u8], b"5\n"]);
+    }
+}
+
 /// A pipeline that is killed.
 struct Case {
     name: &'static str,
@@ -835,7 +866,11 @@ fn check_kills(case: &Case, seed: u64) {
         assert!(expected.len() > 20, "{}: {}", case.name, expected.len());
         assert_same_files(&place.files(&folders), &expected, case.name);
     }
-    // The checkpoint does not grow.
+    // What a kill has left half written is gone, and the checkpoint does not grow.
+    for folder in folders {
+        let mut files = fs::read_dir(place.path(folder)).unwrap().flatten();
+        assert!(files.all(|file| !file.file_name().to_string_lossy().contains('#')));
+    }
     let n_ranges = fs::read_dir(place.path("checkpoint/ranges"))
         .unwrap()
         .count();
