@@ -155,10 +155,12 @@ impl Pipeline {
         }
         let mut checkpoint = Checkpoint::open(checkpoint, &context.runtime_env())?;
         let saved = checkpoint.load().await?;
+        let windows = &read.scan.text;
         let (header, ranges, mut n_done) = match saved {
             Some(saved) => (saved.header, saved.ranges, saved.n_done),
-            None => (Header::new(vec![]), vec![], 0),
+            None => (Header::new(texts.clone(), windows), vec![], 0),
         };
+        check_windows(&header, windows, checkpoint.name())?;
         body.clean_up(&options.name)?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
@@ -307,6 +309,18 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
+/// Statements may change, but not the windows: which of them have run is known by their number.
+fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()> {
+    match header.windows == windows {
+        true => Ok(()),
+        false => plan_err!(
+            "the checkpoint {checkpoint} counts the windows of {}, and this pipeline has those of {windows}: begin anew with \
+             another --checkpoint",
+            header.windows
+        ),
+    }
+}
+
 /// The header of the checkpoint, for these statements.
 fn with_statements(
     header: Header,
@@ -314,8 +328,7 @@ fn with_statements(
     options: &PipelineOptions,
     checkpoint: &str,
 ) -> Result<Header> {
-    let is_new = header.statements.is_empty();
-    if is_new || options.accepts_changes || header.statements == statements {
+    if options.accepts_changes || header.statements == statements {
         return Ok(Header {
             statements,
             ..header

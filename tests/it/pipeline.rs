@@ -459,6 +459,15 @@ fn a_changed_pipeline_is_refused() {
     ] {
         assert!(run.stderr.contains(part), "{part}: {run:?}");
     }
+    let other = sql.replace("1 second", "2 seconds");
+    place.write("p.sql", &other);
+    let run = place.run(&["--once", "--accept-changes"]);
+    assert_eq!(run.code, Some(1));
+    assert!(
+        run.stderr.contains("begin anew with another --checkpoint"),
+        "{run:?}"
+    );
+    place.write("p.sql", &sql.replace("count(*)", "max(ts)"));
     place.append("x.log", &lines(300..500));
     let run = place.run(&["--once", "--accept-changes"]).has_succeeded();
     assert!(run.stderr.contains("goes on behind window"), "{run:?}");
