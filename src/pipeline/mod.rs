@@ -138,7 +138,7 @@ impl Pipeline {
         options: PipelineOptions,
     ) -> Result<Self> {
         check_name(&options.name)?;
-        let texts = statements.iter().map(Statement::normalised).collect();
+        let texts: Vec<String> = statements.iter().map(Statement::normalised).collect();
         // One partition, so that the same rows come out in the same order.
         {
             let state = context.state_ref();
