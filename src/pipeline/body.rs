@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, TableReference, plan_err};
-use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
+use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
@@ -50,17 +50,42 @@ pub(crate) struct Body {
     statements: Vec<Statement>,
     /// Where the tables are that the statements write in a transaction.
     pub(crate) database: Option<Arc<dyn Database>>,
-    /// The folders that they write files into.
-    pub(crate) folders: Vec<ListingTableUrl>,
+    /// The tables of files that they write, once for each INSERT.
+    targets: Vec<Arc<dyn TableProvider>>,
 }
 
 /// A statement that runs on a window.
 struct Run<'a> {
     context: &'a SessionContext,
-    /// What the files of this window are named after.
-    file_stem: &'a str,
-    /// How many statements have written into each table before.
+    names: FileNames<'a>,
+}
+
+/// The names of the files of a window.
+struct FileNames<'a> {
+    /// What they are named after.
+    stem: &'a str,
+    /// How many statements have written into each folder before.
     n_inserts: HashMap<String, usize>,
+}
+
+impl<'a> FileNames<'a> {
+    fn new(stem: &'a str) -> Self {
+        Self {
+            stem,
+            n_inserts: HashMap::new(),
+        }
+    }
+
+    /// That of the next INSERT into this table.
+    fn next(&mut self, table: &ListingTable) -> Result<String> {
+        let folder = window_files::folder(table)?.to_string();
+        let n_before = self.n_inserts.entry(folder).or_default();
+        *n_before += 1;
+        Ok(match *n_before {
+            1 => self.stem.to_string(),
+            number => format!("{}-{number}", self.stem),
+        })
+    }
 }
 
 impl Body {
@@ -105,9 +130,38 @@ impl Body {
         let body = Self {
             statements,
             database: checked.database,
-            folders: checked.folders,
+            targets: checked.targets,
         };
         Ok((body, WindowedRead::try_new(scan, scans.outputs)?))
+    }
+
+    /// Removes what a run that was killed has begun to write for this pipeline.
+    ///
+    /// # Errors
+    /// None in practice: the tables were checked.
+    pub(crate) fn clean_up(&self, pipeline: &str) -> Result<()> {
+        for table in self.tables() {
+            window_files::clean_up(window_files::folder(table)?, pipeline);
+        }
+        Ok(())
+    }
+
+    /// Removes the files of a window that has not run to its end, so that no statement finds what it is about to write: an
+    /// INSERT of what is not there yet would else insert nothing.
+    ///
+    /// # Errors
+    /// Those of the object store.
+    pub(crate) async fn undo(&self, file_stem: &str, state: &SessionState) -> Result<()> {
+        let mut names = FileNames::new(file_stem);
+        for table in self.tables() {
+            window_files::remove(table, &names.next(table)?, state).await?;
+        }
+        Ok(())
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &ListingTable> {
+        let targets = self.targets.iter();
+        targets.filter_map(|target| target.downcast_ref::<ListingTable>())
     }
 
     /// Runs all statements in this session, which has the window.
@@ -122,8 +176,7 @@ impl Body {
         let context = SessionContext::new_with_state(state);
         let mut run = Run {
             context: &context,
-            file_stem,
-            n_inserts: HashMap::new(),
+            names: FileNames::new(file_stem),
         };
         let mut outcomes = Vec::with_capacity(self.statements.len());
         for statement in &self.statements {
@@ -150,7 +203,7 @@ struct Checked {
     /// Tables in memory that are made on every window.
     made: BTreeSet<String>,
     database: Option<Arc<dyn Database>>,
-    folders: Vec<ListingTableUrl>,
+    targets: Vec<Arc<dyn TableProvider>>,
 }
 
 impl Checked {
@@ -222,7 +275,7 @@ impl Checked {
             return match dml.op {
                 WriteOp::Insert(InsertOp::Append) => {
                     window_files::check(table, name.table())?;
-                    self.folders.push(window_files::folder(table)?.clone());
+                    self.targets.push(Arc::clone(&provider));
                     Ok(())
                 }
                 _ => plan_err!("only INSERT INTO writes {name} window by window"),
@@ -278,12 +331,7 @@ impl Run<'_> {
         table: &ListingTable,
         input: &LogicalPlan,
     ) -> Result<StatementOutcome> {
-        let n_before = self.n_inserts.entry(name.to_string()).or_default();
-        *n_before += 1;
-        let file_name = match *n_before {
-            1 => self.file_stem.to_string(),
-            number => format!("{}-{number}", self.file_stem),
-        };
+        let file_name = self.names.next(table)?;
         let state = self.context.state();
         let input = state.create_physical_plan(input).await?;
         let n_rows = window_files::write(table, input, &file_name, &state).await?;

@@ -45,15 +45,18 @@ pub(crate) struct Header {
     pub(crate) id: String,
     /// The statements, without comments and blanks.
     pub(crate) statements: Vec<String>,
+    /// What the windows are counted of, as EXPLAIN shows it.
+    pub(crate) windows: String,
 }
 
 impl Header {
     /// Of a pipeline that starts now.
-    pub(crate) fn new(statements: Vec<String>) -> Self {
+    pub(crate) fn new(statements: Vec<String>, windows: &str) -> Self {
         Self {
             version: VERSION,
             id: uuid::Uuid::new_v4().to_string(),
             statements,
+            windows: windows.to_string(),
         }
     }
 }

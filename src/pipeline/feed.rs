@@ -196,14 +196,16 @@ impl Feed {
         self.watermark = watermark;
         let is_mixed = partition.is_none() && !step.partitions.is_empty();
         self.add(step)?;
+        // Not one step later: it comes when the clock has gone on, and so may the watermark of files that are quiet.
+        self.has_ended = is_caught_up && self.end == PipelineEnd::CaughtUp;
         if self.cutter.closes_at(watermark) || is_mixed && self.cutter.depends_on_order() {
             return self.close(watermark).await;
         }
-        match (self.end, self.cutter.last_end()) {
-            (PipelineEnd::CaughtUp, _) => self.has_ended = is_caught_up,
-            (PipelineEnd::Idle, Some(last_end)) if is_idle => return self.close(last_end).await,
-            (PipelineEnd::Idle, None) => self.has_ended = is_idle,
-            _ => {}
+        if self.end == PipelineEnd::Idle && is_idle {
+            match self.cutter.last_end() {
+                Some(last_end) => return self.close(last_end).await,
+                None => self.has_ended = true,
+            }
         }
         Ok(())
     }
@@ -227,6 +229,7 @@ impl Feed {
             self.checkpoint.put_range(&start).await?;
         }
         self.number += 1;
+        // Ranges that come again begin one by one.
         if self.again.is_empty() {
             self.cutter.begin_range(self.number);
         }

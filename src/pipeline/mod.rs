@@ -39,7 +39,6 @@ use crate::algorithms::windows::Span;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::tables::database::{CurrentTransaction, Transaction};
-use crate::tables::window_files;
 
 pub use self::body::StatementOutcome;
 pub use self::options::{PipelineEnd, PipelineOptions};
@@ -72,6 +71,8 @@ pub struct Pipeline {
     id: String,
     name: String,
     bound_type: DataType,
+    /// Whether an earlier run may have begun with the next window.
+    may_have_begun: bool,
     stop: watch::Sender<bool>,
 }
 
@@ -139,7 +140,7 @@ impl Pipeline {
         options: PipelineOptions,
     ) -> Result<Self> {
         check_name(&options.name)?;
-        let texts = statements.iter().map(Statement::normalised).collect();
+        let texts: Vec<String> = statements.iter().map(Statement::normalised).collect();
         // One partition, so that the same rows come out in the same order.
         {
             let state = context.state_ref();
@@ -156,13 +157,13 @@ impl Pipeline {
         }
         let mut checkpoint = Checkpoint::open(checkpoint, &context.runtime_env())?;
         let saved = checkpoint.load().await?;
+        let windows = &read.scan.text;
         let (header, ranges, mut n_done) = match saved {
             Some(saved) => (saved.header, saved.ranges, saved.n_done),
-            None => (Header::new(vec![]), vec![], 0),
+            None => (Header::new(texts.clone(), windows), vec![], 0),
         };
-        for folder in &body.folders {
-            window_files::clean_up(folder, &options.name);
-        }
+        check_windows(&header, windows, checkpoint.name())?;
+        body.clean_up(&options.name)?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
         if let Some(database) = body.database.clone() {
@@ -186,6 +187,7 @@ impl Pipeline {
             id: header.id,
             name: options.name,
             bound_type,
+            may_have_begun: true,
             stop: watch::Sender::new(false),
         })
     }
@@ -248,7 +250,11 @@ impl Pipeline {
             let current = CurrentTransaction(Arc::clone(transaction));
             state.config_mut().set_extension(Arc::new(current));
         }
-        let outcomes = self.body.run(state, &self.file_stem(span)).await?;
+        let file_stem = self.file_stem(span);
+        if std::mem::take(&mut self.may_have_begun) {
+            self.body.undo(&file_stem, &state).await?;
+        }
+        let outcomes = self.body.run(state, &file_stem).await?;
         if let Some(transaction) = transaction {
             let id = self.id.clone();
             let window = i64::try_from(number).unwrap_or(i64::MAX);
@@ -305,6 +311,18 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
+/// Statements may change, but not the windows: which of them have run is known by their number.
+fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()> {
+    match header.windows == windows {
+        true => Ok(()),
+        false => plan_err!(
+            "the checkpoint {checkpoint} counts the windows of {}, and this pipeline has those of {windows}: begin anew with \
+             another --checkpoint",
+            header.windows
+        ),
+    }
+}
+
 /// The header of the checkpoint, for these statements.
 fn with_statements(
     header: Header,
@@ -312,8 +330,7 @@ fn with_statements(
     options: &PipelineOptions,
     checkpoint: &str,
 ) -> Result<Header> {
-    let is_new = header.statements.is_empty();
-    if is_new || options.accepts_changes || header.statements == statements {
+    if options.accepts_changes || header.statements == statements {
         return Ok(Header {
             statements,
             ..header

@@ -13,6 +13,7 @@ use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::physical_plan::{FileOutputMode, FileSinkConfig};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
+use datafusion::object_store::path::Path;
 use datafusion::object_store::{Error as StoreError, ObjectStoreExt};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect};
@@ -53,13 +54,7 @@ pub(crate) async fn write(
 ) -> Result<u64> {
     let folder = folder(table)?;
     let format = &table.options().format;
-    let extension = match format.compression_type() {
-        Some(compression) => format.get_ext_with_compression(&compression)?,
-        None => format.get_ext(),
-    };
-    let extension = extension.trim_start_matches('.');
-    let url = format!("{}{file_name}.{extension}", folder.as_str());
-    let url = ListingTableUrl::parse(url)?;
+    let (url, extension) = file(table, file_name)?;
     let path = url.prefix().clone();
     let config = FileSinkConfig {
         original_url: url.as_str().to_string(),
@@ -70,7 +65,7 @@ pub(crate) async fn write(
         table_partition_cols: vec![],
         insert_op: InsertOp::Append,
         keep_partition_by_columns: false,
-        file_extension: extension.to_string(),
+        file_extension: extension,
         file_output_mode: FileOutputMode::SingleFile,
     };
     let input = match input.output_partitioning().partition_count() {
@@ -87,16 +82,47 @@ pub(crate) async fn write(
     });
     let n_rows = n_rows.ok_or_else(|| exec_datafusion_err!("{file_name}: no count of rows"))?;
     if n_rows == 0 {
-        let store = state.runtime_env().object_store(folder)?;
-        match store.delete(&path).await {
-            Ok(()) | Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        delete(folder, &path, state).await?;
     } else if folder.scheme() == "file" {
         sync(&path).await?;
     }
     forget_listed_files(state, table.table_paths());
     Ok(n_rows)
+}
+
+/// Removes what [`write`] has written under this name, if anything.
+///
+/// # Errors
+/// Those of the object store.
+pub(crate) async fn remove(
+    table: &ListingTable,
+    file_name: &str,
+    state: &SessionState,
+) -> Result<()> {
+    let (url, _) = file(table, file_name)?;
+    delete(folder(table)?, url.prefix(), state).await?;
+    forget_listed_files(state, table.table_paths());
+    Ok(())
+}
+
+async fn delete(folder: &ListingTableUrl, path: &Path, state: &SessionState) -> Result<()> {
+    let store = state.runtime_env().object_store(folder)?;
+    match store.delete(path).await {
+        Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file of this name, and its extension.
+fn file(table: &ListingTable, name: &str) -> Result<(ListingTableUrl, String)> {
+    let format = &table.options().format;
+    let extension = match format.compression_type() {
+        Some(compression) => format.get_ext_with_compression(&compression)?,
+        None => format.get_ext(),
+    };
+    let extension = extension.trim_start_matches('.').to_string();
+    let url = format!("{}{name}.{extension}", folder(table)?.as_str());
+    Ok((ListingTableUrl::parse(url)?, extension))
 }
 
 /// Removes what a killed run of this pipeline had begun to write.

@@ -13,6 +13,7 @@ mod live;
 mod log_table;
 mod masking;
 mod over;
+mod pipeline;
 mod readme;
 mod shell;
 mod slt;
