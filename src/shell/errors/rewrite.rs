@@ -204,10 +204,7 @@ const FORMATS: &str = if cfg!(feature = "sqlite") {
 
 fn missing_format(text: &str) -> Option<Explanation> {
     let (_, format) = text.split_once("Unable to find factory for ")?;
-    Some(
-        Explanation::new(format!("there is no table format {}", tidy(format)))
-            .hint(FORMATS),
-    )
+    Some(Explanation::new(format!("there is no table format {}", tidy(format))).hint(FORMATS))
 }
 
 /// COPY in a format that cannot be written.
