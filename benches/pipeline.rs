@@ -42,7 +42,9 @@ const N_WINDOWS: usize = 30;
 /// The statements of the pipeline over this log, with all files in `folder`.
 fn statements(log: &Path, folder: &Path, window: &str, is_live: bool) -> String {
     let sql = include_str!("../sql/streaming/log_clustering.sql");
-    let (_, behind) = sql.split_once("-- The knowledge base is one").expect("the table logs comes first");
+    let (_, behind) = sql
+        .split_once("-- The knowledge base is one")
+        .expect("the table logs comes first");
     let unbounded = if is_live { "UNBOUNDED " } else { "" };
     let options = if is_live { ", delay '100ms'" } else { "" };
     let create = format!(
@@ -68,12 +70,20 @@ fn word(mut number: usize) -> String {
 
 fn template(number: usize) -> String {
     let failure = FAILURES[number % FAILURES.len()];
-    format!("{} of {} failed for order 4711: {failure}", word(number), word(number / 7))
+    format!(
+        "{} of {} failed for order 4711: {failure}",
+        word(number),
+        word(number / 7)
+    )
 }
 
 fn second(number: usize) -> String {
     let (minute, second) = (number / 60, number % 60);
-    format!("2026-03-01T{:02}:{:02}:{second:02}Z", minute / 60, minute % 60)
+    format!(
+        "2026-03-01T{:02}:{:02}:{second:02}Z",
+        minute / 60,
+        minute % 60
+    )
 }
 
 /// One window with all the known templates, then those to measure.
@@ -142,7 +152,11 @@ fn write_live(path: &Path, stop: &AtomicBool) {
         let mut lines = Vec::new();
         for _ in 0..100 {
             number += 1;
-            let which = if number % 1_000 == 0 { number } else { number % 100 };
+            let which = if number % 1_000 == 0 {
+                number
+            } else {
+                number % 100
+            };
             writeln!(lines, "{} ERROR {}", now(), template(which)).expect("written");
         }
         out.write_all(&lines).expect("written");
@@ -166,8 +180,14 @@ async fn latencies() -> Vec<f64> {
     let (mut milliseconds, mut read_upto) = (vec![], 0);
     let end = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end {
-        pipeline.next_window().await.expect("runs").expect("goes on");
-        let query = format!("SELECT ts FROM answered WHERE ts > arrow_cast({read_upto}, 'Timestamp(Nanosecond, None)')");
+        pipeline
+            .next_window()
+            .await
+            .expect("runs")
+            .expect("goes on");
+        let query = format!(
+            "SELECT ts FROM answered WHERE ts > arrow_cast({read_upto}, 'Timestamp(Nanosecond, None)')"
+        );
         let answered = context.sql(&query).await.expect("planned").collect().await;
         let now = now();
         for rows in answered.expect("read") {
@@ -207,7 +227,11 @@ fn main() {
         let milliseconds = runtime.block_on(latencies());
         return tell("line written to answered row", milliseconds);
     }
-    let sizes: &[usize] = if is_test { &[1_000] } else { &[1_000, 10_000, 100_000] };
+    let sizes: &[usize] = if is_test {
+        &[1_000]
+    } else {
+        &[1_000, 10_000, 100_000]
+    };
     for n_known in sizes {
         let milliseconds = runtime.block_on(cost_of_window(*n_known));
         tell(&format!("window, {n_known} templates known"), milliseconds);

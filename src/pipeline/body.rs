@@ -13,9 +13,8 @@ use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{
-    CreateMemoryTable, DdlStatement, DmlStatement, LogicalPlan, Statement as PlanStatement, WriteOp,
+    DdlStatement, DmlStatement, LogicalPlan, Statement as PlanStatement, WriteOp,
 };
-use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
 
 use crate::pipeline::script::Statement;
@@ -31,8 +30,15 @@ use crate::tables::window_files;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StatementOutcome {
-    /// It has written so many rows into this table, or created it with so many.
-    Written {
+    /// INSERT has written so many rows into this table.
+    Inserted {
+        /// The table.
+        table: String,
+        /// How many rows.
+        n_rows: u64,
+    },
+    /// UPDATE, DELETE or MERGE has changed so many rows of this table.
+    Changed {
         /// The table.
         table: String,
         /// How many rows.
@@ -301,16 +307,15 @@ impl Run<'_> {
                 if let Some(files) = provider.downcast_ref::<ListingTable>() {
                     return self.write_file(&table, files, &dml.input).await;
                 }
-                let batches = self.collect(plan).await?;
-                Ok(StatementOutcome::Written {
-                    table: table.table().to_string(),
-                    n_rows: count(&batches),
+                let (is_insert, table) = (
+                    matches!(dml.op, WriteOp::Insert(_)),
+                    table.table().to_string(),
+                );
+                let n_rows = count(&self.collect(plan).await?);
+                Ok(match is_insert {
+                    true => StatementOutcome::Inserted { table, n_rows },
+                    false => StatementOutcome::Changed { table, n_rows },
                 })
-            }
-            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
-                let create = create.clone();
-                self.collect(plan).await?;
-                self.created(&create).await
             }
             LogicalPlan::Ddl(_) => {
                 self.collect(plan).await?;
@@ -335,28 +340,11 @@ impl Run<'_> {
         let state = self.context.state();
         let input = state.create_physical_plan(input).await?;
         let n_rows = window_files::write(table, input, &file_name, &state).await?;
-        Ok(StatementOutcome::Written {
+        Ok(StatementOutcome::Inserted {
             table: name.table().to_string(),
             n_rows,
         })
     }
-
-    async fn created(&self, create: &CreateMemoryTable) -> Result<StatementOutcome> {
-        let table = self.context.table_provider(create.name.clone()).await?;
-        let n_rows = count_rows(table.as_ref(), &self.context.state()).await?;
-        Ok(StatementOutcome::Written {
-            table: create.name.table().to_string(),
-            n_rows,
-        })
-    }
-}
-
-/// The rows of a table in memory.
-async fn count_rows(table: &dyn TableProvider, state: &SessionState) -> Result<u64> {
-    let none = vec![];
-    let scan = table.scan(state, Some(&none), &[], None).await?;
-    let batches = collect(scan, state.task_ctx()).await?;
-    Ok(batches.iter().map(|batch| batch.num_rows() as u64).sum())
 }
 
 /// The number of rows that a statement says it has written.

@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Counts a window, and tells its line:
-    /// `2026-03-02 06:10:00 .. 06:10:30  57 rows  new_templates 3  answered 57  14 ms`.
+    /// `2026-03-02 06:10:00 .. 06:10:30  57 rows  templates +3  answered +57  14 ms`.
     ///
     /// # Errors
     /// None in practice: bounds are times or numbers.
@@ -30,8 +30,10 @@ impl Progress {
             counted(window.n_rows as u64, "row"),
         ];
         for outcome in &window.outcomes {
-            if let StatementOutcome::Written { table, n_rows } = outcome {
-                parts.push(format!("{table} {n_rows}"));
+            if let StatementOutcome::Inserted { table, n_rows } = outcome
+                && *n_rows > 0
+            {
+                parts.push(format!("{table} +{n_rows}"));
             }
         }
         if n_late > 0 {

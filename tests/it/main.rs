@@ -18,6 +18,6 @@ mod readme;
 mod shell;
 mod slt;
 mod sql_files;
-mod story;
 mod sqlite;
+mod story;
 mod tidy;

@@ -350,8 +350,8 @@ fn what_is_printed() {
     assert_eq!(
         run.progress(),
         [
-            "2020-01-01 00:00:00 .. 00:00:10  2 rows  new_rows 0  errors 0",
-            "2020-01-01 00:00:10 .. 00:00:20  1 row  new_rows 0  errors 0",
+            "2020-01-01 00:00:00 .. 00:00:10  2 rows",
+            "2020-01-01 00:00:10 .. 00:00:20  1 row",
         ]
     );
     let checkpoint = fs::canonicalize(place.path("checkpoint")).unwrap();

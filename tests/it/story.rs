@@ -98,7 +98,10 @@ fn steady(progress: &str, folder: &Path) -> String {
         Some((before, time)) if time.ends_with(" ms") => before.to_string(),
         _ => line.replace(&folder, ""),
     };
-    progress.lines().map(|line| without_time(line) + "\n").collect()
+    progress
+        .lines()
+        .map(|line| without_time(line) + "\n")
+        .collect()
 }
 
 #[test]
