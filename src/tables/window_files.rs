@@ -75,7 +75,14 @@ pub(crate) async fn write(
     let plan = format
         .create_writer_physical_plan(input, state, config, None)
         .await?;
-    let written = collect(plan, state.task_ctx()).await?;
+    let written = match collect(plan, state.task_ctx()).await {
+        Ok(written) => written,
+        Err(error) => {
+            // DataFusion finishes the file of an input that fails: readers shall not take it for the whole window.
+            delete(folder, &path, state).await?;
+            return Err(error);
+        }
+    };
     let n_rows = written.first().and_then(|batch| {
         let counts = batch.columns().first()?.as_primitive_opt::<UInt64Type>()?;
         counts.values().first().copied()

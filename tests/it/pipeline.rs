@@ -387,7 +387,7 @@ fn what_is_printed() {
     assert_eq!(place.files(&["errors"])[bad], b"message\nbad\n");
 
     let run = place
-        .run(&["--until-idle", "--format", "ndjson"])
+        .run(&["--until-idle", "--format", "nd-json"])
         .has_succeeded();
     assert!(
         run.stderr.contains(", goes on behind window 3\n"),
