@@ -710,6 +710,29 @@ fn a_row_that_was_late_for_its_session_is_late_again() {
     }
 }
 
+const KNOWLEDGE: &str = "CREATE EXTERNAL TABLE knowledge (kind TEXT, hits BIGINT, first_seen TEXT, PRIMARY KEY (kind)) \
+    STORED AS SQLITE LOCATION 'kb.db';\n\
+    CREATE EXTERNAL TABLE news (kind TEXT, first_seen TEXT) STORED AS PARQUET LOCATION 'news/';\n";
+
+/// Learns which kinds of lines there are. What is new depends on what was known before, and hits are added to: a window that
+/// ran twice would show.
+fn learning(call: &str) -> String {
+    format!(
+        "CREATE OR REPLACE TABLE kinds AS SELECT level || ' ' || CAST(date_trunc('minute', ts) AS TEXT) AS kind, \
+         count(*) AS n, min(CAST(window_start AS TEXT)) AS seen FROM {call} GROUP BY 1;\n\
+         INSERT INTO knowledge SELECT kind, 0, seen FROM kinds WHERE kind NOT IN (SELECT kind FROM knowledge);\n\
+         INSERT INTO news SELECT kind, first_seen FROM knowledge WHERE hits = 0 ORDER BY kind;\n\
+         MERGE INTO knowledge USING kinds ON knowledge.kind = kinds.kind WHEN MATCHED THEN UPDATE SET hits = hits + n;\n"
+    )
+}
+
+/// What was learnt.
+fn known(place: &Place, columns: &str) -> Vec<String> {
+    place.ask(&format!(
+        "CREATE EXTERNAL TABLE knowledge STORED AS SQLITE LOCATION 'kb.db'; SELECT {columns} FROM knowledge ORDER BY kind"
+    ))
+}
+
 /// A pipeline that is killed.
 struct Case {
     name: &'static str,
@@ -836,10 +859,12 @@ fn check_kills(case: &Case, seed: u64) {
     // Long, so that nothing is taken for quiet while the machine is busy; but what was rotated holds all back for so long.
     let timeout = if case.rotates { "500ms" } else { "3s" };
     let location = location.replace("200ms", timeout);
-    // Here a database joins in: CREATE EXTERNAL TABLE knowledge STORED AS SQLITE above, and below an INSERT of the
-    // templates that are new by LEFT ANTI JOIN; its rows are compared like the files.
-    let sql = format!("{location}{TABLES}{}", body(case.call));
-    let folders = ["answered", "counts"];
+    let sql = format!(
+        "{location}{TABLES}{KNOWLEDGE}{}{}",
+        body(case.call),
+        learning(case.call)
+    );
+    let folders = ["answered", "counts", "news"];
 
     let whole = Place::new(&sql);
     for number in 0..case.n_lines {
@@ -866,12 +891,23 @@ fn check_kills(case: &Case, seed: u64) {
     assert_eq!(writer.written.load(Ordering::Relaxed), case.n_lines);
     let run = place.run(&["--until-idle"]).has_succeeded();
     assert!(!run.stderr.contains("late"), "{}: {run:?}", case.name);
+    let known_of_all = |columns| {
+        assert_eq!(
+            known(&place, columns),
+            known(&whole, columns),
+            "{}",
+            case.name
+        )
+    };
     if case.compares_rows {
-        for folder in folders {
+        known_of_all("kind, hits");
+        for folder in ["answered", "counts"] {
             let sql = format!("SELECT * FROM '{folder}/' ORDER BY 1, 2, 3");
             assert_eq!(place.ask(&sql), whole.ask(&sql), "{}: {folder}", case.name);
         }
     } else {
+        known_of_all("kind, hits, first_seen");
+        assert!(known(&whole, "hits").len() > 10);
         assert!(expected.len() > 20, "{}: {}", case.name, expected.len());
         assert_same_files(&place.files(&folders), &expected, case.name);
     }
