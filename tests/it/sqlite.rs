@@ -87,7 +87,10 @@ fn runs_at_the_same_time_wait_for_each_other() {
 fn errors_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     for (statements, expected) in [
-        ("INSERT INTO kb VALUES (NULL, 'x')", "template_hash"),
+        (
+            "INSERT INTO kb VALUES (NULL, 'x')",
+            "is declared as non-nullable but contains null values",
+        ),
         (
             "CREATE EXTERNAL TABLE t (a DECIMAL(9, 2)) STORED AS SQLITE LOCATION 'kb.db'",
             "cannot be stored as Decimal128(9, 2)",
