@@ -7,6 +7,7 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, TableReference, plan_err};
 use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::{MemTable, source_as_provider};
@@ -105,14 +106,16 @@ impl Body {
     ) -> Result<(Self, WindowedRead)> {
         let mut scans = LiveScans::default();
         let mut checked = Checked::default();
+        let remade: BTreeSet<String> = statements.iter().filter_map(Statement::creates).collect();
         for statement in &statements {
             let state = with_window(&context.state(), CurrentWindow::without_rows());
             let plan = statement.plan(&state).await?;
             let check = async {
-                checked.check(&plan)?;
                 for read in read_by(&plan, &state)? {
                     scans.add_all(&read)?;
+                    checked.check_reads(&read, &remade)?;
                 }
+                checked.check(&plan)?;
                 if let Some(live) = &scans.live {
                     return plan_err!(
                         "{0} is read without a window: read it by the same window function everywhere, such as \
@@ -213,6 +216,25 @@ struct Checked {
 }
 
 impl Checked {
+    /// A table that every window makes anew has, before that, what the window before it had put there; after a restart it has
+    /// nothing.
+    fn check_reads(&self, plan: &LogicalPlan, remade: &BTreeSet<String>) -> Result<()> {
+        plan.apply_with_subqueries(|node| {
+            let LogicalPlan::TableScan(scan) = node else {
+                return Ok(TreeNodeRecursion::Continue);
+            };
+            let name = scan.table_name.table();
+            match remade.contains(name) && !self.made.contains(name) {
+                true => plan_err!(
+                    "{name} is read before this window has made it: what the window before it had there is gone after a \
+                     restart. Keep it in an external table STORED AS SQLITE"
+                ),
+                false => Ok(TreeNodeRecursion::Continue),
+            }
+        })?;
+        Ok(())
+    }
+
     fn check(&mut self, plan: &LogicalPlan) -> Result<()> {
         match plan {
             LogicalPlan::Copy(_) => plan_err!(
@@ -235,8 +257,8 @@ impl Checked {
         let (what, name, is_repeatable) = match ddl {
             DdlStatement::CreateMemoryTable(create) => {
                 let name = &create.name;
-                self.made.insert(name.to_string());
-                ("TABLE", name, create.or_replace || create.if_not_exists)
+                self.made.insert(name.table().to_string());
+                ("TABLE", name, create.or_replace)
             }
             DdlStatement::CreateView(create) => ("VIEW", &create.name, create.or_replace),
             DdlStatement::DropTable(drop) => ("TABLE", &drop.name, drop.if_exists),
@@ -256,7 +278,7 @@ impl Checked {
                 )
             }
             (false, _) => plan_err!(
-                "CREATE {what} {name} fails on the second window: write CREATE OR REPLACE {what} {name}"
+                "CREATE {what} {name} is for one window: write CREATE OR REPLACE {what} {name}"
             ),
         }
     }
@@ -288,7 +310,7 @@ impl Checked {
             };
         }
         let is_in_memory = provider.downcast_ref::<MemTable>().is_some();
-        if is_in_memory && !self.made.contains(&name.to_string()) {
+        if is_in_memory && !self.made.contains(name.table()) {
             return plan_err!(
                 "{name} is in memory and is gone after a restart: make it an external table STORED AS SQLITE or PARQUET, \
                  or begin the window with CREATE OR REPLACE TABLE {name}"

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
@@ -43,6 +44,8 @@ pub(crate) struct Header {
     pub(crate) version: u32,
     /// Tells this checkpoint from all others, in the databases that the pipeline writes.
     pub(crate) id: String,
+    /// What the files that it writes begin with.
+    pub(crate) name: String,
     /// The statements, without comments and blanks.
     pub(crate) statements: Vec<String>,
     /// What the windows are counted of, as EXPLAIN shows it.
@@ -51,10 +54,11 @@ pub(crate) struct Header {
 
 impl Header {
     /// Of a pipeline that starts now.
-    pub(crate) fn new(statements: Vec<String>, windows: &str) -> Self {
+    pub(crate) fn new(name: &str, statements: Vec<String>, windows: &str) -> Self {
         Self {
             version: VERSION,
             id: uuid::Uuid::new_v4().to_string(),
+            name: name.to_string(),
             statements,
             windows: windows.to_string(),
         }
@@ -79,9 +83,13 @@ pub(crate) struct Range {
     pub(crate) windows_before: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Done {
-    windows: u64,
+/// How far windows have run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// How many.
+    pub(crate) windows: u64,
+    /// Start and end of the last of them. Those of a range run in the order of their ends.
+    pub(crate) last: (i64, i64),
 }
 
 /// What an earlier run has left.
@@ -90,8 +98,7 @@ pub(crate) struct Saved {
     pub(crate) header: Header,
     /// From the one behind which reading begins to the last.
     pub(crate) ranges: Vec<Range>,
-    /// How many windows have run.
-    pub(crate) n_done: u64,
+    pub(crate) done: Done,
 }
 
 /// A checkpoint that this run holds.
@@ -118,12 +125,18 @@ impl Checkpoint {
             Some(folder) => Some(lock(location, folder)?),
             None => None,
         };
-        let url = match &local {
-            Some(folder) => format!("{}/", folder.display()),
-            None => format!("{}/", location.trim_end_matches('/')),
+        // The name of a folder may have characters that mean something in a URL or a glob.
+        let (store, prefix) = match &local {
+            Some(folder) => (
+                runtime.object_store(ObjectStoreUrl::local_filesystem()),
+                Path::from_absolute_path(folder)?,
+            ),
+            None => {
+                let url = ListingTableUrl::parse(format!("{}/", location.trim_end_matches('/')))?;
+                (runtime.object_store(&url), url.prefix().clone())
+            }
         };
-        let url = ListingTableUrl::parse(url)?;
-        let store = runtime.object_store(&url).map_err(|error| {
+        let store = store.map_err(|error| {
             exec_datafusion_err!(
                 "the checkpoint {location} cannot be reached: {}",
                 error.strip_backtrace()
@@ -132,7 +145,7 @@ impl Checkpoint {
         Ok(Self {
             name: location.to_string(),
             store,
-            prefix: url.prefix().clone(),
+            prefix,
             local,
             _lock,
             first_range: 0,
@@ -180,7 +193,7 @@ impl Checkpoint {
         Ok(Some(Saved {
             header,
             ranges,
-            n_done: done.map_or(0, |done| done.windows),
+            done: done.unwrap_or_default(),
         }))
     }
 
@@ -202,13 +215,12 @@ impl Checkpoint {
         self.write(&path, range, PutMode::Create).await
     }
 
-    /// Writes down that so many windows have run.
+    /// Writes down how far windows have run.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) async fn put_done(&self, windows: u64) -> Result<()> {
-        let done = Done { windows };
-        self.write(&self.path(DONE), &done, PutMode::Overwrite)
+    pub(crate) async fn put_done(&self, done: &Done) -> Result<()> {
+        self.write(&self.path(DONE), done, PutMode::Overwrite)
             .await
     }
 

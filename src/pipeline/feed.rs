@@ -14,7 +14,8 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
-use crate::pipeline::checkpoint::{Checkpoint, Range};
+use crate::algorithms::windows::Span;
+use crate::pipeline::checkpoint::{Checkpoint, Done, Range};
 use crate::pipeline::options::PipelineEnd;
 use crate::planner::windows::cut::Cutter;
 use crate::planner::windows::read::WindowedRead;
@@ -51,7 +52,32 @@ pub(crate) struct Feed {
     /// Windows that have closed, and those that have run.
     n_closed: u64,
     n_done: u64,
+    /// What is known of the windows of the last range; `None` once new ones come.
+    known: Option<Known>,
+    /// Start and end of the window that was handed out last.
+    running: (i64, i64),
     has_ended: bool,
+}
+
+/// Which windows of the last range have run.
+struct Known {
+    /// Start and end of the last that was written down.
+    last: Option<(i64, i64)>,
+    /// How many more a database has.
+    n_more: u64,
+}
+
+impl Known {
+    /// Whether this window has run. Windows come in the order of their ends. They are not counted: if rows can no longer be
+    /// read, one may be missing.
+    fn has_run(&mut self, span: Span) -> bool {
+        if self.last.is_some_and(|(start, end)| (span.end, span.start) <= (end, start)) {
+            return true;
+        }
+        let is_more = self.n_more > 0;
+        self.n_more = self.n_more.saturating_sub(1);
+        is_more
+    }
 }
 
 impl Feed {
@@ -63,7 +89,8 @@ impl Feed {
         read: WindowedRead,
         checkpoint: Checkpoint,
         ranges: Vec<Range>,
-        n_done: u64,
+        done: Done,
+        n_committed: u64,
         end: PipelineEnd,
         runtime: Arc<RuntimeEnv>,
     ) -> Result<Self> {
@@ -89,6 +116,12 @@ impl Feed {
             cutter.advance(first.watermark)?;
         }
         let last = again.back().or(first.as_ref());
+        let n_closed = last.map_or(0, |last| last.windows_before);
+        let n_done = done.windows.max(n_committed);
+        let known = Known {
+            last: (done.windows > n_closed).then_some(done.last),
+            n_more: n_done - done.windows,
+        };
         Ok(Self {
             stream,
             cutter,
@@ -102,8 +135,10 @@ impl Feed {
             reading_time: None,
             held: None,
             read_again_from: last.map_or(0, |last| last.read_again_from),
-            n_closed: last.map_or(0, |last| last.windows_before),
+            n_closed,
             n_done,
+            known: Some(known),
+            running: (0, 0),
             has_ended: false,
             read,
             again,
@@ -118,13 +153,18 @@ impl Feed {
         loop {
             if let Some(window) = self.cutter.next_closed()? {
                 // Those of an older range have run, and may lack rows.
-                if self.again.is_empty() {
-                    self.n_closed += 1;
-                    if self.n_closed > self.n_done {
-                        return Ok(Some(window));
-                    }
+                if !self.again.is_empty() {
+                    continue;
                 }
-                continue;
+                let span = window.span;
+                if self.known.as_mut().is_some_and(|known| known.has_run(span)) {
+                    self.n_closed += 1;
+                    continue;
+                }
+                self.known = None;
+                self.n_closed = self.n_closed.max(self.n_done) + 1;
+                self.running = (span.start, span.end);
+                return Ok(Some(window));
             }
             if self.again.is_empty() {
                 self.checkpoint.forget_before(self.read_again_from).await?;
@@ -148,7 +188,11 @@ impl Feed {
     /// When that cannot be written down.
     pub(crate) async fn done(&mut self) -> Result<()> {
         self.n_done = self.n_closed;
-        self.checkpoint.put_done(self.n_done).await
+        let done = Done {
+            windows: self.n_done,
+            last: self.running,
+        };
+        self.checkpoint.put_done(&done).await
     }
 
     /// The number of the window that was handed out last, from 1.
@@ -178,6 +222,8 @@ impl Feed {
         if let Some(range) = self.again.pop_front() {
             return self.take_again(step, range);
         }
+        self.known = None;
+        self.n_closed = self.n_closed.max(self.n_done);
         let is_by_reading = self.read.time_kind() == TimeKind::Processing;
         if is_by_reading && self.cutter.closes_at(step.watermark) {
             // The rows of this step are read behind the windows that close, so these end before it.

@@ -32,7 +32,7 @@ use datafusion::prelude::SessionContext;
 use tokio::sync::watch;
 
 use self::body::Body;
-use self::checkpoint::{Checkpoint, Header};
+use self::checkpoint::{Checkpoint, Done, Header};
 use self::feed::Feed;
 use self::script::{Statement, line_of};
 use crate::algorithms::windows::Span;
@@ -135,12 +135,14 @@ impl Pipeline {
 
     async fn start(
         context: SessionContext,
+        setup: Vec<String>,
         statements: Vec<Statement>,
         checkpoint: &str,
         options: PipelineOptions,
     ) -> Result<Self> {
         check_name(&options.name)?;
-        let texts: Vec<String> = statements.iter().map(Statement::normalised).collect();
+        let texts = setup.into_iter().chain(statements.iter().map(Statement::normalised));
+        let texts: Vec<String> = texts.collect();
         // One partition, so that the same rows come out in the same order.
         {
             let state = context.state_ref();
@@ -158,25 +160,41 @@ impl Pipeline {
         let mut checkpoint = Checkpoint::open(checkpoint, &context.runtime_env())?;
         let saved = checkpoint.load().await?;
         let windows = &read.scan.text;
-        let (header, ranges, mut n_done) = match saved {
-            Some(saved) => (saved.header, saved.ranges, saved.n_done),
-            None => (Header::new(texts.clone(), windows), vec![], 0),
+        let (header, ranges, done) = match saved {
+            Some(saved) => (saved.header, saved.ranges, saved.done),
+            None => {
+                let header = Header::new(&options.name, texts.clone(), windows);
+                (header, vec![], Done::default())
+            }
         };
         check_windows(&header, windows, checkpoint.name())?;
+        check_same_name(&header, &options.name, checkpoint.name())?;
         body.clean_up(&options.name)?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
+        let mut n_committed = 0;
         if let Some(database) = body.database.clone() {
             let id = header.id.clone();
+            let name = database.name().to_string();
             let committed = blocking(move || database.committed_window(&id)).await?;
-            n_done = n_done.max(committed.map_or(0, i64::unsigned_abs));
+            n_committed = committed.map_or(0, i64::unsigned_abs);
+            if n_committed < done.windows && !options.accepts_changes {
+                return plan_err!(
+                    "the database {name} has {n_committed} windows of this pipeline, the checkpoint {} has {}: it was put \
+                     back, or is another one. To go on all the same, run it with --accept-changes; to begin anew, give another \
+                     --checkpoint",
+                    checkpoint.name(),
+                    done.windows
+                );
+            }
         }
         let bound_type = read.scan.bound_type().clone();
         let feed = Feed::start(
             read,
             checkpoint,
             ranges,
-            n_done,
+            done,
+            n_committed,
             options.end,
             context.runtime_env(),
         )?;
@@ -196,6 +214,12 @@ impl Pipeline {
     #[must_use]
     pub fn source(&self) -> &str {
         self.feed.source()
+    }
+
+    /// The last problem of reading, if there was one, such as a file that cannot be read or rows that are gone. It stops nothing.
+    #[must_use]
+    pub fn last_problem(&self) -> Option<String> {
+        self.feed.counters().last_problem()
     }
 
     /// How many windows have run, over all runs on the checkpoint.
@@ -319,6 +343,18 @@ fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()>
             "the checkpoint {checkpoint} counts the windows of {}, and this pipeline has those of {windows}: begin anew with \
              another --checkpoint",
             header.windows
+        ),
+    }
+}
+
+/// A window that runs again must write the file that it has written.
+fn check_same_name(header: &Header, name: &str, checkpoint: &str) -> Result<()> {
+    match header.name == name {
+        true => Ok(()),
+        false => plan_err!(
+            "the checkpoint {checkpoint} is of a pipeline with the name {0}: run it with --name {0}, or give another \
+             --checkpoint",
+            header.name
         ),
     }
 }

@@ -9,6 +9,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -38,7 +39,8 @@ use crate::planner::{check_statement, complete_from_first};
 pub struct PipelineScript {
     context: SessionContext,
     statements: VecDeque<Statement>,
-    n_setup: usize,
+    /// Those that have run once.
+    setup: Vec<String>,
 }
 
 impl Debug for PipelineScript {
@@ -71,6 +73,21 @@ impl Statement {
     /// An error of this statement.
     pub(crate) fn at(&self, error: DataFusionError) -> DataFusionError {
         at_line(self.line, error)
+    }
+
+    /// The table in memory that it creates.
+    pub(crate) fn creates(&self) -> Option<String> {
+        let Parsed::Statement(statement) = &self.parsed else {
+            return None;
+        };
+        let SqlStatement::CreateTable(create) = statement.as_ref() else {
+            return None;
+        };
+        let name = create.name.0.last()?.as_ident()?;
+        Some(match name.quote_style {
+            Some(_) => name.value.clone(),
+            None => name.value.to_lowercase(),
+        })
     }
 
     /// The statement without comments and blanks.
@@ -132,7 +149,7 @@ impl PipelineScript {
         Ok(Self {
             context,
             statements,
-            n_setup: 0,
+            setup: vec![],
         })
     }
 
@@ -157,9 +174,9 @@ impl PipelineScript {
         if self.reads_windows(statement).await? {
             return Ok(None);
         }
+        self.setup.push(statement.normalised());
         self.statements.pop_front();
-        self.n_setup += 1;
-        Ok(Some(self.n_setup - 1))
+        Ok(Some(self.setup.len() - 1))
     }
 
     /// Runs the statements that run once. Their results are dropped.
@@ -186,7 +203,8 @@ impl PipelineScript {
     /// When a statement is wrong or cannot run on windows, when another run uses the checkpoint, or when it is that of
     /// another pipeline.
     pub async fn start(self, checkpoint: &str, options: PipelineOptions) -> Result<Pipeline> {
-        Pipeline::start(self.context, self.statements.into(), checkpoint, options).await
+        let statements = self.statements.into();
+        Pipeline::start(self.context, self.setup, statements, checkpoint, options).await
     }
 
     async fn reads_windows(&self, statement: &Statement) -> Result<bool> {

@@ -27,7 +27,10 @@ use datafusion_cli::object_storage::{
 /// When the location's object store cannot be reached or the format's factory refuses the statement.
 pub(crate) async fn create(context: &SessionContext, statement: Statement) -> Result<()> {
     let plan = context.state().statement_to_plan(statement).await?;
-    if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(table)) = &plan {
+    // A SQLite database is a file, and says so itself.
+    if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(table)) = &plan
+        && table.file_type != "SQLITE"
+    {
         for location in &table.locations {
             register_store(context, location, &table.options).await?;
         }

@@ -32,7 +32,14 @@ pub(crate) fn check(table: &ListingTable, name: &str) -> Result<()> {
              EXTERNAL TABLE {name}"
         );
     }
-    match folder(table)?.is_collection() {
+    let folder = folder(table)?;
+    if folder.get_glob().is_some() {
+        return plan_err!(
+            "INSERT INTO {name}: the LOCATION of {name} is a pattern of many names: a pipeline writes into one folder, whose name has \
+             none of * ? ["
+        );
+    }
+    match folder.is_collection() {
         true => Ok(()),
         false => plan_err!(
             "INSERT INTO {name}: a pipeline writes a file for each window, so the LOCATION of {name} is a folder: end it \

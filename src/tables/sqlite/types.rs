@@ -74,8 +74,8 @@ pub(crate) fn arrow_type(declared: &str) -> Option<DataType> {
         return timestamp(name, &upper, digits);
     }
     Some(match upper.as_str() {
-        "TEXT" | "VARCHAR" | "CHAR" | "CHARACTER" | "NVARCHAR" | "NCHAR" | "CLOB" | "STRING"
-        | "JSON" | "UUID" | "CHARACTER VARYING" | "VARYING CHARACTER" => DataType::Utf8View,
+        "TEXT" | "VARCHAR" | "CHAR" | "CHARACTER" | "NVARCHAR" | "NCHAR" | "CLOB"
+        | "CHARACTER VARYING" | "VARYING CHARACTER" => DataType::Utf8View,
         "TINYINT" | "INT1" => DataType::Int8,
         "SMALLINT" | "INT2" => DataType::Int16,
         "INT" | "INT4" => DataType::Int32,
