@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -19,7 +20,6 @@ use crate::pipeline::options::PipelineEnd;
 use crate::planner::windows::cut::Cutter;
 use crate::planner::windows::read::WindowedRead;
 use crate::planner::windows::scan::CurrentWindow;
-use crate::tables::live::counters::StreamCounters;
 use crate::tables::live::source::Positions;
 use crate::tables::live::stream::{LiveStream, ReadAgain, Step};
 use crate::tables::live::table::{Resume, TimeKind};
@@ -51,6 +51,8 @@ pub(crate) struct Feed {
     /// Windows that have closed, and those that have run.
     n_closed: u64,
     n_done: u64,
+    /// Late rows that an earlier run has counted.
+    n_late_again: u64,
     has_ended: bool,
 }
 
@@ -104,6 +106,7 @@ impl Feed {
             read_again_from: last.map_or(0, |last| last.read_again_from),
             n_closed: last.map_or(0, |last| last.windows_before),
             n_done,
+            n_late_again: 0,
             has_ended: false,
             read,
             again,
@@ -166,9 +169,9 @@ impl Feed {
         &self.read.scan.text
     }
 
-    /// What is counted of the table.
-    pub(crate) fn counters(&self) -> &StreamCounters {
-        &self.stream.counters
+    /// How many rows came too late since this run was started.
+    pub(crate) fn n_late_rows(&self) -> u64 {
+        self.n_late() - self.n_late_again
     }
 
     async fn take(&mut self, step: Step) -> Result<()> {
@@ -244,7 +247,12 @@ impl Feed {
         if self.again.is_empty() {
             self.cutter.begin_range(self.number);
         }
+        self.n_late_again = self.n_late();
         Ok(())
+    }
+
+    fn n_late(&self) -> u64 {
+        self.stream.counters.rows_late.load(Ordering::Relaxed)
     }
 
     fn add(&mut self, step: Step) -> Result<()> {
