@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -20,7 +21,6 @@ use crate::pipeline::options::PipelineEnd;
 use crate::planner::windows::cut::Cutter;
 use crate::planner::windows::read::WindowedRead;
 use crate::planner::windows::scan::CurrentWindow;
-use crate::tables::live::counters::StreamCounters;
 use crate::tables::live::source::Positions;
 use crate::tables::live::stream::{LiveStream, ReadAgain, Step};
 use crate::tables::live::table::{Resume, TimeKind};
@@ -56,6 +56,8 @@ pub(crate) struct Feed {
     known: Option<Known>,
     /// Start and end of the window that was handed out last.
     running: (i64, i64),
+    /// Late rows that an earlier run has counted.
+    n_late_again: u64,
     has_ended: bool,
 }
 
@@ -139,6 +141,7 @@ impl Feed {
             n_done,
             known: Some(known),
             running: (0, 0),
+            n_late_again: 0,
             has_ended: false,
             read,
             again,
@@ -210,9 +213,9 @@ impl Feed {
         &self.read.scan.text
     }
 
-    /// What is counted of the table.
-    pub(crate) fn counters(&self) -> &StreamCounters {
-        &self.stream.counters
+    /// How many rows came too late since this run was started.
+    pub(crate) fn n_late_rows(&self) -> u64 {
+        self.n_late() - self.n_late_again
     }
 
     async fn take(&mut self, step: Step) -> Result<()> {
@@ -290,7 +293,12 @@ impl Feed {
         if self.again.is_empty() {
             self.cutter.begin_range(self.number);
         }
+        self.n_late_again = self.n_late();
         Ok(())
+    }
+
+    fn n_late(&self) -> u64 {
+        self.stream.counters.rows_late.load(Ordering::Relaxed)
     }
 
     fn add(&mut self, step: Step) -> Result<()> {

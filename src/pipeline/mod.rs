@@ -22,7 +22,6 @@ mod script;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -290,7 +289,7 @@ impl Pipeline {
             window_start: bound(span.start, &self.bound_type)?,
             window_end: bound(span.end, &self.bound_type)?,
             n_rows,
-            n_late_rows: self.feed.counters().rows_late.load(Ordering::Relaxed),
+            n_late_rows: self.feed.n_late_rows(),
             outcomes,
             elapsed: started.elapsed(),
         })
