@@ -6,7 +6,7 @@ CREATE EXTERNAL TABLE clusters STORED AS SQLITE LOCATION 'log_clustering/knowled
 -- An error whose template is known: its id is enough.
 SELECT keywords, name, solution
 FROM templates JOIN clusters ON clusters.cluster_id = templates.cluster_id
-WHERE template_hash = template_hash(log_template('column p.discount does not exist at character 37'));
+WHERE template_hash = template_hash(log_template('column "shiped_at" does not exist at character 8'));
 
 -- Any error: the nearest cluster, by the words and weights of the pipeline. Up to a distance of 0.25 the pipeline would put it
 -- there; beyond, it is a hint.

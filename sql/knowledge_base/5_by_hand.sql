@@ -18,9 +18,12 @@ WHERE cluster_id = 237527171619055797;
 
 -- Split a template off: it founds a cluster, and what is nearer to it than to others will follow it. The template whose hash is
 -- the id of its cluster cannot leave: split off the others.
-INSERT INTO clusters (cluster_id, name)
-SELECT template_hash, 'nicknames taken' FROM templates
-WHERE template = 'duplicate key value violates unique constraint "customers_nickname_key"';
+MERGE INTO clusters USING (
+    SELECT template_hash FROM templates
+    WHERE template = 'duplicate key value violates unique constraint "customers_nickname_key"'
+) AS split ON cluster_id = template_hash
+WHEN MATCHED THEN UPDATE SET name = 'nicknames taken'
+WHEN NOT MATCHED THEN INSERT (cluster_id, name) VALUES (template_hash, 'nicknames taken');
 
 UPDATE templates SET cluster_id = template_hash, is_representative = true
 WHERE template = 'duplicate key value violates unique constraint "customers_nickname_key"';

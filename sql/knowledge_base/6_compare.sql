@@ -4,7 +4,7 @@ CREATE EXTERNAL TABLE templates STORED AS SQLITE LOCATION 'log_clustering/knowle
 CREATE EXTERNAL TABLE clusters STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
 CREATE EXTERNAL TABLE template_counts STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
 
--- The sample data is two days long, so its week before is one day. With data of yours: now(), and 7 days.
+-- The sample data is two days long, if both were read: its week before is one day. With data of yours: now(), and 7 days.
 WITH present AS (
     SELECT max(window_start) - INTERVAL '17 hours' AS today, 1 AS days_before FROM template_counts
 ),

@@ -3,12 +3,13 @@
 --     mkdir log_clustering
 --     head -n 1389 sql/data/postgresql.log > log_clustering/app.log
 --     datafusion-aiops run sql/streaming/log_clustering.sql --checkpoint log_clustering/checkpoint
+--     tail -n +1390 sql/data/postgresql.log >> log_clustering/app.log
 --
 -- New errors are clustered together with those that the knowledge base knows. Clusters keep their ids for ever; the solution
 -- that somebody writes beside one (sql/knowledge_base) is on all its lines from the next window on.
 --
--- The first line above makes a log of the first day of the sample data, so there are windows of one hour. For a log of yours,
--- change the LOCATION, the pattern, and the length to INTERVAL '30 seconds'. Without UNBOUNDED it runs over an archive, window
+-- The lines above make a log of the first day of the sample data, leave the pipeline running, and, from another terminal, add
+-- the second day. The windows are of one hour. For a log of yours, change the LOCATION, the pattern, and the length to INTERVAL '30 seconds'. Without UNBOUNDED it runs over an archive, window
 -- by window, and ends.
 
 CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'log_clustering/app.log' OPTIONS (
@@ -26,7 +27,7 @@ CREATE EXTERNAL TABLE templates (
     first_seen TIMESTAMP,
     last_seen TIMESTAMP,
     PRIMARY KEY (template_hash)
-) STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
+) STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db' OPTIONS (busy_timeout '1 minute');
 
 -- ... and for each cluster. Its id is the hash of the template that founded it. Name and solution are for people to write.
 CREATE EXTERNAL TABLE clusters (
@@ -36,7 +37,7 @@ CREATE EXTERNAL TABLE clusters (
     solution TEXT,
     first_seen TIMESTAMP,
     PRIMARY KEY (cluster_id)
-) STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
+) STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db' OPTIONS (busy_timeout '1 minute');
 
 -- Lines of each template and window, not cluster: when people join or split clusters the past follows.
 CREATE EXTERNAL TABLE template_counts (
@@ -44,7 +45,7 @@ CREATE EXTERNAL TABLE template_counts (
     template_hash BIGINT,
     lines BIGINT,
     PRIMARY KEY (window_start, template_hash)
-) STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db';
+) STORED AS SQLITE LOCATION 'log_clustering/knowledge_base.db' OPTIONS (busy_timeout '1 minute');
 
 -- Every error with its answer, a file for each window.
 CREATE EXTERNAL TABLE answered (
@@ -135,8 +136,11 @@ FROM (
 WHERE k['cluster_id'] IN (SELECT template_hash FROM found WHERE is_representative);
 
 -- 7. Into the knowledge base. All that a window writes there is one transaction, which nobody sees the half of.
-INSERT INTO clusters (cluster_id, keywords, first_seen)
-SELECT cluster_id, keywords, window_start FROM found_keywords JOIN new_templates ON template_hash = cluster_id;
+INSERT INTO clusters
+SELECT cluster_id, keywords, CAST(NULL AS TEXT) AS name, CAST(NULL AS TEXT) AS solution, window_start
+FROM found_keywords JOIN new_templates ON template_hash = cluster_id
+-- INSERT replaces what has the same key, and this may be there: with a solution, of a template that people have deleted.
+WHERE cluster_id NOT IN (SELECT cluster_id FROM clusters);
 
 INSERT INTO templates
 SELECT new_templates.template_hash, template, cluster_id, is_representative, keys, window_start, window_last_seen

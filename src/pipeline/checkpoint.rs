@@ -125,6 +125,11 @@ impl Checkpoint {
             Some(folder) => Some(lock(location, folder)?),
             None => None,
         };
+        // Behind the lock: before it, it may be what another run is about to rename.
+        if let Some(folder) = &local {
+            remove_staged(folder, |_| true);
+            remove_staged(&folder.join(RANGES), |_| true);
+        }
         // The name of a folder may have characters that mean something in a URL or a glob.
         let (store, prefix) = match &local {
             Some(folder) => (
@@ -220,8 +225,7 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be written.
     pub(crate) async fn put_done(&self, done: &Done) -> Result<()> {
-        self.write(&self.path(DONE), done, PutMode::Overwrite)
-            .await
+        self.write(&self.path(DONE), done, PutMode::Overwrite).await
     }
 
     /// Forgets the ranges before this one.
@@ -329,8 +333,6 @@ fn local_folder(location: &str) -> Result<Option<PathBuf>> {
     }
     std::fs::create_dir_all(LocalPath::new(path).join(RANGES)).map_err(cannot)?;
     let folder = std::fs::canonicalize(path).map_err(cannot)?;
-    remove_staged(&folder, "");
-    remove_staged(&folder.join(RANGES), "");
     Ok(Some(folder))
 }
 

@@ -21,6 +21,7 @@ use crate::pipeline::options::PipelineEnd;
 use crate::planner::windows::cut::Cutter;
 use crate::planner::windows::read::WindowedRead;
 use crate::planner::windows::scan::CurrentWindow;
+use crate::tables::live::counters::StreamCounters;
 use crate::tables::live::source::Positions;
 use crate::tables::live::stream::{LiveStream, ReadAgain, Step};
 use crate::tables::live::table::{Resume, TimeKind};
@@ -73,7 +74,10 @@ impl Known {
     /// Whether this window has run. Windows come in the order of their ends. They are not counted: if rows can no longer be
     /// read, one may be missing.
     fn has_run(&mut self, span: Span) -> bool {
-        if self.last.is_some_and(|(start, end)| (span.end, span.start) <= (end, start)) {
+        if self
+            .last
+            .is_some_and(|(start, end)| (span.end, span.start) <= (end, start))
+        {
             return true;
         }
         let is_more = self.n_more > 0;
@@ -216,6 +220,11 @@ impl Feed {
     /// How many rows came too late since this run was started.
     pub(crate) fn n_late_rows(&self) -> u64 {
         self.n_late() - self.n_late_again
+    }
+
+    /// What is counted of the table.
+    pub(crate) fn counters(&self) -> &StreamCounters {
+        &self.stream.counters
     }
 
     async fn take(&mut self, step: Step) -> Result<()> {

@@ -22,6 +22,7 @@ mod script;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -38,6 +39,7 @@ use crate::algorithms::windows::Span;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::tables::database::{CurrentTransaction, Transaction};
+use crate::tables::live::table::TimeKind;
 
 pub use self::body::StatementOutcome;
 pub use self::options::{PipelineEnd, PipelineOptions};
@@ -140,7 +142,9 @@ impl Pipeline {
         options: PipelineOptions,
     ) -> Result<Self> {
         check_name(&options.name)?;
-        let texts = setup.into_iter().chain(statements.iter().map(Statement::normalised));
+        let texts = setup
+            .into_iter()
+            .chain(statements.iter().map(Statement::normalised));
         let texts: Vec<String> = texts.collect();
         // One partition, so that the same rows come out in the same order.
         {
@@ -154,6 +158,13 @@ impl Pipeline {
             return plan_err!(
                 "{} cannot be read again after a crash, so it is no source of a pipeline: write it to a file, and follow that",
                 read.live().name
+            );
+        }
+        if read.time_kind() == TimeKind::Processing && options.end == PipelineEnd::CaughtUp {
+            return plan_err!(
+                "{} is never complete when all is read: its windows are of the time of reading. Name a time column, \
+                 tumble(logs, ts, INTERVAL '30 seconds'), or end it when nothing comes any more, with --until-idle",
+                read.scan.text
             );
         }
         let mut checkpoint = Checkpoint::open(checkpoint, &context.runtime_env())?;
@@ -177,7 +188,15 @@ impl Pipeline {
             let name = database.name().to_string();
             let committed = blocking(move || database.committed_window(&id)).await?;
             n_committed = committed.map_or(0, i64::unsigned_abs);
-            if n_committed < done.windows && !options.accepts_changes {
+            if n_committed < done.windows && options.accepts_changes {
+                let (database, id) = (body.database.clone(), header.id.clone());
+                let windows = i64::try_from(done.windows).unwrap_or(i64::MAX);
+                let note = move || match database {
+                    Some(database) => database.begin()?.commit(&id, windows),
+                    None => Ok(()),
+                };
+                blocking(note).await?;
+            } else if n_committed < done.windows {
                 return plan_err!(
                     "the database {name} has {n_committed} windows of this pipeline, the checkpoint {} has {}: it was put \
                      back, or is another one. To go on all the same, run it with --accept-changes; to begin anew, give another \
@@ -219,6 +238,19 @@ impl Pipeline {
     #[must_use]
     pub fn last_problem(&self) -> Option<String> {
         self.feed.counters().last_problem()
+    }
+
+    /// How many rows came too late for their window, since this run was started.
+    #[must_use]
+    pub fn n_late_rows(&self) -> u64 {
+        self.feed.n_late_rows()
+    }
+
+    /// How many rows have no time, since this run was started. They are in no window.
+    #[must_use]
+    pub fn n_rows_without_time(&self) -> u64 {
+        let counters = self.feed.counters();
+        counters.rows_without_time.load(Ordering::Relaxed)
     }
 
     /// How many windows have run, over all runs on the checkpoint.
@@ -277,7 +309,14 @@ impl Pipeline {
         if std::mem::take(&mut self.may_have_begun) {
             self.body.undo(&file_stem, &state).await?;
         }
-        let outcomes = self.body.run(state, &file_stem).await?;
+        let outcomes = match self.body.run(state.clone(), &file_stem).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                // The error of the statement is the one to tell.
+                let _ = self.body.undo(&file_stem, &state).await;
+                return Err(error);
+            }
+        };
         if let Some(transaction) = transaction {
             let id = self.id.clone();
             let window = i64::try_from(number).unwrap_or(i64::MAX);
@@ -340,7 +379,7 @@ fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()>
         true => Ok(()),
         false => plan_err!(
             "the checkpoint {checkpoint} counts the windows of {}, and this pipeline has those of {windows}: begin anew with \
-             another --checkpoint",
+             another --checkpoint and with empty output tables",
             header.windows
         ),
     }

@@ -9,7 +9,8 @@ pub enum PipelineEnd {
     /// When all that is there was read and the windows that are complete have run. Those that are open are left to the next
     /// run, so that nothing is late for it.
     CaughtUp,
-    /// When nothing was written for the table's `idle_timeout`. The windows that are open run too.
+    /// When nothing was written for the table's `idle_timeout`. The windows that are open run too, but for a count window that is
+    /// not full.
     Idle,
 }
 

@@ -9,7 +9,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::ast::{Statement as SqlStatement, Value};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -94,14 +94,17 @@ impl Statement {
     pub(crate) fn normalised(&self) -> String {
         match &self.parsed {
             Parsed::CreateExternalTable(table) => {
+                let list = |items: Vec<String>| items.join(", ");
                 let columns = table.columns.iter().map(ToString::to_string);
+                let keys = table.constraints.iter().map(ToString::to_string);
                 format!(
-                    "CREATE EXTERNAL TABLE {} ({}) STORED AS {} LOCATION {} OPTIONS {:?}{}",
+                    "CREATE EXTERNAL TABLE {} ({}) STORED AS {} LOCATION {} PARTITIONED BY ({}) OPTIONS ({}){}",
                     table.name,
-                    columns.collect::<Vec<_>>().join(", "),
+                    list(columns.chain(keys).collect()),
                     table.file_type,
                     table.locations.join(", "),
-                    table.options,
+                    table.table_partition_cols.join(", "),
+                    list(table.options.iter().filter_map(option_text).collect()),
                     if table.unbounded { " UNBOUNDED" } else { "" },
                 )
             }
@@ -129,6 +132,14 @@ pub(crate) fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) 
         }
         error => (None, error),
     }
+}
+
+/// An option as it is written down, unless it is of an object store: those are addresses and secrets, which change.
+fn option_text((name, value): &(String, Value)) -> Option<String> {
+    const STORES: [&str; 6] = ["aws.", "gcp.", "azure.", "oss.", "cos.", "http."];
+    let name = name.to_lowercase();
+    let is_of_store = STORES.iter().any(|store| name.starts_with(store));
+    (!is_of_store).then(|| format!("{name} {value}"))
 }
 
 impl PipelineScript {

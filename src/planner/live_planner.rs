@@ -251,7 +251,7 @@ fn check_same(first: &WindowedScan, other: &WindowedScan) -> Result<()> {
     }
     if first.spec.cut != other.spec.cut || first.spec.function != other.spec.function {
         return plan_err!(
-            "a statement runs on one kind of windows, got {} and {}: use the same lengths, or two statements",
+            "a statement runs on one kind of windows, got {} and {}: use the same lengths, or run them apart",
             first.text,
             other.text
         );

@@ -127,7 +127,7 @@ pub(crate) struct RunArguments {
     #[arg(long, conflicts_with = "until_idle")]
     pub(crate) once: bool,
 
-    /// Exit when nothing was written for the idle_timeout of the table; open windows run too
+    /// Exit when nothing was written for the idle_timeout of the table; open windows run too, but for a count window that is not full
     #[arg(long)]
     pub(crate) until_idle: bool,
 

@@ -2,7 +2,7 @@
 
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, ScalarValue};
-use datafusion_aiops::{StatementOutcome, WindowReport};
+use datafusion_aiops::{Pipeline, StatementOutcome, WindowReport};
 
 /// What has run.
 #[derive(Debug, Default)]
@@ -44,15 +44,21 @@ impl Progress {
     }
 
     /// The last line: what this run has done.
-    pub(crate) fn sum(&self) -> String {
+    pub(crate) fn sum(&self, pipeline: &Pipeline) -> String {
         let (windows, rows) = (
             counted(self.n_windows, "window"),
             counted(self.n_rows as u64, "row"),
         );
-        match self.n_late_rows {
-            0 => format!("{windows}, {rows}"),
-            n_late => format!("{windows}, {rows}, {n_late} late"),
+        let mut parts = vec![windows, rows];
+        match pipeline.n_late_rows() {
+            0 => {}
+            n_late => parts.push(format!("{n_late} late")),
         }
+        match pipeline.n_rows_without_time() {
+            0 => {}
+            n_rows => parts.push(format!("{n_rows} without a time")),
+        }
+        parts.join(", ")
     }
 }
 

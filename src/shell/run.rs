@@ -129,17 +129,31 @@ async fn run_statements(
     note(shell, || beginning(&pipeline, job));
     let mut progress = Progress::default();
     let mut answered = HashSet::new();
+    let mut problem = None;
     while let Some(window) = pipeline.next_window().await? {
         let line = progress.add(&window)?;
         print_answers(shell, window, &mut answered).await?;
         note(shell, || line);
+        warn(&pipeline, &mut problem);
     }
+    warn(&pipeline, &mut problem);
     let how = match pipeline.is_stopped() {
         true => "stopped",
         false => "done",
     };
-    note(shell, || format!("{how}: {}", progress.sum()));
+    note(shell, || format!("{how}: {}", progress.sum(&pipeline)));
     Ok(())
+}
+
+/// Tells a problem of reading that is new.
+fn warn(pipeline: &Pipeline, told: &mut Option<String>) {
+    let problem = pipeline.last_problem();
+    if problem != *told
+        && let Some(problem) = &problem
+    {
+        say(&format!("warning: {problem}"));
+    }
+    *told = problem;
 }
 
 /// `\d` and others are of the prompt.

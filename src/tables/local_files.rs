@@ -25,18 +25,17 @@ pub(crate) async fn sync(path: &Path) -> Result<()> {
     synced.map_err(|error| exec_datafusion_err!("a file cannot be written to the disk: {error}"))
 }
 
-/// Removes what a killed process had begun to write into a folder under a name that begins so: an object store writes
+/// Removes what a killed process had begun to write into a folder under such names: an object store writes
 /// `name#1` and renames it. What cannot be removed stays, and is not seen by readers.
-pub(crate) fn remove_staged(folder: &LocalPath, prefix: &str) {
+pub(crate) fn remove_staged(folder: &LocalPath, is_own: impl Fn(&str) -> bool) {
     let Ok(files) = std::fs::read_dir(folder) else {
         return;
     };
     for file in files.flatten() {
         let name = file.file_name();
         let is_staged = name.to_str().and_then(|name| name.rsplit_once('#'));
-        let is_staged = is_staged.is_some_and(|(name, number)| {
-            name.starts_with(prefix) && number.parse::<u32>().is_ok()
-        });
+        let is_staged =
+            is_staged.is_some_and(|(name, number)| is_own(name) && number.parse::<u32>().is_ok());
         if is_staged {
             let _ = std::fs::remove_file(file.path());
         }

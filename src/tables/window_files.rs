@@ -143,7 +143,13 @@ fn file(table: &ListingTable, name: &str) -> Result<(ListingTableUrl, String)> {
 pub(crate) fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
     if folder.scheme() == "file" {
         let path = format!("/{}", folder.prefix());
-        remove_staged(std::path::Path::new(&path), &format!("{pipeline}-"));
+        // A bound of a window begins with a digit: `app` and `app-eu` are two pipelines.
+        let is_own = |name: &str| {
+            let bounds = name.strip_prefix(pipeline)?.strip_prefix('-')?;
+            bounds.chars().next().filter(char::is_ascii_digit)
+        };
+        let folder = std::path::Path::new(&path);
+        remove_staged(folder, |name| is_own(name).is_some());
     }
 }
 

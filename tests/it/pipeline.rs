@@ -525,6 +525,25 @@ fn statements_that_no_window_can_run_are_refused() {
         ),
         (format!("{count};\nDROP TABLE t"), 3, "DROP TABLE"),
         (
+            format!("CREATE TABLE IF NOT EXISTS t AS {count}"),
+            2,
+            "write CREATE OR REPLACE TABLE t",
+        ),
+        (
+            format!(
+                "CREATE TABLE s AS SELECT 0 AS n;\nCREATE OR REPLACE TABLE s AS SELECT s.n + c.n AS n FROM s, ({count}) AS c(n)"
+            ),
+            3,
+            "s is read before this window has made it",
+        ),
+        (
+            format!(
+                "CREATE EXTERNAL TABLE f (n BIGINT) STORED AS PARQUET LOCATION 'f*/';\nINSERT INTO f {count}"
+            ),
+            3,
+            "is a pattern of many names",
+        ),
+        (
             format!(
                 "CREATE EXTERNAL TABLE f (n BIGINT) STORED AS PARQUET LOCATION 'f.parquet';\nINSERT INTO f {count}"
             ),
@@ -634,6 +653,65 @@ fn a_closed_pipe_ends_it() {
     drop(running.child.stdout.take());
     while running.note().is_some() {}
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+/// A row that is read again to find its window is gone with its file. That window cannot run; those that come do.
+#[test]
+fn rows_that_are_gone_take_no_other_window_with_them() {
+    let place = Place::new(&format!("{LIVE}SELECT count(*) AS n FROM {TUMBLE};"));
+    place.write("x.log", &(at(1, 1) + &at(2, 2) + &at(3, 3) + &at(4, 4)));
+    let run = place.run(&["--once"]).has_succeeded();
+    assert_eq!(run.progress().len(), 3, "{run:?}");
+    place.write("x.log", "");
+    place.run(&["--once"]).has_succeeded();
+    place.append(
+        "x.log",
+        &(15..21).map(|second| at(second, 7)).collect::<String>(),
+    );
+    let run = place.run(&["--once"]).has_succeeded();
+    let windows: Vec<_> = run.progress().iter().map(|line| &line[17..19]).collect();
+    assert_eq!(windows, ["15", "16", "17", "18", "19"], "{run:?}");
+}
+
+#[test]
+fn a_checkpoint_is_of_one_pipeline() {
+    let sql = format!(
+        "{LIVE}CREATE EXTERNAL TABLE kb (n BIGINT, PRIMARY KEY (n)) STORED AS SQLITE LOCATION 'kb.db';\n\
+         INSERT INTO kb SELECT count(*) FROM {TUMBLE};\n"
+    );
+    let place = Place::new(&sql);
+    place.write("x.log", &lines(0..300));
+    place.run(&["--once"]).has_succeeded();
+
+    // Its files would have other names.
+    let run = place.run(&["--once", "--name", "other"]);
+    assert!(run.stderr.contains("run it with --name p"), "{run:?}");
+    // What runs once belongs to it too.
+    place.write("p.sql", &sql.replace("'x.log'", "'y.log'"));
+    let run = place.run(&["--once"]);
+    assert!(run.stderr.contains("--accept-changes"), "{run:?}");
+    place.write("p.sql", &sql);
+    // A database from before these windows.
+    fs::remove_file(place.path("kb.db")).unwrap();
+    let run = place.run(&["--once"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("it was put back"), "{run:?}");
+    place.run(&["--once", "--accept-changes"]).has_succeeded();
+    place.run(&["--once"]).has_succeeded();
+}
+
+#[test]
+fn a_checkpoint_may_have_any_name() {
+    let place = Place::new(&format!("{LIVE}SELECT count(*) AS n FROM {TUMBLE};"));
+    place.write("x.log", &lines(0..300));
+    for name in ["c[1]", "a b%20c", "x?*y", "片#1"] {
+        for expected in ["begins", "goes on behind window"] {
+            let run = place.shell(&["run", "p.sql", "--once", "--checkpoint", name]);
+            assert!(run.has_succeeded().stderr.contains(expected), "{name}");
+        }
+        assert!(place.path(name).join("pipeline.json").exists(), "{name}");
+    }
+    assert!(!place.path("pipeline.json").exists());
 }
 
 #[test]

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RangeNotes {
-    /// Sessions: the rows that were late, by their number in the range. What made them late may not be read again.
+    /// Sessions: the rows that were late, by their number in the range: runs of them, each from one up to another. What made
+    /// them late may not be read again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) late_rows: Vec<u64>,
+    pub(crate) late_rows: Vec<(u64, u64)>,
     /// Count windows: rows of the range that were on time.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_rows: u64,
@@ -20,6 +21,21 @@ pub(crate) struct RangeNotes {
     /// Count windows: how many rows have their number behind the range.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_numbered: u64,
+}
+
+/// Adds the row with this number, behind those before, to runs of rows.
+pub(crate) fn add_to_runs(runs: &mut Vec<(u64, u64)>, number: u64) {
+    match runs.last_mut() {
+        Some((_, end)) if *end == number => *end += 1,
+        _ => runs.push((number, number + 1)),
+    }
+}
+
+/// Whether the row with this number is in one of these runs.
+pub(crate) fn is_in_runs(runs: &[(u64, u64)], number: u64) -> bool {
+    let before = runs.partition_point(|(start, _)| *start <= number);
+    let run = before.checked_sub(1).and_then(|place| runs.get(place));
+    run.is_some_and(|(_, end)| number < *end)
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -46,6 +62,20 @@ mod tests {
         assert_eq!(text, "{}");
         let notes: RangeNotes = serde_json::from_str("{}").unwrap();
         assert_eq!(notes, RangeNotes::default());
+    }
+
+    #[test]
+    fn rows_are_kept_as_runs() {
+        let mut runs = vec![];
+        for number in [2, 3, 4, 7, 9, 10] {
+            add_to_runs(&mut runs, number);
+        }
+        assert_eq!(runs, [(2, 5), (7, 8), (9, 11)]);
+        let found: Vec<u64> = (0..12)
+            .filter(|number| is_in_runs(&runs, *number))
+            .collect();
+        assert_eq!(found, [2, 3, 4, 7, 9, 10]);
+        assert!(!is_in_runs(&[], 0));
     }
 
     #[test]

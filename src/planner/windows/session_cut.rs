@@ -21,7 +21,7 @@ use crate::algorithms::windows::Span;
 use crate::algorithms::windows::sessions::{ClosedSession, Placement, SessionId, Sessions};
 use crate::planner::windows::chain::Arrived;
 use crate::planner::windows::cut::{CutterParts, as_plan_error, miss, times};
-use crate::planner::windows::range_notes::RangeNotes;
+use crate::planner::windows::range_notes::{RangeNotes, add_to_runs, is_in_runs};
 use crate::planner::windows::rows::{Memory, WindowRows};
 use crate::planner::windows::scan::{CurrentWindow, bound};
 use crate::planner::windows::spec::{WINDOW_END, WINDOW_START};
@@ -46,11 +46,11 @@ pub(crate) struct SessionCutter {
     range: u64,
     /// Rows of the range that have come, and which of them were late.
     n_rows_of_range: u64,
-    late_of_range: Vec<u64>,
+    late_of_range: Vec<(u64, u64)>,
     /// Rows of this range that were late when it came first.
-    known_late: Vec<u64>,
+    known_late: Vec<(u64, u64)>,
     /// Those of the ranges that come again behind this one.
-    pub(crate) late_again: VecDeque<Vec<u64>>,
+    pub(crate) late_again: VecDeque<Vec<(u64, u64)>>,
     held: Held,
     outputs: Arc<[usize]>,
     bound_type: DataType,
@@ -175,14 +175,14 @@ impl SessionCutter {
                 key.clear();
                 key.extend_from_slice(keys.row(row as usize).as_ref());
             }
-            let placement = match self.known_late.binary_search(&number) {
-                Ok(_) => Placement::Late,
-                Err(_) => self.sessions.add(&key, time),
+            let placement = match is_in_runs(&self.known_late, number) {
+                true => Placement::Late,
+                false => self.sessions.add(&key, time),
             };
             match placement {
                 Placement::Late => {
                     late.push(row);
-                    self.late_of_range.push(number);
+                    add_to_runs(&mut self.late_of_range, number);
                 }
                 Placement::Joined { session, absorbed } => {
                     n_kept += 1;

@@ -136,10 +136,6 @@ fn open_or_create(
         }
     };
     let stored = table.checked(&file, name, command)?;
-    if !is_new {
-        // Readers do not wait for writers then. A file that this user may only read stays as it is.
-        let _ = use_write_ahead_log(&connection);
-    }
     Ok(stored)
 }
 

@@ -31,8 +31,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use tokio::sync::mpsc::Sender;
 
-use crate::tables::database::CurrentTransaction;
+use crate::tables::database::{CurrentTransaction, Database};
 use crate::tables::sqlite::decode::ColumnBuilder;
+use crate::tables::sqlite::file::DatabaseFile;
 use crate::tables::sqlite::file::SqliteTransaction;
 use crate::tables::sqlite::predicate::{Condition, pushed_now};
 use crate::tables::sqlite::stored::StoredTable;
@@ -73,6 +74,11 @@ pub(crate) struct SqliteScanExec {
 }
 
 impl SqliteScanExec {
+    /// Whether it reads a table of this file.
+    pub(crate) fn is_of(&self, file: &DatabaseFile) -> bool {
+        self.query.table.file.name() == file.name()
+    }
+
     pub(crate) fn new(query: Query, n_rows: Option<usize>) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&query.schema)),

@@ -114,7 +114,8 @@ fn timestamp(name: &str, upper: &str, digits: Option<&str>) -> Option<DataType> 
 /// column without a type, or with a name that does not tell, takes any: what does not fit is found when it is read.
 pub(crate) fn holds(declared: &str, asked: &DataType) -> bool {
     let Some(in_file) = arrow_type(declared) else {
-        return true;
+        // SQLite turns texts into numbers where the name means nothing to it: '007' would come back as 7.
+        return !(asked.is_string() && keeps_numbers(declared));
     };
     let upper = unquoted(declared).to_ascii_uppercase();
     match (&in_file, asked) {
@@ -131,6 +132,15 @@ pub(crate) fn holds(declared: &str, asked: &DataType) -> bool {
         (DataType::Float64, DataType::Float32) => matches!(upper.as_str(), "REAL" | "FLOAT"),
         (in_file, asked) => in_file == asked,
     }
+}
+
+/// Whether texts that look like numbers become numbers in a column of this type: the rules of "Datatypes In SQLite", 3.1.
+fn keeps_numbers(declared: &str) -> bool {
+    let upper = declared.to_ascii_uppercase();
+    let is_text = ["CHAR", "CLOB", "TEXT", "BLOB"]
+        .iter()
+        .any(|name| upper.contains(name));
+    upper.contains("INT") || !(is_text || upper.is_empty())
 }
 
 /// A type as it stands in CREATE TABLE: in quotes where SQLite's grammar needs them.

@@ -24,7 +24,8 @@ use tokio::task::spawn_blocking;
 
 use crate::tables::database::CurrentTransaction;
 use crate::tables::sqlite::encode::EncodedColumn;
-use crate::tables::sqlite::scan::{sqlite_transaction, transaction_of};
+use crate::tables::sqlite::file::DatabaseFile;
+use crate::tables::sqlite::scan::{SqliteScanExec, sqlite_transaction, transaction_of};
 use crate::tables::sqlite::stored::StoredTable;
 use crate::tables::sqlite::types::quoted;
 
@@ -166,13 +167,20 @@ impl ExecutionPlan for SqliteWriteExec {
     }
 }
 
+/// Whether a plan reads a table of this file.
+fn reads(plan: &Arc<dyn ExecutionPlan>, file: &DatabaseFile) -> bool {
+    let scan = plan.downcast_ref::<SqliteScanExec>();
+    scan.is_some_and(|scan| scan.is_of(file))
+        || plan.children().iter().any(|child| reads(child, file))
+}
+
 impl Writer {
     async fn run(self, input: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<u64> {
         if let Some(current) = transaction_of(&self.table, &context) {
             return self.run_collected(input, context, current, false).await;
         }
-        if matches!(self.write, Write::Changes(_)) {
-            // What is changed is what is read, so nobody may come between.
+        if matches!(self.write, Write::Changes(_)) || reads(input, &self.table.file) {
+            // What is written depends on what is read there, so nobody may come between.
             let file = Arc::clone(&self.table.file);
             let transaction = blocking(move || file.begin_writing()).await?;
             let current = Arc::new(CurrentTransaction(Arc::new(transaction)));
