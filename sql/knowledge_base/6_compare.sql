@@ -6,7 +6,7 @@ CREATE EXTERNAL TABLE template_counts STORED AS SQLITE LOCATION 'log_clustering/
 
 -- The sample data is two days long, if both were read: its week before is one day. With data of yours: now(), and 7 days.
 WITH present AS (
-    SELECT max(window_start) - INTERVAL '17 hours' AS today, 1 AS days_before FROM template_counts
+    SELECT date_trunc('day', max(window_start)) AS today, 1 AS days_before FROM template_counts
 ),
 per_cluster AS (
     SELECT
