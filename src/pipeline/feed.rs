@@ -57,9 +57,16 @@ pub(crate) struct Feed {
     known: Option<Known>,
     /// Start and end of the window that was handed out last.
     running: (i64, i64),
-    /// Late rows that an earlier run has counted.
-    n_late_again: u64,
+    /// Rows that an earlier run has counted.
+    counted_before: Missing,
     has_ended: bool,
+}
+
+/// Rows that are in no window.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Missing {
+    pub(crate) n_late: u64,
+    pub(crate) n_without_time: u64,
 }
 
 /// Which windows of the last range have run.
@@ -145,7 +152,7 @@ impl Feed {
             n_done,
             known: Some(known),
             running: (0, 0),
-            n_late_again: 0,
+            counted_before: Missing::default(),
             has_ended: false,
             read,
             again,
@@ -217,9 +224,13 @@ impl Feed {
         &self.read.scan.text
     }
 
-    /// How many rows came too late since this run was started.
-    pub(crate) fn n_late_rows(&self) -> u64 {
-        self.n_late() - self.n_late_again
+    /// The rows that are in no window, since this run was started.
+    pub(crate) fn missing(&self) -> Missing {
+        let (counted, before) = (self.counted(), self.counted_before);
+        Missing {
+            n_late: counted.n_late - before.n_late,
+            n_without_time: counted.n_without_time - before.n_without_time,
+        }
     }
 
     /// What is counted of the table.
@@ -302,12 +313,16 @@ impl Feed {
         if self.again.is_empty() {
             self.cutter.begin_range(self.number);
         }
-        self.n_late_again = self.n_late();
+        self.counted_before = self.counted();
         Ok(())
     }
 
-    fn n_late(&self) -> u64 {
-        self.stream.counters.rows_late.load(Ordering::Relaxed)
+    fn counted(&self) -> Missing {
+        let counters = &self.stream.counters;
+        Missing {
+            n_late: counters.rows_late.load(Ordering::Relaxed),
+            n_without_time: counters.rows_without_time.load(Ordering::Relaxed),
+        }
     }
 
     fn add(&mut self, step: Step) -> Result<()> {

@@ -22,7 +22,6 @@ mod script;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -243,14 +242,13 @@ impl Pipeline {
     /// How many rows came too late for their window, since this run was started.
     #[must_use]
     pub fn n_late_rows(&self) -> u64 {
-        self.feed.n_late_rows()
+        self.feed.missing().n_late
     }
 
     /// How many rows have no time, since this run was started. They are in no window.
     #[must_use]
     pub fn n_rows_without_time(&self) -> u64 {
-        let counters = self.feed.counters();
-        counters.rows_without_time.load(Ordering::Relaxed)
+        self.feed.missing().n_without_time
     }
 
     /// How many windows have run, over all runs on the checkpoint.
@@ -328,7 +326,7 @@ impl Pipeline {
             window_start: bound(span.start, &self.bound_type)?,
             window_end: bound(span.end, &self.bound_type)?,
             n_rows,
-            n_late_rows: self.feed.n_late_rows(),
+            n_late_rows: self.feed.missing().n_late,
             outcomes,
             elapsed: started.elapsed(),
         })
