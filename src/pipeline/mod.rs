@@ -181,30 +181,7 @@ impl Pipeline {
         body.clean_up(&options.name)?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
-        let mut n_committed = 0;
-        if let Some(database) = body.database.clone() {
-            let id = header.id.clone();
-            let name = database.name().to_string();
-            let committed = blocking(move || database.committed_window(&id)).await?;
-            n_committed = committed.map_or(0, i64::unsigned_abs);
-            if n_committed < done.windows && options.accepts_changes {
-                let (database, id) = (body.database.clone(), header.id.clone());
-                let windows = i64::try_from(done.windows).unwrap_or(i64::MAX);
-                let note = move || match database {
-                    Some(database) => database.begin()?.commit(&id, windows),
-                    None => Ok(()),
-                };
-                blocking(note).await?;
-            } else if n_committed < done.windows {
-                return plan_err!(
-                    "the database {name} has {n_committed} windows of this pipeline, the checkpoint {} has {}: it was put \
-                     back, or is another one. To go on all the same, run it with --accept-changes; to begin anew, give another \
-                     --checkpoint",
-                    checkpoint.name(),
-                    done.windows
-                );
-            }
-        }
+        let n_committed = committed_windows(&body, &header, done, &options).await?;
         let bound_type = read.scan.bound_type().clone();
         let feed = Feed::start(
             read,
@@ -352,6 +329,38 @@ impl Pipeline {
     }
 }
 
+/// How many windows the database of the pipeline has: not fewer than the checkpoint, unless that is accepted.
+async fn committed_windows(
+    body: &Body,
+    header: &Header,
+    done: Done,
+    options: &PipelineOptions,
+) -> Result<u64> {
+    let Some(database) = body.database.clone() else {
+        return Ok(0);
+    };
+    let (id, name) = (header.id.clone(), database.name().to_string());
+    let (accepts_changes, windows) = (options.accepts_changes, done.windows);
+    let committed = move || {
+        let committed = database.committed_window(&id)?;
+        let n_committed = committed.map_or(0, i64::unsigned_abs);
+        if n_committed < windows && accepts_changes {
+            let windows = i64::try_from(windows).unwrap_or(i64::MAX);
+            database.begin()?.commit(&id, windows)?;
+        }
+        Ok(n_committed)
+    };
+    let n_committed = blocking(committed).await?;
+    if n_committed < windows && !accepts_changes {
+        return plan_err!(
+            "the database {name} has {n_committed} windows of this pipeline, its checkpoint has {windows}: the database was put \
+             back, or is another one. To go on all the same, run it with --accept-changes; to begin anew, give another \
+             --checkpoint"
+        );
+    }
+    Ok(n_committed)
+}
+
 /// Runs what waits for a disk or a lock where it stops nobody.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -412,7 +421,7 @@ fn with_statements(
     let what = match header.statements.iter().zip(&statements).find(differs) {
         Some((old, new)) => format!("it has\n  {new}\nin place of\n  {old}"),
         None => format!(
-            "it has {} statements on each window, there were {}",
+            "it has {} statements, there were {}",
             statements.len(),
             header.statements.len()
         ),
