@@ -29,10 +29,14 @@ use crate::planner::{check_statement, complete_from_first};
 /// # async fn main() -> datafusion::error::Result<()> {
 /// use datafusion_aiops::{PipelineScript, session};
 ///
-/// let statements = "CREATE TABLE t AS SELECT now() AS ts; SELECT count(*) FROM tumble(t, ts, INTERVAL '1 hour')";
-/// let mut script = PipelineScript::new(&session()?, [statements])?;
+/// let statements = [
+///     "CREATE TABLE t AS SELECT now() AS ts",
+///     "SELECT count(*) FROM tumble(t, ts, INTERVAL '1 hour')",
+/// ];
+/// let mut script = PipelineScript::new(&session()?, statements)?;
 /// assert_eq!(script.next_setup().await?, Some(0));
-/// assert_eq!(script.next_setup().await?, Some(1));
+/// script.context().sql(statements[0]).await?;
+/// assert_eq!(script.next_setup().await?, None);
 /// # Ok(())
 /// # }
 /// ```
