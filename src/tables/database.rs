@@ -42,10 +42,8 @@ pub(crate) trait Transaction: Debug + Send + Sync {
 /// In the configuration of a session (an extension of `SessionConfig`): the transaction in which all statements read and
 /// write the tables of its database.
 #[derive(Debug, Clone)]
-pub(crate) struct CurrentTransaction(
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for databases"))]
-    pub(crate)  Arc<dyn Transaction>,
-);
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for databases"))]
+pub(crate) struct CurrentTransaction(pub(crate) Arc<dyn Transaction>);
 
 /// The database of a table, if it has one that takes part in transactions.
 #[cfg(feature = "sqlite")]
