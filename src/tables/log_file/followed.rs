@@ -200,14 +200,10 @@ impl FollowedReader {
     }
 
     fn written(&self) -> Written {
-        let line_number = |id: u64| match self.logs.get(&id) {
-            Some(log) => log.position().1,
-            None => self.resumed_lines.get(&id).copied().unwrap_or(1),
-        };
         let ids = self.files.ids_of_positions();
         Written {
             files: self.files.positions(),
-            lines: ids.map(|id| (id, line_number(id))).collect(),
+            lines: ids.map(|id| (id, self.line_number(id))).collect(),
             cuts: self.cuts.clone(),
             read_at: self.read_at,
             packed: self.packed.positions(),
@@ -276,11 +272,35 @@ impl FollowedReader {
     fn rescan(&mut self, now: i64, polled: &mut Polled) {
         let (plain, packed) = self.listing.paths();
         self.files.rescan(&plain, now);
+        for id in self.files.missing() {
+            self.go_on_in_packed(id, &packed);
+        }
         for problem in self.files.take_problems() {
             polled.problems.push(problem.to_string());
         }
-        self.packed.rescan(packed, now);
+        self.packed.rescan(&packed, now, polled);
         self.rescan_at = now.saturating_add(RESCAN_INTERVAL);
+    }
+
+    /// What is found nowhere may have been compressed before it was read to its end.
+    fn go_on_in_packed(&mut self, id: u64, packed: &[PathBuf]) {
+        let Some(rest) = self.files.rest(id) else {
+            return;
+        };
+        if self.packed.go_on(&rest, self.line_number(id), packed) {
+            self.files.let_go(id);
+            // What it holds of an event is read again.
+            self.logs.remove(&id);
+            self.resumed_lines.remove(&id);
+        }
+    }
+
+    /// The number of the line at which a file goes on after a restart.
+    fn line_number(&self, id: u64) -> u64 {
+        match self.logs.get(&id) {
+            Some(log) => log.position().1,
+            None => self.resumed_lines.get(&id).copied().unwrap_or(1),
+        }
     }
 
     /// Files with unread bytes, the one that is furthest behind first.

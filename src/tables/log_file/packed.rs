@@ -1,5 +1,5 @@
 //! Compressed files among followed logs: each is finished, so it is read once and whole, unless it is the compressed
-//! form of a rotated file that was followed.
+//! form of a rotated file that was followed. Of such a file only what was not followed to its end is read.
 //!
 //! A file is known by its size and its first and last bytes, so that it may be renamed. Positions tell for each file how
 //! much of its content was handed out and as which partition, that is in which order: so it can be read again.
@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use twox_hash::XxHash64;
 
 use crate::functions::ts::times::SECOND;
-use crate::tables::live::follow::{FollowedFiles, Recognised, Stretch};
+use crate::tables::live::follow::{Folders, FollowedFiles, Recognised, Stretch};
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{PartitionNews, Polled};
 use crate::tables::log_file::blocks::{BlockReader, Compression};
@@ -49,6 +49,11 @@ pub(crate) struct PackedPositions {
     files: BTreeMap<u64, Taken>,
 }
 
+/// Offset and line number.
+type Place = (u64, u64);
+/// The beginning of a file.
+const START: Place = (0, 1);
+
 /// A file that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Taken {
@@ -56,8 +61,10 @@ struct Taken {
     name: String,
     /// Counted up with each file that is opened; `None`: it is left alone.
     partition: Option<u64>,
+    /// What comes before was followed; `None`: it is a file of its own.
+    followed_to: Option<Place>,
     /// Bytes of its content that were handed out, and the number of the line that comes next.
-    place: (u64, u64),
+    place: Place,
     is_done: bool,
 }
 
@@ -71,6 +78,9 @@ pub(crate) struct PackedFiles {
     /// What was found out about paths: size, modification time and mark.
     marks: BTreeMap<PathBuf, (u64, i64, u64)>,
     queue: VecDeque<(PathBuf, u64)>,
+    /// Files that were no longer there when it was their turn: renamed, or removed. With the time of the last rescan.
+    moved: Vec<(PathBuf, u64, i64)>,
+    rescanned_at: i64,
     current: Option<PackedFile>,
 }
 
@@ -92,6 +102,22 @@ impl fmt::Debug for PackedFiles {
         f.debug_struct("PackedFiles")
             .field("positions", &self.positions)
             .finish_non_exhaustive()
+    }
+}
+
+impl Taken {
+    fn whole(path: &FilePath) -> Self {
+        Self {
+            name: path.to_string_lossy().into_owned(),
+            partition: None,
+            followed_to: None,
+            place: START,
+            is_done: false,
+        }
+    }
+
+    fn began(&self) -> Place {
+        self.followed_to.unwrap_or(START)
     }
 }
 
@@ -125,6 +151,8 @@ impl PackedFiles {
             },
             marks: BTreeMap::new(),
             queue: VecDeque::new(),
+            moved: Vec::new(),
+            rescanned_at: 0,
             current: None,
         }
     }
@@ -133,6 +161,7 @@ impl PackedFiles {
     pub(crate) fn seek(&mut self, positions: PackedPositions) {
         self.positions = positions;
         self.queue.clear();
+        self.moved.clear();
         self.current = None;
         self.is_first = false;
     }
@@ -147,8 +176,9 @@ impl PackedFiles {
     }
 
     /// Takes what is new among these files, the oldest first; but first the one that an earlier reader was at.
-    pub(crate) fn rescan(&mut self, paths: Vec<PathBuf>, now: i64) {
+    pub(crate) fn rescan(&mut self, listed: &[PathBuf], now: i64, polled: &mut Polled) {
         let is_first = std::mem::take(&mut self.is_first);
+        let paths: BTreeSet<PathBuf> = listed.iter().cloned().chain(self.unlisted()).collect();
         self.marks.retain(|path, _| paths.contains(path));
         let mut new = Vec::new();
         for path in paths {
@@ -157,13 +187,14 @@ impl PackedFiles {
             let Some((modified, mark)) = self.mark(&path, is_settled) else {
                 continue;
             };
-            let is_queued = self.queue.iter().any(|(_, queued)| *queued == mark);
-            let is_current = self.current.as_ref().is_some_and(|file| file.mark == mark);
             let taken = self.positions.files.get(&mark);
-            if taken.is_some_and(|taken| taken.is_done) || is_queued || is_current {
-                continue;
+            let is_wanted = match taken {
+                Some(taken) => !taken.is_done,
+                None => listed.contains(&path),
+            };
+            if is_wanted && !self.is_under_way(mark) {
+                new.push((taken.is_none(), modified, path, mark));
             }
-            new.push((taken.is_none(), modified, path, mark));
         }
         new.sort();
         for (_, _, path, mark) in new {
@@ -173,7 +204,75 @@ impl PackedFiles {
                 self.queue.push_back((path, mark));
             }
         }
+        self.rescanned_at = now;
+        self.report_removed(polled);
         self.forget();
+    }
+
+    fn is_under_way(&self, mark: u64) -> bool {
+        let is_current = self.current.as_ref().is_some_and(|file| file.mark == mark);
+        is_current || self.queue.iter().any(|(_, queued)| *queued == mark)
+    }
+
+    /// Where files may lie that were followed, are not read to their end, and were compressed to a name that is not
+    /// listed.
+    fn unlisted(&self) -> Vec<PathBuf> {
+        let taken = self.positions.files.values();
+        let unfinished = taken.filter(|taken| !taken.is_done && taken.followed_to.is_some());
+        let mut folders = Folders::default();
+        let beside = unfinished.flat_map(|taken| folders.siblings(FilePath::new(&taken.name)));
+        beside.filter(|path| is_packed(path)).collect()
+    }
+
+    /// What was not found where it was listed, and is nowhere else. Under a new name, too, it must settle first.
+    fn report_removed(&mut self, polled: &mut Polled) {
+        for (path, mark, since) in std::mem::take(&mut self.moved) {
+            if self.is_under_way(mark) {
+                continue;
+            }
+            if self.rescanned_at.saturating_sub(since) <= SETTLING_TIME {
+                self.moved.push((path, mark, since));
+                continue;
+            }
+            let path = path.display();
+            polled
+                .problems
+                .push(format!("{path} was removed before it was read"));
+            if let Some(taken) = self.positions.files.get_mut(&mark) {
+                taken.is_done = true;
+            }
+        }
+    }
+
+    /// Takes over a followed file that was compressed before it was read to its end, to be read from `stretch` on;
+    /// `false`: its content is in none of the files.
+    pub(crate) fn go_on(&mut self, stretch: &Stretch, line_number: u64, paths: &[PathBuf]) -> bool {
+        let others = stretch.others();
+        let mut paths = candidates(paths, &others);
+        let has_it = |path: &&PathBuf| matches!(self.unpack_from(stretch, path), Ok(Some(_)));
+        let Some(path) = paths.find(has_it) else {
+            return false;
+        };
+        let Some((_, mark)) = self.mark(path, |_| true) else {
+            return false;
+        };
+        let place = (stretch.to, line_number);
+        // It may have been read as a file of its own.
+        let known = self.positions.files.get(&mark);
+        if known.is_none_or(|known| known.place == START && known.followed_to.is_none()) {
+            let taken = Taken {
+                name: stretch.name.clone(),
+                partition: None,
+                followed_to: Some(place),
+                place,
+                is_done: false,
+            };
+            self.positions.files.insert(mark, taken);
+            if !self.is_under_way(mark) {
+                self.queue.push_back((path.clone(), mark));
+            }
+        }
+        true
     }
 
     /// When a file was modified, and what it is known by, if it is whole; what cannot be read has no mark, and is tried
@@ -196,10 +295,8 @@ impl PackedFiles {
 
     fn leave_alone(&mut self, path: &FilePath, mark: u64) {
         let taken = Taken {
-            name: path.to_string_lossy().into_owned(),
-            partition: None,
-            place: (0, 1),
             is_done: true,
+            ..Taken::whole(path)
         };
         self.positions.files.insert(mark, taken);
     }
@@ -213,7 +310,7 @@ impl PackedFiles {
             .saturating_sub(MAX_GONE * PARTITION_STRIDE);
         self.positions.files.retain(|mark, taken| {
             let is_recent = taken.partition.is_some_and(|partition| partition >= oldest);
-            is_recent || present.contains(mark)
+            is_recent || !taken.is_done || present.contains(mark)
         });
     }
 
@@ -285,14 +382,15 @@ impl PackedFiles {
     ) -> Option<PackedFile> {
         let (path, mark) = self.queue.pop_front()?;
         let taken = self.positions.files.get(&mark).cloned();
-        let taken = taken.unwrap_or_else(|| Taken {
-            name: path.to_string_lossy().into_owned(),
-            partition: None,
-            place: (0, 1),
-            is_done: false,
-        });
+        let taken = taken.unwrap_or_else(|| Taken::whole(&path));
         let partition = taken.partition.unwrap_or(self.positions.next_partition);
-        match self.open(&path, (mark, partition), &taken, spec, columns) {
+        let opened = self.open(&path, (mark, partition), &taken, spec, columns);
+        // Last, since a rotation may rename files at any time: what was opened is what was meant only if it is still there.
+        if !self.is_at(&path, mark) {
+            self.moved.push((path, mark, self.rescanned_at));
+            return None;
+        }
+        match opened {
             Ok(file) => {
                 let next = partition.saturating_add(PARTITION_STRIDE);
                 self.positions.next_partition = self.positions.next_partition.max(next);
@@ -333,7 +431,7 @@ impl PackedFiles {
             log: GrowingLog::try_new(spec, columns, &taken.name, taken.place)?,
             written: modified(path),
             partition,
-            is_new: taken.place.0 == 0,
+            is_new: taken.place == START && taken.followed_to.is_none(),
         })
     }
 
@@ -356,7 +454,9 @@ impl PackedFiles {
         files.sort_by_key(|(partition, ..)| *partition);
         for (partition, mark, later) in files {
             let before = self.positions.files.get(&mark);
-            let place = before.map_or((0, 1), |before| before.place);
+            let place = before
+                .map_or(START, |before| before.place)
+                .max(later.began());
             if place.0 >= later.place.0 {
                 continue;
             }
@@ -364,9 +464,9 @@ impl PackedFiles {
                 place,
                 ..later.clone()
             };
-            let path = paths
-                .iter()
-                .find(|path| self.mark(path, |_| true).is_some_and(|(_, it)| it == mark));
+            let others = Folders::default().siblings(FilePath::new(&later.name));
+            let mut paths = candidates(paths, &others);
+            let path = paths.find(|path| self.is_at(path, mark));
             let opened = match path {
                 Some(path) => self.open(path, (mark, partition), &from, spec, columns),
                 None => exec_err!("it is not there"),
@@ -390,10 +490,7 @@ impl PackedFiles {
     /// The bytes of a stretch of what was a plain file once, from one of `paths` or one that lies beside where it was.
     pub(crate) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Vec<u8>> {
         let others = stretch.others();
-        let mut paths = paths
-            .iter()
-            .chain(others.iter().filter(|path| is_packed(path)));
-        paths.find_map(|path| self.unpack_from(stretch, path).ok().flatten())
+        candidates(paths, &others).find_map(|path| self.unpack_from(stretch, path).ok().flatten())
     }
 
     fn unpack_from(&self, stretch: &Stretch, path: &FilePath) -> Result<Option<Vec<u8>>> {
@@ -407,6 +504,13 @@ impl PackedFiles {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is a file with this mark.
+    fn is_at(&self, path: &FilePath, mark: u64) -> bool {
+        let size = std::fs::metadata(path).map(|file| file.len());
+        size.and_then(|size| mark_of(path, size))
+            .is_ok_and(|it| it == mark)
     }
 
     fn open_blocks(&self, path: &FilePath) -> Result<BlockReader> {
@@ -438,6 +542,15 @@ impl PackedFiles {
         file.log.hand_over(file.partition, polled)?;
         Ok(n_left)
     }
+}
+
+/// Listed files, and the compressed ones among others.
+fn candidates<'a>(
+    listed: &'a [PathBuf],
+    others: &'a BTreeSet<PathBuf>,
+) -> impl Iterator<Item = &'a PathBuf> {
+    let others = others.iter().filter(|path| is_packed(path));
+    listed.iter().chain(others)
 }
 
 fn is_packed(path: &FilePath) -> bool {

@@ -67,6 +67,7 @@ pub(crate) use crate::tables::live::follow::positions::{POSITIONS_VERSION, Posit
 use crate::tables::live::follow::recent::Recent;
 pub(crate) use crate::tables::live::follow::reread::{Recognised, Stretch};
 use crate::tables::live::follow::rescan::Search;
+pub(crate) use crate::tables::live::follow::siblings::Folders;
 use crate::tables::live::follow::stream::{Phase, Stream};
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -129,6 +130,8 @@ pub(crate) struct FollowedFiles {
     recent: Recent,
     problems: Vec<Problem>,
     n_problems_dropped: u64,
+    /// Streams whose rest was given up at the last rescan.
+    given_up: Vec<u64>,
     /// What was reported of a path, so that it is not reported at every rescan.
     refused: BTreeMap<PathBuf, io::ErrorKind>,
     next_id: u64,
@@ -178,9 +181,13 @@ pub(crate) enum Problem {
     /// A pipe, a socket or a device.
     NoFile { path: PathBuf },
     /// Emptied or removed before it was read to its end, and there is no copy. At least so many bytes.
-    BytesLost { path: PathBuf, n_bytes: u64 },
+    BytesLost {
+        id: u64,
+        path: PathBuf,
+        n_bytes: u64,
+    },
     /// A file from the written positions is nowhere.
-    NotFound { path: PathBuf, offset: u64 },
+    NotFound { id: u64, path: PathBuf, offset: u64 },
     /// So many problems more, which were not kept.
     More { n_problems: u64 },
 }
@@ -198,18 +205,25 @@ impl fmt::Display for Problem {
                     path.display()
                 )
             }
-            Self::BytesLost { path, n_bytes } => write!(
+            Self::BytesLost { path, n_bytes, .. } => write!(
                 f,
                 "{} was truncated or removed with {n_bytes} unread bytes",
                 path.display()
             ),
-            Self::NotFound { path, offset } => write!(
+            Self::NotFound { path, offset, .. } => write!(
                 f,
                 "{} was read up to byte {offset} and is nowhere now: what came after is lost",
                 path.display()
             ),
             Self::More { n_problems } => write!(f, "{n_problems} more problems"),
         }
+    }
+}
+
+impl Problem {
+    /// The rest of this stream was not found.
+    fn is_of(&self, stream: u64) -> bool {
+        matches!(self, Self::BytesLost { id, .. } | Self::NotFound { id, .. } if *id == stream)
     }
 }
 
@@ -227,6 +241,7 @@ impl FollowedFiles {
             recent: Recent::default(),
             problems: Vec::new(),
             n_problems_dropped: 0,
+            given_up: Vec::new(),
             refused: BTreeMap::new(),
             next_id: 0,
             now_ns: 0,
@@ -342,6 +357,33 @@ impl FollowedFiles {
         known.map(|(id, _)| *id)
     }
 
+    /// Streams whose rest was not found at the last rescan: those from the written positions that it looked for first, and
+    /// those that it gave up. The owner may know better; see [`Self::let_go`].
+    pub(crate) fn missing(&self) -> Vec<u64> {
+        let since_ns = self.now_ns;
+        let now_missing = self.streams.iter().filter(|(_, stream)| {
+            stream.is_restored && stream.phase == (Phase::Missing { since_ns })
+        });
+        let now_missing = now_missing.map(|(id, _)| *id);
+        now_missing.chain(self.given_up.iter().copied()).collect()
+    }
+
+    /// What the owner has not finished with of a stream, with an end that is not known: a stretch without a byte.
+    pub(crate) fn rest(&self, id: u64) -> Option<Stretch> {
+        let stream = self.streams.get(&id)?;
+        Some(Stretch::after(&stream.position(id)))
+    }
+
+    /// The owner has found the rest of a stream elsewhere: here it ends with what was consumed.
+    pub(crate) fn let_go(&mut self, id: u64) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.is_restored = false;
+            stream.offset = stream.consumed;
+        }
+        self.finish(id);
+        self.problems.retain(|problem| !problem.is_of(id));
+    }
+
     /// What went wrong since the last call.
     pub(crate) fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
@@ -353,10 +395,19 @@ impl FollowedFiles {
     }
 
     /// Whether content that begins with `head` is, or was lately, followed: to leave out the compressed copy of a rotated
-    /// file. Give its first 1024 bytes, or all if there are fewer; says no for less than 64.
+    /// file. Give its first 1024 bytes, or all if there are fewer. Content of which less than 64 bytes are known is
+    /// recognised only while a copy of it is waited for.
     pub(crate) fn knows_content(&self, head: &[u8]) -> bool {
+        let is_awaited = |stream: &Stream| {
+            let is_unfound = matches!(
+                stream.phase,
+                Phase::Truncated { .. } | Phase::Missing { .. }
+            );
+            is_unfound && !stream.is_blank() && stream.evidence.head.begins(head)
+        };
         let followed = self.streams.values().map(|stream| stream.evidence.head);
         recent::is_among(head, followed.chain(self.recent.heads()))
+            || self.streams.values().any(is_awaited)
     }
 
     fn add(&mut self, stream: Stream) -> u64 {

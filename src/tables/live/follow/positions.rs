@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::tables::live::follow::content::Evidence;
 
 /// Changes whenever the meaning of a field, or the hash, changes.
-pub(crate) const POSITIONS_VERSION: u32 = 2;
+pub(crate) const POSITIONS_VERSION: u32 = 3;
 
 /// Where all followed files stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

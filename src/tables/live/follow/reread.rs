@@ -143,6 +143,11 @@ impl Stretch {
         }
     }
 
+    /// Nothing yet of what comes behind a position.
+    pub(super) fn after(position: &Position) -> Self {
+        Self::new(position, position.offset)
+    }
+
     /// Bytes that are left.
     pub(crate) fn n_bytes(&self) -> u64 {
         self.to.saturating_sub(self.from)

@@ -60,6 +60,7 @@ impl FollowedFiles {
         now_ns: i64,
     ) {
         self.now_ns = now_ns;
+        self.given_up.clear();
         let listed: BTreeSet<PathBuf> = paths.into_iter().map(P::into).collect();
         let mut round = self.begin_round();
         for path in &listed {
@@ -470,7 +471,7 @@ impl FollowedFiles {
         }
     }
 
-    fn finish(&mut self, id: u64) {
+    pub(super) fn finish(&mut self, id: u64) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.phase = Phase::Finished;
             stream.file = None;
@@ -485,11 +486,12 @@ impl FollowedFiles {
         let (path, n_bytes) = (stream.path.clone(), stream.unread());
         let offset = stream.offset;
         let is_restored = mem::take(&mut stream.is_restored);
+        self.given_up.push(id);
         self.finish(id);
         if is_restored {
-            self.report(Problem::NotFound { path, offset });
+            self.report(Problem::NotFound { id, path, offset });
         } else if n_bytes > 0 {
-            self.report(Problem::BytesLost { path, n_bytes });
+            self.report(Problem::BytesLost { id, path, n_bytes });
         }
         // What looked like a copy that was still being written was one.
         for held in self.held.values_mut() {

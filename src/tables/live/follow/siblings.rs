@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 /// Folders as they are now, each listed at most once.
 #[derive(Debug, Default)]
-pub(super) struct Folders {
+pub(crate) struct Folders {
     listed: BTreeMap<PathBuf, Vec<OsString>>,
 }
 
 impl Folders {
     /// Paths beside `path` whose names a rotation may have made from its name. For a symbolic link, also beside the
     /// file that it points to.
-    pub(super) fn siblings(&mut self, path: &Path) -> BTreeSet<PathBuf> {
+    pub(crate) fn siblings(&mut self, path: &Path) -> BTreeSet<PathBuf> {
         let mut found = self.siblings_in_folder(path);
         if path.is_symlink()
             && let Ok(target) = fs::canonicalize(path)

@@ -52,8 +52,11 @@ enum Act {
     Pack {
         n_lines: usize,
     },
-    /// The oldest rotated file is compressed.
-    PackRotated(usize),
+    /// The oldest rotated file is compressed; and whether it is seen before.
+    PackRotated {
+        file: usize,
+        is_seen: bool,
+    },
     /// Milliseconds.
     Wait(i64),
     /// Whether a record is written behind it.
@@ -71,7 +74,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => file.clone().prop_map(Act::Rename),
         2 => file.clone().prop_map(Act::CopyTruncate),
         1 => (1..6_usize).prop_map(|n_lines| Act::Pack { n_lines }),
-        1 => file.prop_map(Act::PackRotated),
+        1 => (file, any::<bool>()).prop_map(|(file, is_seen)| Act::PackRotated { file, is_seen }),
         4 => prop_oneof![Just(100), Just(1100), Just(2500), Just(7000)].prop_map(Act::Wait),
         8 => any::<bool>().prop_map(Act::Poll),
         2 => (0..6_usize).prop_map(Act::Crash),
@@ -167,7 +170,7 @@ impl World {
             pending: vec![],
         };
         for n in 0..n_before {
-            let line = format!("before {n:04}\n");
+            let line = format!("before {n:04} of some length\n");
             world.append(&format!("app{}.log", n % N_FILES), &line);
         }
         world.now += SECOND;
@@ -270,8 +273,10 @@ impl World {
     }
 
     /// logrotate compresses what was rotated long ago.
-    fn pack_rotated(&mut self, file: usize) {
-        self.settle();
+    fn pack_rotated(&mut self, file: usize, is_seen: bool) {
+        if is_seen {
+            self.settle();
+        }
         let name = |number: u32| format!("app{file}.log.{number}");
         let Some(number) = (1..50)
             .rev()
@@ -360,7 +365,7 @@ impl World {
                 let name = format!("other{:05}.gz", self.n_tokens);
                 self.pack(&name, (lines.join("\n") + "\n").as_bytes());
             }
-            Act::PackRotated(file) => self.pack_rotated(file),
+            Act::PackRotated { file, is_seen } => self.pack_rotated(file, is_seen),
             Act::Wait(milliseconds) => self.now += milliseconds * (SECOND / 1000),
             Act::Poll(is_recorded) => {
                 self.poll();
@@ -466,6 +471,57 @@ fn what_is_gone_is_told() {
             .unwrap();
         assert!(rows(&polled).is_empty());
     }
+}
+
+#[test]
+fn what_was_compressed_meanwhile_is_read_to_its_end() {
+    // Under the second, the compressed file is not listed.
+    for glob in ["*", "*.log"] {
+        let mut world = World::new(glob, ReadFrom::Start, 9);
+        world.settle();
+        let lines = vec![world.token(""), world.token("  ")];
+        world.write(0, lines, false);
+        world.rotate(0, false);
+        world.pack_rotated(0, false);
+        let lines = vec![world.token("")];
+        world.write(0, lines, false);
+        world.crash(0);
+        world.check(9);
+    }
+}
+
+#[test]
+fn a_compressed_file_that_is_renamed_or_removed_before_its_turn() {
+    let mut world = World::new("*", ReadFrom::Start, 0);
+    for name in ["a.gz", "b.gz", "c.gz"] {
+        let line = world.token("") + "\n";
+        world.pack(name, line.repeat(3).as_bytes());
+    }
+    world.now += 10 * SECOND;
+    world.poll();
+    fs::rename(world.path("b.gz"), world.path("d.gz")).unwrap();
+    fs::remove_file(world.path("c.gz")).unwrap();
+    let mut problems = vec![];
+    for _ in 0..9 {
+        world.now += SECOND;
+        let mut polled = Polled::default();
+        let reader = &mut world.reader;
+        reader
+            .poll(world.now, &HashMap::new(), &mut polled)
+            .unwrap();
+        problems.extend(polled.problems.clone());
+        world.pending.extend(rows(&polled));
+    }
+    let removed = format!(
+        "{} was removed before it was read",
+        world.path("c.gz").display()
+    );
+    assert_eq!(problems, [removed]);
+    let files: BTreeSet<&str> = (world.pending.iter())
+        .map(|(_, file, _, _)| file.rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(files, BTreeSet::from(["a.gz", "d.gz"]));
+    assert_eq!(world.pending.len(), 6);
 }
 
 #[test]
