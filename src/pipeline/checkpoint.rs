@@ -28,6 +28,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::planner::windows::range_notes::RangeNotes;
+use crate::tables::database::DoneWindows;
 use crate::tables::live::source::Positions;
 use crate::tables::local_files::{remove_staged, sync};
 
@@ -83,22 +84,13 @@ pub(crate) struct Range {
     pub(crate) windows_before: u64,
 }
 
-/// How far windows have run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Done {
-    /// How many.
-    pub(crate) windows: u64,
-    /// Start and end of the last of them. Those of a range run in the order of their ends.
-    pub(crate) last: (i64, i64),
-}
-
 /// What an earlier run has left.
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) header: Header,
     /// From the one behind which reading begins to the last.
     pub(crate) ranges: Vec<Range>,
-    pub(crate) done: Done,
+    pub(crate) done: DoneWindows,
 }
 
 /// A checkpoint that this run holds.
@@ -177,7 +169,7 @@ impl Checkpoint {
                 header.version
             );
         }
-        let done = self.read::<Done>(&self.path(DONE)).await?;
+        let done = self.read::<DoneWindows>(&self.path(DONE)).await?;
         let mut ranges = Vec::new();
         for number in self.range_numbers().await? {
             let range = self.read::<Range>(&self.range_path(number)).await?;
@@ -224,7 +216,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) async fn put_done(&self, done: &Done) -> Result<()> {
+    pub(crate) async fn put_done(&self, done: &DoneWindows) -> Result<()> {
         self.write(&self.path(DONE), done, PutMode::Overwrite).await
     }
 

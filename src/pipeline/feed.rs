@@ -16,11 +16,12 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
 use crate::algorithms::windows::Span;
-use crate::pipeline::checkpoint::{Checkpoint, Done, Range};
+use crate::pipeline::checkpoint::{Checkpoint, Range};
 use crate::pipeline::options::PipelineEnd;
 use crate::planner::windows::cut::Cutter;
 use crate::planner::windows::read::WindowedRead;
 use crate::planner::windows::scan::CurrentWindow;
+use crate::tables::database::DoneWindows;
 use crate::tables::live::counters::StreamCounters;
 use crate::tables::live::source::Positions;
 use crate::tables::live::stream::{LiveStream, ReadAgain, Step};
@@ -71,25 +72,16 @@ pub(crate) struct Missing {
 
 /// Which windows of the last range have run.
 struct Known {
-    /// Start and end of the last that was written down.
+    /// Start and end of the last of them.
     last: Option<(i64, i64)>,
-    /// How many more a database has.
-    n_more: u64,
 }
 
 impl Known {
     /// Whether this window has run. Windows come in the order of their ends. They are not counted: if rows can no longer be
     /// read, one may be missing.
-    fn has_run(&mut self, span: Span) -> bool {
-        if self
-            .last
+    fn has_run(&self, span: Span) -> bool {
+        self.last
             .is_some_and(|(start, end)| (span.end, span.start) <= (end, start))
-        {
-            return true;
-        }
-        let is_more = self.n_more > 0;
-        self.n_more = self.n_more.saturating_sub(1);
-        is_more
     }
 }
 
@@ -102,8 +94,7 @@ impl Feed {
         read: WindowedRead,
         checkpoint: Checkpoint,
         ranges: Vec<Range>,
-        done: Done,
-        n_committed: u64,
+        done: DoneWindows,
         end: PipelineEnd,
         runtime: Arc<RuntimeEnv>,
     ) -> Result<Self> {
@@ -130,10 +121,8 @@ impl Feed {
         }
         let last = again.back().or(first.as_ref());
         let n_closed = last.map_or(0, |last| last.windows_before);
-        let n_done = done.windows.max(n_committed);
         let known = Known {
             last: (done.windows > n_closed).then_some(done.last),
-            n_more: n_done - done.windows,
         };
         Ok(Self {
             stream,
@@ -149,7 +138,7 @@ impl Feed {
             held: None,
             read_again_from: last.map_or(0, |last| last.read_again_from),
             n_closed,
-            n_done,
+            n_done: done.windows,
             known: Some(known),
             running: (0, 0),
             counted_before: Missing::default(),
@@ -171,7 +160,7 @@ impl Feed {
                     continue;
                 }
                 let span = window.span;
-                if self.known.as_mut().is_some_and(|known| known.has_run(span)) {
+                if self.known.as_ref().is_some_and(|known| known.has_run(span)) {
                     self.n_closed += 1;
                     continue;
                 }
@@ -202,11 +191,15 @@ impl Feed {
     /// When that cannot be written down.
     pub(crate) async fn done(&mut self) -> Result<()> {
         self.n_done = self.n_closed;
-        let done = Done {
-            windows: self.n_done,
+        self.checkpoint.put_done(&self.running()).await
+    }
+
+    /// How far the windows have run when the one that was handed out last has.
+    pub(crate) fn running(&self) -> DoneWindows {
+        DoneWindows {
+            windows: self.n_closed,
             last: self.running,
-        };
-        self.checkpoint.put_done(&done).await
+        }
     }
 
     /// The number of the window that was handed out last, from 1.

@@ -31,13 +31,13 @@ use datafusion::prelude::SessionContext;
 use tokio::sync::watch;
 
 use self::body::Body;
-use self::checkpoint::{Checkpoint, Done, Header};
+use self::checkpoint::{Checkpoint, Header};
 use self::feed::Feed;
 use self::script::{Statement, line_of};
 use crate::algorithms::windows::Span;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::scan::{CurrentWindow, bound};
-use crate::tables::database::{CurrentTransaction, Transaction};
+use crate::tables::database::{CurrentTransaction, DoneWindows, Transaction};
 use crate::tables::live::table::TimeKind;
 
 pub use self::body::StatementOutcome;
@@ -173,7 +173,7 @@ impl Pipeline {
             Some(saved) => (saved.header, saved.ranges, saved.done),
             None => {
                 let header = Header::new(&options.name, texts.clone(), windows);
-                (header, vec![], Done::default())
+                (header, vec![], DoneWindows::default())
             }
         };
         check_windows(&header, windows, checkpoint.name())?;
@@ -181,14 +181,13 @@ impl Pipeline {
         body.clean_up(&options.name)?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
-        let n_committed = committed_windows(&body, &header, done, &options).await?;
+        let done = done_windows(&body, &header, done, &options).await?;
         let bound_type = read.scan.bound_type().clone();
         let feed = Feed::start(
             read,
             checkpoint,
             ranges,
             done,
-            n_committed,
             options.end,
             context.runtime_env(),
         )?;
@@ -294,8 +293,8 @@ impl Pipeline {
         };
         if let Some(transaction) = transaction {
             let id = self.id.clone();
-            let window = i64::try_from(number).unwrap_or(i64::MAX);
-            blocking(move || transaction.commit(&id, window)).await?;
+            let done = self.feed.running();
+            blocking(move || transaction.commit(&id, done)).await?;
         }
         self.feed.done().await?;
         Ok(WindowReport {
@@ -329,36 +328,37 @@ impl Pipeline {
     }
 }
 
-/// How many windows the database of the pipeline has: not fewer than the checkpoint, unless that is accepted.
-async fn committed_windows(
+/// How far the windows have run: the database of the pipeline may be one window further than its checkpoint, but not behind
+/// it, unless that is accepted.
+async fn done_windows(
     body: &Body,
     header: &Header,
-    done: Done,
+    done: DoneWindows,
     options: &PipelineOptions,
-) -> Result<u64> {
+) -> Result<DoneWindows> {
     let Some(database) = body.database.clone() else {
-        return Ok(0);
+        return Ok(done);
     };
     let (id, name) = (header.id.clone(), database.name().to_string());
-    let (accepts_changes, windows) = (options.accepts_changes, done.windows);
+    let accepts_changes = options.accepts_changes;
     let committed = move || {
-        let committed = database.committed_window(&id)?;
-        let n_committed = committed.map_or(0, i64::unsigned_abs);
-        if n_committed < windows && accepts_changes {
-            let windows = i64::try_from(windows).unwrap_or(i64::MAX);
-            database.begin()?.commit(&id, windows)?;
+        let committed = database.committed(&id)?;
+        if committed.windows >= done.windows || !accepts_changes {
+            return Ok(committed);
         }
-        Ok(n_committed)
+        database.begin()?.commit(&id, done)?;
+        Ok(done)
     };
-    let n_committed = blocking(committed).await?;
-    if n_committed < windows && !accepts_changes {
+    let committed = blocking(committed).await?;
+    if committed.windows < done.windows {
         return plan_err!(
-            "the database {name} has {n_committed} windows of this pipeline, its checkpoint has {windows}: the database was put \
-             back, or is another one. To go on all the same, run it with --accept-changes; to begin anew, give another \
-             --checkpoint"
+            "the database {name} has {} windows of this pipeline, its checkpoint has {}: the database was put back, or is \
+             another one. To go on all the same, run it with --accept-changes; to begin anew, give another --checkpoint",
+            committed.windows,
+            done.windows
         );
     }
-    Ok(n_committed)
+    Ok(committed)
 }
 
 /// Runs what waits for a disk or a lock where it stops nobody.

@@ -7,6 +7,16 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
+use serde::{Deserialize, Serialize};
+
+/// How far the windows of a pipeline have run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DoneWindows {
+    /// How many.
+    pub(crate) windows: u64,
+    /// Start and end of the last of them. Those of a range run in the order of their ends.
+    pub(crate) last: (i64, i64),
+}
 
 /// A database whose tables can be written in one transaction for a whole window.
 pub(crate) trait Database: Debug + Send + Sync {
@@ -19,20 +29,20 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// When another process keeps the lock, or the file cannot be written.
     fn begin(&self) -> Result<Arc<dyn Transaction>>;
 
-    /// The last window that this pipeline has committed. Blocks the thread.
+    /// What this pipeline has committed. Blocks the thread.
     ///
     /// # Errors
     /// When the file cannot be read.
-    fn committed_window(&self, pipeline: &str) -> Result<Option<i64>>;
+    fn committed(&self, pipeline: &str) -> Result<DoneWindows>;
 }
 
 /// A transaction that has the write lock. Dropping the last reference without a commit rolls back.
 pub(crate) trait Transaction: Debug + Send + Sync {
-    /// Notes in the same transaction that the window of the pipeline is done, and commits. Blocks the thread.
+    /// Notes in the same transaction how far the pipeline is with it, and commits. Blocks the thread.
     ///
     /// # Errors
     /// When the file cannot be written; nothing is committed then.
-    fn commit(&self, pipeline: &str, window: i64) -> Result<()>;
+    fn commit(&self, pipeline: &str, done: DoneWindows) -> Result<()>;
 
     /// For the tables of the database, which know their own transactions.
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for databases"))]

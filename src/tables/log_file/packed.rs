@@ -59,7 +59,7 @@ const START: Place = (0, 1);
 struct Taken {
     /// Where it was when it was taken, which is what its rows say.
     name: String,
-    /// Counted up with each file that is opened; `None`: it is left alone.
+    /// Counted up with each file that is opened; `None`: it was not opened yet, or is left alone.
     partition: Option<u64>,
     /// What comes before was followed; `None`: it is a file of its own.
     followed_to: Option<Place>,
@@ -78,9 +78,8 @@ pub(crate) struct PackedFiles {
     /// What was found out about paths: size, modification time and mark.
     marks: BTreeMap<PathBuf, (u64, i64, u64)>,
     queue: VecDeque<(PathBuf, u64)>,
-    /// Files that were no longer there when it was their turn: renamed, or removed. With the time of the last rescan.
-    moved: Vec<(PathBuf, u64, i64)>,
-    rescanned_at: i64,
+    /// Files that were not where they were expected: renamed, or removed. With the time since when they are looked for.
+    moved: Vec<(PathBuf, u64, Option<i64>)>,
     current: Option<PackedFile>,
 }
 
@@ -152,7 +151,6 @@ impl PackedFiles {
             marks: BTreeMap::new(),
             queue: VecDeque::new(),
             moved: Vec::new(),
-            rescanned_at: 0,
             current: None,
         }
     }
@@ -161,7 +159,10 @@ impl PackedFiles {
     pub(crate) fn seek(&mut self, positions: PackedPositions) {
         self.positions = positions;
         self.queue.clear();
-        self.moved.clear();
+        let taken = self.positions.files.iter();
+        let unfinished = taken.filter(|(_, taken)| !taken.is_done);
+        let expected = unfinished.map(|(mark, taken)| (PathBuf::from(&taken.name), *mark, None));
+        self.moved = expected.collect();
         self.current = None;
         self.is_first = false;
     }
@@ -204,8 +205,7 @@ impl PackedFiles {
                 self.queue.push_back((path, mark));
             }
         }
-        self.rescanned_at = now;
-        self.report_removed(polled);
+        self.report_removed(now, polled);
         self.forget();
     }
 
@@ -224,20 +224,21 @@ impl PackedFiles {
         beside.filter(|path| is_packed(path)).collect()
     }
 
-    /// What was not found where it was listed, and is nowhere else. Under a new name, too, it must settle first.
-    fn report_removed(&mut self, polled: &mut Polled) {
+    /// What was not found where it was expected, and is nowhere else. Under a new name, too, it must settle first.
+    fn report_removed(&mut self, now: i64, polled: &mut Polled) {
         for (path, mark, since) in std::mem::take(&mut self.moved) {
+            let since = since.unwrap_or(now);
             if self.is_under_way(mark) {
                 continue;
             }
-            if self.rescanned_at.saturating_sub(since) <= SETTLING_TIME {
-                self.moved.push((path, mark, since));
+            if now.saturating_sub(since) <= SETTLING_TIME {
+                self.moved.push((path, mark, Some(since)));
                 continue;
             }
             let path = path.display();
             polled
                 .problems
-                .push(format!("{path} was removed before it was read"));
+                .push(format!("{path} was removed before it was read to its end"));
             if let Some(taken) = self.positions.files.get_mut(&mark) {
                 taken.is_done = true;
             }
@@ -387,7 +388,7 @@ impl PackedFiles {
         let opened = self.open(&path, (mark, partition), &taken, spec, columns);
         // Last, since a rotation may rename files at any time: what was opened is what was meant only if it is still there.
         if !self.is_at(&path, mark) {
-            self.moved.push((path, mark, self.rescanned_at));
+            self.moved.push((path, mark, None));
             return None;
         }
         match opened {

@@ -10,7 +10,7 @@ use datafusion::error::DataFusionError;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::tables::database::{Database, Transaction};
+use crate::tables::database::{Database, DoneWindows, Transaction};
 
 /// What pipelines have committed.
 const PIPELINES: &str = "aiops_pipelines";
@@ -127,9 +127,9 @@ impl Database for DatabaseFile {
         Ok(Arc::new(self.begin_writing()?))
     }
 
-    fn committed_window(&self, pipeline: &str) -> Result<Option<i64>> {
+    fn committed(&self, pipeline: &str) -> Result<DoneWindows> {
         let connection = self.open()?;
-        let window = || {
+        let committed = || {
             let is_there: bool = connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)",
                 [PIPELINES],
@@ -138,12 +138,20 @@ impl Database for DatabaseFile {
             if !is_there {
                 return Ok(None);
             }
-            let query = format!("SELECT \"window\" FROM {PIPELINES} WHERE pipeline = ?1");
+            let query = format!(
+                "SELECT windows, last_start, last_end FROM {PIPELINES} WHERE pipeline = ?1"
+            );
             connection
-                .query_row(&query, [pipeline], |row| row.get(0))
+                .query_row(&query, [pipeline], |row| {
+                    Ok(DoneWindows {
+                        windows: row.get::<_, i64>(0)?.unsigned_abs(),
+                        last: (row.get(1)?, row.get(2)?),
+                    })
+                })
                 .optional()
         };
-        window().map_err(|error| self.error(&error))
+        let committed = committed().map(Option::unwrap_or_default);
+        committed.map_err(|error| self.error(&error))
     }
 }
 
@@ -222,18 +230,20 @@ fn connection(held: &Option<Connection>) -> Result<&Connection> {
 }
 
 impl Transaction for SqliteTransaction {
-    fn commit(&self, pipeline: &str, window: i64) -> Result<()> {
+    fn commit(&self, pipeline: &str, done: DoneWindows) -> Result<()> {
+        let windows = i64::try_from(done.windows).unwrap_or(i64::MAX);
         self.with(|connection| {
             let note = || {
                 connection.execute_batch(&format!(
-                    "CREATE TABLE IF NOT EXISTS {PIPELINES} (pipeline TEXT PRIMARY KEY, \"window\" INTEGER)"
+                    "CREATE TABLE IF NOT EXISTS {PIPELINES} (pipeline TEXT PRIMARY KEY, windows INTEGER, \
+                     last_start INTEGER, last_end INTEGER)"
                 ))?;
                 connection.execute(
                     &format!(
-                        "INSERT INTO {PIPELINES} (pipeline, \"window\") VALUES (?1, ?2) \
-                         ON CONFLICT (pipeline) DO UPDATE SET \"window\" = excluded.\"window\""
+                        "INSERT OR REPLACE INTO {PIPELINES} (pipeline, windows, last_start, last_end) \
+                         VALUES (?1, ?2, ?3, ?4)"
                     ),
-                    (pipeline, window),
+                    (pipeline, windows, done.last.0, done.last.1),
                 )
             };
             note().map_err(|error| self.file.error(&error))

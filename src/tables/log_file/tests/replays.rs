@@ -513,7 +513,7 @@ fn a_compressed_file_that_is_renamed_or_removed_before_its_turn() {
         world.pending.extend(rows(&polled));
     }
     let removed = format!(
-        "{} was removed before it was read",
+        "{} was removed before it was read to its end",
         world.path("c.gz").display()
     );
     assert_eq!(problems, [removed]);

@@ -6,7 +6,9 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
 
 use super::{Fixture, run};
-use crate::tables::database::{CurrentTransaction, Database, Transaction, database_of};
+use crate::tables::database::{
+    CurrentTransaction, Database, DoneWindows, Transaction, database_of,
+};
 
 async fn database(fixture: &Fixture, table: &str) -> Arc<dyn Database> {
     let provider = fixture.context.table_provider(table).await.unwrap();
@@ -19,6 +21,16 @@ fn inside(fixture: &Fixture, transaction: &Arc<dyn Transaction>) -> SessionConte
     let current = Arc::new(CurrentTransaction(Arc::clone(transaction)));
     state.config_mut().set_extension(current);
     SessionContext::new_with_state(state)
+}
+
+fn done(windows: u64) -> DoneWindows {
+    let end = 10 * i64::try_from(windows).unwrap();
+    let last = if windows == 0 {
+        (0, 0)
+    } else {
+        (end - 10, end)
+    };
+    DoneWindows { windows, last }
 }
 
 #[tokio::test]
@@ -34,7 +46,7 @@ async fn statements_share_a_transaction() {
             database.name(),
             self::database(&fixture, "other").await.name()
         );
-        assert_eq!(database.committed_window("p").unwrap(), None);
+        assert_eq!(database.committed("p").unwrap(), done(0));
         let transaction = database.begin().unwrap();
         let context = inside(&fixture, &transaction);
         for (sql, expected) in [
@@ -85,16 +97,16 @@ async fn statements_share_a_transaction() {
         );
         // Nobody else sees any of it.
         assert_eq!(fixture.rows("SELECT count(*) FROM kb").await, ["0"]);
-        transaction.commit("p", 42).unwrap();
+        transaction.commit("p", done(42)).unwrap();
         assert_eq!(fixture.rows("SELECT count(*) FROM kb").await, ["35"]);
-        assert_eq!(database.committed_window("p").unwrap(), Some(42));
-        assert_eq!(database.committed_window("q").unwrap(), None);
+        assert_eq!(database.committed("p").unwrap(), done(42));
+        assert_eq!(database.committed("q").unwrap(), done(0));
         let over = run(&context, "SELECT count(*) FROM kb").await.unwrap_err();
         assert!(
             over.to_string().contains("The transaction is over"),
             "{over}"
         );
-        assert!(transaction.commit("p", 43).is_err());
+        assert!(transaction.commit("p", done(43)).is_err());
     }
 }
 
@@ -102,7 +114,7 @@ async fn statements_share_a_transaction() {
 async fn a_dropped_transaction_is_rolled_back() {
     let fixture = Fixture::new().kb().await;
     let database = database(&fixture, "kb").await;
-    database.begin().unwrap().commit("p", 1).unwrap();
+    database.begin().unwrap().commit("p", done(1)).unwrap();
     let transaction = database.begin().unwrap();
     let context = inside(&fixture, &transaction);
     run(&context, "INSERT INTO kb VALUES (1, 'a', 1)")
@@ -110,7 +122,7 @@ async fn a_dropped_transaction_is_rolled_back() {
         .unwrap();
     drop((context, transaction));
     assert_eq!(fixture.rows("SELECT count(*) FROM kb").await, ["0"]);
-    assert_eq!(database.committed_window("p").unwrap(), Some(1));
+    assert_eq!(database.committed("p").unwrap(), done(1));
     // And the lock is free.
     fixture.rows("INSERT INTO kb VALUES (1, 'a', 1)").await;
 }
