@@ -54,8 +54,8 @@ pub(crate) struct Feed {
     /// Windows that have closed, and those that have run.
     n_closed: u64,
     n_done: u64,
-    /// What is known of the windows of the last range; `None` once new ones come.
-    known: Option<Known>,
+    /// Start and end of the last window of the last range that has run; `None` once new ones come.
+    done_to: Option<(i64, i64)>,
     /// Start and end of the window that was handed out last.
     running: (i64, i64),
     /// Rows that an earlier run has counted.
@@ -70,19 +70,10 @@ pub(crate) struct Missing {
     pub(crate) n_without_time: u64,
 }
 
-/// Which windows of the last range have run.
-struct Known {
-    /// Start and end of the last of them.
-    last: Option<(i64, i64)>,
-}
-
-impl Known {
-    /// Whether this window has run. Windows come in the order of their ends. They are not counted: if rows can no longer be
-    /// read, one may be missing.
-    fn has_run(&self, span: Span) -> bool {
-        self.last
-            .is_some_and(|(start, end)| (span.end, span.start) <= (end, start))
-    }
+/// Whether a window of the last range has run, given start and end of the last that has. They come in the order of their
+/// ends. They are not counted: if rows can no longer be read, one may be missing.
+fn has_run(span: Span, (start, end): (i64, i64)) -> bool {
+    (span.end, span.start) <= (end, start)
 }
 
 impl Feed {
@@ -121,9 +112,6 @@ impl Feed {
         }
         let last = again.back().or(first.as_ref());
         let n_closed = last.map_or(0, |last| last.windows_before);
-        let known = Known {
-            last: (done.windows > n_closed).then_some(done.last),
-        };
         Ok(Self {
             stream,
             cutter,
@@ -139,7 +127,7 @@ impl Feed {
             read_again_from: last.map_or(0, |last| last.read_again_from),
             n_closed,
             n_done: done.windows,
-            known: Some(known),
+            done_to: (done.windows > n_closed).then_some(done.last),
             running: (0, 0),
             counted_before: Missing::default(),
             has_ended: false,
@@ -160,11 +148,11 @@ impl Feed {
                     continue;
                 }
                 let span = window.span;
-                if self.known.as_ref().is_some_and(|known| known.has_run(span)) {
+                if self.done_to.is_some_and(|last| has_run(span, last)) {
                     self.n_closed += 1;
                     continue;
                 }
-                self.known = None;
+                self.done_to = None;
                 self.n_closed = self.n_closed.max(self.n_done) + 1;
                 self.running = (span.start, span.end);
                 return Ok(Some(window));
@@ -238,7 +226,7 @@ impl Feed {
         if let Some(range) = self.again.pop_front() {
             return self.take_again(step, range);
         }
-        self.known = None;
+        self.done_to = None;
         self.n_closed = self.n_closed.max(self.n_done);
         let is_by_reading = self.read.time_kind() == TimeKind::Processing;
         if is_by_reading && self.cutter.closes_at(step.watermark) {

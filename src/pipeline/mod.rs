@@ -380,7 +380,7 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// Statements may change, but not the windows: which of them have run is known by their number.
+/// Statements may change, but not the windows: which of them have run is known by their bounds.
 fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()> {
     match header.windows == windows {
         true => Ok(()),

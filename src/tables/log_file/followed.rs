@@ -7,7 +7,8 @@
 //! What was read between two written positions can be read again, exactly: the bytes are found by their content, and the
 //! positions tell where an event was cut because nothing followed in time.
 //!
-//! Compressed files are finished files: one that is there at the start, or whose content was not followed, is read once.
+//! Compressed files are finished files: one that is there at the start, or whose content was not followed, is read once, and
+//! of one that was followed what was not read of it before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ use crate::tables::log_file::spec::LogSpec;
 /// Bytes of one poll.
 const POLL_BYTES: usize = 1 << 20;
 /// The first look into a file only tells where in time it is.
-const FIRST_BYTES: usize = 64 << 10;
+pub(super) const FIRST_BYTES: usize = 64 << 10;
 /// How often folders are looked at.
 const RESCAN_INTERVAL: i64 = SECOND / 4;
 /// Cuts that positions tell of. An event of many lines that are written more than a second apart makes one cut a line, so
@@ -273,7 +274,7 @@ impl FollowedReader {
         let (plain, packed) = self.listing.paths();
         self.files.rescan(&plain, now);
         for id in self.files.missing() {
-            self.go_on_in_packed(id, &packed);
+            self.go_on_in_packed(id, &packed, now, polled);
         }
         for problem in self.files.take_problems() {
             polled.problems.push(problem.to_string());
@@ -283,11 +284,12 @@ impl FollowedReader {
     }
 
     /// What is found nowhere may have been compressed before it was read to its end.
-    fn go_on_in_packed(&mut self, id: u64, packed: &[PathBuf]) {
+    fn go_on_in_packed(&mut self, id: u64, packed: &[PathBuf], now: i64, polled: &mut Polled) {
         let Some(rest) = self.files.rest(id) else {
             return;
         };
-        if self.packed.go_on(&rest, self.line_number(id), packed) {
+        let line_number = self.line_number(id);
+        if self.packed.go_on(&rest, line_number, packed, now, polled) {
             self.files.let_go(id);
             // What it holds of an event is read again.
             self.logs.remove(&id);
@@ -303,26 +305,25 @@ impl FollowedReader {
         }
     }
 
-    /// Files with unread bytes, the one that is furthest behind first.
+    /// The partitions of files with unread bytes, the one that is furthest behind in event time first.
     fn unread(&self, newest: &HashMap<u64, i64>) -> Vec<u64> {
-        let unread = self.files.files().filter(|file| file.has_more);
-        let mut unread: Vec<_> = unread
-            .map(|file| {
-                (
-                    newest
-                        .get(&partition_of(file.id))
-                        .copied()
-                        .unwrap_or(i64::MIN),
-                    file.id,
-                )
-            })
-            .collect();
-        unread.sort_unstable();
-        unread.into_iter().map(|(_, id)| id).collect()
+        let followed = self.files.files().filter(|file| file.has_more);
+        let followed = followed.map(|file| (true, partition_of(file.id)));
+        let packed = self.packed.unread().map(|partition| (false, partition));
+        let mut unread: Vec<_> = packed.chain(followed).collect();
+        // Of those that were not looked at the compressed ones first: they are older.
+        unread.sort_by_key(|(is_followed, partition)| {
+            (newest.get(partition).copied(), *is_followed, *partition)
+        });
+        unread.into_iter().map(|(_, partition)| partition).collect()
     }
 
     /// Reads at most `max_bytes` of a file; how many it were.
     fn read(&mut self, id: u64, max_bytes: usize, now: i64, polled: &mut Polled) -> Result<usize> {
+        let max_bytes = match self.logs.contains_key(&id) {
+            true => max_bytes,
+            false => max_bytes.min(FIRST_BYTES),
+        };
         let mut block = Vec::new();
         let piece = match self.files.read(id, max_bytes, &mut block) {
             Ok(piece) => piece,
@@ -405,6 +406,11 @@ fn partition_of(id: u64) -> u64 {
     id * PARTITION_STRIDE
 }
 
+/// The id of the followed file of a partition, if it is one's.
+fn followed_in(partition: u64) -> Option<u64> {
+    (partition % PARTITION_STRIDE == 0).then_some(partition / PARTITION_STRIDE)
+}
+
 /// What is known of a file, without a hold on it.
 struct State {
     id: u64,
@@ -450,24 +456,25 @@ impl SourceReader for FollowedReader {
                     .push((partition_of(file.id), PartitionNews::Opened));
             }
         }
-        self.packed
-            .read(&self.spec, &self.columns, &self.files, polled)?;
         let mut n_bytes = 0;
-        for id in self.unread(newest) {
+        for partition in self.unread(newest) {
             if n_bytes >= POLL_BYTES {
                 break;
             }
-            let is_first = !self.logs.contains_key(&id);
-            let max_bytes = if is_first {
-                FIRST_BYTES
-            } else {
-                POLL_BYTES - n_bytes
+            let max_bytes = POLL_BYTES - n_bytes;
+            n_bytes += match followed_in(partition) {
+                Some(id) => self.read(id, max_bytes, now, polled)?,
+                None => {
+                    let table = (self.spec.as_ref(), self.columns.as_slice());
+                    self.packed
+                        .read(partition, max_bytes, table, &self.files, polled)?
+                }
             };
-            n_bytes += self.read(id, max_bytes, now, polled)?;
         }
+        self.packed.close_surplus(newest);
         self.tell(now, polled)?;
-        polled.has_more =
-            n_bytes > 0 && self.files.files().any(|file| file.has_more) || self.packed.has_more();
+        polled.has_more = n_bytes > 0 && self.files.files().any(|file| file.has_more)
+            || self.packed.unread().next().is_some();
         Ok(())
     }
 

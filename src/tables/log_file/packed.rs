@@ -2,9 +2,9 @@
 //! form of a rotated file that was followed. Of such a file only what was not followed to its end is read.
 //!
 //! A file is known by its size and its first and last bytes, so that it may be renamed. Positions tell for each file how
-//! much of its content was handed out and as which partition, that is in which order: so it can be read again.
+//! much of its content was handed out and as which partition: so it can be read again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -18,6 +18,7 @@ use datafusion::object_store::path::Path;
 use datafusion::object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
+use tokio_util::bytes::Bytes;
 use twox_hash::XxHash64;
 
 use crate::functions::ts::times::SECOND;
@@ -25,6 +26,7 @@ use crate::tables::live::follow::{Folders, FollowedFiles, Recognised, Stretch};
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{PartitionNews, Polled};
 use crate::tables::log_file::blocks::{BlockReader, Compression};
+use crate::tables::log_file::followed::FIRST_BYTES;
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::spec::LogSpec;
 
@@ -40,6 +42,8 @@ const PARTITION_STRIDE: u64 = 2;
 const MARK_BYTES: u64 = 1024;
 /// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
 const MAX_GONE: u64 = 100;
+/// Files that are decompressed side by side. More are closed, and opened again where they were left.
+const MAX_OPEN: usize = 64;
 
 /// What the compressed files of a reader are known by, and how far each was read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -57,9 +61,11 @@ const START: Place = (0, 1);
 /// A file that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Taken {
-    /// Where it was when it was taken, which is what its rows say.
+    /// What its rows say: where it was when it was taken, or what it was called when it was followed.
     name: String,
-    /// Counted up with each file that is opened; `None`: it was not opened yet, or is left alone.
+    /// Where it was when it was last begun with.
+    path: String,
+    /// Counted up with each file; `None`: it is left alone.
     partition: Option<u64>,
     /// What comes before was followed; `None`: it is a file of its own.
     followed_to: Option<Place>,
@@ -77,22 +83,29 @@ pub(crate) struct PackedFiles {
     positions: PackedPositions,
     /// What was found out about paths: size, modification time and mark.
     marks: BTreeMap<PathBuf, (u64, i64, u64)>,
-    queue: VecDeque<(PathBuf, u64)>,
+    /// Files that are being read, by partition.
+    files: BTreeMap<u64, PackedFile>,
     /// Files that were not where they were expected: renamed, or removed. With the time since when they are looked for.
     moved: Vec<(PathBuf, u64, Option<i64>)>,
-    current: Option<PackedFile>,
 }
 
-/// The file that is being read.
+/// A file that is being read.
 struct PackedFile {
     path: PathBuf,
     mark: u64,
+    /// `None`: not opened yet, or closed again.
+    content: Option<Content>,
+}
+
+/// The content of an open file.
+struct Content {
     blocks: BlockReader,
-    /// Bytes of its content that were handed out before it was opened here.
+    /// Bytes that were handed out before it was opened here.
     n_skipped: u64,
+    /// Decompressed, but not handed out yet.
+    block: Bytes,
     log: GrowingLog,
     written: i64,
-    partition: u64,
     is_new: bool,
 }
 
@@ -106,8 +119,10 @@ impl fmt::Debug for PackedFiles {
 
 impl Taken {
     fn whole(path: &FilePath) -> Self {
+        let name = path.to_string_lossy().into_owned();
         Self {
-            name: path.to_string_lossy().into_owned(),
+            path: name.clone(),
+            name,
             partition: None,
             followed_to: None,
             place: START,
@@ -118,21 +133,31 @@ impl Taken {
     fn began(&self) -> Place {
         self.followed_to.unwrap_or(START)
     }
+
+    /// Where it may be now, besides among the listed files.
+    fn others(&self, folders: &mut Folders) -> BTreeSet<PathBuf> {
+        let (name, path) = (FilePath::new(&self.name), FilePath::new(&self.path));
+        let mut others = folders.siblings(name);
+        others.extend(folders.siblings(path));
+        others.insert(path.to_path_buf());
+        others
+    }
 }
 
-impl PackedFile {
-    /// The next block behind what was handed out before.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        while let Some(block) = self.blocks.next().await? {
-            let n_bytes = block.len() as u64;
-            let n_skipped = self.n_skipped.min(n_bytes);
-            self.n_skipped -= n_skipped;
-            if n_skipped < n_bytes {
-                let from = usize::try_from(n_skipped).unwrap_or_default();
-                return Ok(Some(block.slice(from..).into()));
-            }
+impl Content {
+    /// The next bytes behind what was handed out before.
+    async fn next(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
+        while self.block.is_empty() {
+            let Some(mut block) = self.blocks.next().await? else {
+                return Ok(None);
+            };
+            let n_skipped = usize::try_from(self.n_skipped).unwrap_or(usize::MAX);
+            let skipped = block.split_to(n_skipped.min(block.len()));
+            self.n_skipped -= skipped.len() as u64;
+            self.block = block;
         }
-        Ok(None)
+        let n_bytes = self.block.len().min(max_bytes);
+        Ok(Some(self.block.split_to(n_bytes).into()))
     }
 }
 
@@ -149,21 +174,19 @@ impl PackedFiles {
                 files: BTreeMap::new(),
             },
             marks: BTreeMap::new(),
-            queue: VecDeque::new(),
+            files: BTreeMap::new(),
             moved: Vec::new(),
-            current: None,
         }
     }
 
     /// Goes on where an earlier reader stood.
     pub(crate) fn seek(&mut self, positions: PackedPositions) {
         self.positions = positions;
-        self.queue.clear();
+        self.files.clear();
         let taken = self.positions.files.iter();
         let unfinished = taken.filter(|(_, taken)| !taken.is_done);
-        let expected = unfinished.map(|(mark, taken)| (PathBuf::from(&taken.name), *mark, None));
+        let expected = unfinished.map(|(mark, taken)| (PathBuf::from(&taken.path), *mark, None));
         self.moved = expected.collect();
-        self.current = None;
         self.is_first = false;
     }
 
@@ -172,37 +195,35 @@ impl PackedFiles {
         self.positions.clone()
     }
 
-    pub(crate) fn has_more(&self) -> bool {
-        self.current.is_some() || !self.queue.is_empty()
+    /// The partitions of which there is more to read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = u64> {
+        self.files.keys().copied()
     }
 
-    /// Takes what is new among these files, the oldest first; but first the one that an earlier reader was at.
+    /// Begins with what is new among these files, the oldest first, and goes on with those that an earlier reader was at.
     pub(crate) fn rescan(&mut self, listed: &[PathBuf], now: i64, polled: &mut Polled) {
         let is_first = std::mem::take(&mut self.is_first);
-        let paths: BTreeSet<PathBuf> = listed.iter().cloned().chain(self.unlisted()).collect();
-        self.marks.retain(|path, _| paths.contains(path));
+        let unlisted = self.unlisted();
+        let present: BTreeSet<&PathBuf> = listed.iter().chain(&unlisted).collect();
+        self.marks.retain(|path, _| present.contains(path));
+        let is_settled = |modified: i64| is_first || is_settled(modified, now);
         let mut new = Vec::new();
-        for path in paths {
-            let is_settled =
-                |modified: i64| is_first || now.saturating_sub(modified) >= SETTLING_TIME;
-            let Some((modified, mark)) = self.mark(&path, is_settled) else {
-                continue;
-            };
-            let taken = self.positions.files.get(&mark);
-            let is_wanted = match taken {
-                Some(taken) => !taken.is_done,
-                None => listed.contains(&path),
-            };
-            if is_wanted && !self.is_under_way(mark) {
-                new.push((taken.is_none(), modified, path, mark));
+        for (paths, is_listed) in [(listed, true), (&unlisted, false)] {
+            for path in paths {
+                let Some((modified, mark)) = self.mark(path, is_settled) else {
+                    continue;
+                };
+                let taken = self.positions.files.get(&mark);
+                if taken.map_or(is_listed, |taken| !taken.is_done) && !self.is_under_way(mark) {
+                    new.push((taken.is_none(), modified, path.clone(), mark));
+                }
             }
         }
         new.sort();
         for (_, _, path, mark) in new {
-            if is_first && self.read_from == ReadFrom::End {
-                self.leave_alone(&path, mark);
-            } else if self.queue.iter().all(|(_, queued)| *queued != mark) {
-                self.queue.push_back((path, mark));
+            match is_first && self.read_from == ReadFrom::End {
+                true => self.leave_alone(&path, mark),
+                false => self.begin(path, mark, polled),
             }
         }
         self.report_removed(now, polled);
@@ -210,8 +231,30 @@ impl PackedFiles {
     }
 
     fn is_under_way(&self, mark: u64) -> bool {
-        let is_current = self.current.as_ref().is_some_and(|file| file.mark == mark);
-        is_current || self.queue.iter().any(|(_, queued)| *queued == mark)
+        let partition = self.positions.files.get(&mark);
+        let partition = partition.and_then(|taken| taken.partition);
+        partition.is_some_and(|partition| self.files.contains_key(&partition))
+    }
+
+    /// Its rows are waited for from now on, so that none comes late because other files are read first.
+    fn begin(&mut self, path: PathBuf, mark: u64, polled: &mut Polled) {
+        let PackedPositions {
+            next_partition,
+            files,
+        } = &mut self.positions;
+        let taken = files.entry(mark).or_insert_with(|| Taken::whole(&path));
+        taken.path = path.to_string_lossy().into_owned();
+        let partition = *taken.partition.get_or_insert_with(|| {
+            let partition = *next_partition;
+            *next_partition += PARTITION_STRIDE;
+            partition
+        });
+        polled.news.push((partition, PartitionNews::Opened));
+        self.files.entry(partition).or_insert(PackedFile {
+            path,
+            mark,
+            content: None,
+        });
     }
 
     /// Where files may lie that were followed, are not read to their end, and were compressed to a name that is not
@@ -220,8 +263,8 @@ impl PackedFiles {
         let taken = self.positions.files.values();
         let unfinished = taken.filter(|taken| !taken.is_done && taken.followed_to.is_some());
         let mut folders = Folders::default();
-        let beside = unfinished.flat_map(|taken| folders.siblings(FilePath::new(&taken.name)));
-        beside.filter(|path| is_packed(path)).collect()
+        let others = unfinished.flat_map(|taken| taken.others(&mut folders));
+        others.filter(|path| is_packed(path)).collect()
     }
 
     /// What was not found where it was expected, and is nowhere else. Under a new name, too, it must settle first.
@@ -236,44 +279,60 @@ impl PackedFiles {
                 continue;
             }
             let path = path.display();
-            polled
-                .problems
-                .push(format!("{path} was removed before it was read to its end"));
-            if let Some(taken) = self.positions.files.get_mut(&mark) {
-                taken.is_done = true;
-            }
+            polled.problems.push(format!(
+                "{path} was removed or replaced before it was read to its end"
+            ));
+            self.end(mark, polled);
         }
     }
 
-    /// Takes over a followed file that was compressed before it was read to its end, to be read from `stretch` on;
-    /// `false`: its content is in none of the files.
-    pub(crate) fn go_on(&mut self, stretch: &Stretch, line_number: u64, paths: &[PathBuf]) -> bool {
-        let others = stretch.others();
-        let mut paths = candidates(paths, &others);
-        let has_it = |path: &&PathBuf| matches!(self.unpack_from(stretch, path), Ok(Some(_)));
-        let Some(path) = paths.find(has_it) else {
+    /// Takes over a followed file that was compressed before it was read to its end, to be read from `rest` on; `false`:
+    /// its content is in none of the files.
+    pub(crate) fn go_on(
+        &mut self,
+        rest: &Stretch,
+        line_number: u64,
+        listed: &[PathBuf],
+        now: i64,
+        polled: &mut Polled,
+    ) -> bool {
+        let others = rest.others();
+        let found = candidates(listed, &others).map(|path| (modified(path), path));
+        let mut found: Vec<_> = found.filter(|(time, _)| rest.may_be_in(*time)).collect();
+        // Of several that begin alike it is the one that was written next.
+        found.sort();
+        let found = found.into_iter().find_map(|(_, path)| {
+            let (_, mark) = self.mark(path, |modified| is_settled(modified, now))?;
+            let has_it = self.is_free(mark) && matches!(self.unpack_from(rest, path), Ok(Some(_)));
+            has_it.then_some((path, mark))
+        });
+        let Some((path, mark)) = found else {
             return false;
         };
-        let Some((_, mark)) = self.mark(path, |_| true) else {
-            return false;
-        };
-        let place = (stretch.to, line_number);
-        // It may have been read as a file of its own.
+        let place = (rest.to, line_number);
         let known = self.positions.files.get(&mark);
-        if known.is_none_or(|known| known.place == START && known.followed_to.is_none()) {
-            let taken = Taken {
-                name: stretch.name.clone(),
-                partition: None,
-                followed_to: Some(place),
-                place,
-                is_done: false,
-            };
-            self.positions.files.insert(mark, taken);
-            if !self.is_under_way(mark) {
-                self.queue.push_back((path.clone(), mark));
-            }
+        let taken = Taken {
+            name: rest.name.clone(),
+            partition: known.and_then(|known| known.partition),
+            followed_to: Some(place),
+            place,
+            ..Taken::whole(path)
+        };
+        if let Some(partition) = taken.partition {
+            self.files.remove(&partition);
         }
+        self.positions.files.insert(mark, taken);
+        self.begin(path.clone(), mark, polled);
         true
+    }
+
+    /// Whether nothing of a file was handed out, and it is not one that was left alone.
+    fn is_free(&self, mark: u64) -> bool {
+        let known = self.positions.files.get(&mark);
+        known.is_none_or(|known| {
+            let is_unread = known.place == START && known.followed_to.is_none();
+            is_unread && known.partition.is_some()
+        })
     }
 
     /// When a file was modified, and what it is known by, if it is whole; what cannot be read has no mark, and is tried
@@ -315,135 +374,146 @@ impl PackedFiles {
         });
     }
 
-    /// Reads the next block.
+    /// Reads at most `max_bytes` of the file of a partition; how many it were.
     ///
     /// # Errors
     /// When columns cannot be built. A file that cannot be read is a problem that is noted.
     pub(crate) fn read(
         &mut self,
-        spec: &LogSpec,
-        columns: &[usize],
+        partition: u64,
+        max_bytes: usize,
+        (spec, columns): (&LogSpec, &[usize]),
         followed: &FollowedFiles,
         polled: &mut Polled,
-    ) -> Result<()> {
-        let current = match self.current.take() {
-            Some(current) => Some(current),
-            None => self.open_next(spec, columns, polled),
+    ) -> Result<usize> {
+        let Some(mut file) = self.files.remove(&partition) else {
+            return Ok(0);
         };
-        let Some(mut current) = current else {
-            return Ok(());
+        // The first look only tells where in time it is.
+        let max_bytes = match file.content {
+            Some(_) => max_bytes,
+            None => max_bytes.min(FIRST_BYTES),
         };
-        match self.handle.clone().block_on(current.next()) {
-            Ok(Some(block)) => {
-                let head = &block[..block.len().min(HEAD_BYTES)];
-                if std::mem::take(&mut current.is_new) && followed.knows_content(head) {
-                    self.end(&current, polled);
-                    return Ok(());
-                }
-                polled.bytes += block.len() as u64;
-                let written = DateTime::from_timestamp_nanos(current.written);
-                current.log.feed(block, written);
-                current.log.hand_over(current.partition, polled)?;
-                self.note(&current);
-                polled.news.push((current.partition, PartitionNews::Behind));
-                self.current = Some(current);
-            }
+        let opened = match file.content.take() {
+            Some(content) => Ok(Some(content)),
+            None => self.open_again(&file, spec, columns),
+        };
+        let mut content = match opened {
+            Ok(Some(content)) => content,
             Ok(None) => {
-                current.log.finish();
-                current.log.hand_over(current.partition, polled)?;
-                self.note(&current);
-                self.end(&current, polled);
+                self.moved.push((file.path, file.mark, None));
+                return Ok(0);
             }
             Err(error) => {
-                polled.problems.push(problem(&current.path, &error));
-                self.end(&current, polled);
+                polled.problems.push(problem(&file.path, &error));
+                self.end(file.mark, polled);
+                return Ok(0);
             }
+        };
+        let next = self.handle.block_on(content.next(max_bytes));
+        let block = next.unwrap_or_else(|error| {
+            polled.problems.push(problem(&file.path, &error));
+            None
+        });
+        let Some(block) = block else {
+            content.log.finish();
+            content.log.hand_over(partition, polled)?;
+            self.note(file.mark, &content);
+            self.end(file.mark, polled);
+            return Ok(0);
+        };
+        let head = &block[..block.len().min(HEAD_BYTES)];
+        if content.is_new && followed.awaits_content(head) {
+            // The next rescans begin with it again, until it is known what it is.
+            return Ok(0);
         }
-        Ok(())
+        if std::mem::take(&mut content.is_new) && followed.knows_content(head) {
+            self.end(file.mark, polled);
+            return Ok(0);
+        }
+        let n_bytes = block.len();
+        polled.bytes += n_bytes as u64;
+        let written = DateTime::from_timestamp_nanos(content.written);
+        content.log.feed(block, written);
+        content.log.hand_over(partition, polled)?;
+        self.note(file.mark, &content);
+        polled.news.push((partition, PartitionNews::Behind));
+        file.content = Some(content);
+        self.files.insert(partition, file);
+        Ok(n_bytes)
     }
 
-    fn note(&mut self, file: &PackedFile) {
-        if let Some(taken) = self.positions.files.get_mut(&file.mark) {
-            taken.place = file.log.position();
+    /// Closes files beyond [`MAX_OPEN`], first those that are furthest ahead in event time.
+    pub(crate) fn close_surplus(&mut self, newest: &HashMap<u64, i64>) {
+        let open = self.files.iter_mut();
+        let mut open: Vec<_> = open.filter(|(_, file)| file.content.is_some()).collect();
+        if open.len() <= MAX_OPEN {
+            return;
+        }
+        open.sort_by_key(|(partition, _)| newest.get(partition).copied());
+        for (_, file) in open.into_iter().skip(MAX_OPEN) {
+            file.content = None;
         }
     }
 
-    fn end(&mut self, file: &PackedFile, polled: &mut Polled) {
-        polled.news.push((file.partition, PartitionNews::Closed));
-        if let Some(taken) = self.positions.files.get_mut(&file.mark) {
+    fn note(&mut self, mark: u64, content: &Content) {
+        if let Some(taken) = self.positions.files.get_mut(&mark) {
+            taken.place = content.log.position();
+        }
+    }
+
+    /// Nothing more is read of a file.
+    fn end(&mut self, mark: u64, polled: &mut Polled) {
+        if let Some(taken) = self.positions.files.get_mut(&mark) {
             taken.is_done = true;
+            let closed = |partition| (partition, PartitionNews::Closed);
+            polled.news.extend(taken.partition.map(closed));
         }
     }
 
-    fn open_next(
-        &mut self,
+    /// Opens a file where it was left; `None`: it is not there any more.
+    fn open_again(
+        &self,
+        file: &PackedFile,
         spec: &LogSpec,
         columns: &[usize],
-        polled: &mut Polled,
-    ) -> Option<PackedFile> {
-        let (path, mark) = self.queue.pop_front()?;
-        let taken = self.positions.files.get(&mark).cloned();
-        let taken = taken.unwrap_or_else(|| Taken::whole(&path));
-        let partition = taken.partition.unwrap_or(self.positions.next_partition);
-        let opened = self.open(&path, (mark, partition), &taken, spec, columns);
-        // Last, since a rotation may rename files at any time: what was opened is what was meant only if it is still there.
-        if !self.is_at(&path, mark) {
-            self.moved.push((path, mark, None));
-            return None;
-        }
-        match opened {
-            Ok(file) => {
-                let next = partition.saturating_add(PARTITION_STRIDE);
-                self.positions.next_partition = self.positions.next_partition.max(next);
-                let taken = Taken {
-                    partition: Some(partition),
-                    ..taken
-                };
-                self.positions.files.insert(mark, taken);
-                polled.news.push((partition, PartitionNews::Opened));
-                Some(file)
-            }
-            Err(error) => {
-                polled.problems.push(problem(&path, &error));
-                let taken = Taken {
-                    is_done: true,
-                    ..taken
-                };
-                self.positions.files.insert(mark, taken);
-                None
-            }
+    ) -> Result<Option<Content>> {
+        let Some(taken) = self.positions.files.get(&file.mark) else {
+            return Ok(None);
+        };
+        let opened = self.open(&file.path, taken, spec, columns);
+        // Last, since a rotation may rename files at any time: what was opened is what was meant if that is still there.
+        match is_at(&file.path, file.mark) {
+            true => opened.map(Some),
+            false => Ok(None),
         }
     }
 
     fn open(
         &self,
         path: &FilePath,
-        (mark, partition): (u64, u64),
         taken: &Taken,
         spec: &LogSpec,
         columns: &[usize],
-    ) -> Result<PackedFile> {
-        let blocks = self.open_blocks(path)?;
-        Ok(PackedFile {
-            path: path.to_path_buf(),
-            mark,
-            blocks,
+    ) -> Result<Content> {
+        Ok(Content {
+            blocks: self.open_blocks(path)?,
             n_skipped: taken.place.0,
+            block: Bytes::new(),
             log: GrowingLog::try_new(spec, columns, &taken.name, taken.place)?,
             written: modified(path),
-            partition,
             is_new: taken.place == START && taken.followed_to.is_none(),
         })
     }
 
-    /// Reads again what an earlier reader had read when it stood at `upto`. `paths` are the files that are there.
+    /// Reads again what an earlier reader had read when it stood at `upto`. `listed` are the files that are there.
     ///
     /// # Errors
     /// When columns cannot be built. A file that is gone or cannot be read is a problem that is noted.
     pub(crate) fn replay(
         &mut self,
         upto: &PackedPositions,
-        paths: &[PathBuf],
+        listed: &[PathBuf],
         spec: &LogSpec,
         columns: &[usize],
         polled: &mut Polled,
@@ -465,27 +535,32 @@ impl PackedFiles {
                 place,
                 ..later.clone()
             };
-            let others = Folders::default().siblings(FilePath::new(&later.name));
-            let mut paths = candidates(paths, &others);
-            let path = paths.find(|path| self.is_at(path, mark));
-            let opened = match path {
-                Some(path) => self.open(path, (mark, partition), &from, spec, columns),
+            let opened = match self.find(mark, later, listed) {
+                Some(path) => self.open(&path, &from, spec, columns),
                 None => exec_err!("it is not there"),
             };
             let n_left = match opened {
-                Ok(file) => self.reread(file, later.place.0, polled)?,
+                Ok(content) => self.reread(content, partition, later.place.0, polled)?,
                 Err(_) => later.place.0 - place.0,
             };
             if n_left > 0 {
                 polled.problems.push(format!(
                     "{} cannot be read again: {n_left} bytes of its content are missing",
-                    later.name
+                    later.path
                 ));
             }
             // If there is more of it, it is opened again.
             polled.news.push((partition, PartitionNews::Closed));
         }
         Ok(())
+    }
+
+    /// Where a file is now.
+    fn find(&mut self, mark: u64, taken: &Taken, listed: &[PathBuf]) -> Option<PathBuf> {
+        let others = taken.others(&mut Folders::default());
+        let mut paths = candidates(listed, &others);
+        let has_mark = |path: &&PathBuf| self.mark(path, |_| true).is_some_and(|it| it.1 == mark);
+        paths.find(has_mark).cloned()
     }
 
     /// The bytes of a stretch of what was a plain file once, from one of `paths` or one that lies beside where it was.
@@ -507,13 +582,6 @@ impl PackedFiles {
         Ok(None)
     }
 
-    /// Whether there is a file with this mark.
-    fn is_at(&self, path: &FilePath, mark: u64) -> bool {
-        let size = std::fs::metadata(path).map(|file| file.len());
-        size.and_then(|size| mark_of(path, size))
-            .is_ok_and(|it| it == mark)
-    }
-
     fn open_blocks(&self, path: &FilePath) -> Result<BlockReader> {
         let location =
             Path::from_absolute_path(path).map_err(|error| exec_datafusion_err!("{error}"))?;
@@ -524,25 +592,42 @@ impl PackedFiles {
     }
 
     /// Reads up to the offset `to`, behind an event; how many bytes are missing.
-    fn reread(&self, mut file: PackedFile, to: u64, polled: &mut Polled) -> Result<u64> {
-        let mut n_left = to - file.n_skipped;
-        let written = DateTime::from_timestamp_nanos(file.written);
+    fn reread(
+        &self,
+        mut content: Content,
+        partition: u64,
+        to: u64,
+        polled: &mut Polled,
+    ) -> Result<u64> {
+        let mut n_left = to - content.n_skipped;
+        let written = DateTime::from_timestamp_nanos(content.written);
         while n_left > 0 {
-            let Ok(Some(mut block)) = self.handle.block_on(file.next()) else {
+            let max_bytes = usize::try_from(n_left).unwrap_or(usize::MAX);
+            let Ok(Some(block)) = self.handle.block_on(content.next(max_bytes)) else {
                 break;
             };
-            block.truncate(usize::try_from(n_left).unwrap_or(usize::MAX));
             n_left -= block.len() as u64;
             polled.bytes += block.len() as u64;
-            file.log.feed(block, written);
+            content.log.feed(block, written);
         }
         match n_left {
-            0 => file.log.finish(),
-            _ => file.log.end_event(),
+            0 => content.log.finish(),
+            _ => content.log.end_event(),
         }
-        file.log.hand_over(file.partition, polled)?;
+        content.log.hand_over(partition, polled)?;
         Ok(n_left)
     }
+}
+
+fn is_settled(modified: i64, now: i64) -> bool {
+    now.saturating_sub(modified) >= SETTLING_TIME
+}
+
+/// Whether there is a file with this mark.
+fn is_at(path: &FilePath, mark: u64) -> bool {
+    let size = std::fs::metadata(path).map(|file| file.len());
+    let found = size.and_then(|size| mark_of(path, size));
+    found.is_ok_and(|found| found == mark)
 }
 
 /// Listed files, and the compressed ones among others.

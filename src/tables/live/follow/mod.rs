@@ -29,7 +29,8 @@
 //! # Decisions
 //! A file that became shorter is taken for emptied, and read from byte 0, even if what is left is the same: loggers
 //! never cut a log in the middle, and an emptied file may begin with the same banner. The old content's unread bytes are
-//! looked for in copies for [`COPY_GRACE_NS`]; if there is none they are counted as a [`Problem`].
+//! looked for in copies for [`COPY_GRACE_NS`]; if there is none, and the owner does not find them in a compressed file, they
+//! are counted as a [`Problem`].
 //!
 //! Two contents that are alike for less than 1024 bytes may be copies or may have the same banner. The later one is held
 //! back until it differs, or for [`COPY_GRACE_NS`], and then is a file of its own.
@@ -371,7 +372,7 @@ impl FollowedFiles {
     /// What the owner has not finished with of a stream, with an end that is not known: a stretch without a byte.
     pub(crate) fn rest(&self, id: u64) -> Option<Stretch> {
         let stream = self.streams.get(&id)?;
-        Some(Stretch::after(&stream.position(id)))
+        Some(Stretch::after(&stream.position(id), stream.stamp.size))
     }
 
     /// The owner has found the rest of a stream elsewhere: here it ends with what was consumed.
@@ -395,19 +396,21 @@ impl FollowedFiles {
     }
 
     /// Whether content that begins with `head` is, or was lately, followed: to leave out the compressed copy of a rotated
-    /// file. Give its first 1024 bytes, or all if there are fewer. Content of which less than 64 bytes are known is
-    /// recognised only while a copy of it is waited for.
+    /// file. Give its first 1024 bytes, or all if there are fewer; says no for less than 64.
     pub(crate) fn knows_content(&self, head: &[u8]) -> bool {
-        let is_awaited = |stream: &Stream| {
+        let followed = self.streams.values().map(|stream| stream.evidence.head);
+        recent::is_among(head, followed.chain(self.recent.heads()))
+    }
+
+    /// Whether content that begins with `head` may be that of a stream whose file is looked for: wait for [`Self::missing`].
+    pub(crate) fn awaits_content(&self, head: &[u8]) -> bool {
+        self.streams.values().any(|stream| {
             let is_unfound = matches!(
                 stream.phase,
                 Phase::Truncated { .. } | Phase::Missing { .. }
             );
             is_unfound && !stream.is_blank() && stream.evidence.head.begins(head)
-        };
-        let followed = self.streams.values().map(|stream| stream.evidence.head);
-        recent::is_among(head, followed.chain(self.recent.heads()))
-            || self.streams.values().any(is_awaited)
+        })
     }
 
     fn add(&mut self, stream: Stream) -> u64 {

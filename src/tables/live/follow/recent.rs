@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
-use crate::tables::live::follow::content::{Evidence, Mark};
+use crate::tables::live::follow::content::{Evidence, Mark, SAMPLE_BYTES};
 use crate::tables::live::follow::disk::{Disk, Stamp};
 use crate::tables::live::follow::positions::Position;
 
@@ -64,8 +64,10 @@ impl Recent {
     }
 }
 
-/// Whether content that begins with `head` has one of the marks. A mark that is shorter than a sample is that of a whole
-/// file, which may have grown since.
+/// Whether content that begins with `head` (its first [`SAMPLE_BYTES`], or all of it) has one of the marks. A mark that
+/// is shorter than a sample is that of a whole file.
 pub(super) fn is_among(head: &[u8], mut marks: impl Iterator<Item = Mark>) -> bool {
-    marks.any(|mark| mark.len >= MIN_HEAD_BYTES && mark.begins(head))
+    let head = head.get(..SAMPLE_BYTES).unwrap_or(head);
+    let own = Mark::of(head);
+    head.len() >= MIN_HEAD_BYTES && marks.any(|mark| mark == own)
 }

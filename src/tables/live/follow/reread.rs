@@ -12,11 +12,11 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::tables::live::follow::FollowedFiles;
 use crate::tables::live::follow::content::Evidence;
 use crate::tables::live::follow::disk::Disk;
 use crate::tables::live::follow::positions::{Position, Positions};
 use crate::tables::live::follow::siblings::Folders;
+use crate::tables::live::follow::{FollowedFiles, RACY_NS};
 
 /// How often a stretch is looked for again when its file is emptied or replaced while it is read.
 const MAX_SEARCHES: usize = 8;
@@ -26,6 +26,7 @@ const MAX_SEARCHES: usize = 8;
 pub(crate) struct Recognition {
     evidence: Evidence,
     wanted: Range<u64>,
+    size: u64,
     offset: u64,
     head: Vec<u8>,
     tail: Vec<u8>,
@@ -59,7 +60,7 @@ impl Recognition {
         if end >= head.len as u64 && !head.begins(&self.head) {
             return Recognised::No;
         }
-        if end < checked_to.max(self.wanted.end).max(head.len as u64) {
+        if end < self.size.max(self.wanted.end).max(head.len as u64) {
             return Recognised::Maybe;
         }
         match tail.begins(&self.tail) {
@@ -88,6 +89,9 @@ pub(crate) struct Stretch {
     pub(crate) to: u64,
     path: PathBuf,
     evidence: Evidence,
+    /// The content is at least so long.
+    size: u64,
+    modified_ns: i64,
     file: Option<File>,
     n_searches: usize,
 }
@@ -138,14 +142,24 @@ impl Stretch {
             to: position.offset,
             path,
             evidence: position.evidence,
+            size: position.evidence.checked_to,
+            modified_ns: position.modified_ns,
             file: None,
             n_searches: 0,
         }
     }
 
     /// Nothing yet of what comes behind a position.
-    pub(super) fn after(position: &Position) -> Self {
-        Self::new(position, position.offset)
+    pub(super) fn after(position: &Position, size: u64) -> Self {
+        Self {
+            size,
+            ..Self::new(position, position.offset)
+        }
+    }
+
+    /// Whether a file that was modified then may have the content: it was complete, or copied, after the last look.
+    pub(crate) fn may_be_in(&self, modified_ns: i64) -> bool {
+        modified_ns >= self.modified_ns.saturating_sub(RACY_NS)
     }
 
     /// Bytes that are left.
@@ -173,6 +187,7 @@ impl Stretch {
         Recognition {
             evidence: self.evidence,
             wanted: self.from..self.to,
+            size: self.size,
             offset: 0,
             head: Vec::new(),
             tail: Vec::new(),

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::options::ReadFrom;
-use crate::tables::live::source::{LiveSource, Polled, Positions, SourceReader};
+use crate::tables::live::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
 use crate::tables::log_file::columns::LogColumns;
 use crate::tables::log_file::followed::FollowedLogs;
 use crate::tables::log_file::locations::Locations;
@@ -491,37 +491,53 @@ fn what_was_compressed_meanwhile_is_read_to_its_end() {
 }
 
 #[test]
-fn a_compressed_file_that_is_renamed_or_removed_before_its_turn() {
+fn compressed_files_that_are_renamed_or_removed_before_their_turn() {
+    // So large that one poll cannot look at all of them.
+    const N_FILES: usize = 20;
+    const N_LINES: usize = 4000;
     let mut world = World::new("*", ReadFrom::Start, 0);
-    for name in ["a.gz", "b.gz", "c.gz"] {
+    for number in 0..N_FILES {
         let line = world.token("") + "\n";
-        world.pack(name, line.repeat(3).as_bytes());
+        world.pack(&format!("{number:02}.gz"), line.repeat(N_LINES).as_bytes());
     }
     world.now += 10 * SECOND;
-    world.poll();
-    fs::rename(world.path("b.gz"), world.path("d.gz")).unwrap();
-    fs::remove_file(world.path("c.gz")).unwrap();
-    let mut problems = vec![];
+    let mut polled = Polled::default();
+    let reader = &mut world.reader;
+    let poll = reader.poll(world.now, &HashMap::new(), &mut polled);
+    poll.unwrap();
+    let is_opened = |(_, news): &&(u64, PartitionNews)| *news == PartitionNews::Opened;
+    assert_eq!(
+        polled.news.iter().filter(is_opened).count(),
+        N_FILES,
+        "none is late"
+    );
+    fs::rename(world.path("18.gz"), world.path("renamed.gz")).unwrap();
+    fs::remove_file(world.path("19.gz")).unwrap();
+    let mut found = rows(&polled);
+    let mut problems = polled.problems;
     for _ in 0..9 {
         world.now += SECOND;
-        let mut polled = Polled::default();
-        let reader = &mut world.reader;
-        reader
-            .poll(world.now, &HashMap::new(), &mut polled)
-            .unwrap();
-        problems.extend(polled.problems.clone());
-        world.pending.extend(rows(&polled));
+        for _ in 0..9 {
+            let mut polled = Polled::default();
+            let reader = &mut world.reader;
+            let poll = reader.poll(world.now, &HashMap::new(), &mut polled);
+            poll.unwrap();
+            found.extend(rows(&polled));
+            problems.extend(polled.problems);
+        }
     }
     let removed = format!(
-        "{} was removed before it was read to its end",
-        world.path("c.gz").display()
+        "{} was removed or replaced before it was read to its end",
+        world.path("19.gz").display()
     );
     assert_eq!(problems, [removed]);
-    let files: BTreeSet<&str> = (world.pending.iter())
-        .map(|(_, file, _, _)| file.rsplit('/').next().unwrap())
-        .collect();
-    assert_eq!(files, BTreeSet::from(["a.gz", "d.gz"]));
-    assert_eq!(world.pending.len(), 6);
+    assert_eq!(found.len(), (N_FILES - 1) * N_LINES);
+    let n_renamed = found.iter().filter(|row| row.1.ends_with("18.gz"));
+    assert_eq!(
+        n_renamed.count(),
+        N_LINES,
+        "its rows say where it was found"
+    );
 }
 
 #[test]
