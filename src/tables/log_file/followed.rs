@@ -408,7 +408,9 @@ fn partition_of(id: u64) -> u64 {
 
 /// The id of the followed file of a partition, if it is one's.
 fn followed_in(partition: u64) -> Option<u64> {
-    (partition % PARTITION_STRIDE == 0).then_some(partition / PARTITION_STRIDE)
+    partition
+        .is_multiple_of(PARTITION_STRIDE)
+        .then_some(partition / PARTITION_STRIDE)
 }
 
 /// What is known of a file, without a hold on it.
