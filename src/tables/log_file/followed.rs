@@ -506,8 +506,8 @@ impl SourceReader for FollowedReader {
             };
             polled.news.push((partition_of(id), news));
         }
-        self.packed
-            .replay(&later.packed, &packed, &self.spec, &self.columns, polled)?;
+        let table = (self.spec.as_ref(), self.columns.as_slice());
+        self.packed.replay(&later.packed, &packed, table, polled)?;
         self.seek(later)
     }
 

@@ -382,7 +382,7 @@ impl PackedFiles {
         &mut self,
         partition: u64,
         max_bytes: usize,
-        (spec, columns): (&LogSpec, &[usize]),
+        table: (&LogSpec, &[usize]),
         followed: &FollowedFiles,
         polled: &mut Polled,
     ) -> Result<usize> {
@@ -394,21 +394,8 @@ impl PackedFiles {
             Some(_) => max_bytes,
             None => max_bytes.min(FIRST_BYTES),
         };
-        let opened = match file.content.take() {
-            Some(content) => Ok(Some(content)),
-            None => self.open_again(&file, spec, columns),
-        };
-        let mut content = match opened {
-            Ok(Some(content)) => content,
-            Ok(None) => {
-                self.moved.push((file.path, file.mark, None));
-                return Ok(0);
-            }
-            Err(error) => {
-                polled.problems.push(problem(&file.path, &error));
-                self.end(file.mark, polled);
-                return Ok(0);
-            }
+        let Some(mut content) = self.content_of(&mut file, table, polled) else {
+            return Ok(0);
         };
         let next = self.handle.block_on(content.next(max_bytes));
         let block = next.unwrap_or_else(|error| {
@@ -422,14 +409,16 @@ impl PackedFiles {
             self.end(file.mark, polled);
             return Ok(0);
         };
-        let head = &block[..block.len().min(HEAD_BYTES)];
-        if content.is_new && followed.awaits_content(head) {
-            // The next rescans begin with it again, until it is known what it is.
-            return Ok(0);
-        }
-        if std::mem::take(&mut content.is_new) && followed.knows_content(head) {
-            self.end(file.mark, polled);
-            return Ok(0);
+        if std::mem::take(&mut content.is_new) {
+            let head = &block[..block.len().min(HEAD_BYTES)];
+            if followed.awaits_content(head) {
+                // The next rescans begin with it again, until it is known what it is.
+                return Ok(0);
+            }
+            if followed.knows_content(head) {
+                self.end(file.mark, polled);
+                return Ok(0);
+            }
         }
         let n_bytes = block.len();
         polled.bytes += n_bytes as u64;
@@ -441,6 +430,31 @@ impl PackedFiles {
         file.content = Some(content);
         self.files.insert(partition, file);
         Ok(n_bytes)
+    }
+
+    /// The content of a file, which is opened where it was left; `None`: it cannot be, which is noted.
+    fn content_of(
+        &mut self,
+        file: &mut PackedFile,
+        table: (&LogSpec, &[usize]),
+        polled: &mut Polled,
+    ) -> Option<Content> {
+        if let Some(content) = file.content.take() {
+            return Some(content);
+        }
+        let taken = self.positions.files.get(&file.mark)?;
+        let opened = self.open(&file.path, taken, table);
+        // Last, since a rotation may rename files at any time: what was opened is what was meant if that is still there.
+        if !is_at(&file.path, file.mark) {
+            self.moved.push((file.path.clone(), file.mark, None));
+            return None;
+        }
+        opened
+            .inspect_err(|error| {
+                polled.problems.push(problem(&file.path, error));
+                self.end(file.mark, polled);
+            })
+            .ok()
     }
 
     /// Closes files beyond [`MAX_OPEN`], first those that are furthest ahead in event time.
@@ -471,30 +485,11 @@ impl PackedFiles {
         }
     }
 
-    /// Opens a file where it was left; `None`: it is not there any more.
-    fn open_again(
-        &self,
-        file: &PackedFile,
-        spec: &LogSpec,
-        columns: &[usize],
-    ) -> Result<Option<Content>> {
-        let Some(taken) = self.positions.files.get(&file.mark) else {
-            return Ok(None);
-        };
-        let opened = self.open(&file.path, taken, spec, columns);
-        // Last, since a rotation may rename files at any time: what was opened is what was meant if that is still there.
-        match is_at(&file.path, file.mark) {
-            true => opened.map(Some),
-            false => Ok(None),
-        }
-    }
-
     fn open(
         &self,
         path: &FilePath,
         taken: &Taken,
-        spec: &LogSpec,
-        columns: &[usize],
+        (spec, columns): (&LogSpec, &[usize]),
     ) -> Result<Content> {
         Ok(Content {
             blocks: self.open_blocks(path)?,
@@ -514,8 +509,7 @@ impl PackedFiles {
         &mut self,
         upto: &PackedPositions,
         listed: &[PathBuf],
-        spec: &LogSpec,
-        columns: &[usize],
+        table: (&LogSpec, &[usize]),
         polled: &mut Polled,
     ) -> Result<()> {
         let files = upto.files.iter();
@@ -536,7 +530,7 @@ impl PackedFiles {
                 ..later.clone()
             };
             let opened = match self.find(mark, later, listed) {
-                Some(path) => self.open(&path, &from, spec, columns),
+                Some(path) => self.open(&path, &from, table),
                 None => exec_err!("it is not there"),
             };
             let n_left = match opened {
