@@ -17,9 +17,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{Field, FieldRef, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{
-    DataFusionError, Result, exec_datafusion_err, exec_err, plan_datafusion_err,
-};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::datasource::listing::helpers::pruned_partition_list;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableUrl, PartitionedFile,
@@ -36,7 +34,7 @@ use tokio::runtime::Handle;
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{
-    LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader,
+    LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader, unknown_version,
 };
 use crate::tables::log_file::forget_listed_files;
 
@@ -254,7 +252,7 @@ impl TakenFiles {
         // An unknown version may have other fields, so this is looked at first.
         let version = positions["version"].as_u64().ok_or_else(wrong)?;
         if version != u64::from(POSITIONS_VERSION) {
-            return exec_err!("positions of version {version} are not known to this version");
+            return Err(unknown_version(version));
         }
         Self::deserialize(positions).map_err(|_| wrong())
     }

@@ -4,15 +4,22 @@
 //! the calls alone, so that a test can play any order of events without a clock.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 
 /// Where a reader stands, as JSON: what it has read before is not read again when it is opened there. Two of them, of one
 /// reader or of one that was opened at the first, tell exactly what was read in between.
 pub(crate) type Positions = serde_json::Value;
+
+/// The error of a reader that is to go on from positions of another version.
+pub(crate) fn unknown_version(version: impl Display) -> DataFusionError {
+    exec_datafusion_err!(
+        "positions of version {version} are not known to this version: begin anew with another checkpoint"
+    )
+}
 
 /// Where the rows of a live table come from.
 pub(crate) trait LiveSource: Debug + Send + Sync {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::object_store::{ObjectStore, path::Path};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -27,7 +27,9 @@ use crate::tables::live::follow::{
     ReadFrom as FollowFrom, Stretch,
 };
 use crate::tables::live::options::ReadFrom;
-use crate::tables::live::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
+use crate::tables::live::source::{
+    LiveSource, PartitionNews, Polled, Positions, SourceReader, unknown_version,
+};
 use crate::tables::log_file::blocks::Compression;
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::locations::Locations;
@@ -44,7 +46,7 @@ const RESCAN_INTERVAL: i64 = SECOND / 4;
 /// this is an hour of that.
 const MAX_CUTS: usize = 4096;
 /// Followed files have even partitions, compressed ones odd ones.
-const PARTITION_STRIDE: u64 = 2;
+pub(super) const PARTITION_STRIDE: u64 = 2;
 
 /// The files of a live log table.
 #[derive(Debug)]
@@ -124,7 +126,7 @@ impl Written {
         // An unknown version may have other fields, so this is looked at first.
         let version = positions["files"]["version"].as_u64().ok_or_else(wrong)?;
         if version != u64::from(POSITIONS_VERSION) {
-            return exec_err!("positions of version {version} are not known to this version");
+            return Err(unknown_version(version));
         }
         Self::deserialize(positions).map_err(|_| wrong())
     }
@@ -183,12 +185,8 @@ struct FollowedReader {
 impl FollowedReader {
     /// Goes on where an earlier reader stood.
     fn seek(&mut self, written: Written) -> Result<()> {
-        self.files = match FollowedFiles::with_positions(self.options, written.files) {
-            Ok(files) => files,
-            Err(version) => {
-                return exec_err!("positions of version {version} are not known to this version");
-            }
-        };
+        let files = FollowedFiles::with_positions(self.options, written.files);
+        self.files = files.map_err(unknown_version)?;
         self.logs.clear();
         self.failing.clear();
         self.resumed_lines = written.lines;

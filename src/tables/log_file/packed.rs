@@ -26,7 +26,7 @@ use crate::tables::live::follow::{Folders, FollowedFiles, Recognised, Stretch};
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{PartitionNews, Polled};
 use crate::tables::log_file::blocks::{BlockReader, Compression};
-use crate::tables::log_file::followed::FIRST_BYTES;
+use crate::tables::log_file::followed::{FIRST_BYTES, PARTITION_STRIDE};
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::spec::LogSpec;
 
@@ -34,9 +34,8 @@ use crate::tables::log_file::spec::LogSpec;
 const SETTLING_TIME: i64 = 2 * SECOND;
 /// What tells that the content was followed.
 const HEAD_BYTES: usize = 1024;
-/// Compressed files have odd partitions, followed files even ones.
+/// Compressed files have odd partitions.
 const FIRST_PARTITION: u64 = 1;
-const PARTITION_STRIDE: u64 = 2;
 
 /// The most first and last bytes that a file is known by. The last have the checksum of its content.
 const MARK_BYTES: u64 = 1024;
