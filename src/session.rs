@@ -1,10 +1,10 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::{UnnestKeys, live_planner, windows};
+use crate::planner::{UnnestKeys, live_planner, windows, workarounds};
 #[cfg(feature = "sqlite")]
 use crate::tables::sqlite;
-use crate::tables::{live, log_file};
+use crate::tables::{changes, live, log_file};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -49,8 +49,9 @@ pub fn session_state_builder() -> SessionStateBuilder {
 ///
 /// The default schema gets the table `stdin`, unless it has one, and the session's query planner is wrapped, so set yours before.
 ///
-/// Switches off `datafusion.optimizer.enable_leaf_expression_pushdown`, which in DataFusion 55.2 loses columns where a join
-/// compares fields of structs, such as those that `log_match` and `cluster_fit` return.
+/// What DataFusion 55.2 is known to answer wrongly is mended or switched off: `enable_leaf_expression_pushdown` and
+/// `enable_aggregate_dynamic_filter_pushdown` of `datafusion.optimizer`, the rule that hands filters down while a query runs,
+/// joins that lose conditions, and UPDATE and DELETE of tables in memory. The list with the issues is on the crate page.
 ///
 /// # Errors
 /// When the session refuses a function.
@@ -69,12 +70,12 @@ pub fn install(context: &SessionContext) -> Result<()> {
     log_file::register(&mut state, streams)?;
     #[cfg(feature = "sqlite")]
     sqlite::register(&mut state);
+    changes::register(&mut state);
     let unnest_keys = Arc::new(UnnestKeys::new());
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
     windows::register(context, &mut state)?;
     live_planner::register(&mut state);
-    let optimizer = &mut state.config_mut().options_mut().optimizer;
-    optimizer.enable_leaf_expression_pushdown = false;
+    workarounds::register(&mut state)?;
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 pub(crate) mod continuous;
 mod from_first;
+mod join_conditions;
 pub(crate) mod live_planner;
+mod near_filters;
 mod statement_check;
 mod unnest_keys;
 pub(crate) mod windows;
+pub(crate) mod workarounds;
 
 pub use from_first::complete_from_first;
 pub use live_planner::check_plan;

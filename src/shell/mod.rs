@@ -34,6 +34,8 @@ use self::script::{Script, run_script};
 pub(crate) fn main() -> ExitCode {
     env_logger::init();
     let arguments = Arguments::read();
+    // A spilling exchange has a file open for each batch. Where the limit cannot be raised it stays as it is.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),

@@ -1,5 +1,6 @@
 //! Where rows come from and go to.
 
+pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod live;
 pub(crate) mod local_files;

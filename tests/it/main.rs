@@ -6,6 +6,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod differential;
 mod docs;
 mod golden;
 mod invariance;
@@ -21,3 +22,4 @@ mod sql_files;
 mod sqlite;
 mod story;
 mod tidy;
+mod upstream;

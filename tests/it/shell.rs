@@ -749,3 +749,33 @@ fn log_is_no_format_to_write() {
         "error: Option timezone must be an offset such as '+08:00', a zone name such as 'Europe/Berlin', or 'UTC', got 'Mars'\n",
     );
 }
+
+/// In DataFusion 55.2 this stands still in most runs, since a reader waits for a file that nobody writes to any more.
+#[test]
+fn a_group_by_with_little_memory_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = "COPY (SELECT 'message number ' || value AS message FROM generate_series(1, 300000)) TO 'm.parquet'";
+    assert_eq!(shell_in(folder.path(), &["-c", make], "").code, 0);
+    let query = "SET datafusion.execution.target_partitions = 2; SET datafusion.execution.batch_size = 1024; \
+                 SELECT count(*), sum(n) FROM (SELECT message, count(*) AS n FROM 'm.parquet' GROUP BY message)";
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let path = folder.path().to_path_buf();
+    std::thread::spawn(move || {
+        let limits = ["-m", "12m", "--mem-pool-type", "fair"];
+        let run = shell_in(
+            &path,
+            &[&limits, &["-q", "--format", "csv", "-c", query][..]].concat(),
+            "",
+        );
+        sender.send(run)
+    });
+    let run = receiver.recv_timeout(std::time::Duration::from_secs(300));
+    let run = run.expect("it stands still");
+    let last = run.stdout.lines().last();
+    assert_eq!(
+        (last, run.code),
+        (Some("300000,300000"), 0),
+        "{}",
+        run.stderr
+    );
+}

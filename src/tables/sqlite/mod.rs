@@ -8,9 +8,8 @@
 //! | types and values | `types`, `encode`, `decode`; `time_text`, `lists` |
 //! | SELECT | `table`, `scan`; `predicate` is what SQLite filters |
 //! | INSERT | `write` |
-//! | UPDATE, DELETE, MERGE | `changes` |
+//! | UPDATE, DELETE, MERGE | `table`, as what `tables/changes` can change; `write` |
 
-mod changes;
 mod decode;
 mod encode;
 mod factory;
@@ -32,8 +31,8 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 
+use crate::tables::changes::ChangeableTable;
 use crate::tables::database::Database;
-use crate::tables::sqlite::changes::RewriteChanges;
 use crate::tables::sqlite::factory::SqliteTableFactory;
 use crate::tables::sqlite::table::SqliteTable;
 
@@ -42,11 +41,16 @@ pub(crate) fn register(state: &mut SessionState) {
     state
         .table_factories_mut()
         .insert("SQLITE".to_string(), Arc::new(SqliteTableFactory));
-    state.add_analyzer_rule(Arc::new(RewriteChanges));
 }
 
 /// The database of a table, if it is one of these.
 pub(crate) fn database_of(provider: &dyn TableProvider) -> Option<Arc<dyn Database>> {
     let table = provider.downcast_ref::<SqliteTable>()?;
     Some(Arc::clone(&table.stored.file) as Arc<dyn Database>)
+}
+
+/// The table as one whose rows can be changed, if it is one of these.
+pub(crate) fn changeable(provider: &dyn TableProvider) -> Option<Arc<dyn ChangeableTable>> {
+    let table = provider.downcast_ref::<SqliteTable>()?;
+    Some(Arc::new(table.clone()))
 }

@@ -15,14 +15,12 @@ use datafusion::physical_plan::empty::EmptyExec;
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
+use crate::tables::changes::{ChangeableTable, ROW, RowChanges};
 use crate::tables::sqlite::predicate::{Condition, pushed};
 use crate::tables::sqlite::scan::{Query, ScanColumn, SqliteScanExec};
 use crate::tables::sqlite::stored::StoredTable;
 use crate::tables::sqlite::types::quoted;
-use crate::tables::sqlite::write::{SqliteWriteExec, Write};
-
-/// The column in which a scan for UPDATE, DELETE and MERGE has what identifies a row.
-pub(crate) const ROW: &str = "__aiops_rowid";
+use crate::tables::sqlite::write::{Write, write_plan};
 
 /// A table in a SQLite file.
 #[derive(Debug, Clone)]
@@ -47,10 +45,7 @@ impl SqliteTable {
     }
 
     /// The same table with a column that identifies its rows.
-    ///
-    /// # Errors
-    /// A view or a table whose rows nothing identifies.
-    pub(crate) fn with_rows(&self) -> Result<Self> {
+    fn with_row_ids(&self) -> Result<Self> {
         self.check_is_table()?;
         if self.stored.rowid.is_none() {
             return plan_err!(
@@ -157,13 +152,13 @@ impl TableProvider for SqliteTable {
             InsertOp::Append | InsertOp::Replace => Write::Upsert,
             InsertOp::Overwrite => Write::Overwrite,
         };
-        Ok(self.write(write, input))
+        Ok(self.write_rows(write, input))
     }
 
     async fn truncate(&self, _session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         self.check_is_table()?;
         let nothing = EmptyExec::new(Arc::clone(&self.schema));
-        Ok(self.write(Write::Overwrite, Arc::new(nothing)))
+        Ok(self.write_rows(Write::Overwrite, Arc::new(nothing)))
     }
 
     async fn delete_from(
@@ -196,9 +191,26 @@ impl TableProvider for SqliteTable {
 }
 
 impl SqliteTable {
-    fn write(&self, write: Write, input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        let stored = Arc::clone(&self.stored);
-        Arc::new(SqliteWriteExec::new(stored, write, input))
+    fn write_rows(&self, write: Write, input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        write_plan(Arc::clone(&self.stored), write, input)
+    }
+}
+
+impl ChangeableTable for SqliteTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.stored.schema)
+    }
+
+    fn with_rows(&self) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(self.with_row_ids()?))
+    }
+
+    fn write(
+        &self,
+        changes: Arc<RowChanges>,
+        input: Arc<dyn ExecutionPlan>,
+    ) -> Arc<dyn ExecutionPlan> {
+        self.write_rows(Write::Changes(changes), input)
     }
 }
 

@@ -4,24 +4,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{
-    Result, exec_datafusion_err, exec_err, internal_datafusion_err, internal_err,
-};
+use async_trait::async_trait;
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{Int32Type, Int64Type};
+use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-};
-use futures::{StreamExt, stream};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::StreamExt;
 use rusqlite::{Connection, params_from_iter};
 use tokio::task::spawn_blocking;
 
+use crate::tables::changes::write_exec::{RowWriter, WriteExec, with_extension};
+use crate::tables::changes::{RowAction, RowChanges, changed_twice};
 use crate::tables::database::CurrentTransaction;
 use crate::tables::sqlite::encode::EncodedColumn;
 use crate::tables::sqlite::file::DatabaseFile;
@@ -40,131 +35,20 @@ pub(crate) enum Write {
     Changes(Arc<RowChanges>),
 }
 
-/// How rows are changed: the input has what identifies the row, the place of the action, then values of columns.
-#[derive(Debug)]
-pub(crate) struct RowChanges {
-    pub(crate) actions: Vec<RowAction>,
-    /// The columns of the table that the input has values of.
-    pub(crate) columns: Vec<usize>,
-}
-
-/// What happens to a row; with columns of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum RowAction {
-    Update(Vec<usize>),
-    Insert(Vec<usize>),
-    Delete,
-}
-
-/// Writes what its input has, in one transaction, and returns the number of rows.
-#[derive(Debug)]
-pub(crate) struct SqliteWriteExec {
-    writer: Writer,
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-}
-
+/// Writes rows in one transaction.
 #[derive(Debug, Clone)]
 struct Writer {
     table: Arc<StoredTable>,
     write: Write,
 }
 
-impl SqliteWriteExec {
-    pub(crate) fn new(
-        table: Arc<StoredTable>,
-        write: Write,
-        input: Arc<dyn ExecutionPlan>,
-    ) -> Self {
-        let count = Field::new("count", DataType::UInt64, false);
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::new(Schema::new(vec![count]))),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Final,
-            Boundedness::Bounded,
-        );
-        Self {
-            writer: Writer { table, write },
-            input,
-            properties: Arc::new(properties),
-        }
-    }
-}
-
-impl DisplayAs for SqliteWriteExec {
-    fn fmt_as(&self, format: DisplayFormatType, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let shown = self.writer.shown();
-        match format {
-            DisplayFormatType::TreeRender => write!(f, "sql={shown}"),
-            _ => write!(f, "SqliteWriteExec: {shown}"),
-        }
-    }
-}
-
-impl ExecutionPlan for SqliteWriteExec {
-    fn name(&self) -> &str {
-        "SqliteWriteExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![Distribution::SinglePartition]
-    }
-
-    /// Rows are written in the order in which they come, so an ORDER BY is not in vain: the last row of a key stays.
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children
-            .pop()
-            .ok_or_else(|| internal_datafusion_err!("a write without an input"))?;
-        let writer = self.writer.clone();
-        Ok(Arc::new(Self::new(writer.table, writer.write, input)))
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        if partition > 0 {
-            return internal_err!("a write has one partition");
-        }
-        let schema = self.schema();
-        let result = Arc::clone(&schema);
-        let writer = self.writer.clone();
-        let input = Arc::clone(&self.input);
-        let count = async move {
-            let n_rows = writer.run(&input, context).await?;
-            let count = Arc::new(UInt64Array::from(vec![n_rows]));
-            Ok(RecordBatch::try_new(result, vec![count])?)
-        };
-        let count = stream::once(count).boxed();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, count)))
-    }
+/// A plan that writes what `input` has into the table, in one transaction, and returns the number of rows.
+pub(crate) fn write_plan(
+    table: Arc<StoredTable>,
+    write: Write,
+    input: Arc<dyn ExecutionPlan>,
+) -> Arc<dyn ExecutionPlan> {
+    Arc::new(WriteExec::new(Arc::new(Writer { table, write }), input))
 }
 
 /// Whether a plan reads a table of this file.
@@ -174,22 +58,47 @@ fn reads(plan: &Arc<dyn ExecutionPlan>, file: &DatabaseFile) -> bool {
         || plan.children().iter().any(|child| reads(child, file))
 }
 
-impl Writer {
-    async fn run(self, input: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<u64> {
+#[async_trait]
+impl RowWriter for Writer {
+    fn name(&self) -> &'static str {
+        "SqliteWriteExec"
+    }
+
+    fn shown(&self) -> String {
+        match &self.write {
+            Write::Upsert => upsert_sql(&self.table),
+            Write::Overwrite => format!(
+                "DELETE FROM {}; {}",
+                quoted(&self.table.name),
+                upsert_sql(&self.table)
+            ),
+            Write::Changes(changes) => {
+                let sql = changes.actions.iter().map(|action| {
+                    action_sql(&self.table, action).unwrap_or_else(|error| error.to_string())
+                });
+                sql.collect::<Vec<_>>().join("; ")
+            }
+        }
+    }
+
+    async fn run(&self, input: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<u64> {
+        let writer = self.clone();
         if let Some(current) = transaction_of(&self.table, &context) {
-            return self.run_collected(input, context, current, false).await;
+            return writer.run_collected(input, context, current, false).await;
         }
         if matches!(self.write, Write::Changes(_)) || reads(input, &self.table.file) {
             // What is written depends on what is read there, so nobody may come between.
             let file = Arc::clone(&self.table.file);
             let transaction = blocking(move || file.begin_writing()).await?;
             let current = Arc::new(CurrentTransaction(Arc::new(transaction)));
-            let context = Arc::new(inside(&context, &current));
-            return self.run_collected(input, context, current, true).await;
+            let context = with_extension(&context, Arc::clone(&current));
+            return writer.run_collected(input, context, current, true).await;
         }
-        self.run_streaming(input.execute(0, context)?).await
+        writer.run_streaming(input.execute(0, context)?).await
     }
+}
 
+impl Writer {
     /// Reads everything, then writes it. In a transaction that has the same table in its input the one must not see the
     /// other.
     async fn run_collected(
@@ -307,11 +216,7 @@ impl Writer {
             let actions = batch.column(1).as_primitive::<Int32Type>();
             let twice = rows.iter().flatten().any(|row| !seen.insert(row));
             if twice {
-                return exec_err!(
-                    "A row of table {} is to be changed more than once: several rows of the source match it. Make them one \
-                     with GROUP BY or DISTINCT. Nothing was changed",
-                    self.table.name
-                );
+                return changed_twice(&self.table.name);
             }
             let columns: Result<Vec<_>> = changes
                 .columns
@@ -347,38 +252,6 @@ impl Writer {
             }
         }
         Ok(n_rows)
-    }
-
-    fn shown(&self) -> String {
-        match &self.write {
-            Write::Upsert => upsert_sql(&self.table),
-            Write::Overwrite => format!(
-                "DELETE FROM {}; {}",
-                quoted(&self.table.name),
-                upsert_sql(&self.table)
-            ),
-            Write::Changes(changes) => {
-                let sql = changes.actions.iter().map(|action| {
-                    action_sql(&self.table, action).unwrap_or_else(|error| error.to_string())
-                });
-                sql.collect::<Vec<_>>().join("; ")
-            }
-        }
-    }
-}
-
-impl RowChanges {
-    /// Where the values of an action's columns stand among those of the input.
-    fn places(&self, action: &RowAction) -> Result<Vec<usize>> {
-        let columns = match action {
-            RowAction::Update(columns) | RowAction::Insert(columns) => columns.as_slice(),
-            RowAction::Delete => &[],
-        };
-        let place = |column: &usize| {
-            let place = self.columns.iter().position(|other| other == column);
-            place.ok_or_else(|| internal_datafusion_err!("a column that the input does not have"))
-        };
-        columns.iter().map(place).collect()
     }
 }
 
@@ -442,21 +315,6 @@ fn action_sql(table: &StoredTable, action: &RowAction) -> Result<String> {
         }
         RowAction::Delete => format!("DELETE FROM {name} WHERE {rowid} = ?"),
     })
-}
-
-/// The same context with a transaction in it.
-fn inside(context: &TaskContext, current: &Arc<CurrentTransaction>) -> TaskContext {
-    let config = context.session_config().clone();
-    TaskContext::new(
-        context.task_id(),
-        context.session_id(),
-        config.with_extension(Arc::clone(current)),
-        context.scalar_functions().clone(),
-        context.higher_order_functions().clone(),
-        context.aggregate_functions().clone(),
-        context.window_functions().clone(),
-        context.runtime_env(),
-    )
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,9 +1,7 @@
-//! UPDATE, DELETE and MERGE: rewritten into a query that computes which rows are changed and how, and a write of its rows.
+//! The rewriting of UPDATE, DELETE and MERGE into a query for the rows to change and a write of its rows.
 //!
-//! DataFusion hands a table the conditions of an UPDATE or a DELETE as it finds them in the optimised plan, and loses those
-//! with subqueries and those that are never true; MERGE it hands over unplanned. Rewritten, all of it is a plain query over
-//! the table with its rowid, so every expression that SELECT knows is known here too, and there is one way for everything.
-//! Query and write are one transaction (`write.rs`).
+//! The query is a plain one over the table with [`ROW`], so every expression that SELECT knows is known here too, and there
+//! is one way for everything. MERGE comes unplanned from DataFusion and is planned here.
 
 use std::sync::Arc;
 
@@ -25,8 +23,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::tables::sqlite::table::{ROW, SqliteTable};
-use crate::tables::sqlite::write::{RowAction, RowChanges, SqliteWriteExec, Write};
+use crate::tables::changes::others::with_conditions;
+use crate::tables::changes::{ChangeableTable, ROW, RowAction, RowChanges, changeable};
 
 /// The column that tells which action a row is for.
 const ACTION: &str = "__aiops_action";
@@ -39,7 +37,7 @@ pub(crate) struct RewriteChanges;
 
 impl AnalyzerRule for RewriteChanges {
     fn name(&self) -> &str {
-        "sqlite_changes"
+        "row_changes"
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
@@ -54,30 +52,37 @@ fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let Ok(provider) = source_as_provider(&dml.target) else {
         return Ok(Transformed::no(plan));
     };
-    let Some(table) = provider.downcast_ref::<SqliteTable>() else {
-        return Ok(Transformed::no(plan));
+    let Some(table) = changeable(&provider) else {
+        return match &dml.op {
+            WriteOp::Delete | WriteOp::Update => changed(with_conditions(dml, provider)?),
+            _ => Ok(Transformed::no(plan)),
+        };
     };
     let (input, changes) = match &dml.op {
-        WriteOp::Delete => delete(dml, table)?,
-        WriteOp::Update => update(dml, table)?,
-        WriteOp::MergeInto(merge) => merge_into(dml, table, merge)?,
+        WriteOp::Delete => delete(dml, table.as_ref())?,
+        WriteOp::Update => update(dml, table.as_ref())?,
+        WriteOp::MergeInto(merge) => merge_into(dml, table.as_ref(), merge)?,
         _ => return Ok(Transformed::no(plan)),
     };
-    let writer = RowWriter::new(table.clone(), changes);
+    let writer = RowTarget::new(table, changes);
     let write = DmlStatement::new(
         dml.table_name.clone(),
         provider_as_source(Arc::new(writer)),
         WriteOp::Insert(InsertOp::Append),
         Arc::new(input),
     );
+    changed(write)
+}
+
+fn changed(statement: DmlStatement) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::new(
-        LogicalPlan::Dml(write),
+        LogicalPlan::Dml(statement),
         true,
         TreeNodeRecursion::Jump,
     ))
 }
 
-fn delete(dml: &DmlStatement, table: &SqliteTable) -> Result<(LogicalPlan, RowChanges)> {
+fn delete(dml: &DmlStatement, table: &dyn ChangeableTable) -> Result<(LogicalPlan, RowChanges)> {
     let rows = with_rows(&dml.input, dml, table)?;
     let columns = vec![row_of(&rows)?.alias(ROW), lit(0).alias(ACTION)];
     let changes = RowChanges {
@@ -88,22 +93,24 @@ fn delete(dml: &DmlStatement, table: &SqliteTable) -> Result<(LogicalPlan, RowCh
     Ok((rows, changes))
 }
 
-fn update(dml: &DmlStatement, table: &SqliteTable) -> Result<(LogicalPlan, RowChanges)> {
+fn update(dml: &DmlStatement, table: &dyn ChangeableTable) -> Result<(LogicalPlan, RowChanges)> {
     let LogicalPlan::Projection(projection) = dml.input.as_ref() else {
         return internal_err!("an UPDATE that is no projection");
     };
     let rows = with_rows(&projection.input, dml, table)?;
-    let mut columns = vec![row_of(&rows)?.alias(ROW), lit(0).alias(ACTION)];
+    let row = row_of(&rows)?;
+    let mut columns = vec![row.clone().alias(ROW), lit(0).alias(ACTION)];
     let mut changed = vec![];
-    for (index, value) in projection.expr.iter().enumerate() {
-        let field = table.stored.schema.field(index);
-        let is_same = matches!(
-            value.clone().unalias(),
-            Expr::Column(column) if column.name == *field.name()
-        );
-        if !is_same {
+    for (index, (value, field)) in projection
+        .expr
+        .iter()
+        .zip(table.schema().fields())
+        .enumerate()
+    {
+        let value = value.clone().unalias();
+        if !is_same(&value, field, &row) {
             changed.push(index);
-            columns.push(value.clone().unalias().alias(field.name()));
+            columns.push(value.alias(field.name()));
         }
     }
     let changes = RowChanges {
@@ -114,9 +121,23 @@ fn update(dml: &DmlStatement, table: &SqliteTable) -> Result<(LogicalPlan, RowCh
     Ok((rows, changes))
 }
 
+/// Whether a value is the column itself, in the table whose rows `row` tells.
+fn is_same(value: &Expr, field: &Field, row: &Expr) -> bool {
+    match (value, row) {
+        (Expr::Column(value), Expr::Column(row)) => {
+            value.name == *field.name() && value.relation == row.relation
+        }
+        _ => false,
+    }
+}
+
 /// The plan with the scan of the target replaced by one that has the rowid too.
-fn with_rows(plan: &LogicalPlan, dml: &DmlStatement, table: &SqliteTable) -> Result<LogicalPlan> {
-    let source = provider_as_source(Arc::new(table.with_rows()?));
+fn with_rows(
+    plan: &LogicalPlan,
+    dml: &DmlStatement,
+    table: &dyn ChangeableTable,
+) -> Result<LogicalPlan> {
+    let source = provider_as_source(table.with_rows()?);
     let mut is_found = false;
     let plan = plan.clone().transform_down(|plan| match &plan {
         LogicalPlan::TableScan(scan)
@@ -147,11 +168,11 @@ fn row_of(plan: &LogicalPlan) -> Result<Expr> {
 
 fn merge_into(
     dml: &DmlStatement,
-    table: &SqliteTable,
+    table: &dyn ChangeableTable,
     merge: &MergeIntoOp,
 ) -> Result<(LogicalPlan, RowChanges)> {
     let changes = merge_changes(table, &merge.clauses)?;
-    let target = provider_as_source(Arc::new(table.with_rows()?));
+    let target = provider_as_source(table.with_rows()?);
     let mut source: Vec<Expr> = dml.input.schema().iter().map(Expr::from).collect();
     source.push(lit(true).alias(SOURCE));
     let source = LogicalPlanBuilder::from(LogicalPlan::clone(&dml.input))
@@ -170,8 +191,9 @@ fn merge_into(
         row_of(&rows)?.alias(ROW),
         Expr::from(Column::new_unqualified(ACTION)),
     ];
+    let schema = table.schema();
     for index in &changes.columns {
-        let field = table.stored.schema.field(*index);
+        let field = schema.field(*index);
         let value = merged_value(field, &merge.clauses, table)?;
         let value = value.cast_to(field.data_type(), rows.schema())?;
         columns.push(value.alias(field.name()));
@@ -180,8 +202,8 @@ fn merge_into(
     Ok((rows, changes))
 }
 
-fn merge_changes(table: &SqliteTable, clauses: &[MergeIntoClause]) -> Result<RowChanges> {
-    let schema = &table.stored.schema;
+fn merge_changes(table: &dyn ChangeableTable, clauses: &[MergeIntoClause]) -> Result<RowChanges> {
+    let schema = table.schema();
     let mut actions = vec![];
     let mut columns: Vec<usize> = vec![];
     for clause in clauses {
@@ -199,10 +221,10 @@ fn merge_changes(table: &SqliteTable, clauses: &[MergeIntoClause]) -> Result<Row
                 RowAction::Insert((0..schema.fields().len()).collect())
             }
             MergeIntoAction::Insert { columns, .. } => {
-                RowAction::Insert(indexes(schema, columns.iter())?)
+                RowAction::Insert(indexes(&schema, columns.iter())?)
             }
             MergeIntoAction::Update(values) => {
-                RowAction::Update(indexes(schema, values.iter().map(|(name, _)| name))?)
+                RowAction::Update(indexes(&schema, values.iter().map(|(name, _)| name))?)
             }
             MergeIntoAction::Delete => RowAction::Delete,
         };
@@ -257,7 +279,11 @@ fn action(clauses: &[MergeIntoClause], row: &Expr) -> Result<Expr> {
 }
 
 /// The value of a column, by action.
-fn merged_value(field: &Field, clauses: &[MergeIntoClause], table: &SqliteTable) -> Result<Expr> {
+fn merged_value(
+    field: &Field,
+    clauses: &[MergeIntoClause],
+    table: &dyn ChangeableTable,
+) -> Result<Expr> {
     let mut cases = vec![];
     for (place, clause) in (0_i32..).zip(clauses) {
         let value = match &clause.action {
@@ -266,7 +292,7 @@ fn merged_value(field: &Field, clauses: &[MergeIntoClause], table: &SqliteTable)
                 .find(|(name, _)| name == field.name())
                 .map(|(_, value)| value),
             MergeIntoAction::Insert { columns, values } if columns.is_empty() => {
-                values.get(table.stored.schema.index_of(field.name())?)
+                values.get(table.schema().index_of(field.name())?)
             }
             MergeIntoAction::Insert { columns, values } => {
                 let place = columns.iter().position(|name| name == field.name());
@@ -284,23 +310,21 @@ fn merged_value(field: &Field, clauses: &[MergeIntoClause], table: &SqliteTable)
 
 /// A table that is only written, with rows that say how the target is changed.
 #[derive(Debug)]
-struct RowWriter {
-    table: SqliteTable,
+struct RowTarget {
+    table: Arc<dyn ChangeableTable>,
     changes: Arc<RowChanges>,
     schema: SchemaRef,
 }
 
-impl RowWriter {
-    fn new(table: SqliteTable, changes: RowChanges) -> Self {
+impl RowTarget {
+    fn new(table: Arc<dyn ChangeableTable>, changes: RowChanges) -> Self {
         let mut fields = vec![
             Field::new(ROW, DataType::Int64, true),
             Field::new(ACTION, DataType::Int32, true),
         ];
+        let all = table.schema();
         let columns = changes.columns.iter();
-        fields.extend(columns.map(|index| {
-            let field = table.stored.schema.field(*index);
-            field.clone().with_nullable(true)
-        }));
+        fields.extend(columns.map(|index| all.field(*index).clone().with_nullable(true)));
         Self {
             table,
             changes: Arc::new(changes),
@@ -310,7 +334,7 @@ impl RowWriter {
 }
 
 #[async_trait]
-impl TableProvider for RowWriter {
+impl TableProvider for RowTarget {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -335,8 +359,6 @@ impl TableProvider for RowWriter {
         input: Arc<dyn ExecutionPlan>,
         _op: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let write = Write::Changes(Arc::clone(&self.changes));
-        let stored = Arc::clone(&self.table.stored);
-        Ok(Arc::new(SqliteWriteExec::new(stored, write, input)))
+        Ok(self.table.write(Arc::clone(&self.changes), input))
     }
 }

@@ -1,0 +1,66 @@
+//! What DataFusion 55.2 answers wrongly or never, switched off for a session. ARCHITECTURE.md lists each fault with its issue, and
+//! `tests/it/upstream.rs` has a test for each that fails as soon as the fault is gone.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::config::ConfigNonZeroUsize;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::OptimizerRule;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+
+use crate::planner::join_conditions::KeepJoinConditions;
+use crate::planner::near_filters::NearFilters;
+
+/// The rule of DataFusion that loses conditions.
+const ELIMINATE_CROSS_JOIN: &str = "eliminate_cross_join";
+
+/// Prepares a session.
+///
+/// # Errors
+/// None in practice: the values are in their range.
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    let options = state.config_mut().options_mut();
+    // With one file for each batch the reader of a full exchange never waits for a file that others have passed by.
+    options.execution.max_spill_file_size_bytes = ConfigNonZeroUsize::try_new(1)?;
+    // It takes the place of a computed column for the column of its name.
+    options.optimizer.enable_leaf_expression_pushdown = false;
+    // Groups hand their filters to columns of the same name too, and these are not mended here.
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    let near_filters = NearFilters::new();
+    let optimizers = with_replaced(state.physical_optimizers(), near_filters);
+    let rules = with_conditions_kept(state.optimizers());
+    *state = SessionStateBuilder::new_from_existing(state.clone())
+        .with_optimizer_rules(rules)
+        .with_physical_optimizer_rules(optimizers)
+        .build();
+    Ok(())
+}
+
+type Rules = Vec<Arc<dyn OptimizerRule + Send + Sync>>;
+type PhysicalRules = Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>;
+
+/// The rules with the one of this name replaced.
+fn with_replaced(
+    rules: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
+    new: NearFilters,
+) -> PhysicalRules {
+    let new: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(new);
+    let replaced = rules.iter().map(|rule| match rule.name() == new.name() {
+        true => Arc::clone(&new),
+        false => Arc::clone(rule),
+    });
+    replaced.collect()
+}
+
+/// The rules with one before `eliminate_cross_join`.
+fn with_conditions_kept(rules: &[Arc<dyn OptimizerRule + Send + Sync>]) -> Rules {
+    let mut rules = rules.to_vec();
+    let place = rules
+        .iter()
+        .position(|rule| rule.name() == ELIMINATE_CROSS_JOIN);
+    if let Some(place) = place {
+        rules.insert(place, Arc::new(KeepJoinConditions));
+    }
+    rules
+}

@@ -1,0 +1,183 @@
+//! All statements of tests/slt and sql/ with settings that may not matter.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::Result;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use datafusion::sql::parser::DFParser;
+use sqllogictest::{DefaultColumnType, Record};
+use tempfile::TempDir;
+
+use crate::differential::answers::Answer;
+use crate::differential::settings::{Setting, settings};
+use crate::golden::{files_below, project};
+
+/// Settings that every file runs with in a test run: the others take turns.
+const SETTINGS_PER_FILE: usize = 3;
+
+/// Statements whose answer is not laid down, by a part of their text.
+const FREE: [&str; 3] = ["now()", "random()", "EXPLAIN"];
+
+/// The statements of a file in order.
+fn statements(file: &Path) -> Vec<String> {
+    if file.extension().is_some_and(|extension| extension == "slt") {
+        let records = sqllogictest::parse_file::<DefaultColumnType>(file).unwrap();
+        return records.into_iter().filter_map(sql_of).collect();
+    }
+    let text = std::fs::read_to_string(file).unwrap();
+    let statements = DFParser::parse_sql(&text).unwrap_or_default();
+    statements.iter().map(ToString::to_string).collect()
+}
+
+fn sql_of(record: Record<DefaultColumnType>) -> Option<String> {
+    match record {
+        Record::Statement { sql, .. } | Record::Query { sql, .. } => Some(sql),
+        _ => None,
+    }
+}
+
+/// The files that can be run twice in one process and end.
+fn files() -> Vec<PathBuf> {
+    let mut files = files_below("tests/slt", "slt");
+    let sql = files_below("sql", "sql");
+    files.extend(sql.into_iter().filter(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        let is_in = |folder: &str| file.components().any(|part| part.as_os_str() == folder);
+        !is_in("make")
+            && !is_in("knowledge_base")
+            && !["UNBOUNDED", "COPY", "stdin", "STORED AS SQLITE", "|>"]
+                .iter()
+                .any(|word| text.contains(word))
+    }));
+    files
+}
+
+/// The answers of all statements of a file.
+async fn answers(statements: &[String], setting: &Setting) -> Vec<(Answer, String)> {
+    let context = setting.session();
+    let folder = tempfile::tempdir().unwrap();
+    let mut answers = vec![];
+    for sql in statements {
+        answers.push(Answer::of(&context, sql).await);
+        if setting.parquet
+            && let Some(name) = created(sql)
+            && !is_changed(statements, &name)
+        {
+            to_parquet(&context, &name, &folder).await.unwrap();
+        }
+    }
+    answers
+}
+
+/// The table in memory that a statement creates.
+fn created(sql: &str) -> Option<String> {
+    let rest = sql.trim().strip_prefix("CREATE TABLE ")?;
+    let name: String = rest
+        .chars()
+        .take_while(|character| character.is_alphanumeric() || *character == '_')
+        .collect();
+    Some(name)
+}
+
+fn is_changed(statements: &[String], name: &str) -> bool {
+    let changes = [
+        "INSERT INTO",
+        "UPDATE",
+        "DELETE FROM",
+        "MERGE INTO",
+        "DROP TABLE",
+    ];
+    let is_change = |sql: &String| {
+        changes
+            .iter()
+            .any(|change| sql.trim().starts_with(&format!("{change} {name}")))
+    };
+    statements.iter().any(is_change)
+}
+
+/// Puts a file in the place of a table in memory, with a row group for every row of a small one.
+async fn to_parquet(context: &SessionContext, name: &str, folder: &TempDir) -> Result<()> {
+    let Ok(table) = context.table(name).await else {
+        return Ok(());
+    };
+    let schema = std::sync::Arc::clone(table.schema().inner());
+    let batches: Vec<RecordBatch> = table.collect().await?;
+    let n_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let path = folder.path().join(format!("{name}.parquet"));
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(1.max(n_rows / 50)))
+        .build();
+    let file = std::fs::File::create(&path)?;
+    // What Parquet cannot hold stays in memory.
+    let Ok(mut writer) = ArrowWriter::try_new(file, schema, Some(properties)) else {
+        return Ok(());
+    };
+    for batch in &batches {
+        if writer.write(batch).is_err() {
+            return Ok(());
+        }
+    }
+    writer.close()?;
+    context.deregister_table(name)?;
+    let path = path.to_string_lossy().into_owned();
+    context
+        .register_parquet(name, path, ParquetReadOptions::default())
+        .await
+}
+
+/// What is answered otherwise than by default.
+fn differences(
+    statements: &[String],
+    setting: &Setting,
+    (expected, found): (&[(Answer, String)], &[(Answer, String)]),
+) -> String {
+    let mut said = String::new();
+    let pairs = statements.iter().zip(expected.iter().zip(found));
+    for (sql, ((expected, _), (found, error))) in pairs {
+        if expected != found && !FREE.iter().any(|free| sql.contains(free)) {
+            writeln!(
+                said,
+                "with {}: {sql}\n  {error}\n  {expected:?}\n  {found:?}",
+                setting.name
+            )
+            .unwrap();
+        }
+    }
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_file_answers_the_same_with_every_setting() {
+    let settings = settings();
+    let runs_all = std::env::var("AIOPS_DIFFERENTIAL").is_ok_and(|value| value == "all");
+    let (mut n_statements, mut n_runs, mut said) = (0, 0, String::new());
+    for (index, file) in files().iter().enumerate() {
+        let statements = statements(file);
+        let expected = answers(&statements, &Setting::default()).await;
+        n_statements += statements.len();
+        let turn = (0..SETTINGS_PER_FILE).map(|n| (index * SETTINGS_PER_FILE + n) % settings.len());
+        let chosen: Vec<usize> = match runs_all {
+            true => (0..settings.len()).collect(),
+            false => turn.collect(),
+        };
+        for setting in chosen.into_iter().map(|number| &settings[number]) {
+            let found = answers(&statements, setting).await;
+            n_runs += statements.len();
+            let different = differences(&statements, setting, (&expected, &found));
+            if !different.is_empty() {
+                let name = file.strip_prefix(project()).unwrap();
+                writeln!(said, "{} {different}", name.display()).unwrap();
+            }
+        }
+    }
+    println!(
+        "{n_statements} statements, {} settings, {n_runs} runs",
+        settings.len()
+    );
+    assert!(n_statements > 500 && settings.len() > 40);
+    assert!(said.is_empty(), "{said}");
+}
