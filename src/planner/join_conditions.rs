@@ -1,21 +1,76 @@
-//! A rule before DataFusion's `eliminate_cross_join`, which in 55.2 loses conditions of joins.
+//! Rules before two of DataFusion's that in 55.2 lose conditions of joins or change what they say of NULL.
 //!
-//! It takes a tree of inner joins apart into its inputs and joins those again, in an order of its own, by the keys that it
+//! `extract_equijoin_predicate` adds keys that are compared by `=` to a join whose keys are compared by `IS NOT DISTINCT
+//! FROM`, and a join has one NULL rule for all of its keys. [`OneNullRule`] makes the keys of such a join conditions again,
+//! so that only those of `=` become keys.
+//!
+//! `eliminate_cross_join` takes a tree of inner joins apart into its inputs and joins those again, in an order of its own, by the keys that it
 //! has found. A key with a side of two inputs, such as `b.v = x.v - s.season`, fits only when these two have been joined
 //! before the third; otherwise it is dropped without a word. And the whole tree gets the NULL rule of its topmost join, so
-//! `=` next to `IS NOT DISTINCT FROM` becomes the one or the other.
-//!
-//! Here such a join gets a projection of all columns around what must stay together: for the rule that is one input. The
-//! projection is gone when the plan is optimised.
+//! `=` next to `IS NOT DISTINCT FROM` becomes the one or the other. With [`KeepJoinConditions`] such a join gets a projection
+//! of all columns around what must stay together: for the rule that is one input. The projection is gone when the plan is
+//! optimised.
 
 use std::sync::Arc;
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{NullEquality, Result};
-use datafusion::logical_expr::{Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{
+    Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, and, binary_expr,
+};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-/// The rule.
+/// The rule before `extract_equijoin_predicate`.
+#[derive(Debug)]
+pub(crate) struct OneNullRule;
+
+impl OptimizerRule for OneNullRule {
+    fn name(&self) -> &str {
+        "one_null_rule"
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        _config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        match plan {
+            LogicalPlan::Join(join) if mixes_null_rules(&join) => {
+                Ok(Transformed::yes(LogicalPlan::Join(without_keys(join))))
+            }
+            plan => Ok(Transformed::no(plan)),
+        }
+    }
+}
+
+/// Whether conditions may be among keys that take NULLs for equal.
+fn mixes_null_rules(join: &Join) -> bool {
+    join.null_equality == NullEquality::NullEqualsNull
+        && !join.null_aware
+        && !join.on.is_empty()
+        && join.filter.is_some()
+}
+
+/// The join with conditions in place of its keys.
+fn without_keys(mut join: Join) -> Join {
+    let keys = std::mem::take(&mut join.on);
+    let conditions = keys
+        .into_iter()
+        .map(|(left, right)| binary_expr(left, Operator::IsNotDistinctFrom, right));
+    join.filter = conditions.chain(join.filter).reduce(and);
+    join.null_equality = NullEquality::NullEqualsNothing;
+    join
+}
+
+/// The rule before `eliminate_cross_join`.
 #[derive(Debug)]
 pub(crate) struct KeepJoinConditions;
 

@@ -9,11 +9,8 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::OptimizerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 
-use crate::planner::join_conditions::KeepJoinConditions;
+use crate::planner::join_conditions::{KeepJoinConditions, OneNullRule};
 use crate::planner::near_filters::NearFilters;
-
-/// The rule of DataFusion that loses conditions.
-const ELIMINATE_CROSS_JOIN: &str = "eliminate_cross_join";
 
 /// Prepares a session.
 ///
@@ -53,14 +50,16 @@ fn with_replaced(
     replaced.collect()
 }
 
-/// The rules with one before `eliminate_cross_join`.
+/// The rules with ours before those that lose conditions of joins.
 fn with_conditions_kept(rules: &[Arc<dyn OptimizerRule + Send + Sync>]) -> Rules {
-    let mut rules = rules.to_vec();
-    let place = rules
-        .iter()
-        .position(|rule| rule.name() == ELIMINATE_CROSS_JOIN);
-    if let Some(place) = place {
-        rules.insert(place, Arc::new(KeepJoinConditions));
+    let mut kept: Rules = vec![];
+    for rule in rules {
+        match rule.name() {
+            "extract_equijoin_predicate" => kept.push(Arc::new(OneNullRule)),
+            "eliminate_cross_join" => kept.push(Arc::new(KeepJoinConditions)),
+            _ => {}
+        }
+        kept.push(Arc::clone(rule));
     }
-    rules
+    kept
 }

@@ -30,7 +30,7 @@ struct Table {
 const TEXTS: [&str; 6] = ["x", "y", "z", "", "w", "xx"];
 
 fn tables(generator: &mut Generator) -> Vec<Table> {
-    let sizes = [40, 25, 60, 8, 33];
+    let sizes = [12, 9, 14, 5, 11];
     let table = |(size, (name, columns)): (usize, (&'static str, &'static [&'static str]))| {
         let mut value = |_: &&str| (generator.below(6) > 0).then(|| generator.below(6) as i64);
         let rows = (0..size).map(|_| columns.iter().map(&mut value).collect());
