@@ -156,6 +156,8 @@ async fn every_file_answers_the_same_with_every_setting() {
     let runs_all = std::env::var("AIOPS_DIFFERENTIAL").is_ok_and(|value| value == "all");
     let (mut n_statements, mut n_runs, mut said) = (0, 0, String::new());
     for (index, file) in files().iter().enumerate() {
+        let started = std::time::Instant::now();
+        let name = file.strip_prefix(project()).unwrap();
         let statements = statements(file);
         let expected = answers(&statements, &Setting::default()).await;
         n_statements += statements.len();
@@ -169,10 +171,15 @@ async fn every_file_answers_the_same_with_every_setting() {
             n_runs += statements.len();
             let different = differences(&statements, setting, (&expected, &found));
             if !different.is_empty() {
-                let name = file.strip_prefix(project()).unwrap();
                 writeln!(said, "{} {different}", name.display()).unwrap();
             }
         }
+        println!(
+            "{}: {} statements, {:?}",
+            name.display(),
+            statements.len(),
+            started.elapsed()
+        );
     }
     println!(
         "{n_statements} statements, {} settings, {n_runs} runs",
