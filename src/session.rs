@@ -1,7 +1,7 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::{UnnestKeys, live_planner, windows};
+use crate::planner::{UnnestKeys, live_planner, windows, write_planner};
 #[cfg(feature = "sqlite")]
 use crate::tables::sqlite;
 use crate::tables::{live, log_file};
@@ -73,6 +73,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
     windows::register(context, &mut state)?;
+    write_planner::register(&mut state);
     live_planner::register(&mut state);
     let optimizer = &mut state.config_mut().options_mut().optimizer;
     optimizer.enable_leaf_expression_pushdown = false;

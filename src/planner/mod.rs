@@ -6,6 +6,7 @@ pub(crate) mod live_planner;
 mod statement_check;
 mod unnest_keys;
 pub(crate) mod windows;
+pub(crate) mod write_planner;
 
 pub use from_first::complete_from_first;
 pub use live_planner::check_plan;

@@ -6,6 +6,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod copy;
 mod docs;
 mod golden;
 mod invariance;
