@@ -49,6 +49,9 @@ pub fn session_state_builder() -> SessionStateBuilder {
 ///
 /// The default schema gets the table `stdin`, unless it has one, and the session's query planner is wrapped, so set yours before.
 ///
+/// COPY into a folder that has files is refused unless an option says what happens to them (`mode`: `append`, `overwrite`,
+/// `overwrite_partitions`), and files become visible when all rows are written.
+///
 /// Switches off `datafusion.optimizer.enable_leaf_expression_pushdown`, which in DataFusion 55.2 loses columns where a join
 /// compares fields of structs, such as those that `log_match` and `cluster_fit` return.
 ///

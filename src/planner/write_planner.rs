@@ -95,9 +95,11 @@ fn copy_target(copy: &CopyTo, session: &dyn Session) -> Result<(CopyTo, Target)>
         );
     }
     let is_partitioned = !copy.partition_by.is_empty();
-    let output = copy.options.get(SINGLE_FILE).map(|text| text.trim() == "true");
-    let is_single_file =
-        !is_partitioned && FileOutputMode::from(output).single_file_output(&url);
+    let output = copy
+        .options
+        .get(SINGLE_FILE)
+        .map(|text| text.trim() == "true");
+    let is_single_file = !is_partitioned && FileOutputMode::from(output).single_file_output(&url);
     match mode {
         WriteMode::Append if is_single_file => {
             return plan_err!(

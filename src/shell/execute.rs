@@ -123,7 +123,9 @@ impl Shell {
         match plan {
             LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Analyze(_) => {
                 let ending = self.ending()?;
-                ending.finish(self.run_plan(plan, is_setting, started)).await
+                ending
+                    .finish(self.run_plan(plan, is_setting, started))
+                    .await
             }
             plan => self.run_plan(plan, is_setting, started).await,
         }
@@ -174,7 +176,9 @@ impl Shell {
 
     /// Says how many files of its folder an overwriting COPY has left.
     fn note_files_left(&self, plan: &dyn ExecutionPlan) {
-        let n_left = plan.metrics().and_then(|metrics| metrics.sum_by_name("files_left"));
+        let n_left = plan
+            .metrics()
+            .and_then(|metrics| metrics.sum_by_name("files_left"));
         let n_left = n_left.map_or(0, |n_left| n_left.as_usize());
         let (files, they_are) = match n_left {
             0 => return,

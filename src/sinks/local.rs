@@ -1,16 +1,17 @@
 //! Files of the local file system: written into a folder `.copy-<id>` within the target, and renamed when all are whole.
 //!
-//! Two locks, which the system releases with their process, tell the living from the dead. Whoever begins, commits or cleans
-//! up holds that of the target for as long, so that of two statements one sees what the other has done. The process that
-//! writes holds that of its own `.copy-<id>`: if another can have it, nobody will finish that folder.
+//! The system releases locks when their process ends, so locks tell which stages are alive. A statement holds the lock of the target
+//! while it begins, commits or cleans up, so of two statements one sees what the other has done. It holds the lock of its own
+//! `.copy-<id>` all the time: if another statement can take that lock, the process is dead.
 //!
-//! A commit of one rename is atomic. One of several is written down first, as `.copy-<id>/commit.json`: new files are renamed,
-//! and only then old ones are removed. Where the process is killed in between, the next statement that writes into the
-//! folder does the rest; readers see old and new files until then.
+//! A commit that renames one file is atomic. A commit of several steps is first written to `.copy-<id>/commit.json`; then new files are
+//! renamed, and then old ones are removed. If the process is killed in between, the next statement that writes to the folder
+//! takes the remaining steps; until then readers may see old and new files.
 //!
-//! On a system or a network file system that cannot lock a folder, statements that write into one folder at the same moment
-//! are not kept apart, and what a killed process leaves is not removed.
+//! Where the system cannot lock a folder, statements that write to it at the same moment do not wait for each other, and what a
+//! killed process leaves stays.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::future::poll_fn;
 use std::io::{Error as IoError, ErrorKind, Write};
@@ -46,7 +47,8 @@ pub(super) struct LocalStage {
     files: Mutex<Files>,
     /// Held while the process lives; `None` where folders cannot be locked.
     _lock: Option<File>,
-    has_made_target: bool,
+    /// The target, if it was not there, and the folders around it that were not there either.
+    made: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -67,13 +69,12 @@ impl LocalStage {
         let mut n_attempts = 0;
         loop {
             n_attempts += 1;
-            let has_made_target = !folder.exists();
+            let made = missing(&folder);
             fs::create_dir_all(&folder).map_err(cannot("be made", &folder))?;
             let _locked = lock(&folder);
             recover(&folder)?;
-            let new = [];
             if !target.keeps_old_files() {
-                target.replaced(files_below(&folder)?, &new)?;
+                target.replaced(files_below(&folder)?, &[])?;
             }
             let stage = folder.join(format!("{STAGE}{}", Uuid::new_v4().simple()));
             match fs::create_dir(&stage) {
@@ -86,7 +87,7 @@ impl LocalStage {
                         target: folder,
                         stage,
                         files: Mutex::default(),
-                        has_made_target,
+                        made,
                     });
                 }
             }
@@ -105,7 +106,11 @@ impl LocalStage {
         files.names.push(name);
         let number = (files.names.len() - 1).to_string();
         let stage = self.stage.file_name().and_then(|name| name.to_str());
-        Ok(self.prefix.clone().join(stage.unwrap_or_default()).join(number))
+        Ok(self
+            .prefix
+            .clone()
+            .join(stage.unwrap_or_default())
+            .join(number))
     }
 
     /// Waits until the bytes of the files are on the disk.
@@ -114,7 +119,8 @@ impl LocalStage {
         let files: Vec<_> = (0..n_files)
             .map(|number| self.stage.join(number.to_string()))
             .collect();
-        let synced = tokio::task::spawn_blocking(move || files.iter().try_for_each(|file| sync(file)));
+        let synced =
+            tokio::task::spawn_blocking(move || files.iter().try_for_each(|file| sync(file)));
         synced
             .await
             .map_err(|error| exec_datafusion_err!("{error}"))?
@@ -142,7 +148,7 @@ impl LocalStage {
             return Err(error);
         }
         files.is_closed = true;
-        commit.remove_old(&self.target)?;
+        commit.finish(&self.target)?;
         remove_stage(&self.stage);
         Ok(Committed {
             n_replaced: commit.old.len(),
@@ -204,9 +210,9 @@ impl Stage for LocalStage {
         }
         let _locked = lock(&self.target);
         remove_stage(&self.stage);
-        if self.has_made_target {
+        for folder in &self.made {
             // A folder that has files by now stays.
-            let _ = fs::remove_dir(&self.target);
+            let _ = fs::remove_dir(folder);
         }
     }
 }
@@ -254,7 +260,6 @@ impl Commit {
             let parent = to.parent().unwrap_or(target);
             fs::create_dir_all(parent)
                 .and_then(|()| fs::rename(&from, &to))
-                .and_then(|()| sync_folder(parent))
                 .map_err(cannot("be written", &to))?;
         }
         Ok(())
@@ -272,7 +277,17 @@ impl Commit {
         Ok(())
     }
 
-    fn remove_old(&self, target: &LocalPath) -> Result<()> {
+    /// Removes the old files when the names of the new ones are on the disk.
+    fn finish(&self, target: &LocalPath) -> Result<()> {
+        let folders: BTreeSet<PathBuf> = self
+            .new
+            .iter()
+            .flat_map(|name| LocalPath::new(name).ancestors().skip(1))
+            .map(|folder| target.join(folder))
+            .collect();
+        for folder in &folders {
+            sync_folder(folder).map_err(cannot("be written to the disk", folder))?;
+        }
         for name in &self.old {
             let file = target.join(name);
             match fs::remove_file(&file) {
@@ -292,14 +307,17 @@ impl Commit {
 /// Finishes or removes the stages of dead processes. Call it with the lock of the target.
 fn recover(target: &LocalPath) -> Result<()> {
     let entries = fs::read_dir(target).map_err(cannot("be read", target))?;
-    for entry in entries.flatten().filter(|entry| is_stage(&entry.file_name())) {
+    for entry in entries
+        .flatten()
+        .filter(|entry| is_stage(&entry.file_name()))
+    {
         let stage = entry.path();
         let Some(_dead) = try_lock(&stage) else {
             continue;
         };
         if let Some(commit) = Commit::read(&stage) {
             commit.show(&stage, target)?;
-            commit.remove_old(target)?;
+            commit.finish(target)?;
         }
         remove_stage(&stage);
     }
@@ -321,6 +339,12 @@ fn remove_empty_folders(target: &LocalPath, name: &str) {
             return;
         }
     }
+}
+
+/// The folder and those around it that are not there, the innermost first.
+fn missing(folder: &LocalPath) -> Vec<PathBuf> {
+    let folders = folder.ancestors().take_while(|folder| !folder.exists());
+    folders.map(LocalPath::to_path_buf).collect()
 }
 
 /// The files below a folder, relative to it, without those of stages.

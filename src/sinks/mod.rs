@@ -1,13 +1,12 @@
 //! Where COPY and INSERT INTO a folder put their files: all of them become visible when the last row is written, or none.
 //!
 //! DataFusion writes files of random names where readers see them, and finishes them when the query fails half-way. Here its
-//! sinks write through a [`StagedStore`](staged_store::StagedStore), which keeps the files back in a [`Stage`]. When all rows
-//! are written the stage commits; when the query fails, or is dropped, it leaves nothing.
+//! sinks write through a [`StagedStore`](staged_store), which keeps the files in a [`Stage`]. The stage commits when all rows are
+//! written. If the query fails or is dropped, the stage is discarded and nothing has changed.
 //!
-//! * A local folder ([`local`]): the files are written into a folder `.copy-<id>` within, which no reader lists, and renamed.
-//!   The renames, and the old files that they replace, are written down before the first of them, so that the next COPY or
-//!   INSERT finishes what a killed process has begun to rename, and removes what it has not.
-//! * Another object store ([`remote`]): uploads are completed when all rows are written, one after the other.
+//! * A local folder ([`local`]): files are written to a subfolder `.copy-<id>`, which no query reads, and renamed by the commit.
+//!   A commit that was interrupted is completed by the next COPY or INSERT.
+//! * Another object store ([`remote`]): the commit completes the uploads, one after the other.
 
 mod local;
 mod remote;
@@ -24,7 +23,8 @@ use async_trait::async_trait;
 use datafusion::common::Result;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
-    MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, Result as StoreResult,
+    MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
+    Result as StoreResult,
 };
 
 pub(crate) use self::staged_sink::staged;

@@ -1,9 +1,9 @@
 //! Files of an object store that is not the local file system: uploads that are completed when all of them are whole.
 //!
-//! What is uploaded and not completed is not visible. Where the process is killed it stays with the store until a rule of the
-//! bucket removes it (on S3 `AbortIncompleteMultipartUpload`). Uploads are completed one after the other, so a process that
-//! is killed between two of them leaves some of the files; and other than in a local folder, two statements that replace the
-//! same files at the same moment may both keep theirs.
+//! An upload that is not completed is invisible. If the process is killed, the store keeps it until a rule of the bucket
+//! removes it (on S3 `AbortIncompleteMultipartUpload`). Uploads are completed one after the other, so a process that is killed
+//! between two of them leaves some of the files. There is no lock: two statements that replace the same files at the same
+//! moment may both leave theirs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,14 +56,18 @@ impl RemoteStage {
         }
         let folder = target.folder();
         let files: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
-        let files = files.iter().filter_map(|file| relative(&file.location, &folder));
+        let files = files
+            .iter()
+            .filter_map(|file| relative(&file.location, &folder));
         Ok(files.collect())
     }
 
     /// The files that are written, relative to the folder.
     fn names(&self, folder: &Path) -> Vec<String> {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = whole.iter().filter_map(|(location, _)| relative(location, folder));
+        let names = whole
+            .iter()
+            .filter_map(|(location, _)| relative(location, folder));
         names.collect()
     }
 
@@ -79,7 +83,9 @@ impl RemoteStage {
     async fn complete(&self, location: &Path, upload: Upload) -> StoreResult<PutResult> {
         match upload {
             Upload::Multipart(mut upload) => upload.complete().await,
-            Upload::Single(payload, options) => self.store.put_opts(location, payload, options).await,
+            Upload::Single(payload, options) => {
+                self.store.put_opts(location, payload, options).await
+            }
         }
     }
 
@@ -158,7 +164,8 @@ impl Stage for RemoteStage {
             visible.push(location);
         }
         for file in &old {
-            self.remove(&Path::parse(format!("{folder}/{file}"))?).await?;
+            self.remove(&Path::parse(format!("{folder}/{file}"))?)
+                .await?;
         }
         Ok(Committed {
             n_replaced: old.len(),
@@ -220,4 +227,3 @@ fn is_over() -> StoreError {
         source: "the upload is over".into(),
     }
 }
-

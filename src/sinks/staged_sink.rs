@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -55,7 +55,9 @@ impl StagedSink {
             ("files_replaced", committed.n_replaced),
             ("files_left", committed.n_left),
         ] {
-            MetricBuilder::new(&self.metrics).global_counter(name).add(count);
+            MetricBuilder::new(&self.metrics)
+                .global_counter(name)
+                .add(count);
         }
     }
 }
@@ -90,7 +92,11 @@ impl DataSink for StagedSink {
         let staged = Staged::begin(&self.target, &store).await?;
         let inner = with_stage(context, url, store, Arc::clone(&staged.0));
         let written = match self.exec.sink().write_all(data, &inner).await {
-            Ok(n_rows) => staged.0.commit(&self.target).await.map(|committed| (n_rows, committed)),
+            Ok(n_rows) => staged
+                .0
+                .commit(&self.target)
+                .await
+                .map(|committed| (n_rows, committed)),
             Err(error) => Err(error),
         };
         if written.is_err() {

@@ -63,7 +63,9 @@ impl ObjectStore for StagedStore {
         options: PutOptions,
     ) -> StoreResult<PutResult> {
         let store = self.store.as_ref();
-        self.stage.put_file(store, location, payload, options).await?;
+        self.stage
+            .put_file(store, location, payload, options)
+            .await?;
         Ok(UNKNOWN)
     }
 

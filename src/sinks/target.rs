@@ -110,7 +110,9 @@ impl Target {
             _ => (format!("{n_files} .{} files", self.extension), "them"),
         };
         let partitions = match self.is_partitioned {
-            true => ", OPTIONS (mode 'overwrite_partitions') to replace the partitions that it writes,",
+            true => {
+                ", OPTIONS (mode 'overwrite_partitions') to replace the partitions that it writes,"
+            }
             false => "",
         };
         exec_err!(

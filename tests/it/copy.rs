@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-const ENDLESS: &str = "SELECT a.value AS n, b.value % 2 AS day FROM range(0, 1000000) a, range(0, 1000000) b";
+const ENDLESS: &str =
+    "SELECT a.value AS n, b.value % 2 AS day FROM range(0, 1000000) a, range(0, 1000000) b";
+
+/// So that files are begun with their first rows.
+const SMALL_BUFFER: &str = "SET datafusion.execution.objectstore_writer_buffer_size = 1000";
 
 fn command(folder: &Path, sql: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"));
     command
-        .args(["--format", "csv", "-c", sql])
+        .args(["--format", "csv", "-c", SMALL_BUFFER, "-c", sql])
         .current_dir(folder)
         .env("HOME", folder)
         .stdin(Stdio::null())
@@ -96,7 +100,10 @@ fn stages(folder: &Path) -> usize {
 fn place() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let sql = "COPY (SELECT value AS n, value % 2 AS day FROM range(0, 10)) TO 'out/' STORED AS CSV PARTITIONED BY (day)";
-    assert_eq!(run(folder.path(), sql), (Some(0), "count\n10\n".to_string()));
+    assert_eq!(
+        run(folder.path(), sql),
+        (Some(0), "count\n10\n".to_string())
+    );
     folder
 }
 
@@ -130,7 +137,9 @@ fn signals_leave_the_folder_as_it_was() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         for statement in [
             format!("COPY ({ENDLESS}) TO 'out/' STORED AS CSV OPTIONS (mode 'overwrite')"),
-            format!("COPY ({ENDLESS}) TO 'out/' STORED AS CSV PARTITIONED BY (day) OPTIONS (mode 'append')"),
+            format!(
+                "COPY ({ENDLESS}) TO 'out/' STORED AS CSV PARTITIONED BY (day) OPTIONS (mode 'append')"
+            ),
             format!("COPY ({ENDLESS}) TO 'new/' STORED AS PARQUET"),
             format!("COPY ({ENDLESS}) TO 'out/x.json'"),
             format!(
@@ -173,7 +182,9 @@ fn the_next_statement_removes_what_a_killed_one_has_left_and_nothing_else() {
 #[test]
 fn a_query_after_a_copy_ends_by_a_signal() {
     let place = tempfile::tempdir().unwrap();
-    let sql = format!("COPY (SELECT 1 AS n) TO 'x.csv'; SELECT count(*) FROM ({ENDLESS}) WHERE n + day < 0");
+    let sql = format!(
+        "COPY (SELECT 1 AS n) TO 'x.csv'; SELECT count(*) FROM ({ENDLESS}) WHERE n + day < 0"
+    );
     let file = place.path().join("x.csv");
     let is_written = || file.exists() && stages(place.path()) == 0;
     let running = Writing::start_until(place.path(), &sql, is_written);
