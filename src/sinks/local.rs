@@ -12,6 +12,7 @@
 //! killed process leaves stays.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::future::poll_fn;
 use std::io::{Error as IoError, ErrorKind, Write};
@@ -306,12 +307,8 @@ impl Commit {
 
 /// Finishes or removes the stages of dead processes. Call it with the lock of the target.
 fn recover(target: &LocalPath) -> Result<()> {
-    let entries = fs::read_dir(target).map_err(cannot("be read", target))?;
-    for entry in entries
-        .flatten()
-        .filter(|entry| is_stage(&entry.file_name()))
-    {
-        let stage = entry.path();
+    for name in names(target)?.into_iter().filter(|name| is_stage(name)) {
+        let stage = target.join(name);
         let Some(_dead) = try_lock(&stage) else {
             continue;
         };
@@ -355,15 +352,12 @@ fn files_below(folder: &LocalPath) -> Result<Vec<String>> {
 }
 
 fn add_files(folder: &LocalPath, prefix: &str, files: &mut Vec<String>) -> Result<()> {
-    let entries = fs::read_dir(folder).map_err(cannot("be read", folder))?;
-    for entry in entries {
-        let entry = entry.map_err(cannot("be read", folder))?;
-        let name = entry.file_name();
+    for name in names(folder)? {
         // DataFusion reads no file whose name is not UTF-8.
         let Some(text) = name.to_str().filter(|_| !is_stage(&name)) else {
             continue;
         };
-        let (path, relative) = (entry.path(), format!("{prefix}{text}"));
+        let (path, relative) = (folder.join(text), format!("{prefix}{text}"));
         match path.is_dir() {
             true => add_files(&path, &format!("{relative}/"), files)?,
             false => files.push(relative),
@@ -372,7 +366,19 @@ fn add_files(folder: &LocalPath, prefix: &str, files: &mut Vec<String>) -> Resul
     Ok(())
 }
 
-fn is_stage(name: &std::ffi::OsStr) -> bool {
+/// What is in a folder. In one that was removed at this moment there is nothing.
+fn names(folder: &LocalPath) -> Result<Vec<OsString>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(cannot("be read", folder))?,
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    names
+        .collect::<Result<_, _>>()
+        .map_err(cannot("be read", folder))
+}
+
+fn is_stage(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(STAGE))
 }
 

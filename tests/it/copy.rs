@@ -14,12 +14,13 @@ const ENDLESS: &str =
     "SELECT a.value AS n, b.value % 2 AS day FROM range(0, 1000000) a, range(0, 1000000) b";
 
 /// So that files are begun with their first rows.
-const SMALL_BUFFER: &str = "SET datafusion.execution.objectstore_writer_buffer_size = 1000";
+const SMALL_BUFFERS: &str = "SET datafusion.execution.objectstore_writer_buffer_size = 1000; \
+    SET datafusion.execution.parquet.max_row_group_size = 1000";
 
 fn command(folder: &Path, sql: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"));
     command
-        .args(["--format", "csv", "-c", SMALL_BUFFER, "-c", sql])
+        .args(["--format", "csv", "-c", SMALL_BUFFERS, "-c", sql])
         .current_dir(folder)
         .env("HOME", folder)
         .stdin(Stdio::null())
