@@ -39,6 +39,7 @@ mod functions;
 mod pipeline;
 mod planner;
 mod session;
+mod sinks;
 mod tables;
 
 pub use error::{Error, Result};

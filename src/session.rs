@@ -1,7 +1,7 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::{UnnestKeys, live_planner, windows, workarounds};
+use crate::planner::{UnnestKeys, live_planner, windows, workarounds, write_planner};
 #[cfg(feature = "sqlite")]
 use crate::tables::sqlite;
 use crate::tables::{changes, live, log_file};
@@ -53,6 +53,9 @@ pub fn session_state_builder() -> SessionStateBuilder {
 /// `enable_aggregate_dynamic_filter_pushdown` of `datafusion.optimizer`, the rule that hands filters down while a query runs,
 /// joins that lose conditions, and UPDATE and DELETE of tables in memory. The list with the issues is on the crate page.
 ///
+/// COPY into a folder that has files is refused unless an option says what happens to them (`mode`: `append`, `overwrite`,
+/// `overwrite_partitions`), and files become visible when all rows are written.
+///
 /// # Errors
 /// When the session refuses a function.
 ///
@@ -75,6 +78,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
     windows::register(context, &mut state)?;
+    write_planner::register(&mut state);
     live_planner::register(&mut state);
     workarounds::register(&mut state)?;
     Ok(())

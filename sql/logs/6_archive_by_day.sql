@@ -1,6 +1,6 @@
 -- From a log to an archive of its templates: one row a template and hour, in Parquet, a folder a day. It answers how
--- often and since when long after the log is deleted. A job like this runs once a day; running it again writes the
--- same file again.
+-- often and since when long after the log is deleted. A job like this runs once a day; running it again replaces the
+-- days that it writes, and leaves the others.
 
 CREATE EXTERNAL TABLE postgresql STORED AS LOG LOCATION 'sql/data/postgresql.log' OPTIONS (
     pattern '^(?<ts>\S+ \S+) UTC \[(?<pid>\d+)\] (?:\S+@\S+ )?(?<level>[A-Z]+): +(?<message>.*)',
@@ -12,11 +12,8 @@ SELECT date_trunc('hour', ts) AS hour, level, template_hash(template) AS templat
 FROM (SELECT ts, level, log_template(message) AS template FROM postgresql)
 GROUP BY hour, level, template;
 
-COPY (SELECT * FROM templates WHERE CAST(hour AS DATE) = DATE '2026-03-02' ORDER BY hour, template)
-TO 'target/archive/day=2026-03-02/templates.parquet';
-
-COPY (SELECT * FROM templates WHERE CAST(hour AS DATE) = DATE '2026-03-03' ORDER BY hour, template)
-TO 'target/archive/day=2026-03-03/templates.parquet';
+COPY (SELECT CAST(hour AS DATE) AS day, * FROM templates ORDER BY hour, template)
+TO 'target/archive/' STORED AS PARQUET PARTITIONED BY (day) OPTIONS (mode 'overwrite_partitions');
 
 CREATE EXTERNAL TABLE archive STORED AS PARQUET PARTITIONED BY (day) LOCATION 'target/archive/';
 

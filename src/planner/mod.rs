@@ -9,6 +9,7 @@ mod statement_check;
 mod unnest_keys;
 pub(crate) mod windows;
 pub(crate) mod workarounds;
+pub(crate) mod write_planner;
 
 pub use from_first::complete_from_first;
 pub use live_planner::check_plan;

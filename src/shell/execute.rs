@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::io::{IsTerminal, Write, stdout};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::csv::WriterBuilder;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -17,7 +17,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -28,9 +28,10 @@ use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
 use futures::{StreamExt, stream};
 
-use crate::shell::errors::Asked;
+use crate::shell::errors::{Asked, say};
 use crate::shell::external_table;
 use crate::shell::nested::with_json_columns;
+use crate::shell::signals::{Ending, EndsOn};
 use crate::shell::statements::Statement;
 use crate::shell::visible::with_visible_controls;
 
@@ -40,6 +41,9 @@ pub(crate) struct Shell {
     pub(crate) print: PrintOptions,
     /// Whether notes beside the results are unwanted.
     pub(crate) is_quiet: bool,
+    pub(crate) ends_on: EndsOn,
+    /// From the first statement that writes files.
+    pub(crate) ending: OnceLock<Ending>,
 }
 
 impl Shell {
@@ -116,6 +120,29 @@ impl Shell {
         if let LogicalPlan::Copy(copy) = &plan {
             external_table::register_store(&self.context, &copy.output_url, &copy.options).await?;
         }
+        match plan {
+            LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Analyze(_) => {
+                let ending = self.ending()?;
+                ending
+                    .finish(self.run_plan(plan, is_setting, started))
+                    .await
+            }
+            plan => self.run_plan(plan, is_setting, started).await,
+        }
+    }
+
+    /// What ends the process on a signal.
+    fn ending(&self) -> Result<&Ending> {
+        match self.ending.get() {
+            Some(ending) => Ok(ending),
+            None => {
+                let ending = Ending::listen(self.ends_on)?;
+                Ok(self.ending.get_or_init(|| ending))
+            }
+        }
+    }
+
+    async fn run_plan(&self, plan: LogicalPlan, is_setting: bool, started: Instant) -> Result<()> {
         // Half a plan or half the settings are of no use.
         let is_whole = is_setting
             || matches!(
@@ -132,7 +159,7 @@ impl Shell {
         }
         let is_per_window = plan.name() == PER_WINDOW;
         let task = self.context.task_ctx();
-        let stream = execute_stream(plan, Arc::clone(&task))?;
+        let stream = execute_stream(Arc::clone(&plan), Arc::clone(&task))?;
 
         let mut print = self.print.clone();
         if is_per_window && prints_tables(print.format) {
@@ -142,11 +169,41 @@ impl Shell {
         if is_whole {
             print.maxrows = MaxRows::Unlimited;
         }
+        self.print_rows(print, stream, started, &task).await?;
+        self.note_files_left(plan.as_ref());
+        Ok(())
+    }
+
+    /// Says how many files of its folder an overwriting COPY has left.
+    fn note_files_left(&self, plan: &dyn ExecutionPlan) {
+        let n_left = plan
+            .metrics()
+            .and_then(|metrics| metrics.sum_by_name("files_left"));
+        let n_left = n_left.map_or(0, |n_left| n_left.as_usize());
+        let (files, they_are) = match n_left {
+            0 => return,
+            1 => ("file", "it is"),
+            _ => ("files", "they are"),
+        };
+        if !self.is_quiet {
+            say(&format!(
+                "note: the folder has {n_left} other {files}, which COPY has left: {they_are} no data of its format"
+            ));
+        }
+    }
+
+    async fn print_rows(
+        &self,
+        mut print: PrintOptions,
+        stream: SendableRecordBatchStream,
+        started: Instant,
+        task: &TaskContext,
+    ) -> Result<()> {
         match print.format {
-            PrintFormat::Table => self.print_table(&print, stream, started, &task).await,
+            PrintFormat::Table => self.print_table(&print, stream, started, task).await,
             PrintFormat::Json => {
                 print.maxrows = MaxRows::Unlimited;
-                self.print_table(&print, stream, started, &task).await
+                self.print_table(&print, stream, started, task).await
             }
             PrintFormat::NdJson => {
                 let format = &task.session_config().options().format;

@@ -15,11 +15,13 @@ mod prompt;
 mod run;
 mod script;
 mod session;
+mod signals;
 mod statements;
 mod visible;
 
 use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
@@ -29,6 +31,7 @@ use self::errors::report;
 use self::execute::Shell;
 use self::run::Job;
 use self::script::{Script, run_script};
+use self::signals::EndsOn;
 
 /// Runs the shell with the process's arguments.
 pub(crate) fn main() -> ExitCode {
@@ -75,10 +78,17 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
 
     let (context, print) = session::open(&arguments, is_interactive)?;
+    let ends_on = match (&job, is_interactive) {
+        (Some(_), _) => EndsOn::Neither,
+        (None, true) => EndsOn::Terminate,
+        (None, false) => EndsOn::Both,
+    };
     let mut shell = Shell {
         context,
         print,
         is_quiet: arguments.quiet,
+        ends_on,
+        ending: OnceLock::new(),
     };
     for script in scripts {
         let has_run = run_script(&shell, script).await;

@@ -16,6 +16,7 @@ use crate::shell::errors::{Asked, Origin, is_broken_pipe, report, report_stateme
 use crate::shell::execute::Shell;
 use crate::shell::external_table::register_store;
 use crate::shell::progress::Progress;
+use crate::shell::signals::{EndsOn, Signals};
 use crate::shell::statements::{Statement, Statements};
 
 /// What to run.
@@ -211,7 +212,9 @@ fn note(shell: &Shell, text: impl FnOnce() -> String) {
 
 /// SIGTERM and Ctrl-C end the pipeline behind the window that it runs; the second of them ends it at once.
 fn stop_on_signals(stopper: PipelineStopper, is_quiet: bool) -> Result<()> {
-    let mut signals = Signals::listen()?;
+    let Some(mut signals) = Signals::listen(EndsOn::Both)? else {
+        return Ok(());
+    };
     tokio::spawn(async move {
         signals.next().await;
         if !is_quiet {
@@ -222,49 +225,6 @@ fn stop_on_signals(stopper: PipelineStopper, is_quiet: bool) -> Result<()> {
         std::process::exit(code);
     });
     Ok(())
-}
-
-/// The signals that end a process.
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits for one; the exit code of a process that it ends.
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.terminate.recv() => 128 + 15,
-            _ = self.interrupt.recv() => 128 + 2,
-        }
-    }
-}
-
-/// The signals that end a process.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> Result<Self> {
-        Ok(Self)
-    }
-
-    /// Waits for one; the exit code of a process that it ends.
-    async fn next(&mut self) -> i32 {
-        let _ = tokio::signal::ctrl_c().await;
-        1
-    }
 }
 
 fn is_url(checkpoint: &str) -> bool {

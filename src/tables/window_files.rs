@@ -18,6 +18,7 @@ use datafusion::object_store::{Error as StoreError, ObjectStoreExt};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect};
 
+use crate::sinks::extension_of;
 use crate::tables::local_files::{remove_staged, sync};
 use crate::tables::log_file::forget_listed_files;
 
@@ -130,11 +131,7 @@ async fn delete(folder: &ListingTableUrl, path: &Path, state: &SessionState) -> 
 /// The file of this name, and its extension.
 fn file(table: &ListingTable, name: &str) -> Result<(ListingTableUrl, String)> {
     let format = &table.options().format;
-    let extension = match format.compression_type() {
-        Some(compression) => format.get_ext_with_compression(&compression)?,
-        None => format.get_ext(),
-    };
-    let extension = extension.trim_start_matches('.').to_string();
+    let extension = extension_of(format.as_ref());
     let url = format!("{}{name}.{extension}", folder(table)?.as_str());
     Ok((ListingTableUrl::parse(url)?, extension))
 }

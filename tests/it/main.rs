@@ -7,6 +7,7 @@
 )]
 
 mod differential;
+mod copy;
 mod docs;
 mod golden;
 mod invariance;

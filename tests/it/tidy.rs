@@ -39,6 +39,15 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sinks",
+        &[
+            "crate::tables",
+            "crate::planner",
+            "crate::pipeline",
+            "crate::session",
+        ],
+    ),
+    (
         "tables",
         &["crate::planner", "crate::pipeline", "crate::session"],
     ),

@@ -1,0 +1,158 @@
+//! The query planner that makes COPY, and INSERT INTO the folder of a table, write all of their files or none, and that asks
+//! what COPY does with the files that its folder has.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::{Result, plan_err};
+use datafusion::datasource::file_format::file_type_to_format;
+use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
+use datafusion::datasource::physical_plan::FileOutputMode;
+use datafusion::datasource::source_as_provider;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::dml::CopyTo;
+use datafusion::logical_expr::{Analyze, DmlStatement, Explain, LogicalPlan};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::sinks::{Target, WriteMode, extension_of, staged};
+
+/// As DataFusion names it for a format: its keys without a dot are options of the format.
+const MODE: &str = "format.mode";
+const SINGLE_FILE: &str = "single_file_output";
+
+/// Puts the planner before the one that the session has.
+pub(crate) fn register(state: &mut SessionState) {
+    let inner = Arc::clone(state.query_planner());
+    *state = SessionStateBuilder::new_from_existing(state.clone())
+        .with_query_planner(Arc::new(WritePlanner { inner }))
+        .build();
+}
+
+#[derive(Debug)]
+struct WritePlanner {
+    inner: Arc<dyn QueryPlanner + Send + Sync>,
+}
+
+#[async_trait]
+impl QueryPlanner for WritePlanner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let write = match plan {
+            LogicalPlan::Explain(explain) => explain.plan.as_ref(),
+            LogicalPlan::Analyze(analyze) => analyze.input.as_ref(),
+            plan => plan,
+        };
+        let (write, target) = match write {
+            LogicalPlan::Copy(copy) => {
+                let (copy, target) = copy_target(copy, session)?;
+                (LogicalPlan::Copy(copy), target)
+            }
+            LogicalPlan::Dml(dml) => match insert_target(dml, session)? {
+                Some(target) => (write.clone(), target),
+                None => return self.inner.create_physical_plan(plan, session).await,
+            },
+            _ => return self.inner.create_physical_plan(plan, session).await,
+        };
+        let plan = with_write(plan, write);
+        let planned = self.inner.create_physical_plan(&plan, session).await?;
+        staged(planned, &Arc::new(target))
+    }
+}
+
+/// The statement with another plan of what it writes.
+fn with_write(plan: &LogicalPlan, write: LogicalPlan) -> LogicalPlan {
+    match plan {
+        LogicalPlan::Explain(explain) => LogicalPlan::Explain(Explain {
+            plan: Arc::new(write),
+            ..explain.clone()
+        }),
+        LogicalPlan::Analyze(analyze) => LogicalPlan::Analyze(Analyze {
+            input: Arc::new(write),
+            ..analyze.clone()
+        }),
+        _ => write,
+    }
+}
+
+/// Where COPY writes, and the statement without the option that says so.
+fn copy_target(copy: &CopyTo, session: &dyn Session) -> Result<(CopyTo, Target)> {
+    let mut copy = copy.clone();
+    let mode = copy.options.remove(MODE);
+    let mode = match mode {
+        Some(mode) => mode.parse()?,
+        None => WriteMode::Refuse,
+    };
+    let url = ListingTableUrl::parse(&copy.output_url)?;
+    let name = copy.output_url.clone();
+    if url.get_glob().is_some() {
+        return plan_err!(
+            "COPY writes to one place, and '{name}' is a pattern of many: leave out * ? and ["
+        );
+    }
+    let is_partitioned = !copy.partition_by.is_empty();
+    let output = copy
+        .options
+        .get(SINGLE_FILE)
+        .map(|text| text.trim() == "true");
+    let is_single_file = !is_partitioned && FileOutputMode::from(output).single_file_output(&url);
+    match mode {
+        WriteMode::Append if is_single_file => {
+            return plan_err!(
+                "COPY replaces the file '{name}' as a whole: write into a folder, such as TO 'folder/', to append to it"
+            );
+        }
+        WriteMode::OverwritePartitions if !is_partitioned => {
+            return plan_err!(
+                "mode 'overwrite_partitions' is for COPY .. PARTITIONED BY (..): write mode 'overwrite'"
+            );
+        }
+        _ => {}
+    }
+    let target = Target {
+        is_single_file,
+        is_partitioned,
+        mode,
+        extension: extension(&copy, session)?,
+        ignores_folders_below: ignores_folders_below(session),
+        url,
+        name,
+    };
+    Ok((copy, target))
+}
+
+fn extension(copy: &CopyTo, session: &dyn Session) -> Result<String> {
+    let mut options = copy.options.clone();
+    options.remove(SINGLE_FILE);
+    let format = file_type_to_format(&copy.file_type)?.create(session, &options)?;
+    Ok(extension_of(format.as_ref()))
+}
+
+/// Where INSERT writes, if that is the folder of a table of files.
+fn insert_target(dml: &DmlStatement, session: &dyn Session) -> Result<Option<Target>> {
+    let provider = source_as_provider(&dml.target)?;
+    let Some(table) = provider.downcast_ref::<ListingTable>() else {
+        return Ok(None);
+    };
+    let Some(url) = table.table_paths().first() else {
+        return Ok(None);
+    };
+    Ok(Some(Target {
+        url: url.clone(),
+        name: dml.table_name.to_string(),
+        is_single_file: false,
+        is_partitioned: !table.options().table_partition_cols.is_empty(),
+        mode: WriteMode::Append,
+        extension: extension_of(table.options().format.as_ref()),
+        ignores_folders_below: ignores_folders_below(session),
+    }))
+}
+
+fn ignores_folders_below(session: &dyn Session) -> bool {
+    let execution = &session.config_options().execution;
+    execution.listing_table_ignore_subdirectory
+}

@@ -1,0 +1,123 @@
+//! A sink of DataFusion's whose files become visible together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::datasource::sink::{DataSink, DataSinkExec};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
+
+use crate::sinks::staged_store::with_stage;
+use crate::sinks::{Committed, Staged, Target};
+
+/// The plan with its sinks writing to the target as a whole.
+///
+/// # Errors
+/// None in practice.
+pub(crate) fn staged(
+    plan: Arc<dyn ExecutionPlan>,
+    target: &Arc<Target>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let staged = plan.transform_up(|node| {
+        let Some(exec) = node.downcast_ref::<DataSinkExec>() else {
+            return Ok(Transformed::no(node));
+        };
+        let sink = StagedSink {
+            exec: exec.clone(),
+            target: Arc::clone(target),
+            metrics: ExecutionPlanMetricsSet::new(),
+        };
+        let (input, order) = (Arc::clone(exec.input()), exec.sort_order().clone());
+        let exec = DataSinkExec::new(input, Arc::new(sink), order);
+        Ok(Transformed::yes(Arc::new(exec) as _))
+    });
+    staged.data()
+}
+
+#[derive(Debug)]
+struct StagedSink {
+    /// What the format has planned: it hands out its sink by reference alone.
+    exec: DataSinkExec,
+    target: Arc<Target>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl StagedSink {
+    fn count(&self, committed: Committed) {
+        for (name, count) in [
+            ("files_replaced", committed.n_replaced),
+            ("files_left", committed.n_left),
+        ] {
+            MetricBuilder::new(&self.metrics)
+                .global_counter(name)
+                .add(count);
+        }
+    }
+}
+
+impl DisplayAs for StagedSink {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.exec.sink().fmt_as(format, f)
+    }
+}
+
+#[async_trait]
+impl DataSink for StagedSink {
+    fn metrics(&self) -> Option<MetricsSet> {
+        let mut metrics = self.exec.sink().metrics().unwrap_or_default();
+        for metric in &self.metrics.clone_inner() {
+            metrics.push(Arc::clone(metric));
+        }
+        Some(metrics)
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        self.exec.sink().schema()
+    }
+
+    async fn write_all(
+        &self,
+        data: SendableRecordBatchStream,
+        context: &Arc<TaskContext>,
+    ) -> Result<u64> {
+        let url = &self.target.url;
+        let store = context.runtime_env().object_store(url)?;
+        let staged = Staged::begin(&self.target, &store).await?;
+        let inner = with_stage(context, url, store, Arc::clone(&staged.0));
+        let written = match self.exec.sink().write_all(data, &inner).await {
+            Ok(n_rows) => staged
+                .0
+                .commit(&self.target)
+                .await
+                .map(|committed| (n_rows, committed)),
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            staged.0.discard().await;
+        }
+        let (n_rows, committed) = written?;
+        self.count(committed);
+        forget_listed_files(&context.runtime_env(), url);
+        Ok(n_rows)
+    }
+}
+
+/// DataFusion keeps the list of a table's files for the session: tables over this place list theirs again.
+fn forget_listed_files(runtime: &RuntimeEnv, url: &ListingTableUrl) {
+    let Some(cache) = runtime.cache_manager.get_list_files_cache() else {
+        return;
+    };
+    let place = url.prefix();
+    for key in cache.list_entries().into_keys() {
+        if key.path.prefix_matches(place) || place.prefix_matches(&key.path) {
+            cache.remove(&key);
+        }
+    }
+}
