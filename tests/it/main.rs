@@ -12,6 +12,7 @@ mod invariance;
 mod live;
 mod log_table;
 mod masking;
+mod memory;
 mod over;
 mod pipeline;
 mod readme;
