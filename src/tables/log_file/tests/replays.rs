@@ -578,11 +578,14 @@ fn compressed_files_that_are_renamed_or_removed_before_their_turn() {
 fn a_range_ends_before_a_cut_is_forgotten() {
     let mut world = World::new("*.log", ReadFrom::Start, 0);
     world.write(0, vec!["begin".to_string()], false);
+    world.run(&Act::Wait(300));
+    world.poll();
     for _ in 0..2_500 {
         world.run(&Act::Wait(1100));
         world.poll();
         let line = world.token("  ");
         world.write(0, vec![line], false);
+        world.run(&Act::Wait(300));
         world.poll();
     }
     world.record();

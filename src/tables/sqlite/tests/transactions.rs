@@ -138,7 +138,7 @@ async fn without_rowids(fixture: &Fixture) {
     fixture
         .sqlite()
         .execute_batch(
-            "CREATE TABLE kept (a INTEGER, b TEXT, v, PRIMARY KEY (a, b)) WITHOUT ROWID;
+            "CREATE TABLE kept (a INTEGER, b TEXT, v TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID;
              CREATE VIEW seen AS SELECT a, a || b AS ab, v FROM kept ORDER BY a DESC, b",
         )
         .unwrap();
