@@ -23,7 +23,7 @@ const MOST_IN_CI: f64 = 1.5;
 const LINE_BYTES: u64 = 160;
 
 const PIPELINE: &str = "CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'x.log' OPTIONS \
-    (pattern '^(?<ts>\\S+) (?<level>[A-Z]+) (?<message>.*)', delay '100ms', buffer_bytes '8MB');\n\
+    (pattern '^(?<ts>\\S+) (?<level>[A-Z]+) (?<message>.*)', delay '100ms', buffer_bytes '8388608');\n\
     CREATE EXTERNAL TABLE counts (level TEXT, n BIGINT, bytes BIGINT, first TEXT, last TEXT) \
     STORED AS JSON LOCATION 'counts/';\n\
     INSERT INTO counts SELECT level, count(*), sum(length(message)), min(message), max(message) \
