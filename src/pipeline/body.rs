@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::common::{ResolvedTableReference, Result, TableReference, plan_err};
 use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::execution::SessionState;
@@ -105,8 +105,9 @@ impl Body {
         context: &SessionContext,
     ) -> Result<(Self, WindowedRead)> {
         let mut scans = LiveScans::default();
-        let mut checked = Checked::default();
-        let remade: BTreeSet<String> = statements.iter().filter_map(Statement::creates).collect();
+        let mut checked = Checked::new(&context.state());
+        let remade = statements.iter().filter_map(Statement::creates);
+        let remade: BTreeSet<_> = remade.map(|name| checked.resolved(&name)).collect();
         for statement in &statements {
             let state = with_window(&context.state(), CurrentWindow::without_rows());
             let plan = statement.plan(&state).await?;
@@ -207,27 +208,52 @@ fn read_by(plan: &LogicalPlan, state: &SessionState) -> Result<Vec<LogicalPlan>>
 }
 
 /// What the statements up to now write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Checked {
+    /// Where names without a catalog or a schema belong.
+    default_catalog: String,
+    default_schema: String,
     /// Tables in memory that are made on every window.
-    made: BTreeSet<String>,
+    made: BTreeSet<ResolvedTableReference>,
     database: Option<Arc<dyn Database>>,
     targets: Vec<Arc<dyn TableProvider>>,
 }
 
 impl Checked {
+    fn new(state: &SessionState) -> Self {
+        let defaults = &state.config_options().catalog;
+        Self {
+            default_catalog: defaults.default_catalog.clone(),
+            default_schema: defaults.default_schema.clone(),
+            made: BTreeSet::new(),
+            database: None,
+            targets: vec![],
+        }
+    }
+
+    /// The full name of a table: two schemas may each have one of the same last name.
+    fn resolved(&self, name: &TableReference) -> ResolvedTableReference {
+        let name = name.clone();
+        name.resolve(&self.default_catalog, &self.default_schema)
+    }
+
     /// A table that every window makes anew has, before that, what the window before it had put there; after a restart it has
     /// nothing.
-    fn check_reads(&self, plan: &LogicalPlan, remade: &BTreeSet<String>) -> Result<()> {
+    fn check_reads(
+        &self,
+        plan: &LogicalPlan,
+        remade: &BTreeSet<ResolvedTableReference>,
+    ) -> Result<()> {
         plan.apply_with_subqueries(|node| {
             let LogicalPlan::TableScan(scan) = node else {
                 return Ok(TreeNodeRecursion::Continue);
             };
-            let name = scan.table_name.table();
-            match remade.contains(name) && !self.made.contains(name) {
+            let name = self.resolved(&scan.table_name);
+            match remade.contains(&name) && !self.made.contains(&name) {
                 true => plan_err!(
-                    "{name} is read before this window has made it: what the window before it had there is gone after a \
-                     restart. Keep it in an external table STORED AS SQLITE"
+                    "{} is read before this window has made it: what the window before it had there is gone after a \
+                     restart. Keep it in an external table STORED AS SQLITE",
+                    name.table
                 ),
                 false => Ok(TreeNodeRecursion::Continue),
             }
@@ -256,12 +282,14 @@ impl Checked {
     fn check_ddl(&mut self, ddl: &DdlStatement) -> Result<()> {
         let (what, name, is_repeatable) = match ddl {
             DdlStatement::CreateMemoryTable(create) => {
-                let name = &create.name;
-                self.made.insert(name.table().to_string());
-                ("TABLE", name, create.or_replace)
+                self.made.insert(self.resolved(&create.name));
+                ("TABLE", &create.name, create.or_replace)
             }
             DdlStatement::CreateView(create) => ("VIEW", &create.name, create.or_replace),
-            DdlStatement::DropTable(drop) => ("TABLE", &drop.name, drop.if_exists),
+            DdlStatement::DropTable(drop) => {
+                self.made.remove(&self.resolved(&drop.name));
+                ("TABLE", &drop.name, drop.if_exists)
+            }
             DdlStatement::DropView(drop) => ("VIEW", &drop.name, drop.if_exists),
             other => {
                 return plan_err!(
@@ -309,14 +337,31 @@ impl Checked {
                 _ => plan_err!("only INSERT INTO writes {name} window by window"),
             };
         }
-        let is_in_memory = provider.downcast_ref::<MemTable>().is_some();
-        if is_in_memory && !self.made.contains(name.table()) {
+        match provider.downcast_ref::<MemTable>() {
+            Some(_) => self.check_memory_table(dml),
+            // Of any other table nothing is known of what a window that runs twice would leave in it.
+            None => plan_err!(
+                "{name} cannot be written window by window: after a crash a window runs again, and nothing would keep its \
+                 rows from being there twice. {TARGETS}"
+            ),
+        }
+    }
+
+    fn check_memory_table(&self, dml: &DmlStatement) -> Result<()> {
+        let name = &dml.table_name;
+        if !self.made.contains(&self.resolved(name)) {
             return plan_err!(
                 "{name} is in memory and is gone after a restart: make it an external table STORED AS SQLITE or PARQUET, \
                  or begin the window with CREATE OR REPLACE TABLE {name}"
             );
         }
-        Ok(())
+        match dml.op {
+            WriteOp::Insert(InsertOp::Overwrite | InsertOp::Replace) => plan_err!(
+                "INSERT INTO adds rows to {name}, which is in memory: to replace them make it once more, CREATE OR REPLACE \
+                 TABLE {name} AS SELECT ..."
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -368,6 +413,11 @@ impl Run<'_> {
         })
     }
 }
+
+/// What a pipeline can write.
+const TARGETS: &str = "Write to an external table in a folder, CREATE EXTERNAL TABLE t (...) STORED AS PARQUET (or CSV, JSON, \
+    ARROW) LOCATION 'folder/'; to one STORED AS SQLITE; or to a table in memory that the same window makes, CREATE OR REPLACE \
+    TABLE t";
 
 /// The number of rows that a statement says it has written.
 fn count(batches: &[RecordBatch]) -> u64 {

@@ -71,7 +71,7 @@ impl Header {
 pub(crate) struct Range {
     /// Counted from 0, which is where reading began.
     pub(crate) number: u64,
-    /// Where the source stood behind the range.
+    /// Where the source stood after the range; never null.
     pub(crate) positions: Positions,
     pub(crate) watermark: i64,
     /// Windows of the time of reading: a time in the window of all rows of the range.
@@ -173,6 +173,15 @@ impl Checkpoint {
         let mut ranges = Vec::new();
         for number in self.range_numbers().await? {
             let range = self.read::<Range>(&self.range_path(number)).await?;
+            if range
+                .as_ref()
+                .is_some_and(|range| range.positions.is_null())
+            {
+                return exec_err!(
+                    "the checkpoint {} is damaged, range {number} has no positions: give another one",
+                    self.name
+                );
+            }
             ranges.extend(range);
         }
         let from = ranges.last().map_or(0, |last| last.read_again_from);

@@ -5,13 +5,13 @@
 //! and with the same watermarks, so that the same windows close; those that were done are left out.
 //!
 //! Between two ends of ranges the watermark stands still. Which rows are late therefore depends on what is written down
-//! alone.
+//! alone. A range also ends where what has to be written down of it, or held for it, would grow beyond a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
@@ -36,8 +36,9 @@ pub(crate) struct Feed {
     end: PipelineEnd,
     /// Whether there was no run before.
     is_new: bool,
-    /// Ranges that come again.
+    /// Ranges that come again; and whether more of the first of them follows.
     again: VecDeque<Range>,
+    is_within_range: bool,
     /// The range whose rows come now.
     number: u64,
     /// Behind the rows that were cut.
@@ -133,6 +134,7 @@ impl Feed {
             has_ended: false,
             read,
             again,
+            is_within_range: false,
         })
     }
 
@@ -142,7 +144,10 @@ impl Feed {
     /// When the table cannot be read, or the checkpoint not written.
     pub(crate) async fn next_window(&mut self) -> Result<Option<CurrentWindow>> {
         loop {
-            if let Some(window) = self.cutter.next_closed()? {
+            // Windows of so many rows are full within a range: they are asked for at its end, as they were when it was new.
+            if !self.is_within_range
+                && let Some(window) = self.cutter.next_closed()?
+            {
                 // Those of an older range have run, and may lack rows.
                 if !self.again.is_empty() {
                     continue;
@@ -161,7 +166,11 @@ impl Feed {
                 self.checkpoint.forget_before(self.read_again_from).await?;
             }
             if let Some(step) = self.held.take() {
+                let (ends_range, watermark) = (step.ends_range, step.watermark);
                 self.add(step)?;
+                if ends_range {
+                    self.close(watermark).await?;
+                }
             }
             if self.has_ended {
                 return Ok(None);
@@ -223,8 +232,8 @@ impl Feed {
         if self.positions.is_none() {
             return self.begin(step).await;
         }
-        if let Some(range) = self.again.pop_front() {
-            return self.take_again(step, range);
+        if !self.again.is_empty() {
+            return self.take_again(step);
         }
         self.done_to = None;
         self.n_closed = self.n_closed.max(self.n_done);
@@ -245,10 +254,13 @@ impl Feed {
         self.partition = partition.or(self.partition);
         self.watermark = watermark;
         let is_mixed = partition.is_none() && !step.partitions.is_empty();
+        let is_full = step.ends_range;
         self.add(step)?;
         // Not one step later: it comes when the clock has gone on, and so may the watermark of files that are quiet.
         self.has_ended = is_caught_up && self.end == PipelineEnd::CaughtUp;
-        if self.cutter.closes_at(watermark) || is_mixed && self.cutter.depends_on_order() {
+        let ends_range =
+            is_full || self.cutter.ends_range() || is_mixed && self.cutter.depends_on_order();
+        if ends_range || self.cutter.closes_at(watermark) {
             return self.close(watermark).await;
         }
         if self.end == PipelineEnd::Idle && is_idle {
@@ -264,8 +276,7 @@ impl Feed {
     async fn begin(&mut self, step: Step) -> Result<()> {
         self.positions = step.positions;
         let positions = self.positions.clone();
-        let positions =
-            positions.ok_or_else(|| exec_datafusion_err!("a source without positions"))?;
+        let positions = positions.ok_or_else(without_positions)?;
         if self.is_new {
             let start = Range {
                 number: 0,
@@ -279,22 +290,23 @@ impl Feed {
             self.checkpoint.put_range(&start).await?;
         }
         self.number += 1;
-        // Ranges that come again begin one by one.
-        if self.again.is_empty() {
-            self.cutter.begin_range(self.number);
-        }
+        self.cutter.begin_range(self.number);
         Ok(())
     }
 
-    fn take_again(&mut self, step: Step, range: Range) -> Result<()> {
-        self.cutter.begin_range(range.number);
+    /// Takes a part of the range that comes again. Its rows are compared with the watermark of before, and only its end
+    /// moves that.
+    fn take_again(&mut self, step: Step) -> Result<()> {
+        self.is_within_range = step.is_within_range;
         self.add(step)?;
-        self.cutter.advance(range.watermark)?;
-        self.number = range.number + 1;
-        if self.again.is_empty() {
+        if !self.is_within_range
+            && let Some(range) = self.again.pop_front()
+        {
+            self.cutter.advance(range.watermark)?;
+            self.number = range.number + 1;
             self.cutter.begin_range(self.number);
+            self.counted_before = self.counted();
         }
-        self.counted_before = self.counted();
         Ok(())
     }
 
@@ -312,7 +324,8 @@ impl Feed {
             let arrived = self.read.rows.apply(timed)?;
             self.cutter.add(&arrived, partition)?;
         }
-        self.positions = step.positions;
+        // Within a range that comes again there are none.
+        self.positions = step.positions.or(self.positions.take());
         Ok(())
     }
 
@@ -322,7 +335,7 @@ impl Feed {
         let positions = self.positions.clone();
         let range = Range {
             number: self.number,
-            positions: positions.unwrap_or_default(),
+            positions: positions.ok_or_else(without_positions)?,
             watermark,
             reading_time: self.reading_time,
             notes: self.cutter.notes(),
@@ -337,6 +350,10 @@ impl Feed {
         self.cutter.begin_range(self.number);
         Ok(())
     }
+}
+
+fn without_positions() -> DataFusionError {
+    exec_datafusion_err!("a source of a pipeline tells no positions")
 }
 
 /// The partition of all rows; `None` where there are several or none.

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
+use datafusion::common::{DataFusionError, Result, TableReference, plan_datafusion_err, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
+use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{Statement as SqlStatement, Value};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -80,18 +81,14 @@ impl Statement {
     }
 
     /// The table in memory that it creates.
-    pub(crate) fn creates(&self) -> Option<String> {
+    pub(crate) fn creates(&self) -> Option<TableReference> {
         let Parsed::Statement(statement) = &self.parsed else {
             return None;
         };
         let SqlStatement::CreateTable(create) = statement.as_ref() else {
             return None;
         };
-        let name = create.name.0.last()?.as_ident()?;
-        Some(match name.quote_style {
-            Some(_) => name.value.clone(),
-            None => name.value.to_lowercase(),
-        })
+        object_name_to_table_reference(create.name.clone(), true).ok()
     }
 
     /// The statement without comments and blanks.

@@ -630,6 +630,31 @@ async fn a_reader_ends_with_its_statement() {
     until("the end", async || states().await == ["t|ended"; 3]).await;
 }
 
+/// A problem stops nobody, and is not lost when the next one comes: all are counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn problems_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3 {
+        let path = folder.path().join(format!("{number}.parquet"));
+        append(&path, "PAR1 and nothing that could be read PAR1");
+    }
+    let context = session();
+    let create = format!(
+        "CREATE UNBOUNDED EXTERNAL TABLE t (n BIGINT) STORED AS PARQUET LOCATION '{}/'",
+        folder.path().display()
+    );
+    ask(&context, &create).await;
+    let live = Stream::start(&context, "SELECT n FROM t").await;
+    until("all problems", async || {
+        counted(&context, "problems").await == 3
+    })
+    .await;
+    let last = "SELECT last_problem FROM aiops_streams()";
+    let last = ask(&context, last).await;
+    assert!(last[0].contains("2.parquet cannot be read"), "{last:?}");
+    drop(live);
+}
+
 #[tokio::test]
 async fn what_never_has_a_result_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,14 +6,15 @@
     clippy::cast_possible_truncation
 )]
 
-mod differential;
 mod copy;
+mod differential;
 mod docs;
 mod golden;
 mod invariance;
 mod live;
 mod log_table;
 mod masking;
+mod memory;
 mod over;
 mod pipeline;
 mod readme;

@@ -144,6 +144,16 @@ impl Cutter {
         }
     }
 
+    /// Whether the range should end, though no window closes: notes on it are at their limit, or rows that wait for the
+    /// watermark to move.
+    pub(crate) fn ends_range(&self) -> bool {
+        match self {
+            Self::Grid(_) => false,
+            Self::Sessions(cutter) => cutter.ends_range(),
+            Self::Rows(cutter) => cutter.ends_range(),
+        }
+    }
+
     /// The first range that has rows in open windows, those among them that close.
     pub(crate) fn oldest_range(&self) -> Option<u64> {
         match self {
@@ -369,6 +379,10 @@ impl RowCutter {
         }
     }
 
+    fn ends_range(&self) -> bool {
+        self.order.as_ref().is_some_and(Reorder::is_half_full)
+    }
+
     fn oldest_range(&self) -> Option<u64> {
         let waiting = self.waiting.iter().map(|(range, _)| *range).min();
         waiting.into_iter().chain(self.store.oldest_range()).min()
@@ -406,7 +420,10 @@ impl RowCutter {
         miss(&self.counters, Missed::NoTime, arrived, without_time)?;
         self.n_rows_of_range += in_order.times.len() as u64;
         if let Some(last) = datafusion::arrow::compute::max(&in_order.times) {
-            self.waiting.push_back((self.range, last));
+            match self.waiting.back_mut() {
+                Some((range, end)) if *range == self.range => *end = last.max(*end),
+                _ => self.waiting.push_back((self.range, last)),
+            }
         }
         order.push(in_order, &self.counters)
     }

@@ -31,6 +31,9 @@ use crate::tables::live::counters::{Missed, StreamCounters};
 /// Rows of a batch that is made of sessions.
 const BATCH_ROWS: usize = 8_192;
 
+/// Runs of late rows that are noted of one range: about 100 kB of its file in a checkpoint.
+const MAX_LATE_RUNS: usize = 4_096;
+
 /// The values of the key columns of a row.
 type Key = Vec<u8>;
 
@@ -126,6 +129,11 @@ impl SessionCutter {
             late_rows: self.late_of_range.clone(),
             ..RangeNotes::default()
         }
+    }
+
+    /// Whether notes on this range are at their limit.
+    pub(crate) fn ends_range(&self) -> bool {
+        self.late_of_range.len() >= MAX_LATE_RUNS
     }
 
     /// The first range that has rows in open sessions.

@@ -216,12 +216,19 @@ impl SourceReader for BoundedReader {
         Ok(())
     }
 
-    fn replay(&mut self, upto: &Positions, _now: i64, polled: &mut Polled) -> Result<()> {
+    fn replay(
+        &mut self,
+        upto: &Positions,
+        max_bytes: usize,
+        _now: i64,
+        polled: &mut Polled,
+    ) -> Result<()> {
         let upto = n_rows_of(upto)?;
         if upto < self.n_rows {
             return exec_err!("row {upto} lies before row {}, which was read", self.n_rows);
         }
-        while self.n_rows < upto {
+        let mut n_bytes = 0;
+        while self.n_rows < upto && n_bytes < max_bytes {
             let Some(rows) = self.next()? else {
                 let n_missing = upto - self.n_rows;
                 polled.problems.push(format!(
@@ -235,12 +242,14 @@ impl SourceReader for BoundedReader {
             if n_wanted < rows.num_rows() {
                 self.rest = Some(rows.slice(n_wanted, rows.num_rows() - n_wanted));
             }
+            n_bytes += rows.get_array_memory_size();
             self.hand_out(rows.slice(0, n_wanted), polled);
         }
+        polled.has_more = self.n_rows < upto;
         Ok(())
     }
 
-    fn positions(&self) -> Positions {
-        json!({ "rows": self.n_rows })
+    fn positions(&self) -> Result<Positions> {
+        Ok(json!({ "rows": self.n_rows }))
     }
 }

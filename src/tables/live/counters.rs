@@ -42,6 +42,8 @@ pub(crate) struct StreamCounters {
     pub(crate) rows_without_time: AtomicU64,
     pub(crate) rows_malformed: AtomicU64,
     pub(crate) bytes_read: AtomicU64,
+    /// Problems that were reported; the last of them is kept.
+    pub(crate) problems: AtomicU64,
     pub(crate) open_windows: AtomicU64,
     pub(crate) closed_windows: AtomicU64,
     pub(crate) buffered_bytes: AtomicU64,
@@ -70,6 +72,7 @@ impl StreamCounters {
             rows_without_time: AtomicU64::new(0),
             rows_malformed: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
+            problems: AtomicU64::new(0),
             open_windows: AtomicU64::new(0),
             closed_windows: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
@@ -82,8 +85,9 @@ impl StreamCounters {
         }
     }
 
-    /// Keeps what went wrong last without stopping the statement.
+    /// Counts what went wrong without stopping the statement, and keeps it as the last.
     pub(crate) fn report(&self, problem: &str) {
+        self.problems.fetch_add(1, Ordering::Relaxed);
         let mut last = self
             .last_problem
             .lock()

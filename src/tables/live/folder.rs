@@ -34,7 +34,8 @@ use tokio::runtime::Handle;
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{
-    LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader, unknown_version,
+    LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader, positions_of,
+    unknown_version,
 };
 use crate::tables::log_file::forget_listed_files;
 
@@ -47,6 +48,8 @@ const PARQUET_MAGIC: &[u8] = b"PAR1";
 const PARTITION: u64 = 0;
 /// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
 const MAX_GONE: u64 = 100;
+/// A range ends with so many files, all of which are remembered then.
+const MAX_FILES_OF_RANGE: u64 = MAX_GONE / 2;
 /// Changes whenever the meaning of a field changes.
 const POSITIONS_VERSION: u32 = 1;
 
@@ -202,6 +205,8 @@ impl LiveSource for LiveFolder {
             is_new: true,
             list_at: i64::MIN,
             quiet_since: i64::MIN,
+            replay: None,
+            range_began: 0,
         };
         if let Some(positions) = positions {
             reader.seek(TakenFiles::parse(positions)?);
@@ -309,7 +314,7 @@ impl TakenFiles {
     }
 
     /// The files that were read between these positions and `later`, in their order: name, rows before, rows after.
-    fn read_until<'a>(&self, later: &'a Self) -> Vec<(&'a str, u64, u64)> {
+    fn read_until(&self, later: &Self) -> Vec<(String, u64, u64)> {
         let mut files: Vec<_> = later.files.iter().collect();
         files.retain(|(_, taken)| taken.turn.is_some());
         files.sort_by_key(|(_, taken)| taken.turn);
@@ -317,7 +322,7 @@ impl TakenFiles {
             let before = self.files.get(name);
             let before = before.filter(|before| before.turn == taken.turn);
             let n_rows = before.map_or(0, |before| before.n_rows);
-            (name.as_str(), n_rows, taken.n_rows)
+            (name.clone(), n_rows, taken.n_rows)
         });
         files.filter(|(_, from, to)| from < to).collect()
     }
@@ -337,6 +342,21 @@ struct FolderReader {
     is_new: bool,
     list_at: i64,
     quiet_since: i64,
+    /// What is left of what is replayed.
+    replay: Option<Replay>,
+    /// The turn at which the range began.
+    range_began: u64,
+}
+
+/// A replay under way.
+struct Replay {
+    later: TakenFiles,
+    /// The files that are there.
+    listed: BTreeMap<String, PartitionedFile>,
+    /// The files whose rows come again, each with the first row and the one after the last.
+    wanted: VecDeque<(String, u64, u64)>,
+    /// The first of them, as far as it was read.
+    current: Option<Current>,
 }
 
 /// The file that is being read.
@@ -375,6 +395,7 @@ impl fmt::Debug for FolderReader {
 impl FolderReader {
     /// Goes on where an earlier reader stood.
     fn seek(&mut self, taken: TakenFiles) {
+        self.range_began = taken.next_turn;
         self.taken = taken;
         self.queue.clear();
         self.current = None;
@@ -480,33 +501,69 @@ impl FolderReader {
         }
     }
 
-    /// Reads the rows `from` to `to` of a file again; how many are missing.
-    fn reread(&self, file: PartitionedFile, (from, to): (u64, u64), polled: &mut Polled) -> u64 {
-        let mut n_left = to - from;
-        polled.bytes += file.object_meta.size;
-        let name = file.object_meta.location.to_string();
-        let Ok(rows) = self.handle.block_on(self.folder.open(file, &self.columns)) else {
-            return n_left;
+    fn begin_replay(&self, upto: &Positions) -> Result<Replay> {
+        let later = TakenFiles::parse(upto)?;
+        let wanted: VecDeque<_> = self.taken.read_until(&later).into();
+        let files = match wanted.is_empty() {
+            true => vec![],
+            false => self.handle.block_on(self.folder.list())?,
         };
-        let mut current = Current {
-            name,
-            rows,
-            n_skipped: from,
-        };
-        while n_left > 0 {
-            // Who reads it the first time says what is wrong with it.
-            let Ok(Some(rows)) = self.handle.block_on(current.next()) else {
-                break;
-            };
-            let n_rows = usize::try_from(n_left).unwrap_or(usize::MAX);
-            let rows = rows.slice(0, rows.num_rows().min(n_rows));
-            n_left -= rows.num_rows() as u64;
-            polled.pieces.push(Piece {
-                partition: PARTITION,
-                rows,
+        let by_name = |file: PartitionedFile| (file.object_meta.location.to_string(), file);
+        Ok(Replay {
+            later,
+            listed: files.into_iter().map(by_name).collect(),
+            wanted,
+            current: None,
+        })
+    }
+
+    /// The next rows of the first file that is wanted; `None`: there are none any more. Who read it the first time has said
+    /// what is wrong with it.
+    fn read_again(&self, replay: &mut Replay, polled: &mut Polled) -> Option<RecordBatch> {
+        let (name, from, to) = replay.wanted.front_mut()?;
+        if replay.current.is_none() {
+            let file = replay.listed.remove(name)?;
+            polled.bytes += file.object_meta.size;
+            let rows = self.handle.block_on(self.folder.open(file, &self.columns));
+            replay.current = Some(Current {
+                name: name.clone(),
+                rows: rows.ok()?,
+                n_skipped: *from,
             });
         }
-        n_left
+        let rows = self
+            .handle
+            .block_on(replay.current.as_mut()?.next())
+            .ok()??;
+        let n_wanted = usize::try_from(*to - *from).unwrap_or(usize::MAX);
+        let rows = rows.slice(0, rows.num_rows().min(n_wanted));
+        *from += rows.num_rows() as u64;
+        Some(rows)
+    }
+
+    /// Hands out the next rows; how many bytes they take.
+    fn replay_a_batch(&self, replay: &mut Replay, polled: &mut Polled) -> usize {
+        let rows = self.read_again(replay, polled);
+        let n_bytes = rows.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        let is_over = rows.is_none();
+        polled.pieces.extend(rows.map(|rows| Piece {
+            partition: PARTITION,
+            rows,
+        }));
+        let Some((name, from, to)) = replay.wanted.front() else {
+            return n_bytes;
+        };
+        if is_over {
+            let n_missing = to - from;
+            polled.problems.push(format!(
+                "{name} cannot be read again: {n_missing} of its rows are missing"
+            ));
+        }
+        if is_over || from == to {
+            replay.wanted.pop_front();
+            replay.current = None;
+        }
+        n_bytes
     }
 }
 
@@ -538,6 +595,10 @@ impl SourceReader for FolderReader {
         }
         self.read(polled);
         polled.has_more = self.current.is_some() || !self.queue.is_empty();
+        if self.taken.next_turn - self.range_began >= MAX_FILES_OF_RANGE {
+            polled.ends_range = true;
+            self.range_began = self.taken.next_turn;
+        }
         if polled.has_more {
             self.quiet_since = now;
             polled.news.push((PARTITION, PartitionNews::Behind));
@@ -554,32 +615,30 @@ impl SourceReader for FolderReader {
         self.list(polled)
     }
 
-    fn replay(&mut self, upto: &Positions, _now: i64, polled: &mut Polled) -> Result<()> {
-        let later = TakenFiles::parse(upto)?;
-        let wanted = self.taken.read_until(&later);
-        let mut files = BTreeMap::new();
-        if !wanted.is_empty() {
-            for file in self.handle.block_on(self.folder.list())? {
-                files.insert(file.object_meta.location.to_string(), file);
-            }
+    fn replay(
+        &mut self,
+        upto: &Positions,
+        max_bytes: usize,
+        _now: i64,
+        polled: &mut Polled,
+    ) -> Result<()> {
+        let mut replay = match self.replay.take() {
+            Some(replay) => replay,
+            None => self.begin_replay(upto)?,
+        };
+        let mut n_bytes = 0;
+        while n_bytes < max_bytes && !replay.wanted.is_empty() {
+            n_bytes += self.replay_a_batch(&mut replay, polled);
         }
-        for (name, from, to) in wanted {
-            let n_missing = match files.remove(name) {
-                Some(file) => self.reread(file, (from, to), polled),
-                None => to - from,
-            };
-            if n_missing > 0 {
-                polled.problems.push(format!(
-                    "{name} cannot be read again: {n_missing} of its rows are missing"
-                ));
-            }
+        polled.has_more = !replay.wanted.is_empty();
+        match polled.has_more {
+            true => self.replay = Some(replay),
+            false => self.seek(replay.later),
         }
-        self.seek(later);
         Ok(())
     }
 
-    fn positions(&self) -> Positions {
-        // Numbers and texts, none of which can fail.
-        serde_json::to_value(&self.taken).unwrap_or_default()
+    fn positions(&self) -> Result<Positions> {
+        positions_of(&self.taken)
     }
 }

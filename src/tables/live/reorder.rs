@@ -44,6 +44,11 @@ impl Reorder {
         self.held_bytes
     }
 
+    /// Whether what the watermark has passed should be let go: beyond twice as much, rows are let go before their time.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.held_bytes > self.limit_bytes / 2
+    }
+
     /// How many rows are held up to this time.
     pub(crate) fn n_rows_upto(&self, time: i64) -> u64 {
         let n_rows = self.held.iter().map(|run| {

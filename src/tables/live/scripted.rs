@@ -1,5 +1,6 @@
 //! A live source for tests: it hands out what a script says, at the instants that the script says. Its positions are the
-//! number of steps that were played.
+//! number of steps that were played. What is replayed comes a few rows at a time, so that every test of pipelines has
+//! ranges of many steps.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use crate::tables::live::source::{
     LiveSource, PartitionNews, Piece, Polled, Positions, SourceReader,
 };
 use crate::tables::live::table::LiveTable;
+
+/// Rows of one call of a replay: steps of scripts have more.
+const REPLAY_ROWS: usize = 3;
 
 /// What one poll finds.
 #[derive(Debug, Clone, Default)]
@@ -64,10 +68,33 @@ struct ScriptReader {
     columns: Vec<usize>,
     steps: VecDeque<ScriptStep>,
     n_played: usize,
+    /// What a replay has not handed out yet of a step.
+    rest: ScriptStep,
     clock_at: Arc<AtomicUsize>,
 }
 
 impl ScriptReader {
+    /// Begins to replay a step: its rows by partition, as all sources do.
+    fn begin_again(&mut self) {
+        self.rest = self.steps.pop_front().unwrap_or_default();
+        self.rest.pieces.sort_by_key(|(partition, _)| *partition);
+        self.n_played += 1;
+    }
+
+    fn play_a_few_rows(&mut self, polled: &mut Polled) -> Result<()> {
+        let Some((partition, rows)) = self.rest.pieces.first().cloned() else {
+            return Ok(());
+        };
+        let n_rows = rows.num_rows().min(REPLAY_ROWS);
+        match n_rows < rows.num_rows() {
+            true => self.rest.pieces[0].1 = rows.slice(n_rows, rows.num_rows() - n_rows),
+            false => drop(self.rest.pieces.remove(0)),
+        }
+        let rows = rows.slice(0, n_rows).project(&self.columns)?;
+        polled.pieces.push(Piece { partition, rows });
+        Ok(())
+    }
+
     fn play(&mut self, polled: &mut Polled) -> Result<()> {
         if let Some(step) = self.steps.pop_front() {
             self.n_played += 1;
@@ -119,6 +146,7 @@ impl LiveSource for Script {
             columns: columns.to_vec(),
             steps: self.steps.iter().skip(n_played).cloned().collect(),
             n_played,
+            rest: ScriptStep::default(),
             clock_at: Arc::clone(&self.clock_at),
         };
         if positions.is_some() {
@@ -146,16 +174,27 @@ impl SourceReader for ScriptReader {
         Ok(())
     }
 
-    fn replay(&mut self, upto: &Positions, _now: i64, polled: &mut Polled) -> Result<()> {
+    fn replay(
+        &mut self,
+        upto: &Positions,
+        _max_bytes: usize,
+        _now: i64,
+        polled: &mut Polled,
+    ) -> Result<()> {
         let upto = usize::try_from(upto["step"].as_u64().unwrap()).unwrap();
-        while self.n_played < upto {
-            self.play(polled)?;
+        if self.rest.pieces.is_empty() && self.n_played < upto {
+            self.begin_again();
         }
+        self.play_a_few_rows(polled)?;
+        if self.rest.pieces.is_empty() {
+            polled.news.append(&mut self.rest.news);
+        }
+        polled.has_more = self.n_played < upto || !self.rest.pieces.is_empty();
         self.set_clock();
         Ok(())
     }
 
-    fn positions(&self) -> Positions {
-        json!({ "step": self.n_played })
+    fn positions(&self) -> Result<Positions> {
+        Ok(json!({ "step": self.n_played }))
     }
 }

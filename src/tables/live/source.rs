@@ -8,11 +8,24 @@ use std::fmt::{Debug, Display};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use serde::Serialize;
 
 /// Where a reader stands, as JSON: what it has read before is not read again when it is opened there. Two of them, of one
 /// reader or of one that was opened at the first, tell exactly what was read in between.
 pub(crate) type Positions = serde_json::Value;
+
+/// The written form of a place. It is never null: who begins at null begins at the start.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn positions_of(place: &impl Serialize) -> Result<Positions> {
+    match serde_json::to_value(place) {
+        Ok(Positions::Null) => exec_err!("a reader tells no positions"),
+        Ok(positions) => Ok(positions),
+        Err(error) => exec_err!("positions cannot be written down: {error}"),
+    }
+}
 
 /// The error of a reader that is to go on from positions of another version.
 pub(crate) fn unknown_version(version: impl Display) -> DataFusionError {
@@ -57,15 +70,28 @@ pub(crate) trait SourceReader: Debug + Send {
     fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()>;
 
     /// From where it stands, reads what another reader of this source had read when it stood at `upto`, be it in an
-    /// earlier process, and nothing else: the same rows, those of each partition in the same order. It stands at `upto`
-    /// then. What is no longer there is a problem that is noted.
+    /// earlier process, and nothing else: the same rows, those of each partition in the same order. What is no longer
+    /// there is a problem that is noted.
+    ///
+    /// One call reads up to about `max_bytes`: a block, a batch or an event more at most. While `polled.has_more`, call it
+    /// again with the same `upto`, and nothing else; then the reader stands at `upto`. Positions that it tells before that
+    /// are for people.
     ///
     /// # Errors
     /// When the source cannot be read, or the positions are not of this source.
-    fn replay(&mut self, upto: &Positions, now: i64, polled: &mut Polled) -> Result<()>;
+    fn replay(
+        &mut self,
+        upto: &Positions,
+        max_bytes: usize,
+        now: i64,
+        polled: &mut Polled,
+    ) -> Result<()>;
 
-    /// Where the reader stands behind the rows that it has handed out.
-    fn positions(&self) -> Positions;
+    /// Where the reader stands after the rows that it has handed out; never null.
+    ///
+    /// # Errors
+    /// When the place cannot be written.
+    fn positions(&self) -> Result<Positions>;
 }
 
 /// What one poll has found.
@@ -75,8 +101,11 @@ pub(crate) struct Polled {
     pub(crate) pieces: Vec<Piece>,
     /// What is new about partitions.
     pub(crate) news: Vec<(u64, PartitionNews)>,
-    /// Whether there was more than fits one poll.
+    /// Whether there was more than fits one poll, or one call of a replay.
     pub(crate) has_more: bool,
+    /// Positions remember no more than they do now: what is read next can be replayed from here, but not from an earlier
+    /// place.
+    pub(crate) ends_range: bool,
     /// Whether the source has ended, as standard input does.
     pub(crate) has_ended: bool,
     /// Bytes read.
@@ -85,6 +114,8 @@ pub(crate) struct Polled {
     pub(crate) malformed: u64,
     /// What went wrong without stopping the rest, for people.
     pub(crate) problems: Vec<String>,
+    /// How many more there were.
+    pub(crate) n_more_problems: u64,
 }
 
 /// Rows of one partition: of one file.

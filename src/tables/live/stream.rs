@@ -22,7 +22,9 @@ use crate::tables::live::counters::StreamCounters;
 use crate::tables::live::source::{PartitionNews, Piece, Polled, Positions, SourceReader};
 
 /// Steps that a reader may be ahead of its query.
-const STEPS_AHEAD: usize = 4;
+pub(crate) const STEPS_AHEAD: usize = 4;
+/// Bytes of one step of a replay: as many as a live step of followed files reads.
+pub(crate) const REPLAY_BYTES: usize = 1 << 20;
 /// How often it is noted where a source stands, which takes time where it has many files.
 const POSITIONS_INTERVAL: i64 = SECOND;
 
@@ -49,16 +51,20 @@ pub(crate) struct Step {
     pub(crate) is_caught_up: bool,
     /// Nothing is waited for: every file was quiet for the idle timeout, and the watermark goes by the clock.
     pub(crate) is_idle: bool,
-    /// Where the source stands behind these rows; of [`Stepper::resume`] only.
+    /// Where the source stands after these rows; of [`Stepper::resume`] only, and not within a range that is replayed.
     pub(crate) positions: Option<Positions>,
+    /// More steps of the range that is replayed follow: the watermark has not moved yet.
+    pub(crate) is_within_range: bool,
+    /// Who replays from written positions must write those of this step.
+    pub(crate) ends_range: bool,
 }
 
-/// What was read before and is read again in one step.
+/// A range of what was read before. It is replayed in as many steps as it takes.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadAgain {
     /// Up to here.
     pub(crate) upto: Positions,
-    /// Handed on as the watermark of the step.
+    /// Handed on as the watermark of its last step.
     pub(crate) watermark: i64,
     /// For [`TimeOf::Reading`]: the time of all of these rows; `None`: now.
     pub(crate) reading_time: Option<i64>,
@@ -133,8 +139,9 @@ impl Stepper {
         }
     }
 
-    /// Every step tells its positions. The first brings no rows and tells where the source stands: at `begin`, if that is
-    /// where it was opened, or else where it finds itself. Then comes a step for each of `again`, then the live ones.
+    /// Steps tell their positions. The first brings no rows and tells where the source stands: at `begin`, if that is
+    /// where it was opened, or else where it finds itself. Then come the steps of each of `again`, of which the last tells
+    /// positions and the others are [within the range](Step::is_within_range); then the live ones.
     pub(crate) fn resume(mut self, begin: Option<Positions>, again: Vec<ReadAgain>) -> Self {
         self.preludes.push_back(Prelude::Begin(begin));
         self.preludes.extend(again.into_iter().map(Prelude::Again));
@@ -164,21 +171,29 @@ impl Stepper {
                 let mut polled = Polled::default();
                 self.source.look(self.now, &mut polled)?;
                 self.take_in(polled, None)?;
-                self.source.positions()
+                self.source.positions()?
             }
         };
         let watermark = self.watermark.current();
-        let step = self.described(Vec::new(), watermark, Some(positions));
+        let step = self.described(Vec::new(), watermark, Some(positions))?;
         Ok((step, Pace::Busy))
     }
 
-    /// Reads again what an earlier process had read.
+    /// Reads again what an earlier process had read: the next part of it. The watermark moves at its end, as it did then.
     fn again(&mut self, again: ReadAgain) -> Result<(Step, Pace)> {
         let mut polled = Polled::default();
-        self.source.replay(&again.upto, self.now, &mut polled)?;
+        let source = &mut self.source;
+        source.replay(&again.upto, REPLAY_BYTES, self.now, &mut polled)?;
+        let is_within_range = polled.has_more;
         let arrivals = self.take_in(polled, again.reading_time)?;
+        if is_within_range {
+            let mut step = self.described(arrivals, self.watermark.current(), None)?;
+            step.is_within_range = true;
+            self.preludes.push_front(Prelude::Again(again));
+            return Ok((step, Pace::Busy));
+        }
         self.watermark.raise(again.watermark);
-        let step = self.described(arrivals, again.watermark, Some(again.upto));
+        let step = self.described(arrivals, again.watermark, Some(again.upto))?;
         Ok((step, Pace::Busy))
     }
 
@@ -190,10 +205,15 @@ impl Stepper {
             (false, true) => Pace::Busy,
             (false, false) => Pace::Waiting,
         };
+        let ends_range = polled.ends_range;
         let arrivals = self.take_in(polled, None)?;
         let watermark = self.advance(pace);
-        let positions = self.tells_positions.then(|| self.source.positions());
-        let mut step = self.described(arrivals, watermark, positions);
+        let positions = match self.tells_positions {
+            true => Some(self.source.positions()?),
+            false => None,
+        };
+        let mut step = self.described(arrivals, watermark, positions)?;
+        step.ends_range = ends_range;
         step.is_caught_up = pace != Pace::Busy;
         step.is_idle = step.is_caught_up && self.watermark.is_idle(self.now);
         Ok((step, pace))
@@ -231,18 +251,18 @@ impl Stepper {
         arrivals: Vec<(u64, Timed)>,
         watermark: i64,
         positions: Option<Positions>,
-    ) -> Step {
+    ) -> Result<Step> {
         self.counters.watermark.store(watermark, Ordering::Relaxed);
         if self.now >= self.positions_at {
             let told = match &positions {
                 Some(positions) => positions.to_string(),
-                None => self.source.positions().to_string(),
+                None => self.source.positions()?.to_string(),
             };
             self.counters.stand_at(told);
             self.positions_at = self.now.saturating_add(POSITIONS_INTERVAL);
         }
         let (partitions, arrivals) = arrivals.into_iter().unzip();
-        Step {
+        Ok(Step {
             arrivals,
             partitions,
             watermark,
@@ -250,7 +270,9 @@ impl Stepper {
             is_caught_up: false,
             is_idle: false,
             positions,
-        }
+            is_within_range: false,
+            ends_range: false,
+        })
     }
 
     fn advance(&mut self, pace: Pace) -> i64 {
@@ -297,6 +319,9 @@ impl Stepper {
         for problem in &polled.problems {
             counters.report(problem);
         }
+        counters
+            .problems
+            .fetch_add(polled.n_more_problems, Ordering::Relaxed);
     }
 
     fn timed(&self, rows: RecordBatch, reading_time: i64) -> Result<Timed> {

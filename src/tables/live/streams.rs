@@ -20,7 +20,7 @@ const NANOSECONDS_PER_SECOND: f64 = 1e9;
 type Counter = fn(&StreamCounters) -> &AtomicU64;
 
 /// The counters in the order in which they are shown.
-const COUNTERS: [(&str, Counter); 9] = [
+const COUNTERS: [(&str, Counter); 10] = [
     ("rows_read", |stream| &stream.rows_read),
     ("rows_late", |stream| &stream.rows_late),
     ("rows_without_time", |stream| &stream.rows_without_time),
@@ -30,6 +30,7 @@ const COUNTERS: [(&str, Counter); 9] = [
     ("closed_windows", |stream| &stream.closed_windows),
     ("buffered_bytes", |stream| &stream.buffered_bytes),
     ("spilled_bytes", |stream| &stream.spilled_bytes),
+    ("problems", |stream| &stream.problems),
 ];
 
 /// The table function.

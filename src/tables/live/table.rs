@@ -131,8 +131,8 @@ impl LiveTable {
     }
 
     /// Like [`Self::read`], with positions in every step, so that reading can go on there exactly. First comes a step
-    /// without rows whose positions are where reading begins; then one for each range that is read again, with all of its
-    /// rows, its watermark and its positions; then what is new.
+    /// without rows whose positions are where reading begins; then the steps of each range that is read again, the last of
+    /// them with its watermark and its positions; then what is new.
     ///
     /// # Errors
     /// When the source cannot be read, or cannot be read from these positions.

@@ -10,7 +10,7 @@
 //! Compressed files are finished files: one that is there at the start, or whose content was not followed, is read once, and
 //! of one that was followed what was not read of it before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,16 +24,17 @@ use tokio::runtime::Handle;
 use crate::functions::ts::times::SECOND;
 use crate::tables::live::follow::{
     FileState, FollowOptions, FollowedFiles, POSITIONS_VERSION, Positions as FilePositions,
-    ReadFrom as FollowFrom, Stretch,
+    Problem, ReadFrom as FollowFrom, Stretch,
 };
 use crate::tables::live::options::ReadFrom;
 use crate::tables::live::source::{
-    LiveSource, PartitionNews, Polled, Positions, SourceReader, unknown_version,
+    LiveSource, PartitionNews, Polled, Positions, SourceReader, positions_of, unknown_version,
 };
 use crate::tables::log_file::blocks::Compression;
 use crate::tables::log_file::growing::GrowingLog;
 use crate::tables::log_file::locations::Locations;
 use crate::tables::log_file::packed::{PackedFiles, PackedPositions};
+use crate::tables::log_file::replay::{Bytes, Part, Replay, Sources};
 use crate::tables::log_file::spec::LogSpec;
 
 /// Bytes of one poll.
@@ -42,9 +43,10 @@ const POLL_BYTES: usize = 1 << 20;
 pub(super) const FIRST_BYTES: usize = 64 << 10;
 /// How often folders are looked at.
 const RESCAN_INTERVAL: i64 = SECOND / 4;
-/// Cuts that positions tell of. An event of many lines that are written more than a second apart makes one cut a line, so
-/// this is an hour of that.
-const MAX_CUTS: usize = 4096;
+/// Cuts that end a range, so that positions never have more, but for those of one poll: one a file. An event of many lines
+/// that are written more than a second apart makes one cut a line, so this is a quarter of an hour of that. It is about
+/// 20 kB, which are written with all positions of a pipeline.
+const MAX_CUTS: usize = 1024;
 /// Followed files have even partitions, compressed ones odd ones.
 pub(super) const PARTITION_STRIDE: u64 = 2;
 
@@ -89,12 +91,14 @@ impl LiveSource for FollowedLogs {
             files: FollowedFiles::new(options),
             logs: BTreeMap::new(),
             resumed_lines: BTreeMap::new(),
-            cuts: VecDeque::new(),
+            cuts: Vec::new(),
+            is_range_over: false,
             options,
             read_at: 0,
             packed: PackedFiles::new(Arc::clone(&self.store), handle, self.read_from),
             failing: BTreeSet::new(),
             rescan_at: i64::MIN,
+            replay: None,
         };
         if let Some(positions) = positions {
             reader.seek(Written::parse(positions)?)?;
@@ -113,8 +117,8 @@ struct Written {
     files: FilePositions,
     /// The number of the line at which each file goes on, by id.
     lines: BTreeMap<u64, u64>,
-    /// Where events were cut in the middle, the last ones: the id of the file, and the offset.
-    cuts: VecDeque<(u64, u64)>,
+    /// Where events were cut in the middle since the last range ended: the id of the file, and the offset.
+    cuts: Vec<(u64, u64)>,
     /// When files were read last, which tells the year of times that name none.
     read_at: i64,
     packed: PackedPositions,
@@ -173,13 +177,17 @@ struct FollowedReader {
     /// Line numbers at which files go on after a restart, by the id of the file.
     resumed_lines: BTreeMap<u64, u64>,
     /// Where events were cut because nothing followed, though more came later: the id of the file, and the offset.
-    cuts: VecDeque<(u64, u64)>,
+    cuts: Vec<(u64, u64)>,
+    /// The last poll has ended a range.
+    is_range_over: bool,
     options: FollowOptions,
     read_at: i64,
     packed: PackedFiles,
     /// Files whose last read failed. They are tried again, but hold nobody back.
     failing: BTreeSet<u64>,
     rescan_at: i64,
+    /// What is left of what is replayed, and up to where.
+    replay: Option<(Written, Replay)>,
 }
 
 impl FollowedReader {
@@ -216,56 +224,41 @@ impl FollowedReader {
         };
         self.cuts
             .extend(log.take_cuts().into_iter().map(|offset| (id, offset)));
-        let n_surplus = self.cuts.len().saturating_sub(MAX_CUTS);
-        self.cuts.drain(..n_surplus);
         self.files.consumed(id, log.position().0);
     }
 
-    /// Reads a stretch again that ends behind an event.
-    fn reread(
-        &self,
-        mut stretch: Stretch,
-        (before, later): (&Written, &Written),
-        (listed, packed): (&[PathBuf], &[PathBuf]),
-        polled: &mut Polled,
-    ) -> Result<()> {
-        let cuts = later.cuts_in(&stretch);
-        let line_number = before.lines.get(&stretch.id).copied().unwrap_or(1);
-        let place = (stretch.from, line_number);
-        let mut log = GrowingLog::try_new(&self.spec, &self.columns, &stretch.name, place)?;
-        let written = DateTime::from_timestamp_nanos(later.read_at);
-        let mut block = Vec::new();
-        while stretch.n_bytes() > 0 {
-            let offset = stretch.from;
-            let files = &self.files;
-            if !files.reread(&mut stretch, listed, POLL_BYTES, &mut block) {
-                // It may have been compressed since.
-                let Some(rest) = self.packed.unpack(&stretch, packed) else {
-                    polled.problems.push(format!(
-                        "{} cannot be read again: {} bytes are missing",
-                        stretch.path().display(),
-                        stretch.n_bytes()
-                    ));
-                    break;
-                };
-                block = rest;
-                stretch.from = stretch.to;
-            }
-            polled.bytes += block.len() as u64;
-            for (is_cut, part) in parts(&block, offset, &cuts) {
-                if is_cut {
-                    log.end_event();
-                }
-                log.feed(part.to_vec(), written);
-            }
+    /// What lies between where the reader stands and later positions, in the order in which it is to be read.
+    fn replay_of(&self, later: &Written, now: i64, polled: &mut Polled) -> Replay {
+        let before = self.written();
+        let (stretches, unknown) = before.files.stretches(&later.files);
+        for path in unknown {
+            let path = path.display();
+            polled.problems.push(format!(
+                "how far {path} was read before is no longer known: what was read of it is left out"
+            ));
         }
-        match stretch.n_bytes() {
-            // It ended there, be it at the next one, or because nothing followed, or with the file.
-            0 => log.finish(),
-            // What is left of a line is none.
-            _ => log.end_event(),
-        }
-        log.hand_over(partition_of(stretch.id), polled)
+        let plain = stretches.into_iter().map(|stretch| Part {
+            partition: partition_of(stretch.id),
+            // Until it is found again it is a quiet file, which holds nobody back for long.
+            news: match later.files.is_followed(stretch.id) {
+                true => PartitionNews::CaughtUp(now),
+                false => PartitionNews::Closed,
+            },
+            bytes: Bytes::Plain {
+                line_number: before.lines.get(&stretch.id).copied().unwrap_or(1),
+                cuts: later.cuts_in(&stretch),
+                read_at: later.read_at,
+                stretch,
+            },
+        });
+        let packed = self.packed.stretches(&later.packed).into_iter();
+        let packed = packed.map(|stretch| Part {
+            partition: stretch.partition,
+            // If there is more of it, it is opened again.
+            news: PartitionNews::Closed,
+            bytes: Bytes::Packed(stretch),
+        });
+        Replay::new(plain.chain(packed).collect())
     }
 
     fn rescan(&mut self, now: i64, polled: &mut Polled) {
@@ -275,6 +268,9 @@ impl FollowedReader {
             self.go_on_in_packed(id, &packed, now, polled);
         }
         for problem in self.files.take_problems() {
+            if let Problem::More { n_problems } = problem {
+                polled.n_more_problems += n_problems.saturating_sub(1);
+            }
             polled.problems.push(problem.to_string());
         }
         self.packed.rescan(&packed, now, polled);
@@ -293,6 +289,18 @@ impl FollowedReader {
             self.logs.remove(&id);
             self.resumed_lines.remove(&id);
         }
+    }
+
+    /// Forgets what positions have to tell of a range that is over.
+    fn begin_range(&mut self) {
+        self.cuts.clear();
+        self.files.begin_range();
+        self.packed.begin_range();
+    }
+
+    /// Whether positions are at a limit. They are what a replay is made of, so nothing is dropped: the range ends.
+    fn ends_range(&self) -> bool {
+        self.cuts.len() >= MAX_CUTS || self.files.ends_range() || self.packed.ends_range()
     }
 
     /// The number of the line at which a file goes on after a restart.
@@ -381,25 +389,6 @@ impl FollowedReader {
     }
 }
 
-/// A block in parts that begin where events were cut, but for the first, which begins where the block does.
-fn parts<'a>(
-    block: &'a [u8],
-    offset: u64,
-    cuts: &BTreeSet<u64>,
-) -> impl Iterator<Item = (bool, &'a [u8])> {
-    let end = offset.saturating_add(block.len() as u64);
-    let inner = cuts.range(offset.saturating_add(1)..end.max(offset.saturating_add(1)));
-    let starts: Vec<u64> = std::iter::once(offset).chain(inner.copied()).collect();
-    let ends = starts.iter().skip(1).copied().chain([end]);
-    let ends: Vec<u64> = ends.collect();
-    let is_cut_at_start = cuts.contains(&offset);
-    let place = move |at: u64| usize::try_from(at - offset).unwrap_or(usize::MAX);
-    starts.into_iter().zip(ends).map(move |(from, to)| {
-        let part = block.get(place(from)..place(to)).unwrap_or_default();
-        (from > offset || is_cut_at_start, part)
-    })
-}
-
 fn partition_of(id: u64) -> u64 {
     id * PARTITION_STRIDE
 }
@@ -445,6 +434,9 @@ impl State {
 
 impl SourceReader for FollowedReader {
     fn poll(&mut self, now: i64, newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()> {
+        if std::mem::take(&mut self.is_range_over) {
+            self.begin_range();
+        }
         self.read_at = now;
         if now >= self.rescan_at {
             self.rescan(now, polled);
@@ -475,6 +467,8 @@ impl SourceReader for FollowedReader {
         self.tell(now, polled)?;
         polled.has_more = n_bytes > 0 && self.files.files().any(|file| file.has_more)
             || self.packed.unread().next().is_some();
+        polled.ends_range = self.ends_range();
+        self.is_range_over = polled.ends_range;
         Ok(())
     }
 
@@ -484,34 +478,40 @@ impl SourceReader for FollowedReader {
         Ok(())
     }
 
-    fn replay(&mut self, upto: &Positions, now: i64, polled: &mut Polled) -> Result<()> {
-        let (before, later) = (self.written(), Written::parse(upto)?);
-        let (listed, packed) = self.listing.paths();
-        let (stretches, unknown) = before.files.stretches(&later.files);
-        for path in unknown {
-            let path = path.display();
-            polled.problems.push(format!(
-                "how far {path} was read before is no longer known: what was read of it is left out"
-            ));
+    fn replay(
+        &mut self,
+        upto: &Positions,
+        max_bytes: usize,
+        now: i64,
+        polled: &mut Polled,
+    ) -> Result<()> {
+        let (later, mut replay) = match self.replay.take() {
+            Some(under_way) => under_way,
+            None => {
+                let later = Written::parse(upto)?;
+                let replay = self.replay_of(&later, now, polled);
+                (later, replay)
+            }
+        };
+        let listing = &self.listing;
+        let mut sources = Sources {
+            spec: &self.spec,
+            columns: &self.columns,
+            files: &self.files,
+            packed: &mut self.packed,
+            listed: &|| listing.paths(),
+        };
+        replay.step(max_bytes, &mut sources, polled)?;
+        polled.has_more = !replay.is_over();
+        if polled.has_more {
+            self.replay = Some((later, replay));
+            return Ok(());
         }
-        for stretch in stretches {
-            let id = stretch.id;
-            self.reread(stretch, (&before, &later), (&listed, &packed), polled)?;
-            // Until it is found again it is a quiet file, which holds nobody back for long.
-            let news = match later.files.is_followed(id) {
-                true => PartitionNews::CaughtUp(now),
-                false => PartitionNews::Closed,
-            };
-            polled.news.push((partition_of(id), news));
-        }
-        let table = (self.spec.as_ref(), self.columns.as_slice());
-        self.packed.replay(&later.packed, &packed, table, polled)?;
         self.seek(later)
     }
 
-    fn positions(&self) -> Positions {
-        // Numbers, texts and lists of these, none of which can fail.
-        serde_json::to_value(self.written()).unwrap_or_default()
+    fn positions(&self) -> Result<Positions> {
+        positions_of(&self.written())
     }
 }
 
@@ -653,7 +653,7 @@ mod tests {
             let start = now();
             logs.append("a.log", "one\ntwo\n  more\n");
             assert_eq!(lines(&mut reader, start), expected(&[(1, "one")]));
-            let positions = reader.positions().to_string();
+            let positions = reader.positions().unwrap().to_string();
             drop(reader);
             if rotates {
                 let path = logs.folder.path().join("a.log");

@@ -40,6 +40,7 @@
 //! batches   events -> columns                                   text_rows, json_rows, string_column, timestamp
 //! counters  per table and per scan                              scans: aiops_scans()
 //! followed  live: bytes of files that grow, packed: compressed ones, stdin        growing: bytes as they come -> rows
+//! replay    live: what was read before, again, in steps
 //! ```
 //!
 //! # Limits
@@ -62,6 +63,7 @@ mod locations;
 mod opener;
 mod options;
 mod packed;
+mod replay;
 mod scans;
 mod source;
 mod spec;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use chrono::DateTime;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,7 @@ const FIRST_PARTITION: u64 = 1;
 /// The most first and last bytes that a file is known by. The last have the checksum of its content.
 const MARK_BYTES: u64 = 1024;
 /// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
+/// When so many were read to their end in one range, it ends, so that none of them is forgotten before.
 const MAX_GONE: u64 = 100;
 /// Files that are decompressed side by side. More are closed, and opened again where they were left.
 const MAX_OPEN: usize = 64;
@@ -53,7 +54,7 @@ pub(crate) struct PackedPositions {
 }
 
 /// Offset and line number.
-type Place = (u64, u64);
+pub(super) type Place = (u64, u64);
 /// The beginning of a file.
 const START: Place = (0, 1);
 
@@ -84,6 +85,8 @@ pub(crate) struct PackedFiles {
     marks: BTreeMap<PathBuf, (u64, i64, u64)>,
     /// Files that are being read, by partition.
     files: BTreeMap<u64, PackedFile>,
+    /// The marks of files of which nothing more is read since the range began.
+    ended: BTreeSet<u64>,
     /// Files that were not where they were expected: renamed, or removed. With the time since when they are looked for.
     moved: Vec<(PathBuf, u64, Option<i64>)>,
 }
@@ -96,16 +99,48 @@ struct PackedFile {
     content: Option<Content>,
 }
 
-/// The content of an open file.
-struct Content {
+/// The bytes of an open file.
+pub(super) struct Unpacked {
     blocks: BlockReader,
     /// Bytes that were handed out before it was opened here.
     n_skipped: u64,
     /// Decompressed, but not handed out yet.
     block: Bytes,
+}
+
+/// The content of a file that comes again: from the first place up to the offset.
+#[derive(Debug)]
+pub(super) struct PackedStretch {
+    pub(super) partition: u64,
+    /// What its rows say.
+    pub(super) name: String,
+    pub(super) from: Place,
+    pub(super) to: u64,
+    mark: u64,
+    taken: Taken,
+}
+
+/// The content of an open file, and its rows.
+struct Content {
+    bytes: Unpacked,
     log: GrowingLog,
     written: i64,
     is_new: bool,
+}
+
+impl PackedStretch {
+    /// Where its file was when it was read last, for people.
+    pub(super) fn path(&self) -> &str {
+        &self.taken.path
+    }
+}
+
+impl fmt::Debug for Unpacked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpacked")
+            .field("n_skipped", &self.n_skipped)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for PackedFiles {
@@ -143,8 +178,8 @@ impl Taken {
     }
 }
 
-impl Content {
-    /// The next bytes behind what was handed out before.
+impl Unpacked {
+    /// The next bytes after what was handed out before.
     async fn next(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
         while self.block.is_empty() {
             let Some(mut block) = self.blocks.next().await? else {
@@ -174,6 +209,7 @@ impl PackedFiles {
             },
             marks: BTreeMap::new(),
             files: BTreeMap::new(),
+            ended: BTreeSet::new(),
             moved: Vec::new(),
         }
     }
@@ -182,11 +218,22 @@ impl PackedFiles {
     pub(crate) fn seek(&mut self, positions: PackedPositions) {
         self.positions = positions;
         self.files.clear();
+        self.ended.clear();
         let taken = self.positions.files.iter();
         let unfinished = taken.filter(|(_, taken)| !taken.is_done);
         let expected = unfinished.map(|(mark, taken)| (PathBuf::from(&taken.path), *mark, None));
         self.moved = expected.collect();
         self.is_first = false;
+    }
+
+    /// What was read before is of an earlier range.
+    pub(crate) fn begin_range(&mut self) {
+        self.ended.clear();
+    }
+
+    /// Whether so many files have ended in this range that it should end.
+    pub(crate) fn ends_range(&self) -> bool {
+        self.ended.len() as u64 >= MAX_GONE
     }
 
     /// Where the reader stands.
@@ -302,7 +349,7 @@ impl PackedFiles {
         found.sort();
         let found = found.into_iter().find_map(|(_, path)| {
             let (_, mark) = self.mark(path, |modified| is_settled(modified, now))?;
-            let has_it = self.is_free(mark) && matches!(self.unpack_from(rest, path), Ok(Some(_)));
+            let has_it = self.is_free(mark) && self.has_content(rest, path).unwrap_or(false);
             has_it.then_some((path, mark))
         });
         let Some((path, mark)) = found else {
@@ -369,7 +416,8 @@ impl PackedFiles {
             .saturating_sub(MAX_GONE * PARTITION_STRIDE);
         self.positions.files.retain(|mark, taken| {
             let is_recent = taken.partition.is_some_and(|partition| partition >= oldest);
-            is_recent || !taken.is_done || present.contains(mark)
+            let is_of_range = self.ended.contains(mark);
+            is_recent || is_of_range || !taken.is_done || present.contains(mark)
         });
     }
 
@@ -396,7 +444,7 @@ impl PackedFiles {
         let Some(mut content) = self.content_of(&mut file, table, polled) else {
             return Ok(0);
         };
-        let next = self.handle.block_on(content.next(max_bytes));
+        let next = self.handle.block_on(content.bytes.next(max_bytes));
         let block = next.unwrap_or_else(|error| {
             polled.problems.push(problem(&file.path, &error));
             None
@@ -479,6 +527,7 @@ impl PackedFiles {
     fn end(&mut self, mark: u64, polled: &mut Polled) {
         if let Some(taken) = self.positions.files.get_mut(&mark) {
             taken.is_done = true;
+            self.ended.insert(mark);
             let closed = |partition| (partition, PartitionNews::Closed);
             polled.news.extend(taken.partition.map(closed));
         }
@@ -491,61 +540,41 @@ impl PackedFiles {
         (spec, columns): (&LogSpec, &[usize]),
     ) -> Result<Content> {
         Ok(Content {
-            blocks: self.open_blocks(path)?,
-            n_skipped: taken.place.0,
-            block: Bytes::new(),
+            bytes: self.open_bytes(path, taken.place.0)?,
             log: GrowingLog::try_new(spec, columns, &taken.name, taken.place)?,
             written: modified(path),
             is_new: taken.place == START && taken.followed_to.is_none(),
         })
     }
 
-    /// Reads again what an earlier reader had read when it stood at `upto`. `listed` are the files that are there.
-    ///
-    /// # Errors
-    /// When columns cannot be built. A file that is gone or cannot be read is a problem that is noted.
-    pub(crate) fn replay(
+    /// What an earlier reader had read after this one, up to `upto`.
+    pub(super) fn stretches(&self, upto: &PackedPositions) -> Vec<PackedStretch> {
+        let stretches = upto.files.iter().filter_map(|(mark, later)| {
+            let before = self.positions.files.get(mark);
+            let from = before.map_or(START, |before| before.place);
+            let from = from.max(later.began());
+            (from.0 < later.place.0).then_some(PackedStretch {
+                partition: later.partition?,
+                name: later.name.clone(),
+                from,
+                to: later.place.0,
+                mark: *mark,
+                taken: later.clone(),
+            })
+        });
+        stretches.collect()
+    }
+
+    /// Opens a file where it is to be read again, wherever it is now among `listed` and those beside where it was; and when
+    /// it was written. `None`: it is not there, or cannot be read.
+    pub(super) fn open_again(
         &mut self,
-        upto: &PackedPositions,
+        stretch: &PackedStretch,
         listed: &[PathBuf],
-        table: (&LogSpec, &[usize]),
-        polled: &mut Polled,
-    ) -> Result<()> {
-        let files = upto.files.iter();
-        let mut files: Vec<_> = files
-            .filter_map(|(mark, later)| Some((later.partition?, *mark, later)))
-            .collect();
-        files.sort_by_key(|(partition, ..)| *partition);
-        for (partition, mark, later) in files {
-            let before = self.positions.files.get(&mark);
-            let place = before
-                .map_or(START, |before| before.place)
-                .max(later.began());
-            if place.0 >= later.place.0 {
-                continue;
-            }
-            let from = Taken {
-                place,
-                ..later.clone()
-            };
-            let opened = match self.find(mark, later, listed) {
-                Some(path) => self.open(&path, &from, table),
-                None => exec_err!("it is not there"),
-            };
-            let n_left = match opened {
-                Ok(content) => self.reread(content, partition, later.place.0, polled)?,
-                Err(_) => later.place.0 - place.0,
-            };
-            if n_left > 0 {
-                polled.problems.push(format!(
-                    "{} cannot be read again: {n_left} bytes of its content are missing",
-                    later.path
-                ));
-            }
-            // If there is more of it, it is opened again.
-            polled.news.push((partition, PartitionNews::Closed));
-        }
-        Ok(())
+    ) -> Option<(Unpacked, i64)> {
+        let path = self.find(stretch.mark, &stretch.taken, listed)?;
+        let bytes = self.open_bytes(&path, stretch.from.0).ok()?;
+        Some((bytes, modified(&path)))
     }
 
     /// Where a file is now.
@@ -556,23 +585,49 @@ impl PackedFiles {
         paths.find(has_mark).cloned()
     }
 
-    /// The bytes of a stretch of what was a plain file once, from one of `paths` or one that lies beside where it was.
-    pub(crate) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Vec<u8>> {
+    /// What was a plain file once, from the next byte of the stretch on, in one of `paths` or one that lies beside where it
+    /// was.
+    pub(super) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Unpacked> {
         let others = stretch.others();
-        candidates(paths, &others).find_map(|path| self.unpack_from(stretch, path).ok().flatten())
+        candidates(paths, &others).find_map(|path| self.unpack_from(stretch, path))
     }
 
-    fn unpack_from(&self, stretch: &Stretch, path: &FilePath) -> Result<Option<Vec<u8>>> {
+    fn unpack_from(&self, stretch: &Stretch, path: &FilePath) -> Option<Unpacked> {
+        let size = std::fs::metadata(path).ok()?.len();
+        let mark = mark_of(path, size).ok()?;
+        if !self.has_content(stretch, path).ok()? {
+            return None;
+        }
+        let bytes = self.open_bytes(path, stretch.from).ok()?;
+        // Last, since a rotation may rename files at any time.
+        is_at(path, mark).then_some(bytes)
+    }
+
+    /// Whether a compressed file has all of a stretch. Nothing of it is kept, however long it is.
+    fn has_content(&self, stretch: &Stretch, path: &FilePath) -> Result<bool> {
         let mut blocks = self.open_blocks(path)?;
         let mut recognition = stretch.recognition();
         while let Some(block) = self.handle.block_on(blocks.next())? {
             match recognition.feed(&block) {
                 Recognised::Maybe => {}
-                Recognised::No => return Ok(None),
-                Recognised::Yes(bytes) => return Ok(Some(bytes)),
+                Recognised::No => return Ok(false),
+                Recognised::Yes => return Ok(true),
             }
         }
-        Ok(None)
+        Ok(false)
+    }
+
+    /// The next bytes of an open file, at most so many; `None`: there are no more, or they cannot be read.
+    pub(super) fn next_bytes(&self, bytes: &mut Unpacked, max_bytes: usize) -> Option<Vec<u8>> {
+        self.handle.block_on(bytes.next(max_bytes)).ok().flatten()
+    }
+
+    fn open_bytes(&self, path: &FilePath, n_skipped: u64) -> Result<Unpacked> {
+        Ok(Unpacked {
+            blocks: self.open_blocks(path)?,
+            n_skipped,
+            block: Bytes::new(),
+        })
     }
 
     fn open_blocks(&self, path: &FilePath) -> Result<BlockReader> {
@@ -582,33 +637,6 @@ impl PackedFiles {
             let file = self.store.head(&location).await?;
             BlockReader::open(Arc::clone(&self.store), &file, 0..u64::MAX, "/").await
         })
-    }
-
-    /// Reads up to the offset `to`, behind an event; how many bytes are missing.
-    fn reread(
-        &self,
-        mut content: Content,
-        partition: u64,
-        to: u64,
-        polled: &mut Polled,
-    ) -> Result<u64> {
-        let mut n_left = to - content.n_skipped;
-        let written = DateTime::from_timestamp_nanos(content.written);
-        while n_left > 0 {
-            let max_bytes = usize::try_from(n_left).unwrap_or(usize::MAX);
-            let Ok(Some(block)) = self.handle.block_on(content.next(max_bytes)) else {
-                break;
-            };
-            n_left -= block.len() as u64;
-            polled.bytes += block.len() as u64;
-            content.log.feed(block, written);
-        }
-        match n_left {
-            0 => content.log.finish(),
-            _ => content.log.end_event(),
-        }
-        content.log.hand_over(partition, polled)?;
-        Ok(n_left)
     }
 }
 

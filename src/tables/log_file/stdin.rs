@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use chrono::DateTime;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use serde_json::json;
 
 use crate::tables::live::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
 use crate::tables::log_file::growing::GrowingLog;
@@ -71,6 +72,7 @@ struct StdinReader {
     log: GrowingLog,
     is_new: bool,
     quiet_since: i64,
+    n_bytes: u64,
 }
 
 impl StdinReader {
@@ -86,6 +88,7 @@ impl StdinReader {
             log,
             is_new: true,
             quiet_since: 0,
+            n_bytes: 0,
         })
     }
 }
@@ -121,6 +124,7 @@ impl SourceReader for StdinReader {
             match self.blocks.try_recv() {
                 Ok(Ok(block)) => {
                     polled.bytes += block.len() as u64;
+                    self.n_bytes += block.len() as u64;
                     self.log.feed(block, written);
                     self.quiet_since = now;
                     polled.has_more = true;
@@ -153,12 +157,19 @@ impl SourceReader for StdinReader {
         Ok(())
     }
 
-    fn replay(&mut self, _upto: &Positions, _now: i64, _polled: &mut Polled) -> Result<()> {
+    fn replay(
+        &mut self,
+        _upto: &Positions,
+        _max_bytes: usize,
+        _now: i64,
+        _polled: &mut Polled,
+    ) -> Result<()> {
         exec_err!("standard input cannot be read again")
     }
 
-    fn positions(&self) -> Positions {
-        Positions::Null
+    /// For people: nobody can open it there.
+    fn positions(&self) -> Result<Positions> {
+        Ok(json!({ "bytes": self.n_bytes }))
     }
 }
 
@@ -186,6 +197,7 @@ mod tests {
         let rows = datafusion::arrow::util::pretty::pretty_format_batches(&rows)
             .unwrap()
             .to_string();
+        assert_eq!(reader.positions().unwrap(), json!({ "bytes": text.len() }));
         for line in [
             "| one     | 1           |",
             "| two     | 2           |",

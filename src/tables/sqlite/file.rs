@@ -177,6 +177,11 @@ impl SqliteTransaction {
         run(connection(&self.lock())?)
     }
 
+    /// What an error of SQLite in it means.
+    pub(crate) fn error(&self, error: &rusqlite::Error) -> DataFusionError {
+        self.file.error(error)
+    }
+
     /// Runs something that either succeeds or leaves no trace in the transaction.
     ///
     /// # Errors

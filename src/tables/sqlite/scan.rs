@@ -2,7 +2,8 @@
 //!
 //! Outside a transaction a scan has a connection of its own and sees the table as it was when it began. In one it reads
 //! on the connection of the transaction, which other scans and writes of the same statement share: a page of rows at a
-//! time, each after the last row of the page before, so nobody holds the connection for longer than a page.
+//! time, each after the last row of the page before, so nobody holds the connection for longer than a page. Rows without a
+//! rowid, of views and of tables WITHOUT ROWID, are copied into a temporary table first, which has one.
 
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ use crate::tables::sqlite::types::quoted;
 
 /// Batches that wait for whoever reads them: one that is taken and one that is ready.
 const BATCHES_AHEAD: usize = 2;
+/// What the names of temporary tables begin with.
+const COPY: &str = "aiops_copy_";
 
 /// What a scan delivers in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,7 +316,7 @@ impl Query {
     ) -> Result<()> {
         let sql = self.sql(None);
         if self.columns.is_empty() {
-            return self.read_count(connection, &sql, sender);
+            return send(self.count(connection, &sql)?, sender);
         }
         let mut statement = connection
             .prepare(&sql.sql)
@@ -337,28 +340,24 @@ impl Query {
         batch_size: usize,
         sender: &Sender<Result<RecordBatch>>,
     ) -> Result<()> {
-        if self.columns.is_empty() || self.table.rowid.is_none() {
-            // The rows are collected before the connection is given back: whoever reads them may need it.
-            let (own_sender, mut receiver) = tokio::sync::mpsc::channel(usize::MAX >> 4);
-            transaction.with(|connection| self.read_all(connection, batch_size, &own_sender))?;
-            drop(own_sender);
-            while let Some(batch) = receiver.blocking_recv() {
-                if sender.blocking_send(batch).is_err() {
-                    break;
-                }
-            }
-            return Ok(());
+        if self.columns.is_empty() {
+            let sql = self.sql(None);
+            let n_rows = transaction.with(|connection| self.count(connection, &sql))?;
+            return send(n_rows, sender);
+        }
+        if self.table.rowid.is_none() {
+            return self.read_copied(transaction, batch_size, sender);
         }
         let mut page = self.clone();
         let mut after = None;
         let mut left = self.limit.unwrap_or(usize::MAX);
         while left > 0 {
             page.limit = Some(left.min(batch_size));
-            let batch = transaction.with(|connection| page.read_page(connection, after))?;
+            let sql = page.sql(after);
+            let mut batch = transaction.with(|connection| page.read_page(connection, &sql))?;
             left -= batch.n_rows;
             let is_last = batch.n_rows < batch_size;
             after = batch.last_row;
-            let mut batch = batch;
             if !batch.send(sender)? || is_last {
                 break;
             }
@@ -366,12 +365,32 @@ impl Query {
         Ok(())
     }
 
-    fn read_page(&self, connection: &Connection, after: Option<i64>) -> Result<Batch<'_>> {
-        let sql = self.sql(after);
+    /// Reads rows that have no place to go on from, as those of a view: SQLite copies them all at once into a table of its
+    /// own, which it keeps in a file as soon as it is large, and they are read from there.
+    fn read_copied(
+        &self,
+        transaction: &SqliteTransaction,
+        batch_size: usize,
+        sender: &Sender<Result<RecordBatch>>,
+    ) -> Result<()> {
+        let copy = Copied::try_new(self, transaction)?;
+        let mut n_read = 0;
+        loop {
+            let sql = copy.page(n_read, batch_size);
+            let mut batch = transaction.with(|connection| self.read_page(connection, &sql))?;
+            n_read += batch.n_rows;
+            let is_last = batch.n_rows < batch_size;
+            if !batch.send(sender)? || is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_page(&self, connection: &Connection, sql: &Condition) -> Result<Batch<'_>> {
         let mut statement = connection
             .prepare(&sql.sql)
             .map_err(|error| self.error(&error))?;
-        let rows = statement.query(params_from_iter(sql.values));
+        let rows = statement.query(params_from_iter(&sql.values));
         let mut rows = rows.map_err(|error| self.error(&error))?;
         let mut batch = Batch::try_new(self)?;
         while let Some(row) = rows.next().map_err(|error| self.error(&error))? {
@@ -380,26 +399,84 @@ impl Query {
         Ok(batch)
     }
 
-    fn read_count(
-        &self,
-        connection: &Connection,
-        sql: &Condition,
-        sender: &Sender<Result<RecordBatch>>,
-    ) -> Result<()> {
+    /// The number of rows, as a batch without columns.
+    fn count(&self, connection: &Connection, sql: &Condition) -> Result<RecordBatch> {
         let values = params_from_iter(&sql.values);
         let n_rows: i64 = connection
             .query_row(&sql.sql, values, |row| row.get(0))
             .map_err(|error| self.error(&error))?;
         let n_rows = usize::try_from(n_rows).unwrap_or_default();
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), vec![], &options)?;
-        // Nobody wants the rows any more where this fails.
-        let _ = sender.blocking_send(Ok(batch));
-        Ok(())
+        let schema = Arc::clone(&self.schema);
+        Ok(RecordBatch::try_new_with_options(schema, vec![], &options)?)
     }
 
     fn error(&self, error: &rusqlite::Error) -> DataFusionError {
         self.table.file.error(error)
+    }
+}
+
+fn send(batch: RecordBatch, sender: &Sender<Result<RecordBatch>>) -> Result<()> {
+    // Nobody wants the rows any more where this fails.
+    let _ = sender.blocking_send(Ok(batch));
+    Ok(())
+}
+
+/// The rows of a query as they were when it began, in a temporary table of the connection. It goes with this.
+struct Copied<'a> {
+    transaction: &'a SqliteTransaction,
+    /// As it is written in SQL.
+    name: String,
+}
+
+impl<'a> Copied<'a> {
+    fn try_new(query: &Query, transaction: &'a SqliteTransaction) -> Result<Self> {
+        // No table of a person has such a name, nor has that of another scan.
+        let name = format!(
+            "temp.{}",
+            quoted(&format!("{COPY}{}", uuid::Uuid::new_v4()))
+        );
+        let columns = query.columns.iter().enumerate();
+        let columns: Vec<_> = columns.map(|(place, _)| format!("c{place}")).collect();
+        let rows = query.sql(None);
+        // Columns without a type keep values as they are.
+        let create = format!(
+            "CREATE TEMP TABLE {} ({})",
+            &name["temp.".len()..],
+            columns.join(", ")
+        );
+        let copy = Self { transaction, name };
+        transaction.with(|connection| {
+            let fill = || {
+                connection.execute_batch(&create)?;
+                let insert = format!("INSERT INTO {} {}", copy.name, rows.sql);
+                connection.execute(&insert, params_from_iter(&rows.values))
+            };
+            fill().map_err(|error| query.error(&error))
+        })?;
+        Ok(copy)
+    }
+
+    /// The statement for the rows after the first `n_read`. SQLite numbers them from 1.
+    fn page(&self, n_read: usize, n_rows: usize) -> Condition {
+        let mut sql = Condition::default();
+        sql.push(&format!(
+            "SELECT * FROM {} WHERE rowid > {n_read} AND rowid <= {} ORDER BY rowid",
+            self.name,
+            n_read.saturating_add(n_rows)
+        ));
+        sql
+    }
+}
+
+impl Drop for Copied<'_> {
+    fn drop(&mut self) {
+        let drop = format!("DROP TABLE IF EXISTS {}", self.name);
+        // Where the transaction is over, the table is gone with its connection.
+        let _ = self.transaction.with(|connection| {
+            let dropped = connection.execute_batch(&drop);
+            dropped.map_err(|error| self.transaction.error(&error))
+        });
     }
 }
 

@@ -148,6 +148,11 @@ impl Script {
     pub(crate) fn table(&self) -> LiveTable {
         scripted_table("logs", schema(), Some(0), OPTIONS, self.steps.clone())
     }
+
+    /// One that has no event time.
+    pub(crate) fn untimed_table(&self) -> LiveTable {
+        scripted_table("untimed", schema(), None, OPTIONS, self.steps.clone())
+    }
 }
 
 fn row(seeded: &mut Seeded, now: i64, age: i64, is_wild: bool, v: i64) -> Row {

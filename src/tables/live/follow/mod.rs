@@ -268,6 +268,7 @@ impl FollowedFiles {
         for position in positions.finished {
             files.recent.remember(position);
         }
+        files.recent.begin_range();
         for position in positions.files {
             let (id, path) = (position.id, position.path.clone());
             let is_named = !position.is_finished || !files.names.contains_key(&path);
@@ -339,6 +340,17 @@ impl FollowedFiles {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.consumed = offset.min(stream.offset).max(stream.consumed);
         }
+    }
+
+    /// The owner has written positions from which it would read again: those to come need not tell what was before.
+    pub(crate) fn begin_range(&mut self) {
+        self.recent.begin_range();
+    }
+
+    /// Whether the owner should write positions and [begin a range](Self::begin_range): they tell of so many files that
+    /// were read to their end since the last time.
+    pub(crate) fn ends_range(&self) -> bool {
+        self.recent.ends_range()
     }
 
     /// Where everything stands, to be written down.

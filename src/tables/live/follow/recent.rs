@@ -10,7 +10,8 @@ use crate::tables::live::follow::positions::Position;
 
 /// Files remembered: three years of daily rotation of one file; about 100 bytes each.
 const MAX_REMEMBERED: usize = 1000;
-/// Of these, the most that are written down, so that a checkpoint stays small.
+/// Of these, the last that are written down, so that a checkpoint stays small; more only if they are of one range, which
+/// then ends.
 const MAX_WRITTEN: usize = 100;
 /// Shorter content is not told apart from a banner by its head alone.
 const MIN_HEAD_BYTES: usize = 64;
@@ -19,6 +20,8 @@ const MIN_HEAD_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     files: VecDeque<Position>,
+    /// How many of them came since the range began: what was read of them in it is known from here alone.
+    n_of_range: usize,
 }
 
 impl Recent {
@@ -26,10 +29,21 @@ impl Recent {
         if file.evidence.is_empty() {
             return;
         }
-        if self.files.len() >= MAX_REMEMBERED {
+        self.files.push_back(file);
+        self.n_of_range += 1;
+        if self.files.len() > MAX_REMEMBERED.max(self.n_of_range) {
             self.files.pop_front();
         }
-        self.files.push_back(file);
+    }
+
+    /// What was read before is of an earlier range.
+    pub(super) fn begin_range(&mut self) {
+        self.n_of_range = 0;
+    }
+
+    /// Whether as many are of this range as are written down.
+    pub(super) fn ends_range(&self) -> bool {
+        self.n_of_range >= MAX_WRITTEN
     }
 
     /// What is known of a file that is such a file, or has one as its beginning. Content that is too short to be told
@@ -59,7 +73,8 @@ impl Recent {
     }
 
     pub(super) fn written(&self) -> Vec<Position> {
-        let skipped = self.files.len().saturating_sub(MAX_WRITTEN);
+        let n_written = MAX_WRITTEN.max(self.n_of_range);
+        let skipped = self.files.len().saturating_sub(n_written);
         self.files.iter().skip(skipped).cloned().collect()
     }
 }

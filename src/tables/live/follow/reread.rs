@@ -18,19 +18,18 @@ use crate::tables::live::follow::positions::{Position, Positions};
 use crate::tables::live::follow::siblings::Folders;
 use crate::tables::live::follow::{FollowedFiles, RACY_NS};
 
-/// How often a stretch is looked for again when its file is emptied or replaced while it is read.
+/// How often bytes are looked for again when their file is emptied or replaced while it is read.
 const MAX_SEARCHES: usize = 8;
 
-/// Bytes that are given in order, of which a part is wanted if they are of the content of a stretch.
+/// Bytes that are given in order, from the first, and may be of the content of a stretch.
 #[derive(Debug)]
 pub(crate) struct Recognition {
     evidence: Evidence,
-    wanted: Range<u64>,
+    /// The content is at least so long.
     size: u64,
     offset: u64,
     head: Vec<u8>,
     tail: Vec<u8>,
-    bytes: Vec<u8>,
 }
 
 /// Whether bytes are of a stretch.
@@ -39,8 +38,8 @@ pub(crate) enum Recognised {
     /// They may be: give more.
     Maybe,
     No,
-    /// They are, and these were wanted.
-    Yes(Vec<u8>),
+    /// They are, and all bytes of the stretch are among them.
+    Yes,
 }
 
 impl Recognition {
@@ -55,16 +54,15 @@ impl Recognition {
         let tail_from = checked_to.saturating_sub(tail.len as u64);
         collect(block, self.offset, 0..head.len as u64, &mut self.head);
         collect(block, self.offset, tail_from..checked_to, &mut self.tail);
-        collect(block, self.offset, self.wanted.clone(), &mut self.bytes);
         self.offset = end;
         if end >= head.len as u64 && !head.begins(&self.head) {
             return Recognised::No;
         }
-        if end < self.size.max(self.wanted.end).max(head.len as u64) {
+        if end < self.size.max(head.len as u64) {
             return Recognised::Maybe;
         }
         match tail.begins(&self.tail) {
-            true => Recognised::Yes(std::mem::take(&mut self.bytes)),
+            true => Recognised::Yes,
             false => Recognised::No,
         }
     }
@@ -182,16 +180,14 @@ impl Stretch {
         paths
     }
 
-    /// What recognises the bytes that are left among those of other files.
+    /// What recognises the content among that of other files.
     pub(crate) fn recognition(&self) -> Recognition {
         Recognition {
             evidence: self.evidence,
-            wanted: self.from..self.to,
-            size: self.size,
+            size: self.size.max(self.to),
             offset: 0,
             head: Vec::new(),
             tail: Vec::new(),
-            bytes: Vec::new(),
         }
     }
 
@@ -210,12 +206,12 @@ impl Stretch {
 }
 
 impl FollowedFiles {
-    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false`: they are not found. `listed` are the
-    /// files that are there.
+    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false`: they are not found. `listed` finds the
+    /// files that are there, which it is asked for only when the stretch has to be looked for.
     pub(crate) fn reread(
         &self,
         stretch: &mut Stretch,
-        listed: &[PathBuf],
+        listed: &dyn Fn() -> Vec<PathBuf>,
         max_bytes: usize,
         buffer: &mut Vec<u8>,
     ) -> bool {
@@ -223,6 +219,7 @@ impl FollowedFiles {
             // What cannot be read is not there, and is reported as that.
             if let Ok(true) = stretch.read(&self.disk, max_bytes, buffer) {
                 stretch.from += buffer.len() as u64;
+                stretch.n_searches = 0;
                 return true;
             }
             buffer.clear();
@@ -237,11 +234,11 @@ impl FollowedFiles {
         }
     }
 
-    fn search(&self, stretch: &Stretch, listed: &[PathBuf]) -> Option<File> {
+    fn search(&self, stretch: &Stretch, listed: &dyn Fn() -> Vec<PathBuf>) -> Option<File> {
         if let Some(file) = self.open_if_it_holds(&stretch.path, &stretch.evidence) {
             return Some(file);
         }
-        let mut paths: BTreeSet<PathBuf> = listed.iter().cloned().collect();
+        let mut paths: BTreeSet<PathBuf> = listed().into_iter().collect();
         paths.extend(stretch.others());
         let mut found = paths.iter();
         found.find_map(|path| self.open_if_it_holds(path, &stretch.evidence))

@@ -73,7 +73,7 @@ fn polls(reader: &mut Box<dyn SourceReader>) -> Vec<(Positions, Vec<i64>)> {
     loop {
         let mut polled = Polled::default();
         reader.poll(0, &HashMap::new(), &mut polled).unwrap();
-        polls.push((reader.positions(), numbers(&polled)));
+        polls.push((reader.positions().unwrap(), numbers(&polled)));
         if polled.has_ended {
             return polls;
         }
@@ -94,7 +94,8 @@ proptest! {
     fn rows_come_by_time_and_again(
         times in times(),
         is_timed in any::<bool>(),
-        (one, other) in (0..40_u64, 0..40_u64)
+        (one, other) in (0..40_u64, 0..40_u64),
+        max_bytes in prop_oneof![Just(1), 1..2000_usize, Just(usize::MAX)]
     ) {
         let (plan, state) = plan(&times);
         let source = BoundedSource::try_new(plan, is_timed.then_some(1), state).unwrap();
@@ -111,12 +112,21 @@ proptest! {
         let (from, to) = (one.min(other).min(n_rows), one.max(other).min(n_rows));
         let at = |n_rows: u64| serde_json::json!({ "rows": n_rows });
         let mut reader = open(&source, Some(&at(from)));
-        let mut polled = Polled::default();
-        reader.look(0, &mut polled).unwrap();
-        reader.replay(&at(to), 0, &mut polled).unwrap();
+        reader.look(0, &mut Polled::default()).unwrap();
+        let mut found = vec![];
+        let mut has_more = true;
+        while has_more {
+            let mut polled = Polled::default();
+            reader.replay(&at(to), max_bytes, 0, &mut polled).unwrap();
+            let before_the_last = polled.pieces.iter().rev().skip(1);
+            let n_bytes = before_the_last.map(|piece| piece.rows.get_array_memory_size());
+            prop_assert!(n_bytes.sum::<usize>() < max_bytes);
+            found.extend(numbers(&polled));
+            has_more = polled.has_more;
+        }
         let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
-        prop_assert_eq!(numbers(&polled), &all[from..to]);
-        prop_assert_eq!(reader.positions(), at(to as u64));
+        prop_assert_eq!(found, &all[from..to]);
+        prop_assert_eq!(reader.positions().unwrap(), at(to as u64));
         let rest = polls(&mut reader);
         let rest: Vec<i64> = rest.into_iter().flat_map(|(_, numbers)| numbers).collect();
         prop_assert_eq!(rest, &all[to..]);
@@ -130,18 +140,18 @@ fn rows_that_are_gone_are_told() {
     let mut reader = open(&source, None);
     let mut polled = Polled::default();
     let upto = serde_json::json!({ "rows": 5 });
-    reader.replay(&upto, 0, &mut polled).unwrap();
+    reader.replay(&upto, usize::MAX, 0, &mut polled).unwrap();
     assert_eq!(numbers(&polled), [0, 1]);
     assert_eq!(
         polled.problems,
         ["3 rows that were read before are missing"]
     );
-    assert_eq!(reader.positions(), upto);
+    assert_eq!(reader.positions().unwrap(), upto);
     let earlier = serde_json::json!({ "rows": 1 });
-    assert!(reader.replay(&earlier, 0, &mut polled).is_err());
+    assert!(reader.replay(&earlier, usize::MAX, 0, &mut polled).is_err());
     assert!(
         reader
-            .replay(&serde_json::json!({}), 0, &mut polled)
+            .replay(&serde_json::json!({}), usize::MAX, 0, &mut polled)
             .is_err()
     );
     assert!(BoundedSource::try_new(source_plan(), Some(7), source_state()).is_err());

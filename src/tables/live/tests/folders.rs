@@ -29,8 +29,8 @@ enum Act {
     Wait(i64),
     /// Whether a record is written behind it.
     Poll(bool),
-    /// How many records the next reader goes back.
-    Crash(usize),
+    /// How many records the next reader goes back, and the bytes of a call of its replay.
+    Crash(usize, usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -38,7 +38,8 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0..9_usize, 0..20_i64).prop_map(|(n_rows, age)| Act::Drop(n_rows, age)),
         2 => prop_oneof![Just(100), Just(300), Just(1000)].prop_map(Act::Wait),
         8 => any::<bool>().prop_map(Act::Poll),
-        2 => (0..8_usize).prop_map(Act::Crash),
+        2 => (0..8_usize, prop_oneof![Just(1), 1..500_usize, Just(usize::MAX)])
+            .prop_map(|(n_back, max_bytes)| Act::Crash(n_back, max_bytes)),
     ]
 }
 
@@ -59,6 +60,28 @@ fn rows(polled: &Polled) -> Vec<i64> {
     let values =
         batches.flat_map(|piece| piece.rows.column(0).as_primitive::<Int64Type>().values());
     values.copied().collect()
+}
+
+/// Replays in calls of so many bytes: the rows and the problems. No call reads a batch more once it has as many.
+fn replay(
+    reader: &mut Box<dyn SourceReader>,
+    upto: &Positions,
+    max_bytes: usize,
+    now: i64,
+) -> (Vec<i64>, Vec<String>) {
+    let (mut all, mut problems) = (vec![], vec![]);
+    loop {
+        let mut polled = Polled::default();
+        reader.replay(upto, max_bytes, now, &mut polled).unwrap();
+        let n_bytes = polled.pieces.iter().rev().skip(1);
+        let n_bytes = n_bytes.map(|piece| piece.rows.get_array_memory_size());
+        assert!(n_bytes.sum::<usize>() < max_bytes);
+        all.extend(rows(&polled));
+        problems.extend(polled.problems);
+        if !polled.has_more {
+            return (all, problems);
+        }
+    }
 }
 
 fn open(source: &Arc<dyn LiveSource>, positions: Option<&Positions>) -> Box<dyn SourceReader> {
@@ -138,13 +161,16 @@ impl World {
         reader.poll(self.now, &HashMap::new(), &mut polled).unwrap();
         assert_eq!(polled.problems, Vec::<String>::new());
         self.pending.extend(rows(&polled));
+        if polled.ends_range {
+            self.record();
+        }
         polled.has_more
     }
 
     fn record(&mut self) {
         let rows = std::mem::take(&mut self.pending);
         self.records
-            .push((self.reader.positions().to_string(), rows));
+            .push((self.reader.positions().unwrap().to_string(), rows));
     }
 
     fn settle(&mut self) {
@@ -155,27 +181,26 @@ impl World {
         self.record();
     }
 
-    fn crash(&mut self, n_back: usize) {
+    fn crash(&mut self, n_back: usize, max_bytes: usize) {
         self.pending.clear();
         let last = self.records.len() - 1;
         let first = last.saturating_sub(n_back);
         let positions = serde_json::from_str(&self.records[first].0).unwrap();
         self.reader = open(&self.source, Some(&positions));
-        assert_eq!(self.reader.positions(), positions);
+        assert_eq!(self.reader.positions().unwrap(), positions);
         for record in first + 1..=last {
             let (upto, expected) = &self.records[record];
             let upto: Positions = serde_json::from_str(upto).unwrap();
-            let mut polled = Polled::default();
-            self.reader.replay(&upto, self.now, &mut polled).unwrap();
-            assert_eq!(polled.problems, Vec::<String>::new());
-            assert_eq!(&rows(&polled), expected, "from {first} to {record}");
-            assert_eq!(self.reader.positions(), upto);
+            let (found, problems) = replay(&mut self.reader, &upto, max_bytes, self.now);
+            assert_eq!(problems, Vec::<String>::new());
+            assert_eq!(&found, expected, "from {first} to {record}");
+            assert_eq!(self.reader.positions().unwrap(), upto);
         }
     }
 
     fn check(mut self, first_row: i64) {
         self.settle();
-        self.crash(usize::MAX);
+        self.crash(usize::MAX, 1);
         let rows = self.records.iter().flat_map(|(_, rows)| rows);
         let mut rows: Vec<i64> = rows.copied().collect();
         rows.sort_unstable();
@@ -203,7 +228,7 @@ proptest! {
                         world.record();
                     }
                 }
-                Act::Crash(n_back) => world.crash(n_back),
+                Act::Crash(n_back, max_bytes) => world.crash(n_back, max_bytes),
             }
         }
         world.check(if is_end { 5 } else { 0 });
@@ -217,14 +242,13 @@ fn what_is_gone_is_told_and_a_new_file_of_its_name_is_read() {
         world.drop_file(4, 0);
         world.settle();
         let first: Positions = serde_json::from_str(&world.records[0].0).unwrap();
-        let upto = world.reader.positions();
+        let upto = world.reader.positions().unwrap();
         fs::remove_file(world.path(0)).unwrap();
         let mut reader = open(&world.source, Some(&first));
-        let mut polled = Polled::default();
-        reader.replay(&upto, world.now, &mut polled).unwrap();
-        assert_eq!(rows(&polled), [5, 6, 7, 8]);
-        let [problem] = polled.problems.as_slice() else {
-            panic!("{:?}", polled.problems);
+        let (found, problems) = replay(&mut reader, &upto, usize::MAX, world.now);
+        assert_eq!(found, [5, 6, 7, 8]);
+        let [problem] = problems.as_slice() else {
+            panic!("{problems:?}");
         };
         assert!(problem.contains("5 of its rows are missing"), "{problem}");
         world.settle();
@@ -233,8 +257,32 @@ fn what_is_gone_is_told_and_a_new_file_of_its_name_is_read() {
         world.settle();
         let last = &world.records.last().unwrap().1;
         assert_eq!(last, &[9, 10]);
-        world.crash(1);
+        world.crash(1, 1);
     }
+}
+
+/// Files that are dropped, read and removed within one range: none is forgotten before its rows are told to be missing.
+#[test]
+fn a_range_ends_before_a_file_is_forgotten() {
+    let mut world = World::new(true, "start");
+    for _ in 0..230 {
+        world.drop_file(2, 0);
+        world.now += SECOND;
+        while world.poll() {}
+        fs::remove_file(world.path(world.n_files - 1)).unwrap();
+    }
+    world.settle();
+    assert!(world.records.len() > 4, "{} records", world.records.len());
+    let first = serde_json::from_str(&world.records[0].0).unwrap();
+    let mut reader = open(&world.source, Some(&first));
+    let (mut n_found, mut n_missing) = (0, 0);
+    for (upto, _) in &world.records[1..] {
+        let upto = serde_json::from_str(upto).unwrap();
+        let (found, problems) = replay(&mut reader, &upto, 1, world.now);
+        n_found += found.len();
+        n_missing += 2 * problems.len();
+    }
+    assert_eq!((n_found, n_missing), (5, 460));
 }
 
 #[test]
@@ -243,6 +291,7 @@ fn other_positions_are_refused() {
     let _guard = runtime().enter();
     for (positions, expected) in [
         (serde_json::json!({ "done": [] }), "are not of a folder"),
+        (Positions::Null, "are not of a folder"),
         (
             serde_json::json!({ "version": 9 }),
             "version 9 are not known",

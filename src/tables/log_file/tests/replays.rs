@@ -61,8 +61,8 @@ enum Act {
     Wait(i64),
     /// Whether a record is written behind it.
     Poll(bool),
-    /// How many records the next reader goes back.
-    Crash(usize),
+    /// How many records the next reader goes back, and the bytes of a call of its replay.
+    Crash(usize, usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -77,8 +77,13 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (file, any::<bool>()).prop_map(|(file, is_seen)| Act::PackRotated { file, is_seen }),
         4 => prop_oneof![Just(100), Just(1100), Just(2500), Just(7000)].prop_map(Act::Wait),
         8 => any::<bool>().prop_map(Act::Poll),
-        2 => (0..6_usize).prop_map(Act::Crash),
+        2 => (0..6_usize, max_bytes()).prop_map(|(n_back, max_bytes)| Act::Crash(n_back, max_bytes)),
     ]
+}
+
+/// Fewer than a line, than an event, than all, or all at once.
+fn max_bytes() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(1), 2..40_usize, 40..400_usize, Just(usize::MAX)]
 }
 
 fn runtime() -> &'static Runtime {
@@ -144,6 +149,34 @@ fn rows(polled: &Polled) -> Vec<Row> {
         }
     }
     found
+}
+
+/// Replays in calls of so many bytes: the rows and the problems, and that no call brings more than it should. Of what a call
+/// has read, events wait for the next; beyond that, it hands out those that waited: two at most.
+fn replay(
+    reader: &mut Box<dyn SourceReader>,
+    upto: &Positions,
+    max_bytes: usize,
+    now: i64,
+) -> (Vec<Row>, Vec<String>) {
+    let (mut all, mut problems, mut longest) = (vec![], vec![], 0);
+    loop {
+        let mut polled = Polled::default();
+        reader.replay(upto, max_bytes, now, &mut polled).unwrap();
+        assert!(polled.bytes <= max_bytes as u64);
+        let rows = rows(&polled);
+        let n_bytes: usize = rows.iter().map(|row| row.3.len()).sum();
+        longest = rows.iter().map(|row| row.3.len()).fold(longest, usize::max);
+        assert!(
+            n_bytes <= max_bytes.saturating_add(2 * longest),
+            "{n_bytes} bytes in a call for {max_bytes}"
+        );
+        all.extend(rows);
+        problems.extend(polled.problems);
+        if !polled.has_more {
+            return (all, problems);
+        }
+    }
 }
 
 fn by_partition(mut rows: Vec<Row>) -> Vec<Row> {
@@ -299,12 +332,15 @@ impl World {
         reader.poll(self.now, &HashMap::new(), &mut polled).unwrap();
         assert_eq!(polled.problems, Vec::<String>::new());
         self.pending.extend(rows(&polled));
+        if polled.ends_range {
+            self.record();
+        }
         polled.has_more
     }
 
     fn record(&mut self) {
         let rows = by_partition(std::mem::take(&mut self.pending));
-        let positions = self.reader.positions().to_string();
+        let positions = self.reader.positions().unwrap().to_string();
         self.records.push((positions, rows));
     }
 
@@ -317,25 +353,26 @@ impl World {
     }
 
     /// Goes on from an older record in a new reader.
-    fn crash(&mut self, n_back: usize) {
+    fn crash(&mut self, n_back: usize, max_bytes: usize) {
         self.pending.clear();
         let last = self.records.len() - 1;
         let first = last.saturating_sub(n_back);
         let positions = serde_json::from_str(&self.records[first].0).unwrap();
         self.reader = open(&self.source, Some(&positions));
-        assert_eq!(self.reader.positions()["files"], positions["files"]);
+        assert_eq!(
+            self.reader.positions().unwrap()["files"],
+            positions["files"]
+        );
         for record in first + 1..=last {
             let (upto, expected) = &self.records[record];
             let upto: Positions = serde_json::from_str(upto).unwrap();
-            let mut polled = Polled::default();
-            self.reader.replay(&upto, self.now, &mut polled).unwrap();
-            assert_eq!(polled.problems, Vec::<String>::new());
+            let (found, problems) = replay(&mut self.reader, &upto, max_bytes, self.now);
+            assert_eq!(problems, Vec::<String>::new());
             assert_eq!(
-                &by_partition(rows(&polled)),
-                expected,
-                "from {first} to {record}"
+                &found, expected,
+                "from {first} to {record}, {max_bytes} bytes at a time"
             );
-            let at = self.reader.positions();
+            let at = self.reader.positions().unwrap();
             assert_eq!(at["files"], upto["files"]);
             assert_eq!(at["lines"], upto["lines"]);
             assert_eq!(at["packed"], upto["packed"]);
@@ -373,7 +410,7 @@ impl World {
                     self.record();
                 }
             }
-            Act::Crash(n_back) => self.crash(n_back),
+            Act::Crash(n_back, max_bytes) => self.crash(n_back, max_bytes),
         }
     }
 
@@ -385,7 +422,7 @@ impl World {
             }
         }
         self.settle();
-        self.crash(usize::MAX);
+        self.crash(usize::MAX, 100);
         let mut n_times: BTreeMap<&str, usize> = BTreeMap::new();
         for (_, _, _, text) in self.records.iter().flat_map(|(_, rows)| rows) {
             for part in text.split('<').skip(1) {
@@ -429,7 +466,7 @@ fn a_crash_before_the_first_record_loses_nothing_and_begins_where_it_began() {
     let lines = vec![world.token(""), world.token("")];
     world.write(0, lines, false);
     world.poll();
-    world.crash(0);
+    world.crash(0, usize::MAX);
     let lines = vec![world.token("")];
     world.write(1, lines, false);
     world.check(0);
@@ -453,19 +490,14 @@ fn what_is_gone_is_told() {
         let first: Positions = serde_json::from_str(&world.records[0].0).unwrap();
         fs::remove_file(world.path(name)).unwrap();
         let mut reader = open(&world.source, Some(&first));
-        let mut polled = Polled::default();
-        let upto = world.reader.positions();
-        reader.replay(&upto, world.now, &mut polled).unwrap();
-        assert_eq!(rows(&polled).len(), 1, "the other file is read");
-        assert_eq!(polled.problems.len(), 1, "{:?}", polled.problems);
-        assert!(
-            polled.problems[0].contains(&text.len().to_string()),
-            "{:?}",
-            polled.problems
-        );
-        assert!(polled.problems[0].contains(name));
+        let upto = world.reader.positions().unwrap();
+        let (found, problems) = replay(&mut reader, &upto, 10, world.now);
+        assert_eq!(found.len(), 1, "the other file is read");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(&text.len().to_string()));
+        assert!(problems[0].contains(name));
         // And reading goes on.
-        polled = Polled::default();
+        let mut polled = Polled::default();
         reader
             .poll(world.now, &HashMap::new(), &mut polled)
             .unwrap();
@@ -485,7 +517,7 @@ fn what_was_compressed_meanwhile_is_read_to_its_end() {
         world.pack_rotated(0, false);
         let lines = vec![world.token("")];
         world.write(0, lines, false);
-        world.crash(0);
+        world.crash(0, usize::MAX);
         world.check(9);
     }
 }
@@ -537,6 +569,83 @@ fn compressed_files_that_are_renamed_or_removed_before_their_turn() {
         n_renamed.count(),
         N_LINES,
         "its rows say where it was found"
+    );
+}
+
+/// An event is cut wherever its next line comes more than a second later. All of these places are needed to have the same
+/// events again.
+#[test]
+fn a_range_ends_before_a_cut_is_forgotten() {
+    let mut world = World::new("*.log", ReadFrom::Start, 0);
+    world.write(0, vec!["begin".to_string()], false);
+    world.run(&Act::Wait(300));
+    world.poll();
+    for _ in 0..2_500 {
+        world.run(&Act::Wait(1100));
+        world.poll();
+        let line = world.token("  ");
+        world.write(0, vec![line], false);
+        world.run(&Act::Wait(300));
+        world.poll();
+    }
+    world.record();
+    assert_eq!(world.records.len(), 4, "two ranges were full");
+    world.crash(usize::MAX, 1000);
+    world.check(0);
+}
+
+/// Files that come and go within one range: whatever is not there any more is told, down to the last byte.
+#[test]
+fn a_range_ends_before_a_file_is_forgotten() {
+    for is_packed in [false, true] {
+        let mut world = World::new("*", ReadFrom::Start, 0);
+        let mut n_bytes = 0;
+        for number in 0..230 {
+            let text = world.token("") + "\n" + &world.token("") + "\n";
+            let text = text.repeat(2);
+            n_bytes += text.len();
+            let name = format!("{number:03}.gz");
+            match is_packed {
+                true => world.pack(&name, text.as_bytes()),
+                false => world.append(&name.replace(".gz", ".log"), &text),
+            }
+            for _ in 0..4 {
+                world.now += 3 * SECOND;
+                while world.poll() {}
+            }
+            let path = world.path(&name);
+            let path = if is_packed {
+                path
+            } else {
+                path.with_extension("log")
+            };
+            fs::remove_file(path).unwrap();
+        }
+        world.settle();
+        let first = serde_json::from_str(&world.records[0].0).unwrap();
+        let mut reader = open(&world.source, Some(&first));
+        let mut n_missing = 0;
+        for (upto, _) in &world.records[1..] {
+            let upto = serde_json::from_str(upto).unwrap();
+            let (found, problems) = replay(&mut reader, &upto, 50, world.now);
+            assert_eq!(found, []);
+            for problem in problems {
+                let told = problem.split(" again: ").nth(1).unwrap();
+                n_missing += told.split(' ').next().unwrap().parse::<usize>().unwrap();
+            }
+        }
+        assert_eq!(n_missing, n_bytes, "packed: {is_packed}");
+    }
+}
+
+#[test]
+fn null_positions_are_refused() {
+    let world = World::new("*", ReadFrom::Start, 1);
+    let _guard = runtime().enter();
+    let error = world.source.open(&[0], Some(&Positions::Null)).unwrap_err();
+    assert!(
+        error.to_string().contains("not of followed log files"),
+        "{error}"
     );
 }
 

@@ -1,14 +1,18 @@
 //! The transactions of pipelines, and a disk that is full.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use rusqlite::Connection;
 
 use super::{Fixture, run};
 use crate::tables::database::{
     CurrentTransaction, Database, DoneWindows, Transaction, database_of,
 };
+use crate::tables::sqlite::file::SqliteTransaction;
 
 async fn database(fixture: &Fixture, table: &str) -> Arc<dyn Database> {
     let provider = fixture.context.table_provider(table).await.unwrap();
@@ -107,6 +111,112 @@ async fn statements_share_a_transaction() {
             "{over}"
         );
         assert!(transaction.commit("p", done(43)).is_err());
+    }
+}
+
+/// What is in the temporary schema of the connection of a transaction.
+fn n_temporary(transaction: &Arc<dyn Transaction>) -> i64 {
+    let transaction: &SqliteTransaction = transaction.as_any().downcast_ref().unwrap();
+    let count = |connection: &Connection| {
+        let query = "SELECT count(*) FROM sqlite_temp_schema";
+        Ok(connection.query_row(query, [], |row| row.get(0)).unwrap())
+    };
+    transaction.with(count).unwrap()
+}
+
+/// A reader that nobody listens to any more ends a moment later.
+async fn until_nothing_is_temporary(transaction: &Arc<dyn Transaction>) {
+    let started = Instant::now();
+    while n_temporary(transaction) > 0 {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A view, and a table WITHOUT ROWID.
+async fn without_rowids(fixture: &Fixture) {
+    fixture
+        .sqlite()
+        .execute_batch(
+            "CREATE TABLE kept (a INTEGER, b TEXT, v TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID;
+             CREATE VIEW seen AS SELECT a, a || b AS ab, v FROM kept ORDER BY a DESC, b",
+        )
+        .unwrap();
+    let columns = "(a BIGINT, b TEXT, v TEXT, PRIMARY KEY (a, b))";
+    fixture.create("kept", columns, "").await.unwrap();
+    let columns = "(a BIGINT, ab TEXT, v TEXT)";
+    fixture.create("seen", columns, "").await.unwrap();
+}
+
+/// They come in their order, many batches of them, as they were when the statement began.
+#[tokio::test]
+async fn rows_without_a_rowid_are_read_and_written_in_a_transaction() {
+    for fixture in Fixture::each() {
+        without_rowids(&fixture).await;
+        let transaction = database(&fixture, "kept").await.begin().unwrap();
+        let context = inside(&fixture, &transaction);
+        let ask = async |sql: &str| {
+            let rows = run(&context, sql).await;
+            let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            assert_eq!(n_temporary(&transaction), 0, "{sql}");
+            rows
+        };
+        let insert = "INSERT INTO kept SELECT value, 'x', NULL FROM range(0, 1000)";
+        assert_eq!(ask(insert).await, ["1000"]);
+        let ascending: Vec<String> = (0..1000).map(|a| format!("{a}|x")).collect();
+        assert_eq!(ask("SELECT a, b FROM kept").await, ascending);
+        let descending: Vec<String> = (0..1000).rev().map(|a| format!("{a}x|{a}")).collect();
+        assert_eq!(ask("SELECT ab, a FROM seen").await, descending);
+        for (sql, expected) in [
+            ("INSERT INTO kept SELECT a, 'y', b FROM kept", "1000"),
+            ("INSERT INTO kept SELECT a, 'z' || ab, ab FROM seen", "2000"),
+            ("SELECT count(*) FROM kept", "4000"),
+            (
+                "SELECT count(*), sum(a) FROM kept WHERE a >= 990",
+                "40|39780",
+            ),
+            (
+                "SELECT count(*) FROM kept k JOIN seen s ON k.a = s.a AND s.ab = k.v",
+                "2000",
+            ),
+            ("SELECT max(ab) FROM seen WHERE a = 17", "17z17y"),
+        ] {
+            assert_eq!(ask(sql).await, [expected], "{sql}");
+        }
+        transaction.commit("p", done(1)).unwrap();
+        assert_eq!(fixture.rows("SELECT count(*) FROM seen").await, ["4000"]);
+    }
+}
+
+#[tokio::test]
+async fn nothing_temporary_stays_of_a_read_that_fails_or_is_left() {
+    for fixture in Fixture::each() {
+        without_rowids(&fixture).await;
+        let transaction = database(&fixture, "kept").await.begin().unwrap();
+        let context = inside(&fixture, &transaction);
+        let insert = "INSERT INTO kept SELECT value, 'x', NULL FROM range(0, 50000)";
+        run(&context, insert).await.unwrap();
+        let mut rows = context
+            .sql("SELECT ab FROM seen")
+            .await
+            .unwrap()
+            .execute_stream()
+            .await
+            .unwrap();
+        rows.next().await.unwrap().unwrap();
+        assert_eq!(n_temporary(&transaction), 1);
+        drop(rows);
+        until_nothing_is_temporary(&transaction).await;
+        let own: &SqliteTransaction = transaction.as_any().downcast_ref().unwrap();
+        own.with(|connection| {
+            let spoil = "INSERT INTO kept VALUES (7000, 'y', x'ff')";
+            connection.execute_batch(spoil).unwrap();
+            Ok(())
+        })
+        .unwrap();
+        let error = run(&context, "SELECT v FROM seen").await.unwrap_err();
+        assert!(error.to_string().contains("does not fit"), "{error}");
+        until_nothing_is_temporary(&transaction).await;
     }
 }
 
