@@ -46,22 +46,25 @@ pub(crate) fn write_model(
     let table = table.clone().with_schema(Arc::new(schema))?;
     let mut writer = StreamWriter::try_new(vec![], &table.schema())?;
     writer.write(&table)?;
-    let mut bytes = writer.into_inner()?;
-    bytes.extend(XxHash64::oneshot(0, &bytes).to_le_bytes());
-    Ok(bytes)
+    Ok(with_checksum(writer.into_inner()?))
+}
+
+pub(crate) fn with_checksum(mut stream: Vec<u8>) -> Vec<u8> {
+    stream.extend(XxHash64::oneshot(0, &stream).to_le_bytes());
+    stream
+}
+
+/// The stream of a model; `None` if its checksum is wrong.
+pub(crate) fn without_checksum(bytes: &[u8]) -> Option<&[u8]> {
+    let n_bytes = bytes.len().checked_sub(CHECKSUM_BYTES)?;
+    let (stream, checksum) = bytes.split_at(n_bytes);
+    (XxHash64::oneshot(0, stream).to_le_bytes() == checksum).then_some(stream)
 }
 
 /// Reads what [`write_model`] wrote; the metadata are those of the table's schema.
 pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Result<RecordBatch> {
     let damaged = || exec_datafusion_err!("{function}: this is no model, or it was damaged");
-    let n_bytes = bytes
-        .len()
-        .checked_sub(CHECKSUM_BYTES)
-        .ok_or_else(damaged)?;
-    let (stream, checksum) = bytes.split_at(n_bytes);
-    if XxHash64::oneshot(0, stream).to_le_bytes() != checksum {
-        return Err(damaged());
-    }
+    let stream = without_checksum(bytes).ok_or_else(damaged)?;
     let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
     let schema = reader.schema();
     let (name, version) = (

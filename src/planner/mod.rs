@@ -3,11 +3,14 @@
 pub(crate) mod continuous;
 mod from_first;
 pub(crate) mod live_planner;
+pub(crate) mod plan_size;
 mod statement_check;
+mod statement_size;
 mod unnest_keys;
 pub(crate) mod windows;
 
 pub use from_first::complete_from_first;
 pub use live_planner::check_plan;
 pub use statement_check::check_statement;
+pub use statement_size::{MAX_STATEMENT_BYTES, check_size};
 pub(crate) use unnest_keys::UnnestKeys;
