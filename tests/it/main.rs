@@ -9,6 +9,7 @@
 mod docs;
 mod golden;
 mod invariance;
+mod limits;
 mod live;
 mod log_table;
 mod masking;
