@@ -5,7 +5,9 @@ use super::mutate::Mutator;
 use super::{
     checkpoints, json_lines, log_lines, models, options, patterns, positions, sql, statements,
 };
+use std::num::ParseIntError;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 /// What a thread of Rust and of tokio has by default.
@@ -15,23 +17,28 @@ const SHOWN_BYTES: usize = 4000;
 
 type Target = fn(&[u8]);
 
-fn number(name: &str, default: u64) -> u64 {
+fn number<T: FromStr<Err = ParseIntError>>(name: &str, default: T) -> T {
     let value = std::env::var(name).ok();
     value.map_or(default, |value| value.parse().unwrap())
 }
 
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(name);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
 }
 
 /// Runs a target on its corpus and on as many inputs made of it as `n_rounds` says.
-fn check(name: &str, target: Target, n_rounds: u64) {
+fn check(name: &str, target: Target, n_rounds: usize) {
     let (seed, n_rounds) = (
         number("AIOPS_FUZZ_SEED", 1),
         number("AIOPS_FUZZ_ROUNDS", n_rounds),
@@ -42,7 +49,7 @@ fn check(name: &str, target: Target, n_rounds: u64) {
     let shared = Arc::clone(&current);
     let work = move || {
         let mut mutator = Mutator::new(seed);
-        for round in 0..n_rounds as usize + seeds.len() {
+        for round in 0..n_rounds + seeds.len() {
             let input = match seeds.get(round) {
                 Some(seed) => seed.clone(),
                 None => mutator.input(&seeds),
@@ -123,6 +130,9 @@ fn every_target_has_its_files() {
     let targets = names("fuzz_targets");
     assert_eq!(targets, names("corpus"));
     for target in targets {
-        assert!(manifest.contains(&format!("name = \"{target}\"")), "{target}");
+        assert!(
+            manifest.contains(&format!("name = \"{target}\"")),
+            "{target}"
+        );
     }
 }

@@ -31,7 +31,9 @@ pub(crate) fn checkpoint(files: &str) {
     let Ok(Some(saved)) = load(store) else {
         return;
     };
-    let copy = write(&saved).and_then(load).expect("what was written is read");
+    let copy = write(&saved)
+        .and_then(load)
+        .expect("what was written is read");
     let copy = copy.expect("it has a header");
     assert_eq!(copy.header, saved.header);
     assert_eq!(copy.ranges, saved.ranges);

@@ -250,7 +250,11 @@ fn window_by_window(context: &SessionContext) -> Result<SessionContext> {
     Ok(own)
 }
 
-pub(super) fn parse(text: &str, context: &SessionContext, into: &mut VecDeque<Statement>) -> Result<()> {
+pub(super) fn parse(
+    text: &str,
+    context: &SessionContext,
+    into: &mut VecDeque<Statement>,
+) -> Result<()> {
     let options = context.copied_config().options().sql_parser.clone();
     let n_lines_before = text.bytes().take_while(u8::is_ascii_whitespace);
     let n_lines_before = n_lines_before.filter(|byte| *byte == b'\n').count();

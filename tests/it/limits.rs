@@ -74,7 +74,11 @@ fn check_answered(name: &str, sql: &str, way: Way, expected: &str) {
 }
 
 fn nested(open: &str, inner: &str, close: &str, n_levels: usize) -> String {
-    format!("SELECT {}{inner}{}", open.repeat(n_levels), close.repeat(n_levels))
+    format!(
+        "SELECT {}{inner}{}",
+        open.repeat(n_levels),
+        close.repeat(n_levels)
+    )
 }
 
 fn chain(operand: &str, operator: &str, n_operands: usize) -> String {
@@ -100,16 +104,31 @@ fn what_is_nested_too_deeply_is_refused() {
         ("calls", nested("abs(", "1", ")", n), OPEN),
         ("arrays", nested("[", "1", "]", n), OPEN),
         ("structs", nested("struct(", "1", ")", n), OPEN),
-        ("type of structs", nested("NULL::STRUCT<a ", "INT", ">", n), OPEN),
-        ("type of arrays", nested("NULL::ARRAY<", "INT", ">", n), OPEN),
+        (
+            "type of structs",
+            nested("NULL::STRUCT<a ", "INT", ">", n),
+            OPEN,
+        ),
+        (
+            "type of arrays",
+            nested("NULL::ARRAY<", "INT", ">", n),
+            OPEN,
+        ),
         ("EXPLAIN", format!("{}SELECT 1", "EXPLAIN ".repeat(n)), OPEN),
         ("NOT", nested("NOT ", "true", "", n), ROW),
         ("minus", nested("- ", "1", "", n), ROW),
         ("type of lists", nested("NULL::INT", "", "[]", n), ROW),
-        ("column of lists", format!("CREATE TABLE t (a INT{})", "[]".repeat(n)), ROW),
+        (
+            "column of lists",
+            format!("CREATE TABLE t (a INT{})", "[]".repeat(n)),
+            ROW,
+        ),
         (
             "external column of lists",
-            format!("CREATE EXTERNAL TABLE t (a INT{}) STORED AS CSV LOCATION 'a.log'", "[]".repeat(n)),
+            format!(
+                "CREATE EXTERNAL TABLE t (a INT{}) STORED AS CSV LOCATION 'a.log'",
+                "[]".repeat(n)
+            ),
             ROW,
         ),
     ] {
@@ -131,11 +150,30 @@ fn what_is_chained_too_long_is_refused() {
         ("subscripts", nested("[1]", "", "[1]", n), ROW),
         ("UNION ALL", chain("1", " UNION ALL SELECT ", n), PARTS),
         ("EXCEPT", chain("1", " EXCEPT SELECT ", n), PARTS),
-        ("joins", format!("SELECT 1 FROM t{}", " CROSS JOIN t".repeat(n)), PARTS),
-        ("tables", format!("SELECT 1 FROM t{}", ", t".repeat(n)), PARTS),
+        (
+            "joins",
+            format!("SELECT 1 FROM t{}", " CROSS JOIN t".repeat(n)),
+            PARTS,
+        ),
+        (
+            "tables",
+            format!("SELECT 1 FROM t{}", ", t".repeat(n)),
+            PARTS,
+        ),
         ("pipes", format!("FROM t{}", " |> LIMIT 1".repeat(n)), PARTS),
-        ("CTEs", format!("WITH a AS (SELECT 1){} SELECT 1", ", a AS (FROM a)".repeat(n)), PARTS),
-        ("values", format!("SELECT 1 IN (1{})", ",1".repeat(600_000)), "words and symbols"),
+        (
+            "CTEs",
+            format!(
+                "WITH a AS (SELECT 1){} SELECT 1",
+                ", a AS (FROM a)".repeat(n)
+            ),
+            PARTS,
+        ),
+        (
+            "values",
+            format!("SELECT 1 IN (1{})", ",1".repeat(600_000)),
+            "words and symbols",
+        ),
     ] {
         check_refused(name, &sql, Way::File, expected);
         check_refused(name, &sql, Way::Stdin, expected);
@@ -146,20 +184,56 @@ fn what_is_chained_too_long_is_refused() {
 fn the_largest_that_is_let_through_is_answered() {
     let t = "FROM (VALUES (1), (2)) t(a)";
     for (name, sql, expected) in [
-        ("OR", format!("SELECT count(*) {t} WHERE {}", numbered(490, " OR ", |i| format!("a = {i}"))), "2"),
-        ("plus", format!("SELECT max(a{}) {t}", " + a".repeat(600)), "1202"),
-        ("list", format!("SELECT count(*) {t} WHERE a IN ({})", numbered(20_000, ",", |i| i.to_string())), "2"),
-        ("UNION ALL", format!("SELECT count(*) FROM (SELECT 1{})", " UNION ALL SELECT 1".repeat(400)), "401"),
+        (
+            "OR",
+            format!(
+                "SELECT count(*) {t} WHERE {}",
+                numbered(490, " OR ", |i| format!("a = {i}"))
+            ),
+            "2",
+        ),
+        (
+            "plus",
+            format!("SELECT max(a{}) {t}", " + a".repeat(600)),
+            "1202",
+        ),
+        (
+            "list",
+            format!(
+                "SELECT count(*) {t} WHERE a IN ({})",
+                numbered(20_000, ",", |i| i.to_string())
+            ),
+            "2",
+        ),
+        (
+            "UNION ALL",
+            format!(
+                "SELECT count(*) FROM (SELECT 1{})",
+                " UNION ALL SELECT 1".repeat(400)
+            ),
+            "401",
+        ),
         (
             "CTEs",
             format!(
                 "WITH c0 AS (SELECT 1 AS a), {} SELECT a FROM c300",
-                numbered(300, ", ", |i| format!("c{} AS (SELECT a + 1 AS a FROM c{i})", i + 1))
+                numbered(300, ", ", |i| format!(
+                    "c{} AS (SELECT a + 1 AS a FROM c{i})",
+                    i + 1
+                ))
             ),
             "301",
         ),
-        ("IS NULL", format!("SELECT a{} {t}", " IS NULL".repeat(400)), "false"),
-        ("type", format!("SELECT NULL::INT{} AS a", "[]".repeat(900)), "\"\""),
+        (
+            "IS NULL",
+            format!("SELECT a{} {t}", " IS NULL".repeat(400)),
+            "false",
+        ),
+        (
+            "type",
+            format!("SELECT NULL::INT{} AS a", "[]".repeat(900)),
+            "\"\"",
+        ),
     ] {
         check_answered(name, &sql, Way::File, expected);
     }
@@ -170,25 +244,83 @@ fn long_texts_are_not_echoed() {
     let mega = "x".repeat(1 << 20);
     let deep = format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000));
     let giga = "((a{1000}){1000}){1000}";
-    let log = |option: &str| format!("CREATE EXTERNAL TABLE t STORED AS LOG LOCATION 'a.log' OPTIONS ({option})");
+    let log = |option: &str| {
+        format!("CREATE EXTERNAL TABLE t STORED AS LOG LOCATION 'a.log' OPTIONS ({option})")
+    };
     for (name, sql, expected) in [
-        ("option", format!("SELECT log_template('a', '{mega}')"), "options are written"),
-        ("choice", format!("SELECT log_template('a', 'style={mega}')"), "style must be"),
-        ("options", format!("SELECT log_template('a', '{}')", "a=1,".repeat(200_000)), "more than 100 options"),
-        ("long mask", format!("SELECT log_template('a', 'mask={mega}')"), REGEX),
-        ("deep mask", format!("SELECT log_template('a', 'mask={deep}')"), REGEX),
-        ("large mask", format!("SELECT log_template('a', 'mask={giga}')"), REGEX),
-        ("deep pattern", log(&format!("pattern '(?<a>{deep})'")), REGEX),
-        ("large pattern", log(&format!("pattern '(?<a>{giga})'")), REGEX),
-        ("deep start", log(&format!("multiline_start '{deep}'")), REGEX),
-        ("deep regexp_like", format!("SELECT regexp_like('a', '{deep}')"), "regex"),
-        ("column", format!("SELECT \"{mega}\" FROM (SELECT 1 AS a)"), "no column"),
+        (
+            "option",
+            format!("SELECT log_template('a', '{mega}')"),
+            "options are written",
+        ),
+        (
+            "choice",
+            format!("SELECT log_template('a', 'style={mega}')"),
+            "style must be",
+        ),
+        (
+            "options",
+            format!("SELECT log_template('a', '{}')", "a=1,".repeat(200_000)),
+            "more than 100 options",
+        ),
+        (
+            "long mask",
+            format!("SELECT log_template('a', 'mask={mega}')"),
+            REGEX,
+        ),
+        (
+            "deep mask",
+            format!("SELECT log_template('a', 'mask={deep}')"),
+            REGEX,
+        ),
+        (
+            "large mask",
+            format!("SELECT log_template('a', 'mask={giga}')"),
+            REGEX,
+        ),
+        (
+            "deep pattern",
+            log(&format!("pattern '(?<a>{deep})'")),
+            REGEX,
+        ),
+        (
+            "large pattern",
+            log(&format!("pattern '(?<a>{giga})'")),
+            REGEX,
+        ),
+        (
+            "deep start",
+            log(&format!("multiline_start '{deep}'")),
+            REGEX,
+        ),
+        (
+            "deep regexp_like",
+            format!("SELECT regexp_like('a', '{deep}')"),
+            "regex",
+        ),
+        (
+            "column",
+            format!("SELECT \"{mega}\" FROM (SELECT 1 AS a)"),
+            "no column",
+        ),
         ("table", format!("SELECT * FROM \"{mega}\""), "table"),
-        ("value", format!("SELECT CAST('{mega}' AS INT)"), "Cannot cast"),
+        (
+            "value",
+            format!("SELECT CAST('{mega}' AS INT)"),
+            "Cannot cast",
+        ),
         ("word", mega.clone(), "syntax error"),
         ("open text", format!("SELECT '{mega}"), "Unterminated"),
-        ("location", format!("CREATE EXTERNAL TABLE t STORED AS LOG LOCATION '{mega}'"), ""),
-        ("dump", format!("SELECT '{}'", "x".repeat(100 << 20)), "16 MiB"),
+        (
+            "location",
+            format!("CREATE EXTERNAL TABLE t STORED AS LOG LOCATION '{mega}'"),
+            "",
+        ),
+        (
+            "dump",
+            format!("SELECT '{}'", "x".repeat(100 << 20)),
+            "16 MiB",
+        ),
     ] {
         check_refused(name, &sql, Way::File, expected);
         if sql.len() < LONGEST_ARGUMENT {
@@ -198,15 +330,12 @@ fn long_texts_are_not_echoed() {
 }
 
 #[test]
-fn views_and_copies_are_refused() {
-    let deep = numbered(40, "; ", |i| format!("CREATE VIEW v{} AS SELECT a{} AS a FROM v{i}", i + 1, " + 1".repeat(200)));
-    let wide = numbered(40, ", ", |i| format!("c{} AS (SELECT x.a FROM c{i} x, c{i} y)", i + 1));
-    for (name, sql, expected) in [
-        ("views", format!("CREATE VIEW v0 AS SELECT 1 AS a; {deep}"), "one within another"),
-        ("copies", format!("WITH c0 AS (SELECT 1 AS a), {wide} SELECT * FROM c40"), "steps"),
-    ] {
-        check_refused(name, &sql, Way::File, expected);
-    }
+fn copies_of_ctes_are_refused() {
+    let wide = numbered(14, ", ", |i| {
+        format!("c{} AS (SELECT x.a FROM c{i} x, c{i} y)", i + 1)
+    });
+    let sql = format!("WITH c0 AS (SELECT 1 AS a), {wide} SELECT * FROM c14");
+    check_refused("copies", &sql, Way::File, "20000 steps");
 }
 
 /// A line of 52 kB ended the process, and a pipeline at every start again.
@@ -214,21 +343,32 @@ fn views_and_copies_are_refused() {
 fn lines_of_brackets_end_no_pipeline() {
     let folder = TempDir::new().unwrap();
     let line = |second: usize, message: &str| {
-        format!("{{\"ts\": \"2026-11-29T00:00:0{second}Z\", \"message\": {message}}}\n")
+        format!("{{\"ts\": \"2026-11-29T00:00:{second:02}Z\", \"message\": {message}}}\n")
     };
     let deep = format!("{}{}", "[".repeat(400_000), "]".repeat(400_000));
-    let log = [line(1, "\"one\""), line(1, &deep), line(2, "\"two\"")].concat();
+    let log = [line(1, "\"one\""), line(1, &deep), line(59, "\"two\"")].concat();
     std::fs::write(folder.path().join("a.jsonl"), log).unwrap();
     let sql = "CREATE UNBOUNDED EXTERNAL TABLE logs (ts TIMESTAMP, message TEXT) STORED AS LOG LOCATION '*.jsonl' \
                OPTIONS (format 'json'); \
                SELECT message FROM tumble(logs, ts, INTERVAL '1 second');";
     std::fs::write(folder.path().join("p.sql"), sql).unwrap();
-    let arguments = ["run", "p.sql", "--checkpoint", "c", "--once", "--format", "csv"];
+    let arguments = [
+        "run",
+        "p.sql",
+        "--checkpoint",
+        "c",
+        "--once",
+        "--format",
+        "csv",
+    ];
     for expected in ["message\none\n", ""] {
         let output = shell(folder.path(), &arguments, Stdio::null());
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{said}");
-        assert!(String::from_utf8_lossy(&output.stdout).starts_with(expected), "{said}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).starts_with(expected),
+            "{said}"
+        );
     }
 }
 
@@ -237,10 +377,16 @@ fn lines_of_brackets_end_no_pipeline() {
 fn json_tables_of_datafusion_refuse_lines_of_brackets() {
     let folder = TempDir::new().unwrap();
     let n_levels = 50_000;
-    let line = format!("{{\"a\": {}{}}}\n", "[".repeat(n_levels), "]".repeat(n_levels));
+    let line = format!(
+        "{{\"a\": {}{}}}\n",
+        "[".repeat(n_levels),
+        "]".repeat(n_levels)
+    );
     std::fs::write(folder.path().join("a.json"), line).unwrap();
     for columns in ["", "(a TEXT)", "(b TEXT)"] {
-        let sql = format!("CREATE EXTERNAL TABLE t {columns} STORED AS JSON LOCATION 'a.json'; SELECT count(*), max(b) FROM (SELECT *, 1 AS b FROM t)");
+        let sql = format!(
+            "CREATE EXTERNAL TABLE t {columns} STORED AS JSON LOCATION 'a.json'; SELECT count(*), max(b) FROM (SELECT *, 1 AS b FROM t)"
+        );
         let output = shell(folder.path(), &["-c", &sql], Stdio::null());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code().is_some(), "{columns}: {said}");

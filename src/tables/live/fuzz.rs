@@ -10,6 +10,9 @@ pub(crate) fn positions(positions: &Positions) {
     if let Ok(taken) = TakenFiles::parse(positions) {
         let value = serde_json::to_value(&taken).expect("positions are written");
         let again = TakenFiles::parse(&value).expect("what was written is read");
-        assert_eq!(serde_json::to_value(&again).expect("they are written"), value);
+        assert_eq!(
+            serde_json::to_value(&again).expect("they are written"),
+            value
+        );
     }
 }

@@ -99,6 +99,9 @@ pub(crate) fn positions(positions: &Positions) {
     if let Ok(written) = Written::parse(positions) {
         let value = serde_json::to_value(&written).expect("positions are written");
         let again = Written::parse(&value).expect("what was written is read");
-        assert_eq!(serde_json::to_value(&again).expect("they are written"), value);
+        assert_eq!(
+            serde_json::to_value(&again).expect("they are written"),
+            value
+        );
     }
 }

@@ -147,7 +147,11 @@ mod tests {
             format!("{open}1{close}")
         };
         let list = |n_levels: usize| {
-            format!("{{\"a\":{}1{}}}", "[".repeat(n_levels), "]".repeat(n_levels))
+            format!(
+                "{{\"a\":{}1{}}}",
+                "[".repeat(n_levels),
+                "]".repeat(n_levels)
+            )
         };
         // The object that has the columns is no level of theirs.
         for (line, is_text) in [
