@@ -18,6 +18,7 @@
 //! | any registry of functions | [`register_all`] |
 //! | nothing yet | [`session`], or [`session_state_builder`] and [`install`] |
 //! | a `SessionContext` | [`install`] |
+//! | SQL of others, before it is parsed | [`check_size`] |
 //! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
 //! | a plan to check before it is run | [`check_plan`] |
 //! | statements that run on every window | [`Pipeline`], or [`PipelineScript`] |
@@ -36,6 +37,8 @@
 pub mod algorithms;
 mod error;
 mod functions;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod pipeline;
 mod planner;
 mod session;
@@ -48,7 +51,9 @@ pub use pipeline::{
     Pipeline, PipelineEnd, PipelineOptions, PipelineScript, PipelineStopper, StatementOutcome,
     WindowReport,
 };
-pub use planner::{check_plan, check_statement, complete_from_first};
+pub use planner::{
+    MAX_STATEMENT_BYTES, check_plan, check_size, check_statement, complete_from_first,
+};
 pub use session::{install, session, session_state_builder};
 
 /// The Rust blocks of the README are tests too.

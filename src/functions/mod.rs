@@ -4,7 +4,7 @@ mod aggregate;
 mod cluster;
 mod lists;
 mod log;
-mod models;
+pub(crate) mod models;
 mod options;
 mod parameters;
 mod scalar;

@@ -8,6 +8,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::reader::StreamReader;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -16,6 +17,7 @@ use datafusion::logical_expr::ColumnarValue;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twox_hash::XxHash64;
 
@@ -46,24 +48,31 @@ pub(crate) fn write_model(
     let table = table.clone().with_schema(Arc::new(schema))?;
     let mut writer = StreamWriter::try_new(vec![], &table.schema())?;
     writer.write(&table)?;
-    let mut bytes = writer.into_inner()?;
-    bytes.extend(XxHash64::oneshot(0, &bytes).to_le_bytes());
-    Ok(bytes)
+    Ok(with_checksum(writer.into_inner()?))
+}
+
+pub(crate) fn with_checksum(mut stream: Vec<u8>) -> Vec<u8> {
+    stream.extend(XxHash64::oneshot(0, &stream).to_le_bytes());
+    stream
+}
+
+/// The stream of a model; `None` if its checksum is wrong.
+pub(crate) fn without_checksum(bytes: &[u8]) -> Option<&[u8]> {
+    let n_bytes = bytes.len().checked_sub(CHECKSUM_BYTES)?;
+    let (stream, checksum) = bytes.split_at(n_bytes);
+    (XxHash64::oneshot(0, stream).to_le_bytes() == checksum).then_some(stream)
 }
 
 /// Reads what [`write_model`] wrote; the metadata are those of the table's schema.
 pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Result<RecordBatch> {
     let damaged = || exec_datafusion_err!("{function}: this is no model, or it was damaged");
-    let n_bytes = bytes
-        .len()
-        .checked_sub(CHECKSUM_BYTES)
-        .ok_or_else(damaged)?;
-    let (stream, checksum) = bytes.split_at(n_bytes);
-    if XxHash64::oneshot(0, stream).to_le_bytes() != checksum {
-        return Err(damaged());
-    }
-    let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
-    let schema = reader.schema();
+    let stream = without_checksum(bytes).ok_or_else(damaged)?;
+    // Bytes that somebody made, with their checksum, can be a schema that Arrow panics on.
+    let read = catch_unwind(|| {
+        let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
+        Ok::<_, ArrowError>((reader.schema(), reader.next()))
+    });
+    let (schema, table) = read.map_err(|_| damaged())??;
     let (name, version) = (
         schema.metadata.get(KIND_KEY),
         schema.metadata.get(VERSION_KEY),
@@ -84,7 +93,7 @@ pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Resul
         }
         _ => return Err(damaged()),
     }
-    reader.next().ok_or_else(damaged)?.map_err(Into::into)
+    table.ok_or_else(damaged)?.map_err(Into::into)
 }
 
 /// A column of a model's table, by name.
@@ -285,6 +294,20 @@ mod tests {
             damaged[position] ^= 1;
             assert!(read_model("g", KIND, &damaged).is_err(), "{position}");
             assert!(read_model("g", KIND, &whole[..position]).is_err());
+        }
+    }
+
+    /// Arrow panics on a schema with a type that it does not know.
+    #[test]
+    fn models_that_somebody_made_are_refused() {
+        let stream = without_checksum(&model(7)).unwrap().to_vec();
+        for position in 0..stream.len() {
+            for byte in [0, 1, 127, 255] {
+                let mut made = stream.clone();
+                made[position] = byte;
+                // Some changes mean nothing; none of them ends the process.
+                let _ = read_model("g", KIND, &with_checksum(made));
+            }
         }
     }
 

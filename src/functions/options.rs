@@ -13,6 +13,9 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// No function has that many: what is longer is data in the place of options.
+const MAX_ENTRIES: usize = 100;
+
 /// Reads the options of one call. Each `take_` method names one valid key; [`Options::finish`] refuses what is left.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -210,6 +213,9 @@ fn text_entries(function: &str, text: &str) -> Result<Vec<(String, Vec<String>)>
     let mut entries = vec![];
     let mut rest = text.trim_start();
     while !rest.is_empty() {
+        if entries.len() == MAX_ENTRIES {
+            return plan_err!("{function}: more than {MAX_ENTRIES} options");
+        }
         let no_value = || {
             plan_datafusion_err!(
                 "{function}: options are written 'key=value,key=value', several values of a key as a|b, a value with a comma in double quotes, got '{text}'"

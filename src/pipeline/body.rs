@@ -20,6 +20,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::pipeline::script::Statement;
 use crate::planner::live_planner::LiveScans;
+use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::read::WindowedRead;
 use crate::planner::windows::rows::WindowRows;
@@ -112,6 +113,7 @@ impl Body {
             let state = with_window(&context.state(), CurrentWindow::without_rows());
             let plan = statement.plan(&state).await?;
             let check = async {
+                check_plan_size(&plan)?;
                 for read in read_by(&plan, &state)? {
                     scans.add_all(&read)?;
                     checked.check_reads(&read, &remade)?;

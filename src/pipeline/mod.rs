@@ -16,6 +16,8 @@
 mod body;
 mod checkpoint;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod options;
 mod script;
 #[cfg(test)]

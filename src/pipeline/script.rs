@@ -17,8 +17,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use crate::pipeline::Pipeline;
 use crate::pipeline::options::PipelineOptions;
 use crate::planner::live_planner::LiveScans;
+use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::relation::{Archives, WindowFunctions};
-use crate::planner::{check_statement, complete_from_first};
+use crate::planner::{check_size, check_statement, complete_from_first};
 
 /// The statements of a pipeline before it runs.
 ///
@@ -225,6 +226,7 @@ impl PipelineScript {
             return Ok(false);
         }
         let plan = statement.plan(&self.context.state()).await?;
+        check_plan_size(&plan).map_err(|error| statement.at(error))?;
         if let LogicalPlan::Ddl(DdlStatement::CreateView(_)) = plan {
             return Ok(false);
         }
@@ -245,8 +247,15 @@ fn window_by_window(context: &SessionContext) -> Result<SessionContext> {
     Ok(own)
 }
 
-fn parse(text: &str, context: &SessionContext, into: &mut VecDeque<Statement>) -> Result<()> {
+pub(super) fn parse(
+    text: &str,
+    context: &SessionContext,
+    into: &mut VecDeque<Statement>,
+) -> Result<()> {
     let options = context.copied_config().options().sql_parser.clone();
+    let n_lines_before = text.bytes().take_while(u8::is_ascii_whitespace);
+    let n_lines_before = n_lines_before.filter(|byte| *byte == b'\n').count();
+    check_size(text, options.dialect).map_err(|error| at_line(1 + n_lines_before as u64, error))?;
     let dialect = dialect_from_str(options.dialect)
         .ok_or_else(|| plan_datafusion_err!("unknown SQL dialect {}", options.dialect))?;
     let mut parser = DFParserBuilder::new(text)

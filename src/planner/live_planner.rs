@@ -17,6 +17,7 @@ use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::planner::continuous::{self, LowLatency};
+use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::execution::{Statement, WindowedExec, with_window};
 use crate::planner::windows::locality::check_window_local;
 use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
@@ -209,8 +210,9 @@ impl LiveScans {
     }
 }
 
-/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table.
-/// Call it before the plan is executed.
+/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table;
+/// and a plan of so many steps, or so many one within another, that it cannot be optimised and run without harm. Call it before
+/// the plan is executed.
 ///
 /// # Errors
 /// A plan error that says what to write instead.
@@ -225,6 +227,7 @@ impl LiveScans {
 /// # }
 /// ```
 pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    check_plan_size(plan)?;
     let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) = plan else {
         return Ok(());
     };

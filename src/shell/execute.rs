@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion_aiops::{check_plan, check_statement, complete_from_first};
+use datafusion_aiops::{check_plan, check_size, check_statement, complete_from_first};
 use datafusion_cli::exec::exec_from_commands;
 use datafusion_cli::object_storage::StdinCarriesCommands;
 use datafusion_cli::print_format::PrintFormat;
@@ -59,10 +59,10 @@ impl Shell {
     /// # Errors
     /// When it cannot be parsed, planned or run; lines and columns in the error are those of the whole text.
     pub(crate) async fn execute(&self, statement: &Statement) -> Result<()> {
-        let mut parsed = self
-            .context
-            .state()
-            .sql_to_statement(&statement.text_in_place(), &self.dialect())?;
+        let dialect = self.dialect();
+        check_size(statement.text(), dialect)?;
+        let text = statement.text_in_place();
+        let mut parsed = self.context.state().sql_to_statement(&text, &dialect)?;
         complete_from_first(&mut parsed);
         check_statement(&parsed, &self.context)?;
         self.check_stdin(&parsed)?;
@@ -74,8 +74,7 @@ impl Shell {
             }
             // datafusion-cli knows the options of these formats and finds the region of an S3 bucket.
             Parsed::CreateExternalTable(_) => {
-                let commands = vec![statement.text_in_place()];
-                exec_from_commands(&self.context, commands, &self.print).await
+                exec_from_commands(&self.context, vec![text], &self.print).await
             }
             _ => self.run(parsed).await,
         }
@@ -106,8 +105,12 @@ impl Shell {
     pub(crate) fn asked(&self, statement: &Statement) -> Asked {
         let state = self.context.state_ref();
         let state = state.read();
+        let is_searched = statement.text().len() <= LONGEST_SEARCHED;
         Asked {
-            sql: statement.text_in_place(),
+            sql: match is_searched {
+                true => statement.text_in_place(),
+                false => String::new(),
+            },
             table_functions: state.table_functions().keys().cloned().collect(),
         }
     }
@@ -353,6 +356,9 @@ fn print_header(schema: &SchemaRef, format: PrintFormat) -> Result<()> {
         .build(stdout());
     Ok(writer.write(&empty)?)
 }
+
+/// A statement of more bytes is not searched for what its error may come from: nobody wrote it by hand.
+const LONGEST_SEARCHED: usize = 64 << 10;
 
 /// What runs a statement once per closed window of a live table.
 const PER_WINDOW: &str = "WindowedExec";

@@ -33,13 +33,35 @@ use self::run::Job;
 use self::script::{Script, run_script};
 use self::signals::EndsOn;
 
+/// Of every thread that plans or runs statements. The deepest plan that is let through needs a tenth of it in a debug build
+/// (`tests/it/limits.rs`). It is room and no memory: the system gives memory for what is touched.
+const STACK_BYTES: usize = 256 << 20;
+
 /// Runs the shell with the process's arguments.
 pub(crate) fn main() -> ExitCode {
     env_logger::init();
     let arguments = Arguments::read();
     // A spilling exchange has a file open for each batch. Where the limit cannot be raised it stays as it is.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let runtime = match tokio::runtime::Runtime::new() {
+    // The stack of the first thread is as large as the system's setting, of one of our own it is known.
+    let shell = std::thread::Builder::new()
+        .name("shell".to_string())
+        .stack_size(STACK_BYTES)
+        .spawn(move || start(arguments));
+    match shell.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // The panic has been told.
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(error) => failed(&error.into()),
+    }
+}
+
+fn start(arguments: Arguments) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };

@@ -79,7 +79,8 @@ async fn run_stdin(shell: &Shell) -> bool {
                 return false;
             }
         }
-        if line.contains(';') && !run_statements(shell, &mut statements, NAME).await {
+        let may_run = line.contains(';') || statements.is_too_long();
+        if may_run && !run_statements(shell, &mut statements, NAME).await {
             return false;
         }
     }

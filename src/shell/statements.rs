@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use datafusion::config::Dialect;
 use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use datafusion_aiops::MAX_STATEMENT_BYTES;
 
 /// One statement, without its `;`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,11 @@ impl Statement {
     /// The line of the text that the statement begins on, from 1.
     pub(crate) fn line(&self) -> u64 {
         self.line
+    }
+
+    /// Its text alone.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The statement's text behind as many lines and blanks as stand before it, so that every line and column that
@@ -104,8 +110,17 @@ impl Statements {
         self.found = None;
     }
 
-    /// The next statement, read in this dialect; `None` when the text has no further complete one.
+    /// Whether there is more text than is cut into statements.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.text.len() - self.taken_bytes > MAX_STATEMENT_BYTES
+    }
+
+    /// The next statement, read in this dialect; `None` when the text has no further complete one. Text that is too long is
+    /// one statement, which [`check_size`](datafusion_aiops::check_size) refuses.
     pub(crate) fn next(&mut self, dialect: Dialect) -> Option<Statement> {
+        if self.is_too_long() {
+            return Some(self.take_all());
+        }
         if self
             .found
             .as_ref()
@@ -123,6 +138,16 @@ impl Statements {
         self.taken_bytes = reading.from_byte + next.end_byte;
         self.place = next.end;
         Some(next.statement)
+    }
+
+    fn take_all(&mut self) -> Statement {
+        let text = self.text.split_off(self.taken_bytes);
+        self.found = None;
+        Statement {
+            text,
+            line: self.place.line,
+            column: self.place.column,
+        }
     }
 }
 

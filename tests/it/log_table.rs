@@ -697,6 +697,57 @@ async fn json_rows_do_not_depend_on_their_neighbours() {
     fixture.check(counters, &["45|20|10"]).await;
 }
 
+/// A line of brackets alone once overflowed the stack, and a pipeline on it could not start again.
+#[tokio::test]
+async fn json_lines_that_are_nested_too_deeply_are_text() {
+    let nested = |n_levels: usize, open: &str, close: &str| {
+        let (open, close) = (open.repeat(n_levels), close.repeat(n_levels));
+        format!("{{\"n\": 1, \"t\": {open}1{close}}}")
+    };
+    // The line itself is a level.
+    let lines = [
+        nested(126, "[", "]"),
+        nested(127, "[", "]"),
+        nested(1_000_000, "[", "]"),
+        nested(100_000, "{\"a\":", "}"),
+        "[".repeat(100_000),
+        format!("{{\"n\": 2, \"t\": \"{}\"}}", "[".repeat(1000)),
+    ];
+    let expected: Vec<String> = lines
+        .iter()
+        .map(|line| line.len().to_string())
+        .zip(["1|253|", "∅|∅|", "∅|∅|", "∅|∅|", "∅|∅|", "2|1000|"])
+        .map(|(length, row)| format!("{row}{length}"))
+        .collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let fixture = Fixture::new(&[("a.json", lines.join("\n").as_bytes())]);
+    let options = "OPTIONS (format 'json', max_event_bytes '4000000')";
+    for columns in ["(n INT, t TEXT)", ""] {
+        fixture.create("a.json", columns, options).await;
+        let sql = "SELECT n, length(t), length(message) FROM t ORDER BY line_number";
+        fixture.check(sql, &expected).await;
+        let counters = "SELECT unmatched, uncast FROM aiops_scans()";
+        fixture.check(counters, &["4|0"]).await;
+    }
+}
+
+#[tokio::test]
+async fn json_columns_of_many_levels_are_text() {
+    let line = |n_levels: usize| {
+        let (open, close) = ("{\"a\":".repeat(n_levels), "}".repeat(n_levels));
+        format!("{{\"few\": {{\"b\": [1]}}, \"many\": {open}1{close}}}")
+    };
+    for n_levels in [16, 17, 126] {
+        let fixture = Fixture::new(&[("a.json", line(n_levels).as_bytes())]);
+        fixture
+            .create("a.json", "", "OPTIONS (format 'json')")
+            .await;
+        let is_text = "SELECT few['b'][1], arrow_typeof(many) = 'Utf8View' FROM t";
+        let expected = format!("1|{}", n_levels > 16);
+        fixture.check(is_text, &[&expected]).await;
+    }
+}
+
 #[tokio::test]
 async fn too_many_json_fields() {
     let object = |n_fields: usize| {

@@ -11,6 +11,7 @@ mod differential;
 mod docs;
 mod golden;
 mod invariance;
+mod limits;
 mod live;
 mod log_table;
 mod masking;

@@ -8,7 +8,7 @@ use crate::algorithms::features::{Selection, TermCounts, Vocabulary};
 use crate::algorithms::text::TokenOptions;
 use crate::functions::models::{ModelKind, model_column, read_model, write_model};
 use crate::functions::words::{WordOptions, word_options};
-use datafusion::arrow::array::{ArrayRef, AsArray, StringArray, UInt64Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt64Array};
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, exec_datafusion_err};
@@ -118,7 +118,9 @@ fn terms_of(table: &RecordBatch) -> Result<(StringArray, UInt64Array)> {
     let terms = model_column(table, "term")?.as_string_opt();
     let frequencies = model_column(table, "document_frequency")?.as_primitive_opt::<UInt64Type>();
     match (terms, frequencies) {
-        (Some(terms), Some(frequencies)) => Ok((terms.clone(), frequencies.clone())),
+        (Some(terms), Some(frequencies)) if terms.null_count() + frequencies.null_count() == 0 => {
+            Ok((terms.clone(), frequencies.clone()))
+        }
         _ => Err(exec_datafusion_err!(
             "the model has other columns than it should"
         )),

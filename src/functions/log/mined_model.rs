@@ -9,7 +9,7 @@ use crate::algorithms::text::{
 };
 use crate::functions::models::{ModelKind, model_column, read_model, write_model};
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array,
+    Array, ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array,
 };
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -82,7 +82,7 @@ pub(super) fn mined_templates(function: &str, bytes: &[u8]) -> Result<Vec<MinedT
                 example: String::new(),
                 example_bytes: u64::MAX,
             });
-        mined.count += sighting.count();
+        mined.count = mined.count.saturating_add(sighting.count());
         let example = (sighting.example_bytes(), sighting.example());
         if example < (mined.example_bytes, mined.example.as_str()) {
             mined.example_bytes = sighting.example_bytes();
@@ -145,12 +145,14 @@ fn table_of(tally: &TemplateTally, templates: Option<Vec<String>>) -> Result<Rec
 fn texts<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
     model_column(table, name)?
         .as_string_opt()
+        .filter(|texts| texts.null_count() == 0)
         .ok_or_else(|| exec_datafusion_err!("the column {name} of the model is no text"))
 }
 
 fn numbers<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a UInt64Array> {
     model_column(table, name)?
         .as_primitive_opt::<UInt64Type>()
+        .filter(|numbers| numbers.null_count() == 0)
         .ok_or_else(|| exec_datafusion_err!("the column {name} of the model is no number"))
 }
 

@@ -3,6 +3,7 @@
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 
 use crate::shell::errors::explain::Explanation;
+use crate::shell::errors::rewrite::shorten;
 
 /// What an error is about.
 #[derive(Debug, Default)]
@@ -25,9 +26,14 @@ pub(super) fn advise(explanation: Explanation, asked: &Asked) -> Explanation {
         equals_in_options,
         number_beside_text,
     ];
-    rules
+    let mut told = rules
         .iter()
-        .fold(explanation, |told, rule| rule(told, asked))
+        .fold(explanation, |told, rule| rule(told, asked));
+    // A word of the statement can be as long as the statement.
+    for hint in &mut told.hints {
+        *hint = shorten(hint);
+    }
+    told
 }
 
 /// `level = "ERROR"`: in SQL that is a column.

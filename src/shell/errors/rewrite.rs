@@ -9,6 +9,9 @@ use crate::shell::errors::explain::Explanation;
 /// The longest text that is printed, in characters: about eight lines of a terminal.
 const LONGEST_TEXT: usize = 600;
 
+/// What stands in place of the rest of a text.
+const ELLIPSIS: &str = " ...";
+
 /// The longest quoted value that is printed, in characters.
 const LONGEST_VALUE: usize = 60;
 
@@ -73,9 +76,11 @@ pub(crate) fn shorten(text: &str) -> String {
     if dump.is_none() && text.chars().count() <= LONGEST_TEXT {
         return text.to_string();
     }
-    let kept: String = text.chars().take(LONGEST_TEXT).collect();
+    // What is cut once stays as it is.
+    let longest = LONGEST_TEXT - ELLIPSIS.len();
+    let kept: String = text.chars().take(longest).collect();
     let end = kept.rfind(' ').filter(|_| kept.len() < text.len());
-    format!("{} ...", kept[..end.unwrap_or(kept.len())].trim_end())
+    format!("{}{ELLIPSIS}", kept[..end.unwrap_or(kept.len())].trim_end())
 }
 
 fn before<'a>(text: &'a str, mark: &str) -> &'a str {

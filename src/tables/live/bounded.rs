@@ -129,7 +129,7 @@ impl LiveSource for BoundedSource {
     }
 }
 
-fn n_rows_of(positions: &Positions) -> Result<u64> {
+pub(super) fn n_rows_of(positions: &Positions) -> Result<u64> {
     let n_rows = positions["rows"].as_u64();
     n_rows.ok_or_else(|| exec_datafusion_err!("these positions are not of an archive: {positions}"))
 }

@@ -221,7 +221,7 @@ impl LiveSource for LiveFolder {
 
 /// The files that were taken, which is the written form of where a reader stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct TakenFiles {
+pub(super) struct TakenFiles {
     version: u32,
     next_turn: u64,
     /// By name: those that are there, and the last ones that are gone.
@@ -251,7 +251,7 @@ impl Default for TakenFiles {
 }
 
 impl TakenFiles {
-    fn parse(positions: &Positions) -> Result<Self> {
+    pub(super) fn parse(positions: &Positions) -> Result<Self> {
         let wrong =
             || exec_datafusion_err!("these positions are not of a folder of files: {positions}");
         // An unknown version may have other fields, so this is looked at first.

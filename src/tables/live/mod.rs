@@ -20,6 +20,8 @@ pub(crate) mod counters;
 pub(crate) mod folder;
 mod folder_factory;
 pub(crate) mod follow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod in_turn;
 mod late;
 pub(crate) mod options;

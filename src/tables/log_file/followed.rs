@@ -113,7 +113,7 @@ impl LiveSource for FollowedLogs {
 
 /// The written form of where a reader stands.
 #[derive(Debug, Serialize, Deserialize)]
-struct Written {
+pub(super) struct Written {
     files: FilePositions,
     /// The number of the line at which each file goes on, by id.
     lines: BTreeMap<u64, u64>,
@@ -125,7 +125,7 @@ struct Written {
 }
 
 impl Written {
-    fn parse(positions: &Positions) -> Result<Self> {
+    pub(super) fn parse(positions: &Positions) -> Result<Self> {
         let wrong = || exec_datafusion_err!("these positions are not of followed log files");
         // An unknown version may have other fields, so this is looked at first.
         let version = positions["files"]["version"].as_u64().ok_or_else(wrong)?;

@@ -17,6 +17,10 @@ use crate::tables::log_file::timestamp::TimestampReader;
 /// Above this the keys are data, such as ids, and not columns; planning would get slow too.
 const MAX_FIELDS: usize = 1000;
 
+/// The most levels of lists and structs in the type of a column; a deeper value is JSON text. DataFusion plans and prints
+/// them level by level, and nobody writes a path of that length.
+const MAX_TYPE_LEVELS: usize = 16;
+
 /// Infers the fields of these objects. A text field with the name of a time is one if all its values are.
 ///
 /// # Errors
@@ -86,9 +90,22 @@ fn infer_type(name: &str, values: &[&Value]) -> DataType {
     match infer_json_schema_from_iterator(objects) {
         Ok(schema) if schema.fields().len() == 1 => match schema.field(0).data_type() {
             DataType::Utf8 => DataType::Utf8View,
+            other if levels(other) > MAX_TYPE_LEVELS => DataType::Utf8View,
             other => without_null_types(other),
         },
         _ => DataType::Utf8View,
+    }
+}
+
+/// How many lists and structs are within each other. The sample is bounded, and with it how often this calls itself.
+fn levels(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::List(item) => 1 + levels(item.data_type()),
+        DataType::Struct(fields) => {
+            let inner = fields.iter().map(|field| levels(field.data_type()));
+            1 + inner.max().unwrap_or_default()
+        }
+        _ => 0,
     }
 }
 
@@ -121,6 +138,31 @@ mod tests {
             .iter()
             .map(|field| format!("{}: {}", field.name(), field.data_type()));
         fields.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn deep_types_are_text() {
+        let object = |n_levels: usize| {
+            let (open, close) = (r#"{"a":"#.repeat(n_levels), "}".repeat(n_levels));
+            format!("{open}1{close}")
+        };
+        let list = |n_levels: usize| {
+            format!(
+                "{{\"a\":{}1{}}}",
+                "[".repeat(n_levels),
+                "]".repeat(n_levels)
+            )
+        };
+        // The object that has the columns is no level of theirs.
+        for (line, is_text) in [
+            (object(MAX_TYPE_LEVELS + 1), false),
+            (object(MAX_TYPE_LEVELS + 2), true),
+            (object(100), true),
+            (list(MAX_TYPE_LEVELS), false),
+            (list(MAX_TYPE_LEVELS + 1), true),
+        ] {
+            assert_eq!(inferred(&[&line]) == "a: Utf8View", is_text, "{line}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Events as rows of a JSON table: one object a line, read by arrow-json.
 //!
 //! A batch is decoded at once. If something in it does not fit, the lines that do not are written anew: lines that are no
-//! object become a row of NULLs, and a value that does not fit its column becomes NULL. Both are counted, and no line ever
-//! fails the scan. In a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
+//! object, or are nested too deeply, become a row of NULLs, and a value that does not fit its column becomes NULL. Both are
+//! counted, and no line ever fails the scan. In a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::tables::log_file::columns::{ColumnSource, MSG};
 use crate::tables::log_file::counters::Counts;
+use crate::tables::log_file::json_nesting::is_too_deep;
 use crate::tables::log_file::string_column::{StringColumn, Text};
 use crate::tables::log_file::text_rows::time_array;
 use crate::tables::log_file::timestamp::TimestampReader;
@@ -238,7 +239,7 @@ fn decode_lines<'a>(
     for (row_idx, line) in lines.enumerate() {
         let mut object = line.trim();
         // Plain text between JSON lines is common (a start-up banner, a stack trace): it stays on this path.
-        if !object.starts_with('{') {
+        if !object.starts_with('{') || is_too_deep(object) {
             object = "{}";
             unmatched += 1;
         }

@@ -24,7 +24,8 @@
 //! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino write that; the column
 //! `msg` stays too), or else the line. A `msg` that is no text, such as a number, is no message.
 //!
-//! Fields that are not declared are inferred from the first 1,000 lines of the files. A line that is no object is a row
+//! Fields that are not declared are inferred from the first 1,000 lines of the files; a field with more than 16 levels of
+//! lists and objects is TEXT, its JSON. A line that is no object, or has more than 127 levels of brackets, is a row
 //! with its text as `message`; a value that does not fit its column is NULL. Both are counted, neither is an error.
 //!
 //! # The pattern
@@ -55,8 +56,11 @@ mod cutter;
 mod factory;
 mod followed;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod growing;
 mod json_columns;
+mod json_nesting;
 mod json_rows;
 mod json_sample;
 mod locations;

@@ -16,8 +16,10 @@ const UTC: &str = "+00:00";
 pub(crate) fn declared_type(data_type: &DataType) -> Option<String> {
     Some(match data_type {
         DataType::List(element) | DataType::LargeList(element) => {
-            let is_element = !element.data_type().is_list() && !is_binary(element.data_type());
-            let element = declared_type(element.data_type()).filter(|_| is_element)?;
+            if element.data_type().is_list() || is_binary(element.data_type()) {
+                return None;
+            }
+            let element = declared_type(element.data_type())?;
             format!("{element}{LIST}")
         }
         DataType::Timestamp(unit, zone) => {
@@ -61,6 +63,10 @@ fn plain_name(data_type: &DataType) -> Option<&'static str> {
 pub(crate) fn arrow_type(declared: &str) -> Option<DataType> {
     let declared = unquoted(declared);
     if let Some(element) = declared.strip_suffix(LIST) {
+        // A list of lists means nothing, however many of them a file names.
+        if unquoted(element).ends_with(LIST) {
+            return None;
+        }
         let element = arrow_type(element)?;
         let is_element = !element.is_list() && !is_binary(&element);
         return is_element.then(|| DataType::List(Arc::new(Field::new_list_field(element, true))));
@@ -221,6 +227,16 @@ mod tests {
             )),
             None
         );
+    }
+
+    /// A file can say anything: this once called itself for each `[]`.
+    #[test]
+    fn lists_of_lists_mean_nothing_however_deep() {
+        for n_lists in [2, 1_000_000] {
+            let declared = format!("INT{}", LIST.repeat(n_lists));
+            assert_eq!(arrow_type(&declared), None);
+            assert!(holds(&declared, &DataType::Int32));
+        }
     }
 
     #[test]

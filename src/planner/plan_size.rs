@@ -1,0 +1,121 @@
+//! How large and how deep a plan may be. [`check_size`](crate::check_size) bounds the text of one statement; what a plan has from
+//! views, and from CTEs that are named several times, only the plan tells.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+/// Steps and expressions one within another. DataFusion puts the expressions of successive steps into each other, so those of
+/// all steps count: a chain within one statement, and as much again of views.
+const MAX_DEPTH: usize = 4000;
+/// Steps in all. Each name of a CTE is a copy of it, so twenty that each name the one before twice are a million.
+const MAX_STEPS: usize = 20_000;
+
+/// Refuses a plan that is too large or too deep to be optimised and run without harm.
+///
+/// # Errors
+/// A plan error that says what to write instead.
+pub(crate) fn check_plan_size(plan: &LogicalPlan) -> Result<()> {
+    plan.visit_with_subqueries(&mut PlanSize::default())
+        .map(drop)
+}
+
+#[derive(Debug, Default)]
+struct PlanSize {
+    n_steps: usize,
+    depth: usize,
+    /// What each step that is being visited has added to `depth`.
+    added: Vec<usize>,
+}
+
+impl TreeNodeVisitor<'_> for PlanSize {
+    type Node = LogicalPlan;
+
+    fn f_down(&mut self, step: &LogicalPlan) -> Result<TreeNodeRecursion> {
+        let added = 1 + deepest_expression(step)?;
+        self.added.push(added);
+        self.depth += added;
+        self.n_steps += 1;
+        if self.depth > MAX_DEPTH {
+            return plan_err!(
+                "the plan has more than {MAX_DEPTH} steps and operators one within another, with those of its views: write part \
+                 of it into a table first, CREATE TABLE part AS SELECT …"
+            );
+        }
+        if self.n_steps > MAX_STEPS {
+            return plan_err!(
+                "the plan has more than {MAX_STEPS} steps, with those of each view and CTE as often as it is named: write what \
+                 is named several times into a table first, CREATE TABLE part AS SELECT …"
+            );
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _: &LogicalPlan) -> Result<TreeNodeRecursion> {
+        self.depth -= self.added.pop().unwrap_or_default();
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+fn deepest_expression(step: &LogicalPlan) -> Result<usize> {
+    let mut deepest = Deepest::default();
+    step.apply_expressions(|expression| expression.visit(&mut deepest))?;
+    Ok(deepest.most)
+}
+
+#[derive(Debug, Default)]
+struct Deepest {
+    depth: usize,
+    most: usize,
+}
+
+impl TreeNodeVisitor<'_> for Deepest {
+    type Node = Expr;
+
+    fn f_down(&mut self, _: &Expr) -> Result<TreeNodeRecursion> {
+        self.depth += 1;
+        self.most = self.most.max(self.depth);
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _: &Expr) -> Result<TreeNodeRecursion> {
+        self.depth -= 1;
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_plan_size;
+    use datafusion::prelude::SessionContext;
+
+    async fn said(context: &SessionContext, sql: &str) -> String {
+        let plan = context.state().create_logical_plan(sql).await.unwrap();
+        match check_plan_size(&plan) {
+            Ok(()) => String::new(),
+            Err(error) => error.message().into_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn views_and_copies_count() {
+        let context = SessionContext::new();
+        let run = async |sql: String| context.sql(&sql).await.unwrap();
+        run("CREATE VIEW deep0 AS SELECT 1 AS a".to_string()).await;
+        run("CREATE VIEW wide0 AS SELECT 1 AS a".to_string()).await;
+        for (view, n_views, expected) in [("deep", 40, "4000 steps"), ("wide", 16, "20000 steps")] {
+            for i in 1..=n_views {
+                let before = format!("{view}{}", i - 1);
+                let query = match view {
+                    "deep" => format!("SELECT a{} AS a FROM {before}", " + 1".repeat(100)),
+                    _ => format!("SELECT * FROM {before} UNION ALL SELECT * FROM {before}"),
+                };
+                run(format!("CREATE VIEW {view}{i} AS {query}")).await;
+            }
+            let half = format!("SELECT * FROM {view}{}", n_views / 2);
+            assert_eq!(said(&context, &half).await, "");
+            let all = said(&context, &format!("SELECT * FROM {view}{n_views}")).await;
+            assert!(all.contains(expected), "{view}: {all}");
+        }
+    }
+}

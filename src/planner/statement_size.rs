@@ -1,0 +1,460 @@
+//! How large and how deep a statement may be, told by its text alone.
+//!
+//! A chain such as `a OR b OR c …` is a tree as deep as the chain is long, and so is a chain of casts, of UNION ALL or of
+//! joins. The parser and DataFusion's planner grow the stack where they walk such a tree, but dropping, copying, printing and
+//! evaluating it do not: a statement that is deep enough would end the process. So a statement is measured before it is
+//! parsed. The measure is one pass over its tokens, and never less than the depth of the tree.
+
+use datafusion::common::{Result, plan_err};
+use datafusion::config::Dialect;
+use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
+
+/// Of one text that is read at once. Its tokens take up to a hundred times that; MySQL reads 64 MiB, ClickHouse 256 KiB.
+pub const MAX_STATEMENT_BYTES: usize = 16 << 20;
+/// Words and symbols of one statement, as of an INSERT of a hundred thousand rows of five values. The parser makes up to 0.5 kB of each.
+const MAX_TOKENS: usize = 1_000_000;
+/// Operators and open brackets around one value. SQLite has the same limit, and so has ClickHouse.
+const MAX_LEVELS: usize = 1000;
+/// Brackets that are open at once. It is the parser's own limit, `datafusion.sql_parser.recursion_limit`, by default; the
+/// parser does not count those of types, and takes 20 kB of stack for each of them in a debug build, where a thread has 2 MiB.
+const MAX_OPEN_BRACKETS: usize = 50;
+/// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the plan. SQLite joins 64 tables
+/// and unites 500 queries.
+const MAX_QUERY_PARTS: usize = 1000;
+
+/// Words that a value follows.
+const OPERATORS: [Keyword; 14] = [
+    Keyword::AND,
+    Keyword::BETWEEN,
+    Keyword::COLLATE,
+    Keyword::DISTINCT,
+    Keyword::DIV,
+    Keyword::ESCAPE,
+    Keyword::ILIKE,
+    Keyword::IN,
+    Keyword::IS,
+    Keyword::LIKE,
+    Keyword::NOT,
+    Keyword::OR,
+    Keyword::TO,
+    Keyword::XOR,
+];
+
+/// Refuses a text with a statement that is too large or too deep to be parsed and planned without harm: call it before the text is
+/// parsed. What it lets through can still be wrong.
+///
+/// # Errors
+/// A plan error that says which limit was met and what to write instead.
+///
+/// ```
+/// use datafusion::config::Dialect;
+///
+/// let chain = vec!["a = 1"; 5000].join(" OR ");
+/// let sql = format!("SELECT * FROM t WHERE {chain}");
+/// let error = datafusion_aiops::check_size(&sql, Dialect::Generic).unwrap_err();
+/// assert!(error.to_string().contains("write x IN (1, 2, …)"));
+/// ```
+pub fn check_size(sql: &str, dialect: Dialect) -> Result<()> {
+    if sql.len() > MAX_STATEMENT_BYTES {
+        return plan_err!(
+            "the SQL text has {} MiB, at most {} MiB are read at once: load data from files, with CREATE EXTERNAL TABLE, \
+             or pipe the statements in one by one",
+            sql.len().div_ceil(1 << 20),
+            MAX_STATEMENT_BYTES >> 20
+        );
+    }
+    let mut tokens = vec![];
+    let dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
+    // The tokens before an error are measured; the parser tells what is wrong.
+    let _ = Tokenizer::new(dialect.as_ref(), sql).tokenize_with_location_into_buf(&mut tokens);
+    let mut measure = Measure::default();
+    let tokens = tokens.iter().map(|token| &token.token);
+    for token in tokens.filter(|token| !matches!(token, Token::Whitespace(_))) {
+        measure.add(token);
+        measure.check()?;
+    }
+    Ok(())
+}
+
+/// What has been seen of a statement.
+#[derive(Debug, Default)]
+struct Measure {
+    n_tokens: usize,
+    n_query_parts: usize,
+    /// The brackets that are open, outermost first.
+    open: Vec<Bracket>,
+    /// Outside of all brackets.
+    outside: Bracket,
+    /// Of `outside` and `open` together.
+    n_levels: usize,
+    last: Last,
+}
+
+/// What stands in a bracket.
+#[derive(Debug, Default)]
+struct Bracket {
+    kind: Kind,
+    /// Operators and brackets since the last comma: an element of a list is as deep as it is by itself.
+    n_levels: usize,
+    /// Whether a comma adds a table to a FROM.
+    is_in_from: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `(`, `[`, `{`.
+    #[default]
+    Symbol,
+    /// The `<` of a type.
+    Type,
+    /// CASE, up to its END.
+    Case,
+    /// EXPLAIN, around another statement.
+    Statement,
+}
+
+/// The token before, as far as the next one depends on it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// A value, a name, a closed bracket, a word of a clause: what follows may begin a clause.
+    #[default]
+    Operand,
+    /// A bracket that opens.
+    Opening,
+    /// A symbol or a word after which a value stands, so that a SELECT there is the name of a column.
+    Operator,
+    /// The name of a type that has others in `<…>`.
+    NestedType,
+}
+
+impl Measure {
+    fn add(&mut self, token: &Token) {
+        self.n_tokens += 1;
+        let last = std::mem::take(&mut self.last);
+        match token {
+            Token::SemiColon => *self = Self::default(),
+            Token::Comma => self.separate(),
+            Token::LParen | Token::LBracket | Token::LBrace => self.open(Kind::Symbol),
+            Token::RParen | Token::RBracket | Token::RBrace => self.close_symbol(),
+            Token::Lt if last == Last::NestedType => self.open(Kind::Type),
+            Token::Gt if self.is_within(Kind::Type) => self.close(),
+            Token::ShiftRight if self.is_within(Kind::Type) => {
+                self.close();
+                self.close_if(Kind::Type);
+            }
+            Token::Word(word) => self.add_word(word, last),
+            Token::VerticalBarRightAngleBracket => self.begin_query_part(),
+            token if is_operand(token) => {}
+            _ => self.add_operator(),
+        }
+    }
+
+    fn add_word(&mut self, word: &Word, last: Last) {
+        // After an operator a keyword is the name of a column, and begins nothing.
+        let is_name = word.quote_style.is_some() || last == Last::Operator;
+        match word.keyword {
+            Keyword::NoKeyword | Keyword::AS | Keyword::BY | Keyword::NULL => {}
+            Keyword::CASE => self.open(Kind::Case),
+            Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP | Keyword::TABLE => {
+                self.add_level();
+                self.last = Last::NestedType;
+            }
+            keyword if OPERATORS.contains(&keyword) => self.add_operator(),
+            _ if is_name => self.add_level(),
+            Keyword::EXPLAIN => self.open(Kind::Statement),
+            Keyword::END => self.close_if(Kind::Case),
+            Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.is_within(Kind::Case) => {
+                self.separate();
+            }
+            Keyword::SELECT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT => {
+                self.begin_query_part();
+            }
+            Keyword::JOIN => {
+                self.begin_query_part();
+                self.innermost().is_in_from = true;
+            }
+            Keyword::FROM => {
+                self.n_query_parts += usize::from(last == Last::Opening);
+                self.innermost().is_in_from = true;
+                self.add_level();
+            }
+            Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER => {
+                self.innermost().is_in_from = false;
+                self.add_level();
+            }
+            _ => self.add_level(),
+        }
+    }
+
+    fn add_operator(&mut self) {
+        self.last = Last::Operator;
+        self.add_level();
+    }
+
+    fn add_level(&mut self) {
+        self.innermost().n_levels += 1;
+        self.n_levels += 1;
+    }
+
+    fn begin_query_part(&mut self) {
+        self.n_query_parts += 1;
+        self.innermost().is_in_from = false;
+        self.separate();
+    }
+
+    /// What follows is no deeper for what stood before it in this bracket.
+    fn separate(&mut self) {
+        let bracket = self.innermost();
+        let n_levels = std::mem::take(&mut bracket.n_levels);
+        let is_table = bracket.is_in_from;
+        self.n_query_parts += usize::from(is_table);
+        self.n_levels -= n_levels;
+    }
+
+    fn open(&mut self, kind: Kind) {
+        self.add_level();
+        self.open.push(Bracket {
+            kind,
+            ..Bracket::default()
+        });
+        self.last = Last::Opening;
+    }
+
+    fn close(&mut self) {
+        if let Some(closed) = self.open.pop() {
+            self.n_levels -= closed.n_levels;
+        }
+    }
+
+    fn close_if(&mut self, kind: Kind) {
+        if self.is_within(kind) {
+            self.close();
+        }
+    }
+
+    /// Closes a bracket, and in it what only looked as if it began something.
+    fn close_symbol(&mut self) {
+        while self
+            .open
+            .last()
+            .is_some_and(|open| open.kind != Kind::Symbol)
+        {
+            self.close();
+        }
+        self.close();
+    }
+
+    fn is_within(&self, kind: Kind) -> bool {
+        self.open.last().is_some_and(|open| open.kind == kind)
+    }
+
+    fn innermost(&mut self) -> &mut Bracket {
+        self.open.last_mut().unwrap_or(&mut self.outside)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.n_tokens > MAX_TOKENS {
+            return plan_err!(
+                "the statement has more than {MAX_TOKENS} words and symbols: load data from files, with CREATE EXTERNAL TABLE, \
+                 or divide the statement"
+            );
+        }
+        if self.open.len() > MAX_OPEN_BRACKETS {
+            return plan_err!(
+                "the statement is nested too deeply, more than {MAX_OPEN_BRACKETS} brackets are open at once: name its parts, \
+                 WITH part AS (SELECT …) SELECT … FROM part"
+            );
+        }
+        if self.n_levels > MAX_LEVELS {
+            return plan_err!(
+                "an expression has more than {MAX_LEVELS} operators and brackets in a row: write x IN (1, 2, …) for \
+                 x = 1 OR x = 2 OR …, or join a table of the values"
+            );
+        }
+        if self.n_query_parts > MAX_QUERY_PARTS {
+            return plan_err!(
+                "the statement has more than {MAX_QUERY_PARTS} SELECTs, joined tables and pipe operators: write part of it into \
+                 a table first, CREATE TABLE part AS SELECT …"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether a token is a value or part of a name, so that it makes nothing deeper.
+fn is_operand(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::EOF
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::TripleSingleQuotedString(_)
+            | Token::TripleDoubleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::SingleQuotedByteStringLiteral(_)
+            | Token::DoubleQuotedByteStringLiteral(_)
+            | Token::SingleQuotedRawStringLiteral(_)
+            | Token::DoubleQuotedRawStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::QuoteDelimitedStringLiteral(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::Placeholder(_)
+            | Token::Period
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        MAX_LEVELS, MAX_OPEN_BRACKETS, MAX_QUERY_PARTS, MAX_STATEMENT_BYTES, MAX_TOKENS, check_size,
+    };
+    use datafusion::config::Dialect;
+
+    fn said(sql: &str) -> String {
+        match check_size(sql, Dialect::Generic) {
+            Ok(()) => String::new(),
+            Err(error) => error.message().into_owned(),
+        }
+    }
+
+    /// Checks that of texts with so many repeated parts the larger one is refused, in these words.
+    fn check(text: impl Fn(usize) -> String, n_parts: usize, expected: &str) {
+        let (most, more) = (text(n_parts), text(n_parts + 1));
+        let start: String = most.chars().take(60).collect();
+        assert_eq!(said(&most), "", "{start}");
+        assert!(said(&more).contains(expected), "{start}: {}", said(&more));
+    }
+
+    #[test]
+    fn chains_have_a_limit() {
+        let row = "operators and brackets in a row";
+        for operator in ["+", "OR", "||", "AND", "IS DISTINCT FROM", "->"] {
+            let n_keywords = operator.split(' ').count();
+            let chain = |n| format!("SELECT 1{}", format!(" {operator} 1").repeat(n));
+            check(chain, MAX_LEVELS / n_keywords, row);
+        }
+        for before in ["- ", "NOT "] {
+            check(|n| format!("SELECT {}1", before.repeat(n)), MAX_LEVELS, row);
+        }
+        for (after, n_levels) in [("::INT", 2), ("[1]", 1), (" ISNULL", 1), ("(1)", 1)] {
+            let chain = |n| format!("SELECT 1{}", after.repeat(n));
+            check(chain, MAX_LEVELS / n_levels, row);
+        }
+        // A keyword that is the name of a column begins nothing.
+        for name in ["select", "union", "when", "then", "join"] {
+            let chain = |n| format!("SELECT 1{}", format!(" OR {name}").repeat(n));
+            check(chain, MAX_LEVELS / 2, row);
+        }
+    }
+
+    #[test]
+    fn brackets_have_a_limit() {
+        for (open, close) in [
+            ("(", ")"),
+            ("[", "]"),
+            ("abs(", ")"),
+            ("CASE WHEN a THEN ", " END"),
+            ("1::STRUCT<a INT, b ", ">"),
+            ("1::ARRAY<", ">"),
+            ("(SELECT 1, ", ")"),
+        ] {
+            let nested = |n| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
+            check(nested, MAX_OPEN_BRACKETS, "nested too deeply");
+        }
+        check(
+            |n| format!("{}SELECT 1", "EXPLAIN ".repeat(n)),
+            MAX_OPEN_BRACKETS,
+            "nested too deeply",
+        );
+    }
+
+    #[test]
+    fn parts_of_queries_have_a_limit() {
+        let parts = "SELECTs, joined tables and pipe operators";
+        let n = MAX_QUERY_PARTS;
+        check(
+            |n| format!("SELECT 1 FROM t{}", " JOIN u ON a = b".repeat(n - 1)),
+            n,
+            parts,
+        );
+        check(
+            |n| format!("SELECT 1, 2 FROM t{}", ", u".repeat(n - 1)),
+            n,
+            parts,
+        );
+        check(
+            |n| format!("FROM t{}", " |> SELECT a, b".repeat(n / 2)),
+            n + 1,
+            parts,
+        );
+        check(
+            |n| {
+                format!(
+                    "WITH a AS (SELECT 1){} SELECT 1",
+                    ", b AS (SELECT 1)".repeat(n - 2)
+                )
+            },
+            n,
+            parts,
+        );
+        check(
+            |n| {
+                format!(
+                    "WITH a AS (FROM t){} SELECT 1",
+                    ", b AS (FROM a)".repeat(n - 2)
+                )
+            },
+            n,
+            parts,
+        );
+        check(
+            |n| format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(n)),
+            n / 2 - 1,
+            parts,
+        );
+    }
+
+    #[test]
+    fn size_has_a_limit() {
+        let list = |n| format!("SELECT 1 IN (1{})", ", 1".repeat(n));
+        check(list, (MAX_TOKENS - 6) / 2, "words and symbols");
+        let long = |n| format!("SELECT '{}'", "x".repeat(n));
+        check(long, MAX_STATEMENT_BYTES - 9, "17 MiB");
+    }
+
+    #[test]
+    fn what_is_wide_is_not_deep() {
+        for sql in [
+            format!(
+                "INSERT INTO t VALUES {}(1, - 2)",
+                "(1 + 2, -3), ".repeat(20_000)
+            ),
+            format!("SELECT {} 1", "a.b + 1 AS c, ".repeat(20_000)),
+            format!(
+                "SELECT CASE {} END",
+                "WHEN a = 1 AND b THEN 2 ".repeat(20_000)
+            ),
+            format!(
+                "SELECT 1; {}",
+                "SELECT a + 1 FROM t WHERE b = 2; ".repeat(20_000)
+            ),
+            format!(
+                "SELECT 1{}",
+                " UNION ALL SELECT a + 1 FROM t WHERE b > 2 AND c".repeat(400)
+            ),
+            format!("SELECT a FROM t ORDER BY {} a", "b DESC, ".repeat(5000)),
+            format!(
+                "CREATE TABLE t ({} a INT)",
+                "b ARRAY<INT>, c STRUCT<d INT>, ".repeat(5000)
+            ),
+        ] {
+            let start: String = sql.chars().take(60).collect();
+            assert_eq!(said(&sql), "", "{start}");
+        }
+    }
+}
