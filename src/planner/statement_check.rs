@@ -3,6 +3,8 @@
 //! DataFusion plans a scalar function first and drops the clauses that only aggregates and window functions know, so
 //! `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and a window function without OVER is
 //! "Invalid function", as if it did not exist. Both are refused here with what to write instead.
+//!
+//! And the parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`: brackets are asked for.
 
 use std::ops::ControlFlow;
 
@@ -11,12 +13,13 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment,
-    Visit, visit_expressions,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments,
+    NullTreatment, Visit, visit_expressions,
 };
 
 /// Refuses a statement in which a window function lacks its OVER clause, or a scalar function has a clause that only
-/// aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY).
+/// aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY), and
+/// `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets.
 ///
 /// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
 /// is a scalar function and something else too, passes.
@@ -53,12 +56,30 @@ fn check_expressions<V: Visit>(statement: &V, registry: &dyn FunctionRegistry) -
             Some(error) => ControlFlow::Break(error),
             None => ControlFlow::Continue(()),
         },
+        Expr::IsDistinctFrom(left, right) => check_brackets(left, "IS DISTINCT FROM", right),
+        Expr::IsNotDistinctFrom(left, right) => check_brackets(left, "IS NOT DISTINCT FROM", right),
         _ => ControlFlow::Continue(()),
     });
     match found {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
+}
+
+/// Whoever writes AND after `a IS DISTINCT FROM b` means both: as in the standard, it binds less.
+fn check_brackets(left: &Expr, operator: &str, right: &Expr) -> ControlFlow<DataFusionError> {
+    let Expr::BinaryOp {
+        left: value,
+        op: joined @ (BinaryOperator::And | BinaryOperator::Or),
+        ..
+    } = right
+    else {
+        return ControlFlow::Continue(());
+    };
+    ControlFlow::Break(plan_datafusion_err!(
+        "{joined} after {operator} needs brackets, or it would belong to what is compared: write ({left} {operator} {value}) \
+         {joined} ..."
+    ))
 }
 
 fn misuse(function: &Function, registry: &dyn FunctionRegistry) -> Option<DataFusionError> {
@@ -182,6 +203,27 @@ mod tests {
                 "{call}"
             );
         }
+    }
+
+    #[test]
+    fn and_after_distinct_from_needs_brackets() {
+        let error = "AND after IS NOT DISTINCT FROM needs brackets, or it would belong to what is compared: write (a IS NOT \
+                     DISTINCT FROM b) AND ...";
+        for (condition, expected) in [
+            ("a IS NOT DISTINCT FROM b AND c", error),
+            ("(a IS NOT DISTINCT FROM b) AND c", ""),
+            ("c AND a IS NOT DISTINCT FROM b", ""),
+            ("a IS NOT DISTINCT FROM (b AND c)", ""),
+            ("a IS DISTINCT FROM b + 1", ""),
+        ] {
+            assert_eq!(
+                said(&format!("SELECT 1 FROM t WHERE {condition}")),
+                expected
+            );
+        }
+        assert!(
+            said("SELECT a IS DISTINCT FROM b OR c FROM t").starts_with("OR after IS DISTINCT")
+        );
     }
 
     #[test]

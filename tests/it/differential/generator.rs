@@ -257,7 +257,7 @@ impl Generator {
             let is_sum = !of_left.is_text && self.chance(25);
             parts.push(match is_sum {
                 true => format!("{} = {} - {}", of_right.name, of_left.name, other.name),
-                false => format!("{} {operator} {}", of_left.name, of_right.name),
+                false => format!("({} {operator} {})", of_left.name, of_right.name),
             });
         }
         parts.join(" AND ")
@@ -290,7 +290,7 @@ impl Generator {
         match self.below(5) {
             0 => format!("{name} IS NULL"),
             1 => format!("{name} IN ({value}, {value})"),
-            _ => format!("{name} {operator} {value}"),
+            _ => format!("({name} {operator} {value})"),
         }
     }
 
