@@ -635,12 +635,12 @@ async fn a_reader_ends_with_its_statement() {
 async fn problems_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..3 {
-        let path = folder.path().join(format!("{number}.parquet"));
-        append(&path, "PAR1 and nothing that could be read PAR1");
+        let path = folder.path().join(format!("{number}.json"));
+        append(&path, "no object\n");
     }
     let context = session();
     let create = format!(
-        "CREATE UNBOUNDED EXTERNAL TABLE t (n BIGINT) STORED AS PARQUET LOCATION '{}/'",
+        "CREATE UNBOUNDED EXTERNAL TABLE t (n BIGINT) STORED AS JSON LOCATION '{}/'",
         folder.path().display()
     );
     ask(&context, &create).await;
@@ -651,7 +651,7 @@ async fn problems_are_counted() {
     .await;
     let last = "SELECT last_problem FROM aiops_streams()";
     let last = ask(&context, last).await;
-    assert!(last[0].contains("2.parquet cannot be read"), "{last:?}");
+    assert!(last[0].contains(".json cannot be read"), "{last:?}");
     drop(live);
 }
 
