@@ -8,15 +8,13 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::arrow::error::ArrowError;
-use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::arrow::ipc::reader::StreamDecoder;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::ColumnarValue;
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::io::Cursor;
 use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twox_hash::XxHash64;
@@ -67,12 +65,15 @@ pub(crate) fn without_checksum(bytes: &[u8]) -> Option<&[u8]> {
 pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Result<RecordBatch> {
     let damaged = || exec_datafusion_err!("{function}: this is no model, or it was damaged");
     let stream = without_checksum(bytes).ok_or_else(damaged)?;
-    // Bytes that somebody made, with their checksum, can be a schema that Arrow panics on.
+    // Bytes that somebody made, with their checksum, can be a schema that Arrow panics on. What they say of lengths is not
+    // believed: this decoder asks for no memory before the bytes are there.
     let read = catch_unwind(|| {
-        let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
-        Ok::<_, ArrowError>((reader.schema(), reader.next()))
+        let mut decoder = StreamDecoder::new();
+        let table = decoder.decode(&mut Buffer::from(stream));
+        (decoder.schema(), table)
     });
-    let (schema, table) = read.map_err(|_| damaged())??;
+    let (schema, table) = read.map_err(|_| damaged())?;
+    let schema = schema.ok_or_else(damaged)?;
     let (name, version) = (
         schema.metadata.get(KIND_KEY),
         schema.metadata.get(VERSION_KEY),
@@ -93,7 +94,7 @@ pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Resul
         }
         _ => return Err(damaged()),
     }
-    table.ok_or_else(damaged)?.map_err(Into::into)
+    table?.ok_or_else(damaged)
 }
 
 /// A column of a model's table, by name.
@@ -297,17 +298,15 @@ mod tests {
         }
     }
 
-    /// Arrow panics on a schema with a type that it does not know.
+    /// Arrow panics on a schema with a type that it does not know, and asks for as much memory as a length says.
     #[test]
     fn models_that_somebody_made_are_refused() {
         let stream = without_checksum(&model(7)).unwrap().to_vec();
         for position in 0..stream.len() {
-            for byte in [0, 1, 127, 255] {
-                let mut made = stream.clone();
-                made[position] = byte;
-                // Some changes mean nothing; none of them ends the process.
-                let _ = read_model("g", KIND, &with_checksum(made));
-            }
+            let mut made = stream.clone();
+            made[position] ^= 127;
+            // Some changes mean nothing; none of them ends the process.
+            let _ = read_model("g", KIND, &with_checksum(made));
         }
     }
 

@@ -92,7 +92,7 @@ fn fuzz_options() {
 
 #[test]
 fn fuzz_positions() {
-    check("positions", positions, 20_000);
+    check("positions", positions, 5000);
 }
 
 #[test]

@@ -288,6 +288,15 @@ impl<'a> Cursor<'a> {
 mod tests {
     use super::{Statements, is_complete};
     use datafusion::config::Dialect;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// Of which texts are made that are SQL, nearly SQL or none; without comments, which are no part of a statement.
+    const PARTS: &[&str] = &[
+        "SELECT", " ", "\n", ";", "'", "'a;b'", "''", "\"", "\"x;\"", "$$", "$$;$$", "$a$", "é", "日本", "(", ")", ",", "1",
+        ".5e", "\\", "\r\n", "E'\\", "x'", "@", "#", "|>", "\u{0}", "\u{a0}",
+    ];
 
     fn check(text: &str, expected: &[(u64, u64, &str)]) {
         let mut statements = Statements::whole(text);
@@ -364,6 +373,26 @@ mod tests {
         statements.next(Dialect::Generic);
         let second = statements.next(Dialect::Generic).unwrap();
         assert_eq!(second.text_in_place(), "\n  SELECT x");
+    }
+
+    fn is_between(text: &str) -> bool {
+        text.chars()
+            .all(|character| character == ';' || character.is_whitespace())
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_lost(parts in vec(select(PARTS), 0..40)) {
+            let text = parts.concat();
+            let mut statements = Statements::whole(&text);
+            let mut rest = text.as_str();
+            while let Some(statement) = statements.next(Dialect::Generic) {
+                let (before, after) = rest.split_once(statement.text()).unwrap();
+                prop_assert!(is_between(before), "{text:?}: {before:?}");
+                rest = after;
+            }
+            prop_assert!(is_between(rest), "{text:?}: {rest:?}");
+        }
     }
 
     #[test]
