@@ -14,12 +14,12 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments,
-    NullTreatment, Visit, visit_expressions,
+    NullTreatment, Query, SelectFlavor, SetExpr, Visit, visit_expressions,
 };
 
-/// Refuses a statement in which a window function lacks its OVER clause, or a scalar function has a clause that only
-/// aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY), and
-/// `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets.
+/// Refuses a statement in which a window function lacks its OVER clause, a subquery that stands for a value has no column,
+/// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT,
+/// IGNORE NULLS, ORDER BY), and `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets.
 ///
 /// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
 /// is a scalar function and something else too, passes.
@@ -58,6 +58,12 @@ fn check_expressions<V: Visit>(statement: &V, registry: &dyn FunctionRegistry) -
         },
         Expr::IsDistinctFrom(left, right) => check_brackets(left, "IS DISTINCT FROM", right),
         Expr::IsNotDistinctFrom(left, right) => check_brackets(left, "IS NOT DISTINCT FROM", right),
+        Expr::Subquery(query)
+        | Expr::InSubquery {
+            subquery: query, ..
+        } if selects_nothing(query) => ControlFlow::Break(plan_datafusion_err!(
+            "a subquery that stands for a value has no column: write (SELECT a FROM …)"
+        )),
         _ => ControlFlow::Continue(()),
     });
     match found {
@@ -80,6 +86,16 @@ fn check_brackets(left: &Expr, operator: &str, right: &Expr) -> ControlFlow<Data
         "{joined} after {operator} needs brackets, or it would belong to what is compared: write ({left} {operator} {value}) \
          {joined} ..."
     ))
+}
+
+/// DataFusion 55.2 panics where it looks for the column of such a value.
+fn selects_nothing(query: &Query) -> bool {
+    match query.body.as_ref() {
+        SetExpr::Select(select) => {
+            select.projection.is_empty() && select.flavor == SelectFlavor::Standard
+        }
+        _ => false,
+    }
 }
 
 fn misuse(function: &Function, registry: &dyn FunctionRegistry) -> Option<DataFusionError> {
@@ -224,6 +240,21 @@ mod tests {
         assert!(
             said("SELECT a IS DISTINCT FROM b OR c FROM t").starts_with("OR after IS DISTINCT")
         );
+    }
+
+    #[test]
+    fn values_have_a_column() {
+        let error = "a subquery that stands for a value has no column: write (SELECT a FROM …)";
+        for sql in [
+            "SELECT (SELECT FROM t)",
+            "SELECT lower((SELECT FROM t))",
+            "SELECT 1 WHERE 1 IN (SELECT FROM t)",
+        ] {
+            assert_eq!(said(sql), error, "{sql}");
+        }
+        for sql in ["SELECT (SELECT a FROM t)", "SELECT EXISTS (SELECT FROM t)"] {
+            assert_eq!(said(sql), "", "{sql}");
+        }
     }
 
     #[test]
