@@ -179,7 +179,7 @@ fn a_window_that_is_replayed_takes_as_much_memory_as_before() {
     let again = running.peak_kb();
     drop(running);
     assert_eq!(place.written(), expected);
-    println!("undisturbed {undisturbed} kB, killed and started again {again} kB");
+    eprintln!("undisturbed {undisturbed} kB, killed and started again {again} kB");
     let most = if window_mb().is_some() {
         MOST
     } else {

@@ -58,8 +58,11 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// What each statement of a file answers, and its error.
+type Answers = Vec<(Answer, String)>;
+
 /// The answers of all statements of a file.
-async fn answers(statements: &[String], setting: &Setting) -> Vec<(Answer, String)> {
+async fn answers(statements: &[String], setting: &Setting) -> Answers {
     let context = setting.session();
     let folder = tempfile::tempdir().unwrap();
     let mut answers = vec![];
@@ -135,7 +138,7 @@ async fn to_parquet(context: &SessionContext, name: &str, folder: &TempDir) -> R
 fn differences(
     statements: &[String],
     setting: &Setting,
-    (expected, found): (&[(Answer, String)], &[(Answer, String)]),
+    (expected, found): (&Answers, &Answers),
 ) -> String {
     let mut said = String::new();
     let pairs = statements.iter().zip(expected.iter().zip(found));
@@ -176,14 +179,14 @@ async fn every_file_answers_the_same_with_every_setting() {
                 writeln!(said, "{} {different}", name.display()).unwrap();
             }
         }
-        println!(
+        eprintln!(
             "{}: {} statements, {:?}",
             name.display(),
             statements.len(),
             started.elapsed()
         );
     }
-    println!(
+    eprintln!(
         "{n_statements} statements, {} settings, {n_runs} runs",
         settings.len()
     );

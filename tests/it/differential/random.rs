@@ -187,7 +187,7 @@ async fn random_queries_are_answered_as_sqlite_does() {
             }
         }
     }
-    println!("{n_queries} queries, {n_runs} runs, {n_refused} refused");
+    eprintln!("{n_queries} queries, {n_runs} runs, {n_refused} refused");
     assert!(
         n_refused * 20 <= n_queries,
         "{n_refused} of {n_queries} are refused"
