@@ -2,7 +2,8 @@
 //!
 //! DataFusion plans a scalar function first and drops the clauses that only aggregates and window functions know, so
 //! `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and a window function without OVER is
-//! "Invalid function", as if it did not exist. Both are refused here with what to write instead.
+//! "Invalid function", as if it did not exist. Both are refused here with what to write instead, and so is a subquery
+//! without a column in the place of a value, on which DataFusion panics.
 
 use std::ops::ControlFlow;
 
@@ -12,11 +13,11 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment,
-    Visit, visit_expressions,
+    Query, SelectFlavor, SetExpr, Visit, visit_expressions,
 };
 
-/// Refuses a statement in which a window function lacks its OVER clause, or a scalar function has a clause that only
-/// aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY).
+/// Refuses a statement in which a subquery that stands for a value has no column, a window function lacks its OVER clause,
+/// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY).
 ///
 /// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
 /// is a scalar function and something else too, passes.
@@ -53,11 +54,27 @@ fn check_expressions<V: Visit>(statement: &V, registry: &dyn FunctionRegistry) -
             Some(error) => ControlFlow::Break(error),
             None => ControlFlow::Continue(()),
         },
+        Expr::Subquery(query)
+        | Expr::InSubquery {
+            subquery: query, ..
+        } if selects_nothing(query) => ControlFlow::Break(plan_datafusion_err!(
+            "a subquery that stands for a value has no column: write (SELECT a FROM …)"
+        )),
         _ => ControlFlow::Continue(()),
     });
     match found {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// DataFusion 55.2 panics where it looks for the column of such a value.
+fn selects_nothing(query: &Query) -> bool {
+    match query.body.as_ref() {
+        SetExpr::Select(select) => {
+            select.projection.is_empty() && select.flavor == SelectFlavor::Standard
+        }
+        _ => false,
     }
 }
 
@@ -181,6 +198,21 @@ mod tests {
                 format!("lower is a scalar function and takes no {clause}: remove it"),
                 "{call}"
             );
+        }
+    }
+
+    #[test]
+    fn values_have_a_column() {
+        let error = "a subquery that stands for a value has no column: write (SELECT a FROM …)";
+        for sql in [
+            "SELECT (SELECT FROM t)",
+            "SELECT lower((SELECT FROM t))",
+            "SELECT 1 WHERE 1 IN (SELECT FROM t)",
+        ] {
+            assert_eq!(said(sql), error, "{sql}");
+        }
+        for sql in ["SELECT (SELECT a FROM t)", "SELECT EXISTS (SELECT FROM t)"] {
+            assert_eq!(said(sql), "", "{sql}");
         }
     }
 
