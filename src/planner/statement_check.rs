@@ -17,7 +17,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// Refuses a statement in which a subquery that stands for a value has no column, a window function lacks its OVER clause,
-/// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY).
+/// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT,
+/// IGNORE NULLS, ORDER BY).
 ///
 /// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
 /// is a scalar function and something else too, passes.
