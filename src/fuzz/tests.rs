@@ -102,7 +102,7 @@ fn fuzz_checkpoints() {
 
 #[test]
 fn fuzz_models() {
-    check("models", models, 3000);
+    check("models", models, 1500);
 }
 
 #[test]

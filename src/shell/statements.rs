@@ -386,6 +386,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn no_text_is_lost(parts in vec(select(PARTS), 0..40)) {
             let text = parts.concat();
