@@ -33,7 +33,7 @@ use self::run::Job;
 use self::script::{Script, run_script};
 use self::signals::EndsOn;
 
-/// Of every thread that plans or runs statements. The deepest plan that is let through needs a tenth of it in a debug build
+/// Of every thread that plans or runs statements: the deepest plan that is let through ends well in a debug build
 /// (`tests/it/limits.rs`). It is room and no memory: the system gives memory for what is touched.
 const STACK_BYTES: usize = 256 << 20;
 
