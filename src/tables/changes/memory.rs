@@ -358,12 +358,7 @@ impl<'a> Edits<'a> {
         old: &ArrayRef,
         edits: &[Option<&Edit>],
     ) -> Result<ArrayRef> {
-        let Some(place) = self
-            .changes
-            .columns
-            .iter()
-            .position(|column| *column == index)
-        else {
+        let Some(place) = self.changes.place(index) else {
             return Ok(Arc::clone(old));
         };
         let is_set = |action: usize| match self.changes.actions.get(action) {
@@ -398,11 +393,7 @@ impl<'a> Edits<'a> {
             })
             .collect();
         let column = |(index, field): (usize, &Arc<Field>)| {
-            let place = self
-                .changes
-                .columns
-                .iter()
-                .position(|column| *column == index);
+            let place = self.changes.place(index);
             let Some(place) = place else {
                 return Ok(new_null_array(field.data_type(), self.inserted.len()));
             };

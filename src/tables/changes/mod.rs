@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, exec_err, internal_datafusion_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -85,20 +85,9 @@ pub(crate) enum RowAction {
 }
 
 impl RowChanges {
-    /// Where the values of an action's columns stand among those of the input.
-    ///
-    /// # Errors
-    /// When the input lacks one.
-    pub(crate) fn places(&self, action: &RowAction) -> Result<Vec<usize>> {
-        let columns = match action {
-            RowAction::Update(columns) | RowAction::Insert(columns) => columns.as_slice(),
-            RowAction::Delete => &[],
-        };
-        let place = |column: &usize| {
-            let place = self.columns.iter().position(|other| other == column);
-            place.ok_or_else(|| internal_datafusion_err!("a column that the input does not have"))
-        };
-        columns.iter().map(place).collect()
+    /// Where the values of a column of the table stand among those of the input.
+    pub(crate) fn place(&self, column: usize) -> Option<usize> {
+        self.columns.iter().position(|other| *other == column)
     }
 }
 

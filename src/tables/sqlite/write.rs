@@ -232,7 +232,7 @@ impl Writer {
                 let of_action = (0..batch.num_rows()).filter(|row| {
                     actions.is_valid(*row) && usize::try_from(actions.value(*row)) == Ok(place)
                 });
-                let values = changes.places(action)?;
+                let values = places(changes, action)?;
                 let has_row = !matches!(action, RowAction::Insert(_));
                 let write = || {
                     let mut statement = connection.prepare(sql)?;
@@ -253,6 +253,19 @@ impl Writer {
         }
         Ok(n_rows)
     }
+}
+
+/// Where the values of an action's columns stand among those of the input.
+fn places(changes: &RowChanges, action: &RowAction) -> Result<Vec<usize>> {
+    let columns = match action {
+        RowAction::Update(columns) | RowAction::Insert(columns) => columns.as_slice(),
+        RowAction::Delete => &[],
+    };
+    let place = |column: &usize| {
+        let place = changes.place(*column);
+        place.ok_or_else(|| internal_datafusion_err!("a column that the input does not have"))
+    };
+    columns.iter().map(place).collect()
 }
 
 fn names(table: &StoredTable, columns: impl IntoIterator<Item = usize>) -> Vec<String> {
