@@ -341,7 +341,7 @@ mod tests {
         for before in ["- ", "NOT "] {
             check(|n| format!("SELECT {}1", before.repeat(n)), MAX_LEVELS, row);
         }
-        for (after, n_levels) in [("::INT", 2), ("[1]", 1), (" ISNULL", 1), ("(1)", 1)] {
+        for (after, n_levels) in [("::INT", 2), ("[1]", 1), (" IS NULL", 1), ("(1)", 1)] {
             let chain = |n| format!("SELECT 1{}", after.repeat(n));
             check(chain, MAX_LEVELS / n_levels, row);
         }
