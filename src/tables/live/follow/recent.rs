@@ -31,7 +31,7 @@ impl Recent {
         }
         self.files.push_back(file);
         self.n_of_range += 1;
-        if self.files.len() > MAX_REMEMBERED.max(self.n_of_range) {
+        while self.files.len() > MAX_REMEMBERED.max(self.n_of_range) {
             self.files.pop_front();
         }
     }
