@@ -42,10 +42,11 @@ struct Writing {
 }
 
 impl Writing {
-    /// Starts it and waits until it has made a file.
+    /// Starts it and waits until it has made a file. It may have removed some of a dead process before.
     fn start(folder: &Path, sql: &str) -> Self {
         let before = files(folder);
-        Self::start_until(folder, sql, || files(folder) != before)
+        let is_new = |file: &PathBuf| !before.contains(file);
+        Self::start_until(folder, sql, || files(folder).iter().any(is_new))
     }
 
     fn start_until(folder: &Path, sql: &str, is_there: impl Fn() -> bool) -> Self {
