@@ -144,7 +144,7 @@ impl Feed {
     /// When the table cannot be read, or the checkpoint not written.
     pub(crate) async fn next_window(&mut self) -> Result<Option<CurrentWindow>> {
         loop {
-            // Windows of so many rows are full within a range: they are asked for at its end, as they were when it was new.
+            // Count windows fill up within a range. They are taken at its end, as when the range was first read.
             if !self.is_within_range
                 && let Some(window) = self.cutter.next_closed()?
             {

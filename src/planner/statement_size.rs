@@ -322,7 +322,7 @@ mod tests {
         }
     }
 
-    /// Checks that of texts with so many repeated parts the larger one is refused, in these words.
+    /// Checks that a text with `n_parts` repeated parts passes, and one with one part more is refused in these words.
     fn check(text: impl Fn(usize) -> String, n_parts: usize, expected: &str) {
         let (most, more) = (text(n_parts), text(n_parts + 1));
         let start: String = most.chars().take(60).collect();

@@ -191,7 +191,7 @@ fn split(text: &str, start: Place, is_whole: bool, dialect: Dialect) -> VecDeque
             _ => begin = begin.or(Some(token.span.start)),
         }
     }
-    // The place of the error is behind the letter of a text such as b'…'.
+    // The error's place is after the letter of a literal such as b'…', so the end of the last token is used.
     let first = Location { line: 1, column: 1 };
     let read_to = tokens.last().map_or(first, |token| token.span.end);
     let unread = read.err().map(|_| read_to);

@@ -126,7 +126,7 @@ impl Stage for RemoteStage {
             attributes,
             extensions: options.extensions.clone(),
         };
-        // An upload without a part is none.
+        // An upload needs at least one part.
         let begun = match payload.content_length() {
             0 => None,
             _ => match store.put_multipart_opts(location, multipart).await {

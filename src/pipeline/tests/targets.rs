@@ -1,4 +1,4 @@
-//! Which tables the statements of a pipeline may write: those of which a window that runs twice leaves one trace.
+//! Which tables the statements of a pipeline may write: those in which a window that runs twice is there once.
 
 use std::sync::Arc;
 

@@ -48,7 +48,7 @@ const PARQUET_MAGIC: &[u8] = b"PAR1";
 const PARTITION: u64 = 0;
 /// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
 const MAX_GONE: u64 = 100;
-/// A range ends with so many files, all of which are remembered then.
+/// A range ends after this many files, few enough that all of them are still remembered.
 const MAX_FILES_OF_RANGE: u64 = MAX_GONE / 2;
 /// Changes whenever the meaning of a field changes.
 const POSITIONS_VERSION: u32 = 1;
