@@ -14,6 +14,7 @@ use crate::functions::ts::ts_anomaly::NAME;
 use crate::functions::ts::verdicts::{
     NO_POINT, PACKED_TYPE, PACKED_WIDTH, VerdictColumns, pack, pack_all, verdict_fields,
 };
+use crate::functions::ts::zones::{Clock, Zone};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
@@ -94,9 +95,9 @@ pub(super) const HOW_TO_CALL: &str =
 #[user_doc(
     doc_section(label = "Time Series Functions"),
     description = "A verdict on every row of a series: a struct of `is_anomaly`, its `kind` (spike, dip, level_shift, variance_change, cliff_drop, trend), \
-`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value or no time), constant (all values so far are equal). \
+`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value or no time), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
 **The frame says what may be seen.** The default frame sees the rows before and the one that is judged; a verdict never changes when more rows come, and live tables can be judged row by row. `ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING` sees the whole partition, and judges as `ts_anomaly(ts, value)` without OVER does. Other frames are refused. \
-PARTITION BY makes one series each. Time is the first ORDER BY expression where that is a timestamp or a date, and rows whose time is NULL or outside the years 1678 to 2261 are no points; where it is of another type, rows count as equally spaced. Rows of the same time are taken as they come: add a second ORDER BY expression where that matters. NULL, NaN and infinite values are missing points. \
+PARTITION BY makes one series each. Time is the first ORDER BY expression where that is a timestamp or a date, and rows whose time is NULL or outside the years 1678 to 2261 are no points; a day is one by the clocks of its zone; where it is of another type, rows count as equally spaced. Rows of the same time are taken as they come: add a second ORDER BY expression where that matters. NULL, NaN and infinite values are missing points. \
 Arguments are given by position. A query that needs the verdict in a condition writes QUALIFY.",
     syntax_example = "ts_anomaly(value [, options]) OVER ([PARTITION BY series] ORDER BY ts)",
     sql_example = r#"```sql
@@ -211,8 +212,10 @@ impl WindowUDFImpl for AnomalyOver {
                  or give a number of points"
             );
         }
+        let zone = order.and_then(|field| Zone::of(field.data_type()));
         let rows = Rows {
             read_time,
+            clock: zone.map(Clock::new),
             is_packed: order.is_some(),
         };
         Ok(match Sight::of(expressions) {
@@ -245,6 +248,8 @@ impl WindowUDFImpl for AnomalyOver {
 struct Rows {
     /// `None` where rows go by their positions.
     read_time: Option<ReadTime>,
+    /// The clock of a series with a time zone.
+    clock: Option<Clock>,
     is_packed: bool,
 }
 
@@ -266,7 +271,7 @@ impl Rows {
         }
     }
 
-    fn point(&self, values: &Float64Array, columns: &[ArrayRef], row: usize) -> Point {
+    fn point(&mut self, values: &Float64Array, columns: &[ArrayRef], row: usize) -> Point {
         let value = Some(row).filter(|&row| values.is_valid(row));
         let value = value
             .map(|row| values.value(row))
@@ -274,10 +279,17 @@ impl Rows {
         let value = value.unwrap_or(f64::NAN);
         match (self.read_time, columns.get(1)) {
             (Some(read_time), Some(times)) => match read_time(times, row) {
-                Some(time) => Point::At(Some(time), value),
+                Some(time) => Point::At(Some(self.clock_ns(time)), value),
                 None => Point::None,
             },
             _ => Point::At(None, value),
+        }
+    }
+
+    fn clock_ns(&mut self, utc_ns: i64) -> i64 {
+        match &mut self.clock {
+            Some(clock) => clock.clock_ns(utc_ns),
+            None => utc_ns,
         }
     }
 

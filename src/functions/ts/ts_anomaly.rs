@@ -8,6 +8,7 @@ use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
 use crate::functions::ts::series::{Series, SeriesFold, list_of_structs, point_fields};
 use crate::functions::ts::verdicts::{VerdictColumns, verdict_fields};
+use crate::functions::ts::zones::Zone;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::common::{Result, plan_err};
@@ -20,8 +21,8 @@ pub(super) const NAME: &str = "ts_anomaly";
 #[user_doc(
     doc_section(label = "Time Series Functions"),
     description = "Judges every point of a series by all others, those behind it too. Returns a list with an element for each row, in the order of time: `ts` and `value`, `is_anomaly`, its `kind` (spike, dip, level_shift, variance_change, cliff_drop, trend), \
-`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value), constant (all values so far are equal). \
-Rows whose `ts` is NULL or outside the years 1678 to 2261 are no points. NULL, NaN and infinite values are missing points: they stay in the list, without a verdict. No points: NULL. Neither the order of rows nor partitions matter; points of the same time are taken in the order of their values. \
+`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
+Rows whose `ts` is NULL or outside the years 1678 to 2261 are no points. NULL, NaN and infinite values are missing points: they stay in the list, without a verdict. No points: NULL. A day is one by the clocks of the zone of `ts`. Neither the order of rows nor partitions matter; points of the same time are taken in the order of their values. \
 With OVER (ORDER BY ts) the same name returns a verdict on every row, by the rows before it.",
     syntax_example = "ts_anomaly(ts, value [, options])",
     sql_example = r#"```sql
@@ -101,7 +102,9 @@ fn fields(ts_type: &DataType) -> Fields {
 fn verdicts(series: &Series<'_>, call: &AnomalyCall) -> Result<Option<Vec<ArrayRef>>> {
     let samples = &series.samples;
     let mut verdicts = VerdictColumns::default();
-    for verdict in &detect(Some(samples.times_ns()), samples.values(), &call.params) {
+    let clocks_ns = Zone::of(series.ts_type()).map(|zone| zone.clocks_ns(samples.times_ns()));
+    let times_ns = clocks_ns.as_deref().unwrap_or(samples.times_ns());
+    for verdict in &detect(Some(times_ns), samples.values(), &call.params) {
         verdicts.push(verdict);
     }
     let mut columns = series.point_columns()?;

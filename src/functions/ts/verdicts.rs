@@ -30,6 +30,7 @@ pub(super) fn verdict_fields() -> Fields {
         Field::new("lower", DataType::Float64, true),
         Field::new("upper", DataType::Float64, true),
         Field::new("status", DataType::Utf8View, false),
+        Field::new("is_ongoing", DataType::Boolean, true),
     ])
 }
 
@@ -43,14 +44,16 @@ pub(super) const NO_POINT: Verdict = Verdict {
     lower: f64::NAN,
     upper: f64::NAN,
     status: Status::Missing,
+    is_ongoing: None,
 };
 
 /// In the order of [`status_number`].
-const STATUSES: [Status; 4] = [
+const STATUSES: [Status; 5] = [
     Status::Ok,
     Status::Warmup,
     Status::Missing,
     Status::Constant,
+    Status::NewLevel,
 ];
 
 fn status_number(status: Status) -> u8 {
@@ -59,6 +62,7 @@ fn status_number(status: Status) -> u8 {
         Status::Warmup => 1,
         Status::Missing => 2,
         Status::Constant => 3,
+        Status::NewLevel => 4,
     }
 }
 
@@ -77,6 +81,7 @@ pub(super) struct VerdictColumns {
     /// Score, expectation, lower and upper bound.
     numbers: [Vec<f64>; 4],
     status: Vec<u8>,
+    is_ongoing: BooleanBuilder,
 }
 
 impl VerdictColumns {
@@ -94,6 +99,7 @@ impl VerdictColumns {
             column.push(number);
         }
         self.status.push(status_number(verdict.status));
+        self.is_ongoing.append_option(verdict.is_ongoing);
     }
 
     /// The columns, in the order of [`verdict_fields`].
@@ -117,6 +123,7 @@ impl VerdictColumns {
             lower,
             upper,
             status,
+            Arc::new(self.is_ongoing.finish()),
         ])
     }
 
@@ -130,13 +137,14 @@ impl VerdictColumns {
     }
 }
 
-/// A verdict as bytes: four numbers, then whether it is an anomaly, its kind, its direction and its status.
+/// A verdict as bytes: four numbers, then whether it is an anomaly, its kind, its direction, its status and whether it
+/// goes on.
 pub(super) type Packed = [u8; PACKED_BYTES];
 
-const PACKED_BYTES: usize = 36;
+const PACKED_BYTES: usize = 37;
 
 /// The same as Arrow counts it.
-pub(super) const PACKED_WIDTH: i32 = 36;
+pub(super) const PACKED_WIDTH: i32 = 37;
 
 /// The type of a column of packed verdicts.
 pub(super) const PACKED_TYPE: DataType = DataType::FixedSizeBinary(PACKED_WIDTH);
@@ -162,6 +170,7 @@ pub(super) fn pack(verdict: &Verdict) -> Packed {
     packed[33] = kind.unwrap_or(NULL_BYTE);
     packed[34] = direction;
     packed[35] = status_number(verdict.status);
+    packed[36] = verdict.is_ongoing.map_or(NULL_BYTE, u8::from);
     packed
 }
 
@@ -178,7 +187,7 @@ fn unpack(packed: &[u8]) -> Option<Verdict> {
     let [score, expected, lower, upper] = *numbers else {
         return None;
     };
-    let [is_anomaly, kind, direction, status] = *flags else {
+    let [is_anomaly, kind, direction, status, is_ongoing] = *flags else {
         return None;
     };
     let direction = i8::from_le_bytes([direction]);
@@ -191,6 +200,7 @@ fn unpack(packed: &[u8]) -> Option<Verdict> {
         lower: f64::from_le_bytes(lower),
         upper: f64::from_le_bytes(upper),
         status: *STATUSES.get(usize::from(status))?,
+        is_ongoing: (is_ongoing != NULL_BYTE).then_some(is_ongoing == 1),
     })
 }
 
@@ -281,6 +291,7 @@ mod tests {
                 (Status::Ok, Some(true), Some(-1)),
                 (Status::Warmup, Some(false), Some(0)),
                 (Status::Constant, None, Some(1)),
+                (Status::NewLevel, Some(false), Some(0)),
                 (Status::Missing, Some(true), None),
             ] {
                 verdict = Verdict {
@@ -288,6 +299,7 @@ mod tests {
                     kind: Some(kind),
                     direction,
                     status,
+                    is_ongoing: is_anomaly,
                     ..verdict
                 };
                 assert_eq!(shown(&unpack(&pack(&verdict)).unwrap()), shown(&verdict));

@@ -64,15 +64,16 @@ impl Cadence {
         self.step_ns = lower_median(&mut steps[..self.n_steps]);
     }
 
-    /// Takes the step from many times, in ascending order.
-    pub(super) fn measure(&mut self, times_ns: &[i64]) {
+    /// Takes the step from many times, in ascending order, which are so many steps apart.
+    pub(super) fn measure(&mut self, times_ns: &[i64], stride: usize) {
         let neighbours = times_ns.windows(2);
         let mut steps: Vec<i64> = neighbours
             .map(|pair| pair[1].saturating_sub(pair[0]))
             .filter(|&step| step > 0)
             .collect();
         if self.has_times && !steps.is_empty() {
-            self.step_ns = lower_median(&mut steps);
+            let stride = i64::try_from(stride).unwrap_or(i64::MAX);
+            self.step_ns = (lower_median(&mut steps) / stride).max(1);
         }
     }
 
@@ -122,7 +123,7 @@ mod tests {
         assert_eq!(cadence.step_ns, 5 * MINUTE);
         assert_eq!(cadence.slot(61 * MINUTE), 12);
         assert_eq!(cadence.points_in(DAY_NS), Some(288));
-        cadence.measure(&[0, 1, 2, 3]);
+        cadence.measure(&[0, 1, 2, 3], 1);
         assert_eq!(cadence.step_ns, 1);
     }
 

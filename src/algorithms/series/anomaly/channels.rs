@@ -12,7 +12,7 @@
 //! The constants were chosen on service metrics with labelled incidents, as round numbers in the middle of the region
 //! where results hardly change.
 
-use crate::algorithms::series::anomaly::model::{Expectation, FROM_MEAN_ABSOLUTE};
+use crate::algorithms::series::anomaly::model::{Expectation, FROM_MEAN_ABSOLUTE, ROUNDED};
 
 /// The number of views.
 pub(super) const N_CHANNELS: usize = 3;
@@ -23,15 +23,11 @@ pub(super) const SHIFT: usize = 1;
 pub(super) const SCATTER: usize = 2;
 
 /// From where on each is an event, in its own scales.
-pub(super) const THRESHOLDS: [f64; N_CHANNELS] = [5.0, 4.0, 6.0];
+pub(super) const THRESHOLDS: [f64; N_CHANNELS] = [5.0, 4.0, 9.0];
 
 /// Scales are at least this share of the mean absolute deviation from the level: in a series of high peaks a quiet
 /// stretch does not make every ripple an event.
 pub(super) const FLOOR: f64 = 0.05;
-
-/// The standard deviation of rounding to steps of 1: one over the square root of twelve. Scales are at least that of
-/// rounding to the smallest step of the series, so that a counter that goes from 0 to 1 is no event.
-const ROUNDED: f64 = 0.288_675_134_594_812_9;
 
 /// The floor where residuals are averaged, which may be small.
 const THIN_FLOOR: f64 = 1e-3;
@@ -52,9 +48,10 @@ const SHIFT_CLIP: f64 = 4.0;
 /// The averages of shift and scatter are over about so many points, and the short one over this part of the newest.
 const SHIFT_POINTS: f64 = 32.0;
 const SCATTER_POINTS: f64 = 24.0;
-const SHORT_RATE: f64 = 0.4;
+const SHORT_RATE: f64 = 0.6;
 
-/// A shift counts while the short average is at least this part of the long one.
+/// A shift counts while the short average is at least this part of the long one; when it is not, the shift is over and the
+/// long average starts anew.
 const STILL: f64 = 0.5;
 
 /// The standard deviation of the average of independent residuals: the square root of (1/32) / (2 - 1/32).
@@ -144,6 +141,7 @@ impl Channels {
     pub(super) fn view(&mut self, value: f64, expected: &Expectation) -> Views {
         let (fast, slow) = (value - expected.fast, value - expected.slow);
         let is_judged = self.n_points >= N_SILENT;
+        // Rounding to the smallest step is no event.
         let rounded = ROUNDED * expected.resolution + expected.rounding;
         let floor = FLOOR * expected.spread + rounded;
         let thin = THIN_FLOOR * expected.spread + rounded;
@@ -191,10 +189,12 @@ impl Channels {
         let distance = self.shift.abs() / self.shift_scale.max(AVERAGE_OF_NOISE) * trust;
         let is_still = self.short * self.shift.signum() >= STILL * self.shift.abs();
         if is_still {
-            distance
-        } else {
-            distance.min(below(SHIFT))
+            return distance;
         }
+        if distance >= THRESHOLDS[SHIFT] {
+            self.shift = self.short;
+        }
+        distance.min(below(SHIFT))
     }
 
     fn view_scatter(&mut self, size: f64, trust: f64) -> f64 {

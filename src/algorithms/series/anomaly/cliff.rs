@@ -2,10 +2,9 @@
 //!
 //! Distances in scales miss it where a series varies much: a latency between 15 and 70 that reads 0 for an hour is no
 //! outlier by its scale, and yet the service is gone. So the lowest value that was normal is remembered, and what falls
-//! far below it is reported, once; when that is over, it counts as seen.
+//! far below it is reported as long as it lasts, the tenth time as the first.
 
 use crate::algorithms::series::anomaly::model::Expectation;
-use crate::algorithms::series::anomaly::rule::{GAP_POINTS, NEWS_POINTS};
 
 /// Points before a lowest value means anything: two days of hourly values.
 const N_POINTS: usize = 48;
@@ -25,59 +24,29 @@ const STEPS: f64 = 4.0;
 /// How strong a fall to nothing is, where an alert begins at 1.
 pub(super) const STRENGTH: f64 = 1.2;
 
-/// The lowest values so far.
+/// The lowest value that was normal.
 #[derive(Debug)]
-pub(super) struct LowestSeen {
-    lowest: f64,
-    /// Of the fall that is going on, or just over.
-    fallen: f64,
-    newest_fall: Option<usize>,
-    n_fallen: usize,
-}
+pub(super) struct LowestSeen(f64);
 
 impl LowestSeen {
     pub(super) fn new() -> Self {
-        Self {
-            lowest: f64::INFINITY,
-            fallen: f64::INFINITY,
-            newest_fall: None,
-            n_fallen: 0,
-        }
+        Self(f64::INFINITY)
     }
 
     /// Whether point `at` fell to nothing.
-    pub(super) fn is_fall(&mut self, at: usize, value: f64, expected: &Expectation) -> bool {
-        let lowest = self.lowest;
-        let falls = at >= N_POINTS
+    pub(super) fn is_fall(&self, at: usize, value: f64, expected: &Expectation) -> bool {
+        let Self(lowest) = *self;
+        at >= N_POINTS
             && lowest.is_finite()
             && value >= 0.0
             && value < OF_LOWEST * lowest
             && value < OF_EXPECTED * expected.slow
             && lowest - value > STEPS * expected.resolution
-            && expected.slow - value > SCALES * expected.slow_scale;
-        if falls {
-            self.fallen = self.fallen.min(value);
-            self.newest_fall = Some(at);
-            self.n_fallen += 1;
-        } else if self
-            .newest_fall
-            .is_some_and(|newest| at - newest > GAP_POINTS)
-        {
-            *self = Self {
-                lowest: lowest.min(self.fallen),
-                ..Self::new()
-            };
-        }
-        falls
-    }
-
-    /// Whether the fall is still news.
-    pub(super) fn is_news(&self) -> bool {
-        self.n_fallen <= NEWS_POINTS
+            && expected.slow - value > SCALES * expected.slow_scale
     }
 
     /// Takes a value that was no anomaly.
     pub(super) fn note(&mut self, value: f64) {
-        self.lowest = self.lowest.min(value);
+        self.0 = self.0.min(value);
     }
 }

@@ -1,13 +1,15 @@
 //! The detector: judges a series point by point, by what came before.
 
-use crate::algorithms::series::anomaly::cadence::Cadence;
+use crate::algorithms::series::anomaly::cadence::{Cadence, DAY_NS};
 use crate::algorithms::series::anomaly::channels::{
     Channels, FLOOR, POINT, SCATTER, SHIFT, THRESHOLDS, Views, below,
 };
 use crate::algorithms::series::anomaly::cliff::{self, LowestSeen};
+use crate::algorithms::series::anomaly::history::History;
 use crate::algorithms::series::anomaly::model::{Expectation, Model};
+use crate::algorithms::series::anomaly::ongoing::{Ongoing, State};
 use crate::algorithms::series::anomaly::rule::{AlertRule, Strength, held_back};
-use crate::algorithms::series::anomaly::season::{History, SeasonWatch};
+use crate::algorithms::series::anomaly::season::SeasonWatch;
 use crate::algorithms::series::anomaly::shape::Shape;
 use crate::algorithms::series::anomaly::zscore::ZScore;
 use crate::algorithms::series::anomaly::{AnomalyParams, Kind, Method, Status, Verdict};
@@ -29,6 +31,9 @@ const SHIFTED: f64 = 1.5;
 
 /// An alert that goes on for so many points, and is shifted, is a shift.
 const N_LASTING: usize = 4;
+
+/// A trend is looked for in no less than two days: what goes up for some hours is a season that is not known yet.
+const TREND_DAYS: f64 = 2.0;
 
 /// Scales below the expectation that a fall to almost nothing of it has at least.
 const FALL_SCALES: f64 = 3.0;
@@ -77,6 +82,8 @@ pub(super) struct Finding {
     pub(super) expected: f64,
     /// Half the width of the bounds.
     pub(super) margin: f64,
+    /// The alert with which a deviation began that goes on.
+    pub(super) ongoing: Option<(Kind, i8)>,
     pub(super) status: Status,
 }
 
@@ -129,11 +136,15 @@ impl Detector {
             Some(_) => finding.strength,
             None => held_back(finding.strength),
         };
+        let ongoing = finding
+            .ongoing
+            .filter(|(kind, direction)| self.params.reports(*kind, *direction));
         Verdict {
             is_anomaly: Some(reported.is_some()),
             kind: reported.map(|(kind, _)| kind),
             direction: Some(reported.map_or(0, |(_, direction)| direction)),
             score: strength / (1.0 + strength),
+            is_ongoing: Some(reported.is_some() || ongoing.is_some()),
             ..expectation
         }
     }
@@ -160,6 +171,7 @@ struct Adaptive {
     lowest: LowestSeen,
     shape: Shape,
     rule: AlertRule,
+    ongoing: Ongoing,
     /// Before this point large residuals are no change of variance.
     settled_at: usize,
     /// Whether the alert that goes on is one after which that holds.
@@ -178,6 +190,7 @@ impl Adaptive {
             lowest: LowestSeen::new(),
             shape: Shape::new(),
             rule: AlertRule::new(params.strictness, params.min_points),
+            ongoing: Ongoing::default(),
             settled_at: 0,
             is_settling: false,
         }
@@ -200,10 +213,8 @@ impl Adaptive {
         let views = self.view(at, value, &expected);
         let age_days = self.cadence.age_days(time_ns);
         let falls = self.lowest.is_fall(at, value, &expected);
-        let mut best = self
-            .rule
-            .strongest(at, age_days, &views.distances, &self.cadence);
-        if falls && self.lowest.is_news() && at >= params.min_points && best.strength < 1.0 {
+        let mut best = self.rule.strongest(at, age_days, &views.distances);
+        if falls && at >= params.min_points && best.strength < 1.0 {
             best = Strength {
                 strength: cliff::STRENGTH,
                 channel: POINT,
@@ -214,23 +225,51 @@ impl Adaptive {
         }
         let is_alert = self.rule.decide(at, age_days, best.strength, &self.cadence);
         let alert = is_alert.then(|| self.classify(at, value, &expected, &views, best, falls));
-        self.model.learn(value, &expected);
-        self.history.push(time_ns, value);
-        self.n_points += 1;
+        let state = self.go_on(at, value, &expected, alert);
+        self.learn(time_ns, value, &expected, state);
+        let lasts = state == State::GoesOn || alert.is_some_and(|(kind, _)| lasts(kind));
         let is_constant = was_constant && self.model.is_constant();
         Finding {
             strength: best.strength,
             alert,
             stays: views.stays,
-            status: status(at, is_constant, params),
-            ..bounds(&expected, alert, params)
+            ongoing: self.ongoing.alert(at),
+            status: match state {
+                State::Accepted(_) => Status::NewLevel,
+                _ => status(at, is_constant, params),
+            },
+            ..bounds(&expected, lasts, params)
         }
+    }
+
+    fn learn(&mut self, time_ns: i64, value: f64, expected: &Expectation, state: State) {
+        self.model.learn(value, expected, state == State::GoesOn);
+        if let State::Accepted(by) = state {
+            self.model.accept(by);
+        }
+        self.history.push(time_ns, value);
+        self.n_points += 1;
+    }
+
+    /// Whether what was reported goes on at this point.
+    fn go_on(
+        &mut self,
+        at: usize,
+        value: f64,
+        expected: &Expectation,
+        alert: Option<(Kind, i8)>,
+    ) -> State {
+        let residual = value - expected.slow;
+        let scale = expected.slow_scale + FLOOR * expected.spread + expected.rounding;
+        let period = self.season.period().unwrap_or(0);
+        self.ongoing
+            .push(at, residual, residual / scale, alert, period)
     }
 
     /// Nothing is known of a missing value but what was expected; not even that before the first point.
     fn missing(&mut self, time_ns: i64, params: &AnomalyParams) -> Finding {
         let slot = self.cadence.slot(time_ns);
-        bounds(&self.model.expect(slot, f64::NAN), None, params)
+        bounds(&self.model.expect(slot, f64::NAN), false, params)
     }
 
     /// Looks for a season when it is time to.
@@ -241,15 +280,24 @@ impl Adaptive {
             cadence,
             ..
         } = self;
-        let Some(period) = season.look(self.n_points, history, cadence, &params.searches) else {
+        if !season.is_due(self.n_points) {
+            return;
+        }
+        history.hold_days(cadence.points_in(DAY_NS));
+        let found = season.look(self.n_points, history, cadence, &params.searches);
+        let n_wanted = found.map_or(usize::MAX, Model::n_for_season);
+        let (slots, values) = history.newest_slots(n_wanted, cadence);
+        let Some(period) = found else {
+            let (times_ns, _) = history.newest(1);
+            let days = times_ns
+                .last()
+                .map_or(0.0, |time_ns| cadence.age_days(*time_ns));
+            if days >= TREND_DAYS {
+                self.model.take_trend(&slots, &values);
+            }
             return;
         };
-        let (times_ns, values) = history.newest(Model::n_for_season(period));
-        let slots: Vec<_> = times_ns
-            .iter()
-            .map(|time_ns| cadence.slot(*time_ns))
-            .collect();
-        self.model.take_season(period, &slots, values);
+        self.model.take_season(period, &slots, &values);
         let settling = SEASON_SETTLING * period as f64;
         self.rule.be_quiet_until(self.n_points + floor(settling));
     }
@@ -326,13 +374,14 @@ fn status(at: usize, is_constant: bool, params: &AnomalyParams) -> Status {
     }
 }
 
+/// Whether an anomaly of this kind is one of many points.
+fn lasts(kind: Kind) -> bool {
+    matches!(kind, Kind::LevelShift | Kind::Trend | Kind::CliffDrop)
+}
+
 /// What was expected, of a point that is not judged yet. What lasts is compared with the slow expectation, since the fast
 /// one follows it.
-fn bounds(expected: &Expectation, alert: Option<(Kind, i8)>, params: &AnomalyParams) -> Finding {
-    let lasts = matches!(
-        alert,
-        Some((Kind::LevelShift | Kind::Trend | Kind::CliffDrop, _))
-    );
+fn bounds(expected: &Expectation, lasts: bool, params: &AnomalyParams) -> Finding {
     let (center, scale) = if lasts {
         (expected.slow, expected.slow_scale)
     } else {
@@ -341,8 +390,9 @@ fn bounds(expected: &Expectation, alert: Option<(Kind, i8)>, params: &AnomalyPar
     let scale = scale + FLOOR * expected.spread;
     Finding {
         strength: 0.0,
-        alert,
+        alert: None,
         stays: 0.0,
+        ongoing: None,
         expected: center,
         margin: THRESHOLDS[POINT] * params.strictness * scale,
         status: Status::Missing,

@@ -17,14 +17,19 @@ mod channels;
 mod cliff;
 mod detector;
 mod hindsight;
+mod history;
 mod least_squares;
 mod model;
+mod ongoing;
 mod options;
+mod profile;
 mod rule;
 mod season;
 mod shape;
+mod sizes;
 #[cfg(test)]
 mod tests;
+mod trend;
 mod verdict;
 mod zscore;
 

@@ -1,13 +1,16 @@
-//! What is expected of the next point: a slow expectation, which is the level and the season, and a fast one, which
-//! adds what the last points say.
+//! What is expected of the next point: a slow expectation, which is the level and the season ([`Profile`]), and a fast
+//! one, which adds what the last points say.
 //!
-//! The season is one value a phase, first the median of its newest cycles (as in seasonal-trend decompositions), then
-//! learnt by exponential smoothing. The fast expectation is a linear prediction of the deviation from the slow one, of the
-//! two last deviations, their moving average, the deviation one season ago, and the season itself ([`LeastSquares`]).
+//! The level goes on as it has been going, by a slope that is smoothed as in Holt's method ("Forecasting seasonals and
+//! trends by exponentially weighted moving averages", 1957) and begins as a [`Trend`] where there is one. The fast
+//! expectation is a linear prediction of the deviation from the slow one, of the two last deviations, their moving
+//! average, the deviation one season ago, and the season itself ([`LeastSquares`]).
 //! Everything learns from clipped residuals (Huber, "Robust estimation of a location parameter", 1964), and scales are
 //! clipped mean absolute residuals, so that an outlier neither moves an expectation nor widens a bound by much.
 
 use crate::algorithms::series::anomaly::least_squares::{Features, LeastSquares};
+use crate::algorithms::series::anomaly::profile::{Profile, Residual};
+use crate::algorithms::series::anomaly::trend::Trend;
 use crate::algorithms::series::robust::median_in_place;
 
 /// The mean absolute deviation of a normal distribution times this is its standard deviation: the square root of pi / 2.
@@ -28,20 +31,24 @@ const LEVEL_RATE: f64 = 0.5;
 /// Without a season the level follows as if there were one of so many points.
 const LEVEL_POINTS: usize = 200;
 
-/// How far a phase of the season follows in each cycle.
-const SEASON_RATE: f64 = 0.15;
-
-/// How far the scale of a phase follows in each cycle.
-const PHASE_SCALE_RATE: f64 = 0.1;
-
-/// While the scales of phases are first learnt, from a few cycles, they follow faster.
-const FIRST_PHASE_SCALE_RATE: f64 = 0.3;
+/// The slope follows by this part of the square of how far the level follows.
+const SLOPE_RATE: f64 = 0.1;
 
 /// How far the moving average follows.
 const AVERAGE_RATE: f64 = 0.2;
 
 /// A season begins as the median of so many cycles.
 const N_CYCLES: usize = 6;
+
+/// The fast scale is at most so many of the slow one when a season is taken over: the cycles that the season was taken
+/// from are nearer to it than the next one will be.
+const FRESH_SCALES: f64 = 1.5;
+
+/// The season as a feature is clipped at so many scales, so that a weight that ripples taught does not move peaks.
+const SEASON_CLIP: f64 = 3.0;
+
+/// A trend is taken over if it leaves less than this part of the scale without it.
+const TREND_WORTH: f64 = 0.5;
 
 /// Points before anything is clipped, and before the fast expectation learns.
 const N_UNCLIPPED: usize = 10;
@@ -50,19 +57,11 @@ const N_UNTAUGHT: usize = 8;
 /// Below this share of the level a residual is rounding error.
 const ROUNDING: f64 = 1e-12;
 
+/// The standard deviation of rounding to steps of 1: one over the square root of twelve.
+pub(super) const ROUNDED: f64 = 0.288_675_134_594_812_9;
+
 /// What clipping needs of the spread, so that a scale of 0 can grow again.
 const THIN: f64 = 1e-3;
-
-/// The season as learnt.
-#[derive(Debug)]
-struct Profile {
-    /// The deviation from the level of each phase.
-    values: Vec<f64>,
-    /// The scale of the slow residuals of each phase.
-    scales: Vec<f64>,
-    /// The last value of each phase; NaN if there was none.
-    last: Vec<f64>,
-}
 
 /// A point of the past.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,11 +75,16 @@ struct Past {
 pub(super) struct Model {
     n_points: usize,
     level: f64,
+    /// By how much the level grows from slot to slot.
+    slope: f64,
+    newest_slot: usize,
     average: f64,
     fast_scale: f64,
     slow_scale: f64,
     spread: f64,
     resolution: f64,
+    /// The share of points that are off by half a step or more.
+    off_share: f64,
     profile: Option<Profile>,
     prediction: LeastSquares,
     /// The last point and the one before.
@@ -103,7 +107,7 @@ pub(super) struct Expectation {
     pub(super) fast_scale: f64,
     /// The mean absolute deviation from the level.
     pub(super) spread: f64,
-    /// The smallest step between neighbours; 0 before the second value.
+    /// The scatter of a series that moves by its smallest step, as rarely as this one; at most the smallest step.
     pub(super) resolution: f64,
     /// What is smaller is rounding error.
     pub(super) rounding: f64,
@@ -114,11 +118,14 @@ impl Model {
         Self {
             n_points: 0,
             level: 0.0,
+            slope: 0.0,
+            newest_slot: 0,
             average: 0.0,
             fast_scale: 0.0,
             slow_scale: 0.0,
             spread: 0.0,
             resolution: f64::INFINITY,
+            off_share: 0.0,
             profile: None,
             prediction: LeastSquares::new(),
             past: [Past::default(); 2],
@@ -130,17 +137,28 @@ impl Model {
         self.resolution.is_infinite()
     }
 
+    /// The number of phases; 0 without a season.
+    fn period(&self) -> usize {
+        self.profile.as_ref().map_or(0, Profile::period)
+    }
+
     /// The phase of a slot.
     fn phase(&self, slot: usize) -> usize {
-        self.profile
-            .as_ref()
-            .map_or(0, |profile| slot % profile.values.len())
+        slot.checked_rem(self.period()).unwrap_or(0)
     }
 
     fn season(&self, phase: usize) -> f64 {
-        self.profile
-            .as_ref()
-            .map_or(0.0, |profile| profile.values[phase])
+        (self.profile.as_ref()).map_or(0.0, |profile| profile.value(phase))
+    }
+
+    /// Takes the level along the slope to a slot; across a gap, for no more than a season.
+    fn go_to(&mut self, slot: usize) {
+        let n_steps = slot.saturating_sub(self.newest_slot);
+        let n_steps = n_steps.min(self.period().max(LEVEL_POINTS));
+        let climb = self.slope * n_steps as f64;
+        self.level += climb;
+        self.average += climb;
+        self.newest_slot = slot;
     }
 
     /// What is expected in a slot. Of the first point nothing is known: its expectation is `value`.
@@ -148,11 +166,12 @@ impl Model {
         if self.n_points == 0 {
             (self.level, self.average) = (value, value);
         }
+        self.go_to(slot);
         let phase = self.phase(slot);
         let season = self.season(phase);
         let features = self.features(phase, season);
         let slow = self.level + season;
-        let phase_scale = self.profile.as_ref().map(|profile| profile.scales[phase]);
+        let phase_scale = self.profile.as_ref().map(|profile| profile.scale(phase));
         Expectation {
             phase,
             season,
@@ -163,13 +182,21 @@ impl Model {
                 .map_or(self.slow_scale, |scale| 0.5 * (self.slow_scale + scale)),
             fast_scale: self.fast_scale,
             spread: self.spread,
-            resolution: if self.is_constant() {
-                0.0
-            } else {
-                self.resolution
-            },
+            resolution: self.scatter_of_steps(),
             rounding: ROUNDING * self.level.abs() + f64::MIN_POSITIVE,
         }
+    }
+
+    /// The smallest step, times the standard deviation of a value that is one step off in a share of its points, as a part
+    /// of that of rounding.
+    ///
+    /// A step is no event in a counter that goes from 0 to 1 again and again. It is one in a series that has hardly ever
+    /// moved, or that moves as its season says.
+    fn scatter_of_steps(&self) -> f64 {
+        if self.is_constant() {
+            return 0.0;
+        }
+        self.resolution * (self.off_share.sqrt() / ROUNDED).min(1.0)
     }
 
     fn features(&self, phase: usize, season: f64) -> Features {
@@ -180,10 +207,7 @@ impl Model {
                 past.value - self.season(past.phase) - self.level
             }
         };
-        let last_season = self
-            .profile
-            .as_ref()
-            .map_or(f64::NAN, |profile| profile.last[phase]);
+        let last_season = (self.profile.as_ref()).map_or(f64::NAN, |profile| profile.last(phase));
         [
             deviation(&self.past[0], 1),
             self.average - self.level,
@@ -192,13 +216,13 @@ impl Model {
             } else {
                 last_season - season - self.level
             },
-            season,
+            clip(season, SEASON_CLIP * self.slow_scale),
             deviation(&self.past[1], 2),
         ]
     }
 
-    /// Learns from a point.
-    pub(super) fn learn(&mut self, value: f64, expected: &Expectation) {
+    /// Learns from a point. While a deviation goes on, neither the level nor scales learn from it.
+    pub(super) fn learn(&mut self, value: f64, expected: &Expectation, goes_on: bool) {
         let (fast, slow) = (value - expected.fast, value - expected.slow);
         let thin = THIN * self.spread + expected.rounding;
         let is_clipped = self.n_points > N_UNCLIPPED;
@@ -212,27 +236,26 @@ impl Model {
         let slow_limit = CLIP * limit(expected.slow_scale);
         let fast_limit = CLIP * limit(expected.fast_scale);
         self.learn_prediction(clip(fast, fast_limit), &expected.features);
-        let clipped = clip(slow, slow_limit);
-        self.learn_level(value, clipped, slow_limit, expected);
-        self.learn_phase(value, slow, clipped, thin, expected.phase);
-        self.learn_scales(fast, slow, thin, is_clipped);
-        let rate = if self.n_points > 20 {
-            SCALE_RATE
-        } else {
-            self.running_rate()
+        let residual = Residual {
+            raw: slow,
+            clipped: clip(slow, slow_limit),
+            thin,
         };
-        self.spread += rate * ((value - self.level).abs() - self.spread);
-        let step = (value - self.past[0].value).abs();
-        if self.n_points > 0 && step > expected.rounding {
-            self.resolution = self.resolution.min(step);
+        self.average +=
+            AVERAGE_RATE * clip(value - expected.season - self.average, 2.0 * slow_limit);
+        if let Some(profile) = &mut self.profile {
+            profile.learn(expected.phase, value, &residual);
         }
-        self.past = [
-            Past {
-                value,
-                phase: expected.phase,
-            },
-            self.past[0],
-        ];
+        if !goes_on {
+            self.learn_level(residual.clipped);
+            if let Some(profile) = &mut self.profile {
+                profile.note(expected.phase, value, &residual);
+            }
+            self.learn_scales(fast, slow, thin, is_clipped);
+        }
+        self.learn_spread(value, slow, expected.rounding);
+        let phase = expected.phase;
+        self.past = [Past { value, phase }, self.past[0]];
         self.n_points += 1;
     }
 
@@ -250,26 +273,25 @@ impl Model {
         }
     }
 
-    fn learn_level(&mut self, value: f64, clipped: f64, slow_limit: f64, expected: &Expectation) {
-        let period = self
-            .profile
-            .as_ref()
-            .map_or(0, |profile| profile.values.len());
-        let rate = LEVEL_RATE / period.max(LEVEL_POINTS) as f64;
+    fn learn_level(&mut self, clipped: f64) {
+        let rate = LEVEL_RATE / self.period().max(LEVEL_POINTS) as f64;
         self.level += rate.max(self.running_rate()) * clipped;
-        let far = value - expected.season - self.average;
-        self.average += AVERAGE_RATE * clip(far, 2.0 * slow_limit);
+        self.slope += SLOPE_RATE * rate * rate * clipped;
     }
 
-    fn learn_phase(&mut self, value: f64, slow: f64, clipped: f64, thin: f64, phase: usize) {
-        let Some(profile) = &mut self.profile else {
-            return;
+    fn learn_spread(&mut self, value: f64, slow: f64, rounding: f64) {
+        let rate = if self.n_points > 20 {
+            SCALE_RATE
+        } else {
+            self.running_rate()
         };
-        profile.values[phase] += SEASON_RATE * clipped;
-        profile.last[phase] = value;
-        let scale = &mut profile.scales[phase];
-        let size = slow.abs().min(CLIP * *scale + thin) * FROM_MEAN_ABSOLUTE;
-        *scale += PHASE_SCALE_RATE * (size - *scale);
+        self.spread += rate * ((value - self.level).abs() - self.spread);
+        let step = (value - self.past[0].value).abs();
+        if self.n_points > 0 && step > rounding {
+            self.resolution = self.resolution.min(step);
+        }
+        let is_off = f64::from(u8::from(slow.abs() > 0.5 * self.resolution));
+        self.off_share += SCALE_RATE.max(self.running_rate()) * (is_off - self.off_share);
     }
 
     fn learn_scales(&mut self, fast: f64, slow: f64, thin: f64, is_clipped: bool) {
@@ -289,38 +311,40 @@ impl Model {
         let Some(level) = median_in_place(&mut values.to_vec()) else {
             return;
         };
-        let phases = || slots.iter().map(|slot| slot % period);
-        let profile = median_profile(period, slots, values, level);
-        let residual = |phase: usize, value: f64| (value - level - profile[phase]).abs();
-        let sizes = || {
-            phases()
-                .zip(values)
-                .map(|(phase, value)| (phase, residual(phase, *value)))
-        };
-        let sum: f64 = sizes().map(|(_, size)| size).sum();
-        let scale = sum / values.len() as f64 * FROM_MEAN_ABSOLUTE;
-        let mut scales = vec![scale; period];
-        for (phase, size) in sizes() {
-            let size = size.min(CLIP * scale) * FROM_MEAN_ABSOLUTE;
-            scales[phase] += FIRST_PHASE_SCALE_RATE * (size - scales[phase]);
-        }
-        let mut last = vec![f64::NAN; period];
-        for (phase, value) in phases().zip(values) {
-            last[phase] = *value;
-        }
-        (self.level, self.slow_scale) = (level, scale);
+        let (profile, scale) = Profile::of(period, slots, values, level);
+        (self.level, self.slope, self.slow_scale) = (level, 0.0, scale);
+        self.fast_scale = self.fast_scale.min(FRESH_SCALES * scale);
+        self.prediction = LeastSquares::new();
         self.prediction.restart(scale);
-        let n_points = slots.len();
-        for (back, past) in self.past.iter_mut().enumerate() {
-            if let Some(slot) = n_points.checked_sub(back + 1).map(|at| slots[at]) {
-                past.phase = slot % period;
-            }
+        for (past, slot) in self.past.iter_mut().zip(slots.iter().rev()) {
+            past.phase = slot % period;
         }
-        self.profile = Some(Profile {
-            values: profile,
-            scales,
-            last,
-        });
+        self.profile = Some(profile);
+    }
+
+    /// Takes over the trend of the newest values, if there is one and no season.
+    pub(super) fn take_trend(&mut self, slots: &[usize], values: &[f64]) {
+        if self.profile.is_some() {
+            return;
+        }
+        let Some(trend) = Trend::of(slots, values) else {
+            return;
+        };
+        if trend.scale < TREND_WORTH * self.slow_scale {
+            self.level = trend.at(self.newest_slot);
+            self.average = self.level;
+            (self.slope, self.slow_scale) = (trend.slope, trend.scale);
+            self.prediction.restart(trend.scale);
+        }
+    }
+
+    /// Moves the level to where the values have been for long.
+    pub(super) fn accept(&mut self, by: f64) {
+        self.level += by;
+        self.slope = 0.0;
+        if let Some(profile) = &mut self.profile {
+            profile.settle();
+        }
     }
 
     /// How many of the newest points [`Model::take_season`] wants.
@@ -329,36 +353,11 @@ impl Model {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let n_phases = self
-            .profile
-            .as_ref()
-            .map_or(0, |profile| profile.values.capacity());
-        3 * 8 * n_phases
+        self.profile.as_ref().map_or(0, Profile::memory_bytes)
     }
 }
 
 /// The residual, or the limit where it is beyond. A limit that is NaN is none, where `clamp` would panic.
 fn clip(residual: f64, limit: f64) -> f64 {
     residual.max(-limit).min(limit)
-}
-
-/// The median deviation from the level in each phase; 0 where there is no value.
-fn median_profile(period: usize, slots: &[usize], values: &[f64], level: f64) -> Vec<f64> {
-    let mut first = vec![0; period + 1];
-    for slot in slots {
-        first[slot % period + 1] += 1;
-    }
-    for phase in 0..period {
-        first[phase + 1] += first[phase];
-    }
-    let (mut next, mut sorted) = (first.clone(), vec![0.0; values.len()]);
-    for (slot, value) in slots.iter().zip(values) {
-        let place = &mut next[slot % period];
-        sorted[*place] = value - level;
-        *place += 1;
-    }
-    let phases = first.windows(2);
-    phases
-        .map(|bounds| median_in_place(&mut sorted[bounds[0]..bounds[1]]).unwrap_or(0.0))
-        .collect()
 }

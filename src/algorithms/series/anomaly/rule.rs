@@ -1,35 +1,33 @@
 //! The alert rule: what is an event, and which events are worth an alert.
 //!
-//! A view passes its threshold: that is an event. It is worth an alert if it is also large among the events that this
-//! series has shown: more than [`LARGER`] times the event of a certain rank. So a series that never leaves its bounds
-//! reports everything, and one that leaps every day reports what leaps higher. The rank grows with the age of the series,
-//! and so does not depend on how long a file is: a rate of alerts stays a rate. It grows with the step too, because a
-//! value that stands for an hour is worth more attention than one that stands for a minute. No distribution is assumed:
-//! of exchangeable events the share that is among the largest is the same whatever their tail.
+//! A view passes its threshold: that is an event. What comes again at the same time is a season, and expected; what else
+//! comes again is an incident, and reported each time, as long as incidents are few: so large ones may come
+//! [`INCIDENTS_A_DAY`] times a day without becoming normal. What comes more often is the noise of a bursty series. Its tail
+//! tells how large an event must be to come [`FALSE_A_DAY`] times a day by itself: the sizes from half the threshold to the
+//! one that comes as often as incidents may give the slope of the tail, and the tail is followed along it (Weissman,
+//! "Estimation of parameters and large quantiles based on the k largest observations", 1978). Larger events are alerts.
 //!
-//! A tail probability in place of the rank was tried: it needs thousands of points, and twenty incidents in seven hundred
-//! points ruin it.
+//! All counts are events a day and fade in weeks. So neither the step nor the age of a series matters: a series that was
+//! quiet reports the twentieth incident as the second.
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 use crate::algorithms::series::anomaly::channels::{N_CHANNELS, POINT, THRESHOLDS};
+use crate::algorithms::series::anomaly::sizes::{LEAST, Sizes};
 
-/// How many of its largest events a view remembers; no rank goes beyond.
-const N_REMEMBERED: usize = 64;
+/// So many incidents a day do not raise the bar for the next one.
+const INCIDENTS_A_DAY: f64 = 2.0;
 
-/// The rank of the event that must be exceeded, at the start.
-const FIRST_RANK: f64 = 4.0;
+/// Nor do so many more, whatever the age: those of a first bad day.
+const FIRST_INCIDENTS: f64 = 4.0;
 
-/// How much the rank grows in a day of hourly values.
-const RANK_A_DAY: f64 = 1.0;
+/// How often a day an event of noise may pass the bar.
+const FALSE_A_DAY: f64 = 0.1;
 
-/// The rank grows in proportion to the step, up to so many hours.
-const LONGEST_STEP_HOURS: f64 = 4.0;
-
-/// An alert is so many times as large as the event of that rank.
-const LARGER: f64 = 2.5;
+/// The slope of the tail at most, as the logarithm of size by that of frequency. Heavier tails have no mean.
+const HEAVIEST_TAIL: f64 = 3.0;
 
 /// After so many days an event counts half.
-const HALF_LIFE_DAYS: f64 = 90.0;
+const HALF_LIFE_DAYS: f64 = 7.0;
 
 /// Old events are faded once in so many points, to save time.
 const FADE_POINTS: usize = 64;
@@ -43,48 +41,75 @@ pub(super) const GAP_POINTS: usize = 5;
 /// After so many points an event that goes on is no news any more: the new state becomes normal.
 pub(super) const NEWS_POINTS: usize = 20;
 
-/// After an alert, for a twentieth of the age of the series but at most a quarter of a day, only a larger one is reported.
+/// After an alert, for a twentieth of the age of the series but at most an hour, only a larger one is reported.
 const HOLD_SHARE: f64 = 0.05;
-const LONGEST_HOLD_DAYS: f64 = 0.25;
+const LONGEST_HOLD_DAYS: f64 = 1.0 / 24.0;
 
-/// The events of one view.
+/// The events of one view; sizes are in thresholds.
 #[derive(Debug)]
 struct Events {
-    /// The largest ones, largest first; 0 where there was none.
-    largest: [f64; N_REMEMBERED],
-    current: f64,
+    sizes: Sizes,
+    /// The size of an alert.
+    bar: f64,
+    /// The largest size of what may become an event, and its newest point.
+    peak: f64,
+    newest_stir: Option<usize>,
+    /// Points of the event that goes on, and the newest of them.
     n_current: usize,
     newest: Option<usize>,
 }
 
 impl Events {
     const NONE: Self = Self {
-        largest: [0.0; N_REMEMBERED],
-        current: 0.0,
+        sizes: Sizes::NONE,
+        bar: 1.0,
+        peak: 0.0,
+        newest_stir: None,
         n_current: 0,
         newest: None,
     };
 
-    /// Ends the event that is over.
-    fn end(&mut self, at: usize) {
-        if self.newest.is_some_and(|newest| at - newest > GAP_POINTS) {
-            self.remember();
-            (self.current, self.n_current, self.newest) = (0.0, 0, None);
+    /// Ends what is over; `days` is for how long events are known.
+    fn end(&mut self, at: usize, days: f64) {
+        let is_over = |newest: usize| at - newest > GAP_POINTS;
+        if self.newest_stir.is_some_and(is_over) {
+            self.sizes.add(self.peak);
+            (self.peak, self.newest_stir) = (0.0, None);
+            self.set_bar(days);
+        }
+        if self.newest.is_some_and(is_over) {
+            (self.n_current, self.newest) = (0, None);
         }
     }
 
-    fn remember(&mut self) {
-        let place = self.largest.partition_point(|&known| known >= self.current);
-        if place < N_REMEMBERED {
-            self.largest.copy_within(place..N_REMEMBERED - 1, place + 1);
-            self.largest[place] = self.current;
+    fn set_bar(&mut self, days: f64) {
+        let n_incidents = FIRST_INCIDENTS + INCIDENTS_A_DAY * days;
+        let n_events = self.sizes.total();
+        self.bar = 1.0;
+        if n_events > n_incidents {
+            let size = self.sizes.reached_by(n_incidents);
+            let tail = (size / LEAST).ln() / (n_events / n_incidents).ln();
+            let rarer: f64 = INCIDENTS_A_DAY / FALSE_A_DAY;
+            self.bar = (size * rarer.powf(tail.min(HEAVIEST_TAIL))).max(1.0);
         }
     }
 
-    fn go_on(&mut self, at: usize, distance: f64) {
-        self.newest = Some(at);
-        self.current = self.current.max(distance);
-        self.n_current += 1;
+    fn fade(&mut self, factor: f64, days: f64) {
+        if self.sizes.total() > 0.0 {
+            self.sizes.fade(factor);
+            self.set_bar(days);
+        }
+    }
+
+    fn go_on(&mut self, at: usize, size: f64) {
+        if size >= LEAST {
+            self.peak = self.peak.max(size);
+            self.newest_stir = Some(at);
+        }
+        if size >= 1.0 {
+            self.newest = Some(at);
+            self.n_current += 1;
+        }
     }
 }
 
@@ -103,6 +128,8 @@ pub(super) struct AlertRule {
     min_points: usize,
     events: [Events; N_CHANNELS],
     faded_days: f64,
+    /// For how many days events are known, faded as they are.
+    known_days: f64,
     /// No alert before this point, except what falls to nothing.
     quiet_until: usize,
     newest_alert: Option<usize>,
@@ -118,6 +145,7 @@ impl AlertRule {
             min_points,
             events: [Events::NONE; N_CHANNELS],
             faded_days: 0.0,
+            known_days: 0.0,
             quiet_until: 0,
             newest_alert: None,
             largest_alert: 0.0,
@@ -147,33 +175,27 @@ impl AlertRule {
         at: usize,
         age_days: f64,
         distances: &[f64; N_CHANNELS],
-        cadence: &Cadence,
     ) -> Strength {
         self.fade(at, age_days);
-        let hours = (cadence.step_days() * 24.0).min(LONGEST_STEP_HOURS);
-        let rank = rank(FIRST_RANK + RANK_A_DAY * age_days * hours);
         let young = 1.0 + FIRST_DAY * (1.0 - age_days).max(0.0);
         let mut best = Strength {
             strength: 0.0,
             channel: POINT,
         };
         for (channel, events) in self.events.iter_mut().enumerate() {
-            events.end(at);
+            events.end(at, self.known_days);
             if at < self.min_points {
                 continue;
             }
-            let threshold = THRESHOLDS[channel] * self.strictness;
-            let needed = threshold.max(LARGER * events.largest[rank - 1]) * young;
-            let mut strength = distances[channel] / needed;
+            let size = distances[channel] / (THRESHOLDS[channel] * self.strictness);
+            let mut strength = size / (events.bar * young);
             if events.n_current >= NEWS_POINTS || at < self.quiet_until {
                 strength = held_back(strength);
             }
             if strength > best.strength {
                 best = Strength { strength, channel };
             }
-            if distances[channel] >= threshold {
-                events.go_on(at, distances[channel]);
-            }
+            events.go_on(at, size);
         }
         best
     }
@@ -182,14 +204,12 @@ impl AlertRule {
         if !at.is_multiple_of(FADE_POINTS) {
             return;
         }
-        let factor = 0.5_f64.powf((age_days - self.faded_days) / HALF_LIFE_DAYS);
+        let days = age_days - self.faded_days;
+        let factor = 0.5_f64.powf(days / HALF_LIFE_DAYS);
+        self.known_days = self.known_days * factor + days;
         self.faded_days = age_days;
-        for largest in self
-            .events
-            .iter_mut()
-            .flat_map(|events| &mut events.largest)
-        {
-            *largest *= factor;
+        for events in &mut self.events {
+            events.fade(factor, self.known_days);
         }
     }
 
@@ -230,14 +250,4 @@ pub(super) fn held_back(strength: f64) -> f64 {
     } else {
         1.0 - 0.1 / strength
     }
-}
-
-/// A rank from 1 to the last one that is remembered.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "bounded before the cast"
-)]
-fn rank(rank: f64) -> usize {
-    rank.clamp(1.0, (N_REMEMBERED - 1) as f64) as usize
 }

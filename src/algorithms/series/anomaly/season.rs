@@ -3,8 +3,14 @@
 //! A search costs two Fourier transforms of the newest points. Searches at 64, 96, 144, ... points cost a constant time a
 //! point, and two more come when the second day and the second week are complete, because most metrics live by them. A day
 //! or a week is taken when the autocorrelation there is nearly as high as anywhere; other lengths must be the highest.
+//!
+//! Where points are missing, seasons are looked for on the grid of time. And as outliers are clipped before a search, a job
+//! of some minutes a day would never be found: where there is no other season, a day or a week is one if the outliers of
+//! one cycle come again in the next.
 
 use crate::algorithms::series::anomaly::cadence::{Cadence, DAY_NS, N_FIRST_STEPS};
+use crate::algorithms::series::anomaly::history::{History, MAX_HISTORY};
+use crate::algorithms::series::robust::median_in_place;
 use crate::algorithms::series::{PeriodSearch, Season};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,45 +20,27 @@ const FIRST_SEARCH: usize = 64;
 /// A season is sure enough when so many quarters of its cycle have been seen: two cycles, and some points of the third.
 const N_QUARTERS: usize = 9;
 
-/// A season is looked for in so many of the newest points; they are all that is kept of a series. Eleven days of minutes.
-const MAX_HISTORY: usize = 16_384;
-
-/// How much older points may pile up before they are dropped, so that dropping costs little.
-const SLACK: usize = MAX_HISTORY / 4;
-
 /// A season stays, after so many cycles, when the one that is found now differs by less than [`SAME`].
 const SETTLED_CYCLES: usize = 8;
 
 /// As a share of the period.
 const SAME: f64 = 0.1;
 
-/// The newest points of a series.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    times_ns: Vec<i64>,
-    values: Vec<f64>,
-}
+/// A grid of time has at most so many slots for each point: at least half of them are filled.
+const SLOTS_PER_POINT: usize = 2;
 
-impl History {
-    pub(super) fn push(&mut self, time_ns: i64, value: f64) {
-        if self.values.len() >= MAX_HISTORY + SLACK {
-            self.times_ns.drain(..SLACK);
-            self.values.drain(..SLACK);
-        }
-        self.times_ns.push(time_ns);
-        self.values.push(value);
-    }
+/// Values so many median deviations from the median are far out.
+const FAR: f64 = 8.0;
 
-    /// The newest points, at most so many.
-    pub(super) fn newest(&self, n_points: usize) -> (&[i64], &[f64]) {
-        let first = self.values.len().saturating_sub(n_points.min(MAX_HISTORY));
-        (&self.times_ns[first..], &self.values[first..])
-    }
+/// Jobs take at most this part of the time,
+const JOB_SHARE: f64 = 0.1;
 
-    pub(super) fn memory_bytes(&self) -> usize {
-        (self.times_ns.capacity() + self.values.capacity()) * 8
-    }
-}
+/// this part of what is far out came one season before, up to a hundredth of the season earlier or later,
+const CAME_BEFORE: f64 = 0.75;
+const EARLY_OR_LATE: usize = 100;
+
+/// and this part of the cycles has some of it.
+const CYCLES_WITH: f64 = 0.75;
 
 /// More searches than this are not kept. Each has some 2 MB of plans and buffers when it has searched a full history.
 const MAX_IDLE: usize = 8;
@@ -93,7 +81,9 @@ impl SeasonWatch {
         let next_look = match wanted {
             Season::Auto => FIRST_SEARCH,
             Season::None => usize::MAX,
-            Season::Points(lengths) => next_complete(0, lengths.iter().copied()),
+            Season::Points(lengths) => {
+                next_complete(0, lengths.iter().copied(), &History::default())
+            }
             // By then the cadence knows its step.
             Season::Durations(_) => N_FIRST_STEPS + 1,
         };
@@ -105,6 +95,16 @@ impl SeasonWatch {
         }
     }
 
+    /// Whether a look is due.
+    pub(super) fn is_due(&self, n_points: usize) -> bool {
+        n_points >= self.next_look
+    }
+
+    /// The period that was found last.
+    pub(super) fn period(&self) -> Option<usize> {
+        self.period
+    }
+
     /// The new period, if a look is due at `n_points` and another one is found.
     pub(super) fn look(
         &mut self,
@@ -113,22 +113,22 @@ impl SeasonWatch {
         cadence: &mut Cadence,
         searches: &Searches,
     ) -> Option<usize> {
-        if n_points < self.next_look {
+        if !self.is_due(n_points) {
             return None;
         }
         let found = match &self.wanted {
             Season::None => None,
             Season::Points(lengths) => {
                 let lengths = lengths.iter().copied();
-                self.next_look = next_complete(n_points, lengths.clone());
-                longest_complete(n_points, lengths)
+                self.next_look = next_complete(n_points, lengths.clone(), history);
+                longest_complete(n_points, lengths, history)
             }
             Season::Durations(lengths) => {
                 let lengths = lengths
                     .iter()
                     .filter_map(|&length| cadence.points_in(length));
-                self.next_look = next_complete(n_points, lengths.clone());
-                longest_complete(n_points, lengths)
+                self.next_look = next_complete(n_points, lengths.clone(), history);
+                longest_complete(n_points, lengths, history)
             }
             Season::Auto => self.search(n_points, history, cadence, searches),
         }?;
@@ -146,19 +146,100 @@ impl SeasonWatch {
         searches: &Searches,
     ) -> Option<usize> {
         let (times_ns, values) = history.newest(usize::MAX);
-        cadence.measure(times_ns);
+        cadence.measure(times_ns, history.stride());
         let natural = [DAY_NS, 7 * DAY_NS].map(|length| cadence.points_in(length));
         if n_points >= self.next_search {
             self.next_search = self.next_search * 3 / 2;
         }
-        let complete = next_complete(n_points, natural.into_iter().flatten());
+        let complete = next_complete(n_points, natural.into_iter().flatten(), history);
         self.next_look = self.next_search.min(complete);
-        let found = searches.with(|search| search.natural_season(values, natural))?;
+        let found = in_history(history, times_ns, values, cadence, natural, searches)?;
         match self.period {
             Some(known) if stays(known, found, n_points, natural) => None,
             _ => Some(found),
         }
     }
+}
+
+/// The season of the points that are kept.
+fn in_history(
+    history: &History,
+    times_ns: &[i64],
+    values: &[f64],
+    cadence: &Cadence,
+    natural: [Option<usize>; 2],
+    searches: &Searches,
+) -> Option<usize> {
+    let stride = history.stride();
+    let grid = on_grid(times_ns, values, cadence, stride);
+    let values = grid.as_deref().unwrap_or(values);
+    let kept = natural.map(|period| period.map(|n_points| (n_points + stride / 2) / stride));
+    let found = searches
+        .with(|search| search.natural_season(values, kept))
+        .or_else(|| season_of_jobs(values, kept))?;
+    let position = kept.iter().position(|period| *period == Some(found));
+    position.map_or(Some(found * stride), |position| natural[position])
+}
+
+/// The values in the slots of the cadence, the newest ones; `None` if there is one in each slot anyway, or in hardly any.
+fn on_grid(times_ns: &[i64], values: &[f64], cadence: &Cadence, stride: usize) -> Option<Vec<f64>> {
+    let slot = |time_ns: &i64| cadence.slot(*time_ns) / stride;
+    let last = slot(times_ns.last()?);
+    let oldest = (last + 1).saturating_sub(MAX_HISTORY);
+    let first = slot(times_ns.first()?).max(oldest);
+    let n_slots = last - first + 1;
+    if n_slots == values.len() || n_slots > SLOTS_PER_POINT * values.len() {
+        return None;
+    }
+    let mut grid = vec![f64::NAN; n_slots];
+    for (time_ns, value) in times_ns.iter().zip(values) {
+        if let Some(slot) = slot(time_ns).checked_sub(first) {
+            grid[slot] = *value;
+        }
+    }
+    Some(grid)
+}
+
+/// The day or the week, if what is far out comes again after it, on the same side.
+fn season_of_jobs(values: &[f64], natural: [Option<usize>; 2]) -> Option<usize> {
+    let mut finite: Vec<_> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    let median = median_in_place(&mut finite)?;
+    finite
+        .iter_mut()
+        .for_each(|value| *value = (*value - median).abs());
+    let far = FAR * median_in_place(&mut finite)?;
+    let side = |value: &f64| i8::from(*value > median + far) - i8::from(*value < median - far);
+    let sides: Vec<_> = values.iter().map(side).collect();
+    let n_out = sides.iter().filter(|side| **side != 0).count();
+    if far <= 0.0 || n_out == 0 || n_out as f64 > JOB_SHARE * values.len() as f64 {
+        return None;
+    }
+    let is_complete = |period: &usize| n_for(*period) <= values.len();
+    let complete = natural.into_iter().flatten().filter(is_complete);
+    complete
+        .into_iter()
+        .find(|period| comes_again(&sides, *period))
+}
+
+fn comes_again(sides: &[i8], period: usize) -> bool {
+    let reach = (period / EARLY_OR_LATE).max(1);
+    let (mut n_out, mut n_again) = (0, 0);
+    for (at, side) in sides.iter().enumerate().skip(period) {
+        if *side != 0 {
+            let before = at - period;
+            let near = before.saturating_sub(reach)..(before + reach + 1).min(at);
+            n_out += 1;
+            n_again += usize::from(sides[near].contains(side));
+        }
+    }
+    let cycles = sides.chunks_exact(period);
+    let n_cycles = cycles.len();
+    let n_with = cycles
+        .filter(|cycle| cycle.iter().any(|side| *side != 0))
+        .count();
+    n_out > 0
+        && n_again as f64 >= CAME_BEFORE * f64::from(n_out)
+        && n_with as f64 >= CYCLES_WITH * n_cycles as f64
 }
 
 /// A day or a week gives way to the other one only, and what has been known for long to no length that is nearly the same.
@@ -174,21 +255,37 @@ fn stays(known: usize, found: usize, n_points: usize, natural: [Option<usize>; 2
     }
 }
 
-/// The number of points after which enough cycles have been seen; no history holds longer ones.
-fn complete_at(period: usize) -> Option<usize> {
-    let n_points = period.checked_mul(N_QUARTERS)?.div_ceil(4);
-    (n_points <= MAX_HISTORY).then_some(n_points)
+/// The number of points after which enough cycles have been seen.
+fn n_for(period: usize) -> usize {
+    period.saturating_mul(N_QUARTERS).div_ceil(4)
+}
+
+/// The same; `None` if they are more than the history holds.
+fn complete_at(period: usize, history: &History) -> Option<usize> {
+    Some(n_for(period)).filter(|&n_points| n_points <= MAX_HISTORY * history.stride())
 }
 
 /// When the next of these periods is complete; never if all are.
-fn next_complete(n_points: usize, periods: impl Iterator<Item = usize>) -> usize {
-    let later = periods.filter_map(complete_at).filter(|&at| at > n_points);
-    later.min().unwrap_or(usize::MAX)
+fn next_complete(
+    n_points: usize,
+    periods: impl Iterator<Item = usize>,
+    history: &History,
+) -> usize {
+    let complete = periods.filter_map(|period| complete_at(period, history));
+    complete
+        .filter(|&at| at > n_points)
+        .min()
+        .unwrap_or(usize::MAX)
 }
 
 /// The longest of which enough cycles have been seen.
-fn longest_complete(n_points: usize, periods: impl Iterator<Item = usize>) -> Option<usize> {
-    let is_complete = |&period: &usize| complete_at(period).is_some_and(|at| at <= n_points);
+fn longest_complete(
+    n_points: usize,
+    periods: impl Iterator<Item = usize>,
+    history: &History,
+) -> Option<usize> {
+    let is_complete =
+        |&period: &usize| complete_at(period, history).is_some_and(|at| at <= n_points);
     periods.filter(is_complete).max()
 }
 
@@ -245,19 +342,5 @@ mod tests {
         assert_eq!(found(&given, 300, daily), [(23, 10), (225, 100)]);
         let given = Season::Durations(vec![24 * HOUR_NS, 7 * 24 * HOUR_NS, 1]);
         assert_eq!(found(&given, 500, daily), [(54, 24), (378, 168)]);
-    }
-
-    #[test]
-    fn old_points_are_dropped() {
-        let mut history = History::default();
-        for at in 0..100_000_i32 {
-            history.push(i64::from(at), f64::from(at));
-        }
-        let (times_ns, values) = history.newest(usize::MAX);
-        assert_eq!(
-            (times_ns.len(), values[MAX_HISTORY - 1]),
-            (MAX_HISTORY, 99_999.0)
-        );
-        assert!(history.memory_bytes() <= 2 * 16 * (MAX_HISTORY + SLACK));
     }
 }

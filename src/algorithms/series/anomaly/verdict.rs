@@ -18,6 +18,8 @@ pub enum Status {
     Missing,
     /// All points so far are equal, this one too.
     Constant,
+    /// What was reported has lasted for a season, or for 200 points: this is the level from here on.
+    NewLevel,
 }
 
 impl Status {
@@ -28,6 +30,7 @@ impl Status {
             Self::Warmup => "warmup",
             Self::Missing => "missing",
             Self::Constant => "constant",
+            Self::NewLevel => "new_level",
         }
     }
 }
@@ -59,6 +62,9 @@ pub struct Verdict {
     pub upper: f64,
     /// What the verdict rests on.
     pub status: Status,
+    /// Whether it is an anomaly, or what was one a while ago goes on; `None` if it was not judged. A spike or a dip, a fall
+    /// to nothing, a shift and a trend go on until the values are back, or are accepted as the new level.
+    pub is_ongoing: Option<bool>,
 }
 
 impl Verdict {
@@ -73,6 +79,7 @@ impl Verdict {
             lower: f64::NAN,
             upper: f64::NAN,
             status,
+            is_ongoing: None,
         }
     }
 }

@@ -53,6 +53,7 @@ impl ZScore {
             stays: 0.0,
             expected: self.origin + mean,
             margin: self.deviations * deviation,
+            ongoing: None,
             status: Status::Missing,
         };
         let Some(value) = value else {

@@ -1,5 +1,7 @@
 //! The detector as a whole: what it finds, where it is quiet, and what must not change its mind.
 
+mod reports;
+
 use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::{
     AnomalyOptions, Detector, Kind, Method, Sides, Status, Verdict, detect,

@@ -1,0 +1,102 @@
+//! What goes on: an alert is news for some points, the deviation behind it may last for hours.
+//!
+//! A deviation goes on until the values are back, or for a whole season: then they are where the series lives now, and the
+//! level moves there. Meanwhile the model learns nothing from it, so that expectations and bounds stay those of the time
+//! before.
+
+use crate::algorithms::series::anomaly::Kind;
+use crate::algorithms::series::anomaly::rule::GAP_POINTS;
+
+/// Slow residuals of fewer scales are back.
+const STAYS: f64 = 3.0;
+
+/// Fewer points are no state.
+const N_BRIEF: usize = 8;
+
+/// Without a season a new level is accepted as if there were one of so many points.
+const LEAST_POINTS: usize = 200;
+
+/// A deviation that goes on.
+#[derive(Debug, Clone, Copy)]
+struct Deviation {
+    /// What was reported when it began.
+    alert: (Kind, i8),
+    /// 1 up, -1 down.
+    direction: f64,
+    n_points: usize,
+    sum: f64,
+    newest: usize,
+}
+
+/// Whether something goes on.
+#[derive(Debug, Default)]
+pub(super) struct Ongoing(Option<Deviation>);
+
+/// What a point says about what goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum State {
+    /// Nothing goes on.
+    Quiet,
+    /// A deviation has begun.
+    Begins,
+    /// It goes on, long enough for the model to learn nothing from it.
+    GoesOn,
+    /// It has lasted for a season, and is by so much.
+    Accepted(f64),
+}
+
+impl Ongoing {
+    /// What was reported when the deviation began that goes on at point `at`.
+    pub(super) fn alert(&self, at: usize) -> Option<(Kind, i8)> {
+        let deviation = self.0.filter(|deviation| deviation.newest == at)?;
+        Some(deviation.alert)
+    }
+
+    /// Takes the slow residual of a point, the same in scales, and what is reported of the point.
+    pub(super) fn push(
+        &mut self,
+        at: usize,
+        residual: f64,
+        size: f64,
+        alert: Option<(Kind, i8)>,
+        period: usize,
+    ) -> State {
+        if let Some(deviation) = &mut self.0 {
+            if size * deviation.direction >= STAYS {
+                deviation.newest = at;
+            }
+            if at - deviation.newest <= GAP_POINTS {
+                deviation.n_points += 1;
+                deviation.sum += residual;
+                return self.go_on(period);
+            }
+            self.0 = None;
+        }
+        let lasts = |(kind, _): &(Kind, i8)| *kind != Kind::VarianceChange && size.abs() >= STAYS;
+        let Some(alert) = alert.filter(lasts) else {
+            return State::Quiet;
+        };
+        self.0 = Some(Deviation {
+            alert,
+            direction: size.signum(),
+            n_points: 1,
+            sum: residual,
+            newest: at,
+        });
+        State::Begins
+    }
+
+    fn go_on(&mut self, period: usize) -> State {
+        let Some(deviation) = self.0 else {
+            return State::Quiet;
+        };
+        if deviation.n_points >= period.max(LEAST_POINTS) {
+            self.0 = None;
+            State::Accepted(deviation.sum / deviation.n_points as f64)
+        } else if deviation.n_points > N_BRIEF {
+            State::GoesOn
+        } else {
+            State::Begins
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How large the events of a series are and how often they come: counts by size, which fade.
+//!
+//! The sizes are in units of a threshold and the bins are logarithmic, so a few hundred numbers hold any history, and how
+//! often a size is reached does not depend on the step.
+
+/// Events smaller than this part of the threshold are too common to tell anything.
+pub(super) const LEAST: f64 = 0.5;
+
+const BINS_PER_OCTAVE: f64 = 8.0;
+
+/// Twenty octaves: up to half a million thresholds.
+const N_BINS: usize = 160;
+
+/// Counts of events by size.
+#[derive(Debug, Clone)]
+pub(super) struct Sizes {
+    counts: [f32; N_BINS],
+    total: f64,
+}
+
+impl Sizes {
+    pub(super) const NONE: Self = Self {
+        counts: [0.0; N_BINS],
+        total: 0.0,
+    };
+
+    /// Counts an event; what is beyond the bins counts as at their ends.
+    pub(super) fn add(&mut self, size: f64) {
+        self.counts[bin(size)] += 1.0;
+        self.total += 1.0;
+    }
+
+    /// Makes all that was counted so far count less.
+    pub(super) fn fade(&mut self, factor: f64) {
+        for count in &mut self.counts {
+            *count *= factor as f32;
+        }
+        self.total = self.counts.iter().map(|count| f64::from(*count)).sum();
+    }
+
+    /// How many events there were.
+    pub(super) fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// The size that so many events reach; [`LEAST`] if there were fewer.
+    pub(super) fn reached_by(&self, n_events: f64) -> f64 {
+        let mut larger = 0.0;
+        for (bin, count) in self.counts.iter().enumerate().rev() {
+            let count = f64::from(*count);
+            if larger + count >= n_events {
+                let from_top = (n_events - larger) / count;
+                return LEAST * ((bin as f64 + 1.0 - from_top) / BINS_PER_OCTAVE).exp2();
+            }
+            larger += count;
+        }
+        LEAST
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a conversion to an index saturates"
+)]
+fn bin(size: f64) -> usize {
+    let octaves = (size / LEAST).max(1.0).log2();
+    ((BINS_PER_OCTAVE * octaves) as usize).min(N_BINS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_by_their_rank() {
+        let mut sizes = Sizes::NONE;
+        for size in [1.0, 2.0, 2.0, 8.0, f64::INFINITY, 0.0] {
+            sizes.add(size);
+        }
+        let near = |found: f64, size: f64| (size..size * 1.1).contains(&found);
+        assert!(near(sizes.reached_by(2.0), 8.0));
+        assert!(near(sizes.reached_by(4.0), 2.0));
+        assert!(near(sizes.reached_by(7.0), LEAST));
+        sizes.fade(0.5);
+        assert!(near(sizes.reached_by(2.0), 2.0));
+        assert!((sizes.total() - 3.0).abs() < 1e-6);
+    }
+}

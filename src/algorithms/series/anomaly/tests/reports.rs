@@ -1,0 +1,361 @@
+//! Series as people report them, each with what whoever looks at the chart sees.
+
+use super::{MINUTE, Noise, alerts};
+use crate::algorithms::series::Season;
+use crate::algorithms::series::anomaly::{AnomalyOptions, Detector, Kind, Status, Verdict};
+use std::collections::BTreeSet;
+use std::f64::consts::TAU;
+use std::ops::Range;
+
+const HOUR: i64 = 60 * MINUTE;
+const DAY_NS: i64 = 24 * HOUR;
+
+/// A series by its times and values.
+struct Case {
+    times_ns: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Case {
+    /// A value each `step_ns`; none where it is `None`.
+    fn new(days: i64, step_ns: i64, mut value: impl FnMut(i64) -> Option<f64>) -> Self {
+        let (mut times_ns, mut values) = (vec![], vec![]);
+        for time_ns in (0..days * DAY_NS).step_by(usize::try_from(step_ns).unwrap()) {
+            if let Some(value) = value(time_ns) {
+                times_ns.push(time_ns);
+                values.push(value);
+            }
+        }
+        Self { times_ns, values }
+    }
+
+    fn verdicts(&self, options: &AnomalyOptions) -> Vec<Verdict> {
+        let mut detector = Detector::new(&options.check().unwrap());
+        let points = self.times_ns.iter().zip(&self.values);
+        points
+            .map(|(time_ns, value)| detector.push(Some(*time_ns), *value))
+            .collect()
+    }
+
+    /// The hours in which an anomaly is, as days and hours.
+    fn hours(&self) -> BTreeSet<(i64, i64)> {
+        self.hours_with(&AnomalyOptions::default())
+    }
+
+    fn hours_with(&self, options: &AnomalyOptions) -> BTreeSet<(i64, i64)> {
+        let points = self.times_ns.iter().zip(self.verdicts(options));
+        points
+            .filter(|(_, verdict)| verdict.is_anomaly == Some(true))
+            .map(|(time_ns, _)| (time_ns / DAY_NS, time_ns % DAY_NS / HOUR))
+            .collect()
+    }
+
+    /// The points from one time to another.
+    fn points(&self, range: Range<i64>) -> Range<usize> {
+        let at = |time_ns| self.times_ns.partition_point(|&known| known < time_ns);
+        at(range.start)..at(range.end)
+    }
+}
+
+fn minute_of_day(time_ns: i64) -> i64 {
+    time_ns % DAY_NS / MINUTE
+}
+
+fn is_in(time_ns: i64, start_ns: i64, length_ns: i64) -> bool {
+    (start_ns..start_ns + length_ns).contains(&time_ns)
+}
+
+fn daily(time_ns: i64) -> f64 {
+    (time_ns as f64 / DAY_NS as f64 * TAU).sin()
+}
+
+/// Incidents of one size come every day at another time: the twentieth is found like the second, whatever the step, and
+/// little else is.
+#[test]
+fn what_recurs_is_found_each_time() {
+    let steps = [MINUTE / 6, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
+    for (step_ns, size) in steps
+        .into_iter()
+        .flat_map(|step| [(step, 40.0), (step, 100.0)])
+    {
+        let mut noise = Noise(11);
+        let length_ns = (10 * MINUTE).max(step_ns);
+        let begins: Vec<_> = (1..25)
+            .map(|day| {
+                let hours = DAY_NS as f64 * (0.5 + 0.4 * (noise.uniform() - 0.5));
+                day * DAY_NS + hours as i64 / step_ns * step_ns
+            })
+            .collect();
+        let case = Case::new(25, step_ns, |time_ns| {
+            let is_incident = begins.iter().any(|&at| is_in(time_ns, at, length_ns));
+            let value = 100.0 + 30.0 * daily(time_ns) + 3.0 * noise.normal();
+            Some(value + if is_incident { size } else { 0.0 })
+        });
+        let verdicts = case.verdicts(&AnomalyOptions::default());
+        let found = |range: Range<i64>| {
+            let points = &verdicts[case.points(range)];
+            points.iter().filter(|v| v.is_anomaly == Some(true)).count()
+        };
+        let n_found = begins[14..]
+            .iter()
+            .filter(|&&at| found(at..at + length_ns + 2 * step_ns) > 0)
+            .count();
+        assert_eq!(n_found, 10, "step {step_ns}, size {size}");
+        let is_incident = |first: usize| {
+            let at_ns = case.times_ns[first];
+            begins
+                .iter()
+                .any(|&at| is_in(at_ns, at, length_ns + 3 * step_ns))
+        };
+        let others = alerts(&verdicts)
+            .into_iter()
+            .filter(|(first, _, _)| !is_incident(*first));
+        let n_others = others.count();
+        assert!(
+            n_others <= 4,
+            "step {step_ns}, size {size}: {n_others} others"
+        );
+    }
+}
+
+/// A constant that leaves its value for three minutes, again and again: up, replicas, a success rate, a heartbeat.
+#[test]
+fn each_event_out_of_a_constant_is_found() {
+    let mut noise = Noise(5);
+    for (usual, event) in [
+        (1.0, 0.0),
+        (3.0, 2.0),
+        (100.0, 90.0),
+        (0.0, 1.0),
+        (5e9, 5e9 + 1.0),
+    ] {
+        for step_ns in [MINUTE, 5 * MINUTE] {
+            let begins: Vec<_> = (1..11)
+                .map(|number| {
+                    let at = number * 33 * HOUR + (noise.uniform() * 5e12) as i64;
+                    at / step_ns * step_ns
+                })
+                .collect();
+            let case = Case::new(16, step_ns, |time_ns| {
+                let is_event = begins.iter().any(|&at| is_in(time_ns, at, 3 * step_ns));
+                Some(if is_event { event } else { usual })
+            });
+            let verdicts = case.verdicts(&AnomalyOptions::default());
+            for (number, &at) in begins.iter().enumerate() {
+                let first = &verdicts[case.points(at..at + 1)][0];
+                assert_eq!(
+                    first.is_anomaly,
+                    Some(true),
+                    "{usual} to {event}, event {number}"
+                );
+            }
+        }
+    }
+}
+
+/// A job at each full hour and nothing else; one day it stops.
+#[test]
+fn an_hourly_job_that_stops_is_missed() {
+    for (step_ns, every_ns, rows) in [
+        (5 * MINUTE, HOUR, 100.0),
+        (5 * MINUTE, 2 * HOUR, 7.0),
+        (MINUTE, 30 * MINUTE, 1.0),
+        (HOUR, DAY_NS, 1e6),
+    ] {
+        let case = Case::new(20, step_ns, |time_ns| {
+            let runs = time_ns % every_ns == 0 && time_ns < 15 * DAY_NS;
+            Some(if runs { rows } else { 0.0 })
+        });
+        let hours = case.hours();
+        let first = hours.iter().find(|(day, _)| *day >= 2);
+        assert_eq!(first, Some(&(15, 0)), "{hours:?}");
+    }
+}
+
+/// A disk that fills steadily is expected to; what jumps above its noise is found.
+#[test]
+fn a_jump_on_a_trend_is_found() {
+    for (a_day, half_width, jump) in [
+        (3.0, 0.1, 10.0),
+        (-3.0, 0.1, 10.0),
+        (50.0, 2.0, -40.0),
+        (0.2, 0.05, 1.0),
+    ] {
+        let mut noise = Noise(3);
+        let case = Case::new(14, 5 * MINUTE, |time_ns| {
+            let line = 30.0 + a_day * time_ns as f64 / DAY_NS as f64;
+            let jumped = if time_ns >= 12 * DAY_NS + 12 * HOUR {
+                jump
+            } else {
+                0.0
+            };
+            Some(line + half_width * (2.0 * noise.uniform() - 1.0) + jumped)
+        });
+        let hours = case.hours();
+        let first = hours.iter().find(|(day, _)| *day >= 3);
+        assert_eq!(first, Some(&(12, 12)), "{a_day} a day: {hours:?}");
+    }
+    // Without noise at all.
+    let case = Case::new(7, 5 * MINUTE, |time_ns| {
+        let at = time_ns / (5 * MINUTE);
+        Some(if (1900..1910).contains(&at) {
+            1209.0
+        } else {
+            at as f64
+        })
+    });
+    assert_eq!(case.hours().first(), Some(&(6, 14)));
+}
+
+/// Rows are missing at random, or are NULL: the season is found by the clock, and what leaves it too.
+#[test]
+fn missing_rows_leave_the_season_alone() {
+    for (missing, is_null) in [
+        (0.0, false),
+        (0.06, false),
+        (0.1, false),
+        (0.1, true),
+        (0.3, false),
+    ] {
+        let (mut noise, mut gone) = (Noise(7), Noise(8));
+        let spikes = |time_ns: i64| {
+            let day = time_ns / DAY_NS;
+            (15..20).contains(&day) && is_in(minute_of_day(time_ns), 60 * (3 + 4 * (day - 15)), 15)
+        };
+        let case = Case::new(21, 5 * MINUTE, |time_ns| {
+            let spike = if spikes(time_ns) { 120.0 } else { 0.0 };
+            let wave = 200.0 + 100.0 * daily(time_ns) + 14.0 * (2.0 * noise.uniform() - 1.0);
+            let is_gone = gone.uniform() < missing && spike <= 0.0;
+            match (is_gone, is_null) {
+                (false, _) => Some(wave + spike),
+                (true, true) => Some(f64::NAN),
+                (true, false) => None,
+            }
+        });
+        let found: Vec<_> = case
+            .hours()
+            .into_iter()
+            .filter(|(day, _)| *day >= 14)
+            .collect();
+        assert_eq!(
+            found,
+            [(15, 3), (16, 7), (17, 11), (18, 15), (19, 19)],
+            "{missing}"
+        );
+    }
+}
+
+/// A job of some minutes a day is a season within days, by default and where the season is given; what is no job is found,
+/// and that it does not run too.
+#[test]
+fn a_short_job_a_day_is_expected() {
+    let a_day = AnomalyOptions {
+        season: Season::Durations(vec![DAY_NS]),
+        ..AnomalyOptions::default()
+    };
+    for (step_ns, job_minutes, height) in [
+        (5 * MINUTE, 15, 60.0),
+        (MINUTE, 15, 60.0),
+        (5 * MINUTE, 30, -15.0),
+        (15 * MINUTE, 15, 300.0),
+    ] {
+        for options in [AnomalyOptions::default(), a_day.clone()] {
+            let mut noise = Noise(1);
+            let case = Case::new(21, step_ns, |time_ns| {
+                let (day, minute) = (time_ns / DAY_NS, minute_of_day(time_ns));
+                let is_job = is_in(minute, 120, job_minutes) && day != 17;
+                let is_incident = day == 15 && is_in(minute, 840, 15);
+                let value = 20.0 + 2.0 * (2.0 * noise.uniform() - 1.0);
+                let job = if is_job { height } else { 0.0 };
+                Some(value + job + if is_incident { 2.0 * height.abs() } else { 0.0 })
+            });
+            let hours = case.hours_with(&options);
+            let found: Vec<_> = hours.iter().filter(|(day, _)| *day >= 4).collect();
+            assert_eq!(found, [&(15, 14), &(17, 2)], "{step_ns} {height}");
+        }
+    }
+}
+
+/// A service that is at nothing for hours is an anomaly all the time; a shift goes on until it is accepted.
+#[test]
+fn an_outage_goes_on_until_it_is_over() {
+    for (outage, hours) in [(0.0, 6), (3.0, 6), (0.0, 20), (0.0, 1)] {
+        let mut noise = Noise(2);
+        let down = 9 * DAY_NS + 12 * HOUR..9 * DAY_NS + (12 + hours) * HOUR;
+        let case = Case::new(12, MINUTE, |time_ns| {
+            let usual = 300.0 - 100.0 * daily(time_ns) + 8.0 * (2.0 * noise.uniform() - 1.0);
+            Some(if down.contains(&time_ns) {
+                outage
+            } else {
+                usual
+            })
+        });
+        let verdicts = case.verdicts(&AnomalyOptions::default());
+        for verdict in &verdicts[case.points(down.clone())] {
+            assert_eq!(
+                (verdict.is_anomaly, verdict.is_ongoing),
+                (Some(true), Some(true))
+            );
+            assert_eq!(verdict.kind, Some(Kind::CliffDrop));
+            assert!(verdict.expected > 150.0, "{verdict:?}");
+        }
+        let after = &verdicts[case.points(down.end + 10 * MINUTE..down.end + HOUR)];
+        assert!(
+            after
+                .iter()
+                .all(|verdict| verdict.is_ongoing == Some(false))
+        );
+    }
+}
+
+#[test]
+fn a_shift_goes_on_until_it_is_the_new_level() {
+    let mut noise = Noise(4);
+    let case = Case::new(14, 5 * MINUTE, |time_ns| {
+        let shift = if time_ns >= 9 * DAY_NS { 150.0 } else { 0.0 };
+        Some(200.0 + 30.0 * daily(time_ns) + 5.0 * noise.normal() + shift)
+    });
+    let verdicts = case.verdicts(&AnomalyOptions::default());
+    let day: &[Verdict] = &verdicts[case.points(9 * DAY_NS..10 * DAY_NS)];
+    let n_ongoing = day.iter().filter(|v| v.is_ongoing == Some(true)).count();
+    assert!(n_ongoing >= day.len() - 2, "{n_ongoing} of {}", day.len());
+    let accepted: Vec<_> = (0..verdicts.len())
+        .filter(|&at| verdicts[at].status == Status::NewLevel)
+        .collect();
+    let begin = case.points(0..9 * DAY_NS).end;
+    assert!(
+        matches!(accepted[..], [at] if (begin + 280..begin + 300).contains(&at)),
+        "{accepted:?}"
+    );
+    let later = &verdicts[case.points(11 * DAY_NS..14 * DAY_NS)];
+    assert!(later.iter().all(|v| v.is_ongoing == Some(false)));
+}
+
+/// Cycles that are neither an hour, a day nor a week.
+#[test]
+fn odd_cycles_are_seasons() {
+    for (step_ns, n_points) in [
+        (HOUR, 72),
+        (5 * MINUTE, 60),
+        (MINUTE, 90),
+        (HOUR, 12),
+        (10 * MINUTE, 45),
+    ] {
+        let mut noise = Noise(6);
+        let cycle_ns = n_points * step_ns;
+        let days = 40 * cycle_ns / DAY_NS + 1;
+        let spike_ns = 38 * cycle_ns + n_points / 2 * step_ns;
+        let case = Case::new(days, step_ns, |time_ns| {
+            let wave = 30.0 + 36.0 * (time_ns % cycle_ns) as f64 / cycle_ns as f64;
+            let spike = if time_ns == spike_ns { 8.0 } else { 0.0 };
+            Some(wave + 0.3 * (2.0 * noise.uniform() - 1.0) + spike)
+        });
+        let verdicts = case.verdicts(&AnomalyOptions::default());
+        let late: Vec<_> = case
+            .points(20 * cycle_ns..40 * cycle_ns)
+            .filter(|&at| verdicts[at].is_anomaly == Some(true))
+            .map(|at| case.times_ns[at])
+            .collect();
+        assert_eq!(late, [spike_ns], "{n_points} points of {step_ns} ns");
+    }
+}
