@@ -4,17 +4,22 @@
 CREATE TABLE verdicts AS
 SELECT host, unnest(ts_anomaly(ts, qps)) AS a
 FROM 'sql/data/metrics.parquet'
--- Now is 2026-02-26 12:20, and two hosts are in the middle of an incident.
-WHERE ts < '2026-02-26T12:20:00'
+-- Now is 2026-02-25 11:45, and cart-1 has been down for half an hour.
+WHERE ts < '2026-02-25T11:45:00'
 GROUP BY host;
 
 CREATE TABLE points AS
 SELECT host, a['ts'] AS ts, a['value'] AS qps, a['is_anomaly'] AS is_anomaly, a['kind'] AS kind, a['score'] AS score,
-       a['expected'] AS expected, a['status'] AS status
+       a['expected'] AS expected, a['status'] AS status, a['is_ongoing'] AS is_ongoing
 FROM verdicts;
 
 SELECT host,
-       coalesce(last_value(kind ORDER BY ts), last_value(status ORDER BY ts)) AS state,
+       -- An anomaly has a kind while it is news, and goes on until the values are back.
+       coalesce(
+           last_value(kind ORDER BY ts),
+           CASE WHEN last_value(is_ongoing ORDER BY ts) THEN 'goes on' END,
+           last_value(status ORDER BY ts)
+       ) AS state,
        last_value(qps ORDER BY ts) AS qps,
        round(last_value(expected ORDER BY ts), 1) AS expected,
        -- An incident begins where an anomaly follows half an hour without one.
@@ -30,4 +35,4 @@ FROM (
     FROM points
 )
 GROUP BY host
-ORDER BY last_value(is_anomaly ORDER BY ts) DESC NULLS LAST, incidents DESC, host;
+ORDER BY last_value(is_ongoing ORDER BY ts) DESC NULLS LAST, incidents DESC, host;

@@ -30,7 +30,7 @@ WHERE qps IS NOT NULL;
 
 -- The rows that surprise at least one of them, of 288 a service. True are the visitors of web, a third more on 02-26 from 19:00
 -- to 21:00, and those of mail, half as many on 02-27 from 8:00 to 14:00. After an hour the forecast has got used to both; when
--- mail is back, it is surprised again. ts_anomaly has wide limits for mail and is not surprised. The other five rows are chance:
+-- mail is back, it is surprised again. ts_anomaly has wide limits for mail and sees a trend, hours later. The other five rows are chance:
 -- an interval learnt from some hundred errors is not exact far out.
 SELECT service, ts, qps, round(forecast) AS forecast, round(lower) AS lower, round(upper) AS upper, is_outside, kind
 FROM both_judge

@@ -100,6 +100,7 @@ impl LargeSigns {
 /// What the three views remember.
 #[derive(Debug)]
 pub(super) struct Channels {
+    strictness: f64,
     n_points: usize,
     shift: f64,
     shift_scale: f64,
@@ -124,8 +125,10 @@ pub(super) struct Views {
 }
 
 impl Channels {
-    pub(super) fn new() -> Self {
+    /// Thresholds are so many times as high.
+    pub(super) fn new(strictness: f64) -> Self {
         Self {
+            strictness,
             n_points: 0,
             shift: 0.0,
             shift_scale: 0.5,
@@ -191,7 +194,7 @@ impl Channels {
         if is_still {
             return distance;
         }
-        if distance >= THRESHOLDS[SHIFT] {
+        if distance >= THRESHOLDS[SHIFT] * self.strictness {
             self.shift = self.short;
         }
         distance.min(below(SHIFT))

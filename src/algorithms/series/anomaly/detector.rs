@@ -186,7 +186,7 @@ impl Adaptive {
             season: SeasonWatch::new(&params.season),
             history: History::default(),
             model: Model::new(),
-            channels: Channels::new(),
+            channels: Channels::new(params.strictness),
             lowest: LowestSeen::new(),
             shape: Shape::new(),
             rule: AlertRule::new(params.strictness, params.min_points),

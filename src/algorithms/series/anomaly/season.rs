@@ -187,14 +187,16 @@ fn on_grid(times_ns: &[i64], values: &[f64], cadence: &Cadence, stride: usize) -
     let last = slot(times_ns.last()?);
     let oldest = (last + 1).saturating_sub(MAX_HISTORY);
     let first = slot(times_ns.first()?).max(oldest);
-    let n_slots = last - first + 1;
+    let n_slots = (last + 1).checked_sub(first)?;
     if n_slots == values.len() || n_slots > SLOTS_PER_POINT * values.len() {
         return None;
     }
     let mut grid = vec![f64::NAN; n_slots];
     for (time_ns, value) in times_ns.iter().zip(values) {
-        if let Some(slot) = slot(time_ns).checked_sub(first) {
-            grid[slot] = *value;
+        // Times may be odd.
+        let place = slot(time_ns).checked_sub(first);
+        if let Some(place) = place.and_then(|place| grid.get_mut(place)) {
+            *place = *value;
         }
     }
     Some(grid)
