@@ -160,16 +160,30 @@ impl Trial {
         })
     }
 
-    /// What the combination missed from each origin.
+    /// What the combination missed from each origin. Where values are not known, errors at others stand for theirs.
     pub(super) fn errors(&self, history: &History) -> Vec<Vec<f64>> {
         let forecasts = self.plan.origins.iter().zip(&self.combination.past);
-        forecasts
+        let mut errors: Vec<Vec<f64>> = forecasts
             .map(|(&origin, forecast)| {
                 let actual = &history.values[origin..];
                 let pairs = actual.iter().zip(forecast);
                 pairs.map(|(actual, forecast)| actual - forecast).collect()
             })
-            .collect()
+            .collect();
+        let origins = || self.plan.origins.iter();
+        let known: Vec<f64> = (origins().zip(&errors))
+            .flat_map(|(&origin, errors)| errors.iter().zip(&history.is_filled[origin..]))
+            .filter_map(|(error, is_filled)| (!is_filled).then_some(*error))
+            .collect();
+        let mut known = known.iter().cycle();
+        for (&origin, errors) in origins().zip(&mut errors) {
+            for (error, is_filled) in errors.iter_mut().zip(&history.is_filled[origin..]) {
+                if *is_filled && let Some(other) = known.next() {
+                    *error = *other;
+                }
+            }
+        }
+        errors
     }
 }
 

@@ -1,9 +1,13 @@
 //! The part of a series that a forecast is made from: without gaps, in handy units, no longer than needed.
+//!
+//! Gaps are bridged with the season, so that it survives them. Where so little follows a long gap that it does not show the
+//! season, the forecast begins before the gap: what has not been seen for long is as unsure as that makes it.
 
 use crate::algorithms::series::forecast::components::YearAgo;
 use crate::algorithms::series::forecast::natural::natural_seasons;
 use crate::algorithms::series::forecast::options::Step;
 use crate::algorithms::series::forecast::repair::repair;
+use crate::algorithms::series::periods::bridge_seasonally;
 use crate::algorithms::series::robust::magnitude;
 use crate::algorithms::series::samples::{Season, bridge};
 
@@ -38,6 +42,12 @@ pub(super) const MAX_TRIED_HORIZON: usize = 10_000;
 /// From how many points the past is forecast at most.
 pub(super) const MAX_ORIGINS: usize = 8;
 
+/// A gap is long from this part of the longest season on,
+const LONG_GAP: f64 = 0.5;
+
+/// and so many of the shortest season behind it show where the series is now.
+const SHOWN_CYCLES: usize = 2;
+
 /// So many missing values at the end are forecast and left out; of more, whole seasons are skipped.
 const MAX_MISSING: usize = 100_000;
 
@@ -69,6 +79,8 @@ pub(super) struct History {
     pub(super) values: Vec<f64>,
     /// A power of two, so that no digit is lost.
     pub(super) scale: f64,
+    /// Which of the values are not known.
+    pub(super) is_filled: Vec<bool>,
     /// How many of the values are known.
     pub(super) n_known: usize,
     /// How many values are missing behind the last one.
@@ -92,12 +104,17 @@ impl History {
         horizon: usize,
     ) -> Option<Self> {
         let last = values.iter().rposition(|value| value.is_finite())?;
-        let (values, missing) = values.split_at(last + 1);
-        let values = newest(values, MAX_POINTS);
-        let tested = newest(values, MAX_TESTED);
-        let tested = bridge(&divided(tested, magnitude(tested)))?;
+        let (mut values, missing) = values.split_at(last + 1);
+        let mut n_missing = missing.len();
+        values = newest(values, MAX_POINTS);
         let find = |tested: &[f64]| find_seasons(tested, step, season).within(values.len());
-        let mut found = find(&tested);
+        let mut found = find(&handy(newest(values, MAX_TESTED))?);
+        if let Some(end) = end_before_gap(values, &found) {
+            n_missing += values.len() - end;
+            values = &values[..end];
+            found = find_seasons(&handy(newest(values, MAX_TESTED))?, step, season).within(end);
+        }
+        let find = |tested: &[f64]| find_seasons(tested, step, season).within(values.len());
         let mut kept = Kept::new(values, &found, horizon)?;
         if kept.has_moved {
             // A level shift can have hidden a season.
@@ -112,7 +129,8 @@ impl History {
         let greatest = known().fold(f64::NEG_INFINITY, f64::max);
         Some(Self {
             n_known: known().count(),
-            n_missing: n_skipped(missing.len(), found.longest()),
+            n_missing: n_skipped(n_missing, found.longest()),
+            is_filled: kept.raw.iter().map(|value| !value.is_finite()).collect(),
             year_ago: step.and_then(|step| YearAgo::of(step, found.shortest())),
             least,
             is_constant: least >= greatest,
@@ -143,7 +161,11 @@ impl<'a> Kept<'a> {
     fn new(values: &'a [f64], found: &Found, horizon: usize) -> Option<Self> {
         let raw = newest(values, n_kept(found.longest(), horizon));
         let raw_scale = magnitude(raw);
-        let mut repaired = bridge(&divided(raw, raw_scale))?;
+        let mut repaired = divided(raw, raw_scale);
+        repaired = match found.is_sure && found.longest() > 1 {
+            true => bridge_seasonally(&repaired, found.longest())?,
+            false => bridge(&repaired)?,
+        };
         let periods: &[usize] = if found.is_sure { &found.periods } else { &[] };
         let has_moved = repair(&mut repaired, periods);
         // Without its outliers a series can be much smaller.
@@ -209,6 +231,32 @@ fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> Found {
         periods: day.into_iter().collect(),
         is_sure: false,
     }
+}
+
+/// Without gaps, in handy units.
+fn handy(values: &[f64]) -> Option<Vec<f64>> {
+    bridge(&divided(values, magnitude(values)))
+}
+
+/// How many values there are before the last long gap, if what follows it does not show the shortest season and what is
+/// before it shows all.
+fn end_before_gap(values: &[f64], found: &Found) -> Option<usize> {
+    let (shortest, longest) = (found.shortest(), found.longest());
+    if !found.is_sure || longest <= 1 {
+        return None;
+    }
+    let mut known = (0..values.len()).rev().filter(|&at| values[at].is_finite());
+    let mut after = known.next()?;
+    for before in known {
+        if values.len() - after >= SHOWN_CYCLES * shortest {
+            return None;
+        }
+        if (after - before) as f64 > LONG_GAP * longest as f64 {
+            return Some(before + 1).filter(|&end| is_long_enough(end, longest));
+        }
+        after = before;
+    }
+    None
 }
 
 /// Whether so many values have enough cycles of the period.

@@ -1,7 +1,7 @@
 //! Natural seasons: whether a series has an hour, a day, a week or a year, where the distance of its points is known.
 //!
 //! What is likely beforehand needs less proof than what is found by search ([`find_periods`]), so these are tested
-//! first: each whole cycle is correlated with the mean of all others. Without a season that correlation is slightly
+//! first, and stay unless the search finds what explains far more (a batch every five hours looks like an hour too): each whole cycle is correlated with the mean of all others. Without a season that correlation is slightly
 //! negative however few cycles there are, so no table of significance is needed; how much it differs from cycle to cycle
 //! says how sure it is (leave-one-out cross-validation; Stone, "Cross-validatory choice and assessment of statistical
 //! predictions", 1974).
@@ -35,6 +35,14 @@ const PROOF: [(f64, f64); 4] = [(0.6, 0.0), (0.5, 2.0), (0.3, 2.0), (0.2, 3.0)];
 /// The same from 5 cycles on if a shorter season is known: a faint week above a clear day is worth its while.
 const PROOF_ABOVE: (f64, f64) = (0.06, 3.5);
 
+/// Where natural seasons leave less than this share of the variance around a trend over a third of the values, nothing else
+/// is searched.
+const WELL_EXPLAINED: f64 = 0.5;
+const SLOW_PARTS: usize = 3;
+
+/// What is found by search takes the place of natural seasons if it leaves less than this part of what they leave.
+const CLEARER: f64 = 0.5;
+
 /// A shorter season stays beside a longer one if its cycle has this share of the variance of that one's.
 const WORTH: f64 = 0.2;
 
@@ -54,12 +62,20 @@ pub(super) fn natural_seasons(values: &[f64], step: Option<Step>) -> Vec<usize> 
     for period in step.map(natural_periods).unwrap_or_default() {
         tested.test(period);
     }
-    let mut periods = tested.worthwhile();
-    if periods.is_empty() {
-        let found = find_periods(values, PeriodOptions::default());
-        periods.extend(found.iter().map(|period| period.points));
+    let natural = tested.worthwhile();
+    let slow = [values.len() / SLOW_PARTS];
+    if tested.unexplained(&natural, &slow) < WELL_EXPLAINED {
+        return natural;
     }
-    periods
+    let found = find_periods(values, PeriodOptions::default());
+    let found: Vec<_> = found.iter().map(|period| period.points).collect();
+    let is_clearer =
+        || tested.unexplained(&found, &natural) < CLEARER * tested.unexplained(&natural, &found);
+    if natural.is_empty() || !found.is_empty() && is_clearer() {
+        found
+    } else {
+        natural
+    }
 }
 
 /// The natural seasons of series with this step, in points, shortest first.
@@ -144,6 +160,20 @@ impl Tested {
         };
         let kept = (0..self.periods.len()).filter(is_worthwhile);
         kept.map(|at| self.periods[at]).collect()
+    }
+
+    /// The share of the variance around the trend that these seasons leave, where each whole cycle is compared with the
+    /// others; the trend is one over the longest season of both sets.
+    fn unexplained(&self, periods: &[usize], others: &[usize]) -> f64 {
+        let longest = periods.iter().chain(others).max();
+        let mut rest = self.without_trend(longest.copied().unwrap_or(1));
+        let mut share = 1.0;
+        for &period in periods {
+            let (correlation, _) = correlation_of_cycles(&rest, period);
+            share *= 1.0 - correlation.max(0.0);
+            remove_cycle(&mut rest, period);
+        }
+        share
     }
 
     fn without_trend(&self, period: usize) -> Vec<f64> {
