@@ -9,7 +9,7 @@
 //! neighbouring block means of growing size, and, where there are too few of them, of values 1 and 2 apart, as if the noise
 //! were autoregressive. The spread is found in the same way, as the level of the logarithm of the absolute residuals.
 
-use crate::algorithms::series::decompose::{DecomposeOptions, decompose};
+use crate::algorithms::series::periods::without_profile;
 use crate::algorithms::series::robust::{
     NORMAL_CONSISTENT, magnitude, median_absolute_deviation, median_in_place,
 };
@@ -31,11 +31,13 @@ const MAX_CELLS: usize = 10_000;
 /// A segment that is a line costs so much of a cut more than a constant one.
 const LINE_SHARE: f64 = 0.5;
 
-/// A season is averaged over so many cycles, as if it never changed: changes belong into the rest.
-const STEADY_CYCLES: usize = 1_001;
-
 /// What is more standard deviations from the running median is an outlier: Hampel's 3.
 const OUTLIER: f64 = 3.0;
+
+/// Outliers are rare: where they are more than this part of the values up to so many shortest segments before and behind,
+/// they are what the series is like.
+const RARE: f64 = 0.05;
+const RARE_SEGMENTS: usize = 20;
 
 /// The same for logarithms of residuals, whose upper tail is short: of normal ones it is what is 6 times the usual.
 const LOG_OUTLIER: f64 = 2.0;
@@ -52,6 +54,10 @@ const MOST_FOLLOWING: f64 = 0.95;
 
 /// The mean absolute deviation of a normal distribution times this is its standard deviation: the root of pi over 2.
 const MEAN_CONSISTENT: f64 = 1.253_314_137_315_500_3;
+
+/// A spread of less than this part of that of all residuals is none: where most values are equal, the logarithms of what a
+/// line misses have levels that mean nothing.
+const LEAST_SPREAD: f64 = 0.1;
 
 /// Residuals below this part of their mean count as that: the logarithm of a zero says nothing about the spread.
 const LEAST_RESIDUAL: f64 = 0.05;
@@ -199,20 +205,13 @@ pub fn find_changepoints(values: &[f64], options: &ChangePointOptions) -> Vec<Ch
     changes
 }
 
+/// The values without seasons that never change: changes belong into the rest.
 fn without_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
+    let mut periods = periods.to_vec();
+    periods.sort_unstable();
     let mut rest = values.to_vec();
-    if periods.is_empty() {
-        return rest;
-    }
-    let options = DecomposeOptions {
-        periods: periods.to_vec(),
-        seasonal_window: Some(STEADY_CYCLES),
-        ..DecomposeOptions::default()
-    };
-    for season in decompose(values, &options).seasons {
-        rest.iter_mut()
-            .zip(&season.values)
-            .for_each(|(value, season)| *value -= season);
+    for period in periods {
+        rest = without_profile(&rest, period).unwrap_or(rest);
     }
     rest
 }
@@ -300,7 +299,10 @@ fn spread_changes(
         after: spread(&residuals[pair[1].points.clone()]) * scale,
         confidence: pair[1].confidence(),
     };
-    segments.windows(2).map(change).collect()
+    let least = LEAST_SPREAD * mean_spread(residuals) * scale;
+    let is_worth = |change: &ChangePoint| change.before.max(change.after) > least;
+    let changes = segments.windows(2).map(change);
+    changes.filter(is_worth).collect()
 }
 
 /// What is left of values between -2 and 2 by rounding.
@@ -356,12 +358,12 @@ impl Cutter {
         if values.is_empty() {
             return vec![];
         }
-        let outlier = if self.with_lines {
-            OUTLIER
+        let (outlier, rare) = if self.with_lines {
+            (OUTLIER, RARE)
         } else {
-            LOG_OUTLIER
+            (LOG_OUTLIER, 1.0)
         };
-        let values = without_outliers(values, self.min_points, outlier);
+        let values = without_outliers(values, self.min_points, outlier, rare);
         let variance = long_run_variance(&values);
         let penalty = self.penalty * (values.len() as f64).ln();
         let line_penalty = if self.with_lines {
@@ -407,7 +409,7 @@ fn refine(costs: &Costs, cuts: &mut [usize], block: usize) {
 
 /// The values with the running median in place of what is far from it. Its window is twice the shortest segment, so that
 /// what is shorter cannot have the majority.
-fn without_outliers(values: &[f64], min_points: usize, outlier: f64) -> Vec<f64> {
+fn without_outliers(values: &[f64], min_points: usize, outlier: f64, most: f64) -> Vec<f64> {
     let medians = running_median(values, min_points);
     let distances: Vec<_> = values
         .iter()
@@ -415,15 +417,34 @@ fn without_outliers(values: &[f64], min_points: usize, outlier: f64) -> Vec<f64>
         .map(|(value, median)| value - median)
         .collect();
     let limit = outlier * spread(&distances).max(mean_spread(&distances));
-    let cleaned = distances.iter().zip(values.iter().zip(medians));
-    let clean = |(distance, (value, median)): (&f64, (&f64, f64))| {
-        if distance.abs() > limit {
-            median
+    let is_far: Vec<_> = distances
+        .iter()
+        .map(|distance| distance.abs() > limit)
+        .collect();
+    let is_rare = rare(&is_far, RARE_SEGMENTS * min_points, most);
+    let at = |at: usize| {
+        if is_far[at] && is_rare[at] {
+            medians[at]
         } else {
-            *value
+            values[at]
         }
     };
-    cleaned.map(clean).collect()
+    (0..values.len()).map(at).collect()
+}
+
+/// Whether at most such a part of the points up to so many before and behind each are true.
+fn rare(points: &[bool], reach: usize, most: f64) -> Vec<bool> {
+    let counts: Vec<usize> = std::iter::once(0)
+        .chain(points.iter().scan(0, |count, is_true| {
+            *count += usize::from(*is_true);
+            Some(*count)
+        }))
+        .collect();
+    let is_rare = |at: usize| {
+        let (from, to) = (at.saturating_sub(reach), (at + reach + 1).min(points.len()));
+        (counts[to] - counts[from]) as f64 <= most * (to - from) as f64
+    };
+    (0..points.len()).map(is_rare).collect()
 }
 
 /// The median of the values up to so many points before and after each; near the ends of as many as there are on both
@@ -666,7 +687,7 @@ pub(crate) mod noise {
     }
 
     /// SplitMix64, as a number from 0, exclusive, to 1.
-    fn uniform(state: &mut u64) -> f64 {
+    pub(crate) fn uniform(state: &mut u64) -> f64 {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = *state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -777,6 +798,46 @@ mod tests {
     }
 
     /// At most one of 20 series a kind and length.
+    #[test]
+    fn weeks_that_never_change() {
+        for seed in 0..6 {
+            let noise = autoregressive(5 * 672, 0.0, seed);
+            let week = |at: usize| {
+                let wave = (at as f64 / 96.0 * std::f64::consts::TAU).sin();
+                let share = if at / 96 % 7 < 5 { 1.0 } else { 0.4 };
+                share * (200.0 + 120.0 * wave)
+            };
+            let values: Vec<_> = (0..noise.len())
+                .map(|at| week(at) + 8.0 * noise[at])
+                .collect();
+            let options = ChangePointOptions {
+                periods: vec![96, 672],
+                ..ChangePointOptions::default()
+            };
+            assert_eq!(find_changepoints(&values, &options), [], "{seed}");
+        }
+    }
+
+    #[test]
+    fn a_rate_of_events_that_rises() {
+        for (before, after) in [(0.02, 0.3), (0.05, 0.5), (0.0, 0.2), (0.3, 0.02)] {
+            let mut state = 3;
+            let rate = |at: usize| if at < 1_200 { before } else { after };
+            let values: Vec<_> = (0..2_000)
+                .map(|at| f64::from(u8::from(noise::uniform(&mut state) < rate(at))))
+                .collect();
+            let found = found(&values);
+            let levels: Vec<_> = found
+                .iter()
+                .filter(|change| change.kind == ChangeKind::LevelShift)
+                .collect();
+            assert!(
+                matches!(levels[..], [shift] if shift.index.abs_diff(1_200) <= 12),
+                "{before} to {after}: {found:?}"
+            );
+        }
+    }
+
     #[test]
     fn noise_has_no_change() {
         let kinds = [

@@ -446,6 +446,15 @@ pub(crate) fn bridge_seasonally(values: &[f64], period: usize) -> Option<Vec<f64
     Some(bridged)
 }
 
+/// The values without the season of a period, the same in all cycles. `None` if all are missing.
+pub(crate) fn without_profile(values: &[f64], period: usize) -> Option<Vec<f64>> {
+    let scale = magnitude(values);
+    let mut scaled: Vec<_> = values.iter().map(|value| value / scale).collect();
+    Profile::of(&scaled, &bridge(&scaled)?, period, &mut vec![]).add_to(&mut scaled, -1.0);
+    scaled.iter_mut().for_each(|value| *value *= scale);
+    Some(scaled)
+}
+
 /// The season of a period: its median deviation from the level at each phase.
 #[derive(Debug, Clone)]
 struct Profile {

@@ -43,7 +43,7 @@ FROM (SELECT unnest(ts_anomaly(ts, value)) AS a FROM load) WHERE a['is_anomaly']
     argument(
         name = "options",
         description = "Constant. `kinds=spike|dip|level_shift|variance_change|cliff_drop|trend`: those to report, default all. `sides=both|up|down`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. \
-`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
+`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
     )
 )]
 #[derive(Debug, Default)]

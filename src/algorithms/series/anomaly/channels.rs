@@ -33,7 +33,7 @@ pub(super) const FLOOR: f64 = 0.05;
 const THIN_FLOOR: f64 = 1e-3;
 
 /// Points without which nothing is judged.
-const N_SILENT: usize = 20;
+pub(super) const N_SILENT: usize = 20;
 
 /// A single point is trusted in part before so many points have been seen, and averages before so many.
 const POINT_TRUST: f64 = 24.0;

@@ -2,7 +2,7 @@
 
 use crate::algorithms::series::anomaly::cadence::{Cadence, DAY_NS};
 use crate::algorithms::series::anomaly::channels::{
-    Channels, FLOOR, POINT, SCATTER, SHIFT, THRESHOLDS, Views, below,
+    Channels, FLOOR, N_SILENT, POINT, SCATTER, SHIFT, THRESHOLDS, Views, below,
 };
 use crate::algorithms::series::anomaly::cliff::{self, LowestSeen};
 use crate::algorithms::series::anomaly::history::History;
@@ -365,7 +365,7 @@ fn is_almost_nothing(value: f64, expected: &Expectation) -> bool {
 }
 
 fn status(at: usize, is_constant: bool, params: &AnomalyParams) -> Status {
-    if at < params.min_points {
+    if at < params.min_points.max(N_SILENT) {
         Status::Warmup
     } else if is_constant {
         Status::Constant

@@ -119,7 +119,7 @@ pub struct AnomalyOptions {
     /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as many times as wide as at the default
     /// as the interval that holds this part of a normal distribution. At .99 they are .78 times, at .9999 1.18 times as wide.
     pub level: f64,
-    /// How many points must have been seen before one is judged, at least 3.
+    /// How many points must have been seen before one is judged, at least 3; [`Method::Adaptive`] needs 20 whatever it is.
     pub min_points: usize,
     /// How points are judged.
     pub method: Method,

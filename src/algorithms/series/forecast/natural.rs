@@ -307,6 +307,24 @@ mod tests {
     }
 
     #[test]
+    fn the_clearest_season_wins() {
+        for (step_ns, period) in [
+            (3_600_000_000_000, 72),
+            (300_000_000_000, 60),
+            (60_000_000_000, 90),
+            (600_000_000_000, 45),
+        ] {
+            let ramp = |at: usize| 30.0 + 36.0 * (at % period) as f64 / period as f64;
+            let noise = noise(12 * period, 5);
+            let values: Vec<_> = (0..noise.len())
+                .map(|at| ramp(at) + 0.2 * noise[at])
+                .collect();
+            let found = natural_seasons(&values, Some(Step::Nanoseconds(step_ns)));
+            assert_eq!(found, [period], "{step_ns}");
+        }
+    }
+
+    #[test]
     fn noise_has_no_season() {
         let n_found = (0..200)
             .filter(|&seed| !natural_seasons(&noise(500, seed * 7 + 1), Some(HOUR)).is_empty());

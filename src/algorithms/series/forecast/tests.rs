@@ -1,5 +1,6 @@
 //! The whole forecast: what must hold for any series.
 
+use crate::algorithms::series::changepoints::noise::autoregressive;
 use crate::algorithms::series::forecast::{
     Component, Forecast, ForecastOptions, Model, Step, forecast,
 };
@@ -326,5 +327,57 @@ proptest! {
                 prop_assert!((value * factor).to_bits() == scaled.to_bits() || value.is_nan());
             }
         }
+    }
+}
+
+/// A day of 200 plus or minus 100 by the hour, of which a part is missing, and what is forecast of the next day: the mean
+/// error, how many of 24 values the intervals hold, and their mean width.
+fn with_gap(gap: std::ops::Range<usize>) -> (f64, usize, f64) {
+    let noise = autoregressive(141 * 24, 0.0, 9);
+    let day = |at: usize| 200.0 + 100.0 * (at as f64 / 24.0 * std::f64::consts::TAU).sin();
+    let value = |at: usize| day(at) + 5.0 * noise[at];
+    let mut values: Vec<f64> = (0..140 * 24).map(value).collect();
+    values[gap].fill(f64::NAN);
+    let hour = Step::Nanoseconds(3_600_000_000_000);
+    let forecast = forecast(&values, Some(hour), 24, &ForecastOptions::default()).unwrap();
+    let truth: Vec<_> = (140 * 24..141 * 24).map(value).collect();
+    let errors = forecast
+        .points
+        .iter()
+        .zip(&truth)
+        .map(|(a, b)| (a - b).abs());
+    let is_held = |at: &usize| (forecast.lower[*at]..=forecast.upper[*at]).contains(&truth[*at]);
+    let widths = forecast
+        .upper
+        .iter()
+        .zip(&forecast.lower)
+        .map(|(a, b)| a - b);
+    (
+        errors.sum::<f64>() / 24.0,
+        (0..24).filter(is_held).count(),
+        widths.sum::<f64>() / 24.0,
+    )
+}
+
+#[test]
+fn the_season_survives_a_gap() {
+    let (error, _, width) = with_gap(0..0);
+    for (first, end) in [
+        (137 * 24 - 1, 140 * 24 - 1),
+        (126 * 24 - 1, 140 * 24 - 1),
+        (123 * 24, 137 * 24),
+        (126 * 24, 133 * 24),
+        (60 * 24, 138 * 24 + 12),
+    ] {
+        let (with_gap, n_held, with_gap_width) = with_gap(first..end);
+        assert!(
+            with_gap < 1.3 * error,
+            "{first} to {end}: {with_gap}, {error}"
+        );
+        assert!(n_held >= 21, "{first} to {end}: {n_held}");
+        assert!(
+            with_gap_width > 0.9 * width,
+            "{first} to {end}: {with_gap_width}, {width}"
+        );
     }
 }
