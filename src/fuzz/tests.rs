@@ -1,5 +1,5 @@
 //! Each target on inputs that are made of its corpus: the same in every run, unless `AIOPS_FUZZ_SEED` and
-//! `AIOPS_FUZZ_ROUNDS` say otherwise.
+//! `AIOPS_FUZZ_ROUNDS` say otherwise. With `AIOPS_FUZZ_BYTES` inputs are made until they are so many bytes together.
 
 use super::mutate::Mutator;
 use super::{
@@ -43,13 +43,15 @@ fn check(name: &str, target: Target, n_rounds: usize) {
         number("AIOPS_FUZZ_SEED", 1),
         number("AIOPS_FUZZ_ROUNDS", n_rounds),
     );
+    let n_bytes: u64 = number("AIOPS_FUZZ_BYTES", 0);
     let seeds = seeds(name);
     assert!(!seeds.is_empty(), "{name} has no corpus");
     let current = Arc::new(Mutex::new((0, vec![])));
     let shared = Arc::clone(&current);
     let work = move || {
         let mut mutator = Mutator::new(seed);
-        for round in 0..n_rounds + seeds.len() {
+        let (mut round, mut n_done) = (0, 0);
+        while round < n_rounds + seeds.len() || n_done < n_bytes {
             let input = match seeds.get(round) {
                 Some(seed) => seed.clone(),
                 None => mutator.input(&seeds),
@@ -60,14 +62,18 @@ fn check(name: &str, target: Target, n_rounds: usize) {
             }
             *shared.lock().unwrap() = (round, input.clone());
             target(&input);
+            round += 1;
+            n_done += input.len() as u64;
         }
+        (round, n_done)
     };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-    if thread.spawn(work).unwrap().join().is_err() {
+    let Ok((round, n_done)) = thread.spawn(work).unwrap().join() else {
         let (round, input) = &*current.lock().unwrap();
         let shown = String::from_utf8_lossy(&input[..input.len().min(SHOWN_BYTES)]);
         panic!("{name}, seed {seed}, round {round}: {shown:?}");
-    }
+    };
+    eprintln!("{name}: {round} inputs, {n_done} bytes");
 }
 
 #[test]

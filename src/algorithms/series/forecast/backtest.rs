@@ -4,8 +4,8 @@
 //! future it learns anew.
 
 use crate::algorithms::series::forecast::components::{
-    Adjusted, Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, Theta, YearAgo,
-    from_logarithm, long_seasonal_naive, seasonal_median, seasonal_naive,
+    Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, Theta, YearAgo, from_logarithm,
+    seasonal_median, seasonal_naive,
 };
 use crate::algorithms::series::forecast::history::Seasons;
 use crate::algorithms::series::forecast::options::Component;
@@ -105,7 +105,6 @@ impl Backtest {
 struct Learnt {
     holt: Option<DampedHolt>,
     theta: Option<Theta>,
-    ratio_theta: Option<Theta>,
     autoregression: Option<Autoregression>,
     double_seasonal: Option<DoubleSeasonal>,
 }
@@ -139,15 +138,12 @@ impl<'a> Series<'a> {
         let seasons = self.seasons;
         let n_learnt = MAX_LEARNT.max(LEARNT_CYCLES * seasons.longest());
         let first = n_values.saturating_sub(n_learnt);
-        let (mut holt, mut theta, mut ratio_theta) = (None, None, None);
+        let (mut holt, mut theta) = (None, None);
         let has_holt = has(Component::DampedHolt) || has(Component::YearAgo);
         if has_holt || has(Component::Theta) {
             let adjusted = &self.adjustment.additive(n_values, Decays::FAST).values[first..];
             holt = has_holt.then(|| DampedHolt::fit(adjusted));
             theta = has(Component::Theta).then(|| Theta::fit(adjusted));
-        }
-        if has(Component::RatioTheta) {
-            ratio_theta = Some(Theta::fit(&self.ratios(n_values).values[first..]));
         }
         let autoregression = has(Component::Autoregression)
             .then(|| Autoregression::fit(&self.values[..n_values], seasons));
@@ -157,18 +153,8 @@ impl<'a> Series<'a> {
         Learnt {
             holt,
             theta,
-            ratio_theta,
             autoregression,
             double_seasonal,
-        }
-    }
-
-    /// The first so many values without fixed seasons: indices, or if not all values are above 0, summands.
-    fn ratios(&mut self, n_values: usize) -> Adjusted<'_> {
-        if self.logarithms.is_some() {
-            self.adjustment.multiplicative(n_values)
-        } else {
-            self.adjustment.additive(n_values, Decays::SLOW)
         }
     }
 
@@ -178,7 +164,6 @@ impl<'a> Series<'a> {
             let values = &self.values[..origin];
             let naive = [
                 (Component::SeasonalNaive, seasonal_naive as Naive),
-                (Component::LongSeasonalNaive, long_seasonal_naive),
                 (Component::SeasonalMedian, seasonal_median),
             ];
             for (component, naive) in naive {
@@ -193,7 +178,6 @@ impl<'a> Series<'a> {
             }
             self.forecast_smoothed(learnt, origin, number, forecasts);
             self.shift_as_a_year_ago(origin, number, forecasts);
-            self.forecast_ratios(learnt, origin, number, forecasts);
             self.forecast_seasonal_means(origin, number, forecasts);
         }
         if let Some(double_seasonal) = learnt.double_seasonal {
@@ -235,22 +219,6 @@ impl<'a> Series<'a> {
         {
             let is_positive = self.logarithms.is_some();
             year_ago.shift(self.adjustment.means(), origin, is_positive, future);
-        }
-    }
-
-    fn forecast_ratios(
-        &mut self,
-        learnt: &Learnt,
-        origin: usize,
-        number: usize,
-        forecasts: &mut Forecasts,
-    ) {
-        if let Some(theta) = learnt.ratio_theta
-            && let Some(future) = forecasts.of(number, Component::RatioTheta)
-        {
-            let adjusted = self.ratios(origin);
-            theta.forecast(adjusted.values, future);
-            adjusted.restore(future);
         }
     }
 

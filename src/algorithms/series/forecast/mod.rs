@@ -1,6 +1,6 @@
 //! Forecasts with intervals, and what to provision.
 //!
-//! [`forecast`] needs no settings. Ten simple forecasters each forecast the newest part of the history from several
+//! [`forecast`] needs no settings. Eight simple forecasters each forecast the newest part of the history from several
 //! points before it (rolling origins: Tashman, "Out-of-sample tests of forecasting accuracy", 2000). The forecast is
 //! their mean, weighted by how well they did (Bates and Granger, "The combination of forecasts", 1969); the interval
 //! follows from what the mean missed there. What happens to a series:

@@ -45,16 +45,12 @@ pub enum Model {
 pub enum Component {
     /// The value one short season ago; without a season the last value.
     SeasonalNaive,
-    /// The value one long season ago; without a long season the mean of the last three short ones.
-    LongSeasonalNaive,
     /// The median of the same phase in the last seven short seasons; without a season that of the last five values.
     SeasonalMedian,
     /// Seasons that change slowly are added to Holt's smoothing with a damped trend.
     DampedHolt,
     /// Seasons that change slowly are added to the Theta method.
     Theta,
-    /// The Theta method times fixed seasonal indices by ratio to moving average; added if some value is not above 0.
-    RatioTheta,
     /// A regression on the last values and those one and two seasons ago.
     Autoregression,
     /// Seasons that hardly change are added to an autoregression that returns to the level of the last sixteen seasons.
@@ -68,13 +64,11 @@ pub enum Component {
 
 impl Component {
     /// All components, in the order in which they are listed in an explanation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 8] = [
         Self::SeasonalNaive,
-        Self::LongSeasonalNaive,
         Self::SeasonalMedian,
         Self::DampedHolt,
         Self::Theta,
-        Self::RatioTheta,
         Self::Autoregression,
         Self::SeasonalMeans,
         Self::DoubleSeasonal,
@@ -82,9 +76,8 @@ impl Component {
     ];
 
     /// Those of [`Model::Fast`].
-    pub(super) const FAST: [Self; 5] = [
+    pub(super) const FAST: [Self; 4] = [
         Self::SeasonalNaive,
-        Self::LongSeasonalNaive,
         Self::SeasonalMedian,
         Self::DampedHolt,
         Self::Theta,
@@ -94,11 +87,9 @@ impl Component {
     pub fn name(self) -> &'static str {
         match self {
             Self::SeasonalNaive => "seasonal_naive",
-            Self::LongSeasonalNaive => "long_seasonal_naive",
             Self::SeasonalMedian => "seasonal_median",
             Self::DampedHolt => "damped_holt",
             Self::Theta => "theta",
-            Self::RatioTheta => "ratio_theta",
             Self::Autoregression => "autoregression",
             Self::SeasonalMeans => "seasonal_means",
             Self::DoubleSeasonal => "double_seasonal",

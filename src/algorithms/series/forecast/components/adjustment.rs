@@ -1,21 +1,13 @@
 //! Seasonal adjustment: a series without its trend shows its average cycles, and without these its level.
 //!
-//! The classical decomposition, with a centred moving mean as the trend. Seasons are added to the level, or they are
-//! indices that multiply it (ratio to moving average, the Naive 2 of the M-competitions: Makridakis and Hibon, "The
-//! M3-Competition", 2000). Changed: newer cycles may weigh more; near the ends the trend is that of the nearest whole
-//! window; and a second season is found in what the first one leaves.
+//! The classical decomposition, with a centred moving mean as the trend. Changed: newer cycles may weigh more; near the ends
+//! the trend is that of the nearest whole window; and a second season is found in what the first one leaves.
 
 use crate::algorithms::series::forecast::components::cycle::{
     average_cycle, center, with_cycle, with_next_cycles,
 };
 use crate::algorithms::series::forecast::history::Seasons;
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
-
-/// The least seasonal index: a series that falls to almost nothing at night must not be divided by that.
-const LEAST_INDEX: f64 = 0.05;
-
-/// The least trend that values are divided by, as a share of the largest value.
-const LEAST_TREND: f64 = 1e-12;
 
 /// How much less a cycle weighs than the one after it, for the short and the long season.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +28,6 @@ impl Decays {
         short: 0.95,
         long: 0.95,
     };
-}
-
-/// How the seasons act on the level.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Effect {
-    Added,
-    Multiplied,
 }
 
 /// Adjusts the beginnings of one series, again and again with the same buffers.
@@ -67,7 +52,6 @@ pub(crate) struct Adjusted<'a> {
     pub(crate) values: &'a [f64],
     short: &'a [f64],
     long: &'a [f64],
-    effect: Effect,
 }
 
 impl<'a> Adjustment<'a> {
@@ -115,47 +99,10 @@ impl<'a> Adjustment<'a> {
         with_cycle(&mut self.adjusted, &self.short, |value, phase| {
             *value -= phase
         });
-        self.result(Effect::Added)
-    }
-
-    /// The first so many values divided by their seasonal indices. All values have to be above 0.
-    pub(crate) fn multiplicative(&mut self, n_values: usize) -> Adjusted<'_> {
-        let values = &self.values[..n_values];
-        self.find_trend(n_values);
-        self.rest.clear();
-        let pairs = values.iter().zip(&self.trend);
-        self.rest
-            .extend(pairs.map(|(value, trend)| value / trend.max(LEAST_TREND)));
-        let indices = |rest: &[f64], period, indices: &mut Vec<f64>| {
-            average_cycle(rest, period, 1.0, indices);
-            center(indices, 1.0);
-            for index in indices {
-                *index = index.max(LEAST_INDEX);
-            }
-        };
-        indices(&self.rest, self.seasons.short, &mut self.short);
-        self.adjusted.clear();
-        self.adjusted.extend_from_slice(values);
-        with_cycle(&mut self.adjusted, &self.short, |value, index| {
-            *value /= index
-        });
-        self.long.clear();
-        if let Some(long) = self.seasons.long {
-            with_cycle(&mut self.rest, &self.short, |value, index| *value /= index);
-            indices(&self.rest, long, &mut self.long);
-            with_cycle(&mut self.adjusted, &self.long, |value, index| {
-                *value /= index
-            });
-        }
-        self.result(Effect::Multiplied)
-    }
-
-    fn result(&self, effect: Effect) -> Adjusted<'_> {
         Adjusted {
             values: &self.adjusted,
             short: &self.short,
             long: &self.long,
-            effect,
         }
     }
 
@@ -178,14 +125,8 @@ impl Adjusted<'_> {
     /// Gives the seasons back to a forecast.
     pub(crate) fn restore(&self, future: &mut [f64]) {
         for cycle in [self.short, self.long] {
-            match self.effect {
-                _ if cycle.is_empty() => {}
-                Effect::Added => {
-                    with_next_cycles(future, cycle, |value, phase| *value += phase);
-                }
-                Effect::Multiplied => {
-                    with_next_cycles(future, cycle, |value, index| *value *= index);
-                }
+            if !cycle.is_empty() {
+                with_next_cycles(future, cycle, |value, phase| *value += phase);
             }
         }
     }
@@ -213,19 +154,6 @@ mod tests {
     }
 
     #[test]
-    fn ratio_to_moving_average_finds_the_indices() {
-        let indices = [0.5, 1.0, 1.5, 1.0];
-        let values: Vec<_> = (0..40).map(|at| 8.0 * indices[at % 4]).collect();
-        let seasons = Seasons { short: 4, ..NONE };
-        let mut adjustment = Adjustment::new(&values, seasons);
-        let adjusted = adjustment.multiplicative(38);
-        check(adjusted.values, &[8.0; 38]);
-        let mut future = [2.0; 5];
-        adjusted.restore(&mut future);
-        check(&future, &[3.0, 2.0, 1.0, 2.0, 3.0]);
-    }
-
-    #[test]
     fn two_seasons_add_up() {
         let value = |at: usize| [1.0, -1.0][at % 2] + [0.0, 0.0, 3.0, 0.0, 0.0, -3.0][at % 6] + 7.0;
         let values: Vec<_> = (0..120).map(value).collect();
@@ -246,6 +174,5 @@ mod tests {
         let values = [3.0, 1.0, 2.0];
         let mut adjustment = Adjustment::new(&values, NONE);
         check(adjustment.additive(3, Decays::SLOW).values, &values);
-        check(adjustment.multiplicative(2).values, &values[..2]);
     }
 }

@@ -9,11 +9,11 @@ mod naive;
 mod smoothing;
 mod year_ago;
 
-pub(super) use adjustment::{Adjusted, Adjustment, Decays};
+pub(super) use adjustment::{Adjustment, Decays};
 pub(super) use autoregression::{Autoregression, dot};
 pub(super) use cycle::{average_cycle, center, with_cycle};
 pub(super) use double_seasonal::{DoubleSeasonal, from_logarithm};
-pub(super) use naive::{long_seasonal_naive, seasonal_median, seasonal_naive};
+pub(super) use naive::{seasonal_median, seasonal_naive};
 pub(super) use smoothing::{DampedHolt, Theta};
 pub(super) use year_ago::YearAgo;
 

@@ -3,9 +3,6 @@
 
 use crate::algorithms::series::forecast::history::Seasons;
 
-/// How many seasons the mean of [`long_seasonal_naive`] has.
-const MEAN_CYCLES: usize = 3;
-
 /// How many seasons [`seasonal_median`] looks at: an odd number, so that the median is one of the values.
 const MEDIAN_CYCLES: usize = 7;
 
@@ -15,16 +12,6 @@ const MEDIAN_POINTS: usize = 5;
 /// The value one short season ago; without a season the last one. At least one season of values is needed.
 pub(crate) fn seasonal_naive(values: &[f64], seasons: Seasons, future: &mut [f64]) {
     repeat(&values[values.len() - seasons.short..], future);
-}
-
-/// The value one long season ago; without one the mean of the last three short ones, or as many as there are.
-pub(crate) fn long_seasonal_naive(values: &[f64], seasons: Seasons, future: &mut [f64]) {
-    match seasons.long {
-        Some(long) => repeat(&values[values.len() - long..], future),
-        None => each_phase(values, seasons.short, MEAN_CYCLES, future, |phase| {
-            phase.iter().sum::<f64>() / phase.len() as f64
-        }),
-    }
 }
 
 /// The median of the same phase in the last seven short seasons, or as many as there are.
@@ -95,9 +82,6 @@ mod tests {
     fn forecasts_by_hand() {
         check(seasonal_naive, 1, None, &[8.0, 8.0]);
         check(seasonal_naive, 2, None, &[6.0, 8.0, 6.0]);
-        check(long_seasonal_naive, 2, Some(4), &[2.0, 7.0, 6.0, 8.0, 2.0]);
-        check(long_seasonal_naive, 2, None, &[3.0, 7.0, 3.0]);
-        check(long_seasonal_naive, 1, None, &[7.0]);
         check(seasonal_median, 2, None, &[4.0, 6.5, 4.0]);
         check(seasonal_median, 1, None, &[6.0, 6.0]);
     }
