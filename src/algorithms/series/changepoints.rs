@@ -9,6 +9,7 @@
 //! neighbouring block means of growing size, and, where there are too few of them, of values 1 and 2 apart, as if the noise
 //! were autoregressive. The spread is found in the same way, as the level of the logarithm of the absolute residuals.
 
+use crate::algorithms::series::decompose::{DecomposeOptions, decompose};
 use crate::algorithms::series::periods::without_profile;
 use crate::algorithms::series::robust::{
     NORMAL_CONSISTENT, magnitude, median_absolute_deviation, median_in_place,
@@ -33,6 +34,9 @@ const LINE_SHARE: f64 = 0.5;
 
 /// What is more standard deviations from the running median is an outlier: Hampel's 3.
 const OUTLIER: f64 = 3.0;
+
+/// A season is averaged over so many cycles, as if it never changed: changes belong into the rest.
+const STEADY_CYCLES: usize = 1_001;
 
 /// Outliers are rare: where they are more than this part of the values up to so many shortest segments before and behind,
 /// they are what the series is like.
@@ -196,7 +200,16 @@ pub fn find_changepoints(values: &[f64], options: &ChangePointOptions) -> Vec<Ch
         change.after = (change.after + moved) * scale;
     }
     if options.kinds.contains(&ChangeKind::VarianceChange) {
-        let residuals = residuals(&scaled, &segments);
+        let residuals = if options.periods.is_empty() {
+            residuals(&scaled, &segments)
+        } else {
+            let rest = without_steady_season(values, &options.periods);
+            let steady: Vec<_> = indices
+                .iter()
+                .map(|&index| rest[index] / scale - center)
+                .collect();
+            residuals(&steady, &cutter.cut(&steady))
+        };
         changes.extend(spread_changes(&residuals, options, &indices, scale));
     }
     changes.retain(|change| options.kinds.contains(&change.kind));
@@ -205,8 +218,28 @@ pub fn find_changepoints(values: &[f64], options: &ChangePointOptions) -> Vec<Ch
     changes
 }
 
-/// The values without seasons that never change: changes belong into the rest.
+/// The values without their seasons, which a decomposition tells best from the level.
 fn without_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
+    let mut rest = values.to_vec();
+    if periods.is_empty() {
+        return rest;
+    }
+    let options = DecomposeOptions {
+        periods: periods.to_vec(),
+        seasonal_window: Some(STEADY_CYCLES),
+        ..DecomposeOptions::default()
+    };
+    for season in decompose(values, &options).seasons {
+        rest.iter_mut()
+            .zip(&season.values)
+            .for_each(|(value, season)| *value -= season);
+    }
+    rest
+}
+
+/// The same for the spread: a decomposition follows the first and the last cycle more closely than the others, so seasons
+/// that are the same in all cycles are subtracted.
+fn without_steady_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
     let mut periods = periods.to_vec();
     periods.sort_unstable();
     let mut rest = values.to_vec();
