@@ -31,6 +31,7 @@ impl Sizes {
     }
 
     /// Makes all that was counted so far count less.
+    #[expect(clippy::cast_possible_truncation, reason = "counts need few digits")]
     pub(super) fn fade(&mut self, factor: f64) {
         for count in &mut self.counts {
             *count *= factor as f32;

@@ -65,6 +65,12 @@ fn is_in(time_ns: i64, start_ns: i64, length_ns: i64) -> bool {
     (start_ns..start_ns + length_ns).contains(&time_ns)
 }
 
+/// A whole number below `end`.
+fn below(noise: &mut Noise, end: i64) -> i64 {
+    noise.uniform();
+    i64::try_from(noise.0 >> 1).unwrap() % end
+}
+
 fn daily(time_ns: i64) -> f64 {
     (time_ns as f64 / DAY_NS as f64 * TAU).sin()
 }
@@ -84,8 +90,8 @@ fn what_recurs_is_found_each_time() {
         let begins: Vec<_> = (1..25 * every)
             .step_by(usize::try_from(every).unwrap())
             .map(|day| {
-                let hours = DAY_NS as f64 * (0.5 + 0.4 * (noise.uniform() - 0.5));
-                day * DAY_NS + hours as i64 / step_ns * step_ns
+                let hours = DAY_NS * 3 / 10 + below(&mut noise, DAY_NS * 2 / 5);
+                day * DAY_NS + hours / step_ns * step_ns
             })
             .collect();
         let case = Case::new(25 * every, step_ns, |time_ns| {
@@ -134,7 +140,7 @@ fn each_event_out_of_a_constant_is_found() {
         for step_ns in [MINUTE, 5 * MINUTE] {
             let begins: Vec<_> = (1..11)
                 .map(|number| {
-                    let at = number * 33 * HOUR + (noise.uniform() * 5e12) as i64;
+                    let at = number * 33 * HOUR + below(&mut noise, HOUR);
                     at / step_ns * step_ns
                 })
                 .collect();
