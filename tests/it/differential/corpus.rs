@@ -19,6 +19,13 @@ use crate::golden::{files_below, project};
 /// Settings that every file runs with in a test run: the others take turns.
 const SETTINGS_PER_FILE: usize = 3;
 
+/// Refusals that are no wrong answer: what does not fit into little memory says so, and one form of scalar subqueries cannot
+/// be planned where an aggregate meets itself (ARCHITECTURE.md). What follows in the file may need what was refused.
+const REFUSALS: [&str; 2] = [
+    "Resources exhausted",
+    "Schema contains qualified field name __scalar_sq_1",
+];
+
 /// Statements whose answer is not laid down, by a part of their text.
 const FREE: [&str; 3] = ["now()", "random()", "EXPLAIN"];
 
@@ -143,6 +150,10 @@ fn differences(
     let mut said = String::new();
     let pairs = statements.iter().zip(expected.iter().zip(found));
     for (sql, ((expected, _), (found, error))) in pairs {
+        if REFUSALS.iter().any(|refusal| error.contains(refusal)) {
+            eprintln!("with {} refused: {sql}\n  {error}", setting.name);
+            break;
+        }
         if expected != found && !FREE.iter().any(|free| sql.contains(free)) {
             writeln!(
                 said,
@@ -160,12 +171,25 @@ async fn every_file_answers_the_same_with_every_setting() {
     let settings = settings();
     let runs_all = std::env::var("AIOPS_DIFFERENTIAL").is_ok_and(|value| value == "all");
     let (mut n_statements, mut n_runs, mut said) = (0, 0, String::new());
+    let part = std::env::var("AIOPS_FILES").unwrap_or_default();
     for (index, file) in files().iter().enumerate() {
         let started = std::time::Instant::now();
         let name = file.strip_prefix(project()).unwrap();
+        if !name.to_string_lossy().contains(&part) {
+            continue;
+        }
         let statements = statements(file);
         let expected = answers(&statements, &Setting::default()).await;
         n_statements += statements.len();
+        if file.extension().is_some_and(|extension| extension == "sql") {
+            for (sql, (answer, error)) in statements.iter().zip(&expected) {
+                assert!(
+                    *answer != Answer::Error,
+                    "{}: {sql}\n{error}",
+                    name.display()
+                );
+            }
+        }
         let turn = (0..SETTINGS_PER_FILE).map(|n| (index * SETTINGS_PER_FILE + n) % settings.len());
         let chosen: Vec<usize> = match runs_all {
             true => (0..settings.len()).collect(),
@@ -176,6 +200,7 @@ async fn every_file_answers_the_same_with_every_setting() {
             n_runs += statements.len();
             let different = differences(&statements, setting, (&expected, &found));
             if !different.is_empty() {
+                eprintln!("{} {different}", name.display());
                 writeln!(said, "{} {different}", name.display()).unwrap();
             }
         }
@@ -190,6 +215,6 @@ async fn every_file_answers_the_same_with_every_setting() {
         "{n_statements} statements, {} settings, {n_runs} runs",
         settings.len()
     );
-    assert!(n_statements > 500 && settings.len() > 40);
+    assert!(!part.is_empty() || n_statements > 500 && settings.len() > 40);
     assert!(said.is_empty(), "{said}");
 }
