@@ -8,7 +8,6 @@ use datafusion::common::Result;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
-use datafusion::sql::parser::DFParser;
 use sqllogictest::{DefaultColumnType, Record};
 use tempfile::TempDir;
 
@@ -35,9 +34,27 @@ fn statements(file: &Path) -> Vec<String> {
         let records = sqllogictest::parse_file::<DefaultColumnType>(file).unwrap();
         return records.into_iter().filter_map(sql_of).collect();
     }
-    let text = std::fs::read_to_string(file).unwrap();
-    let statements = DFParser::parse_sql(&text).unwrap_or_default();
-    statements.iter().map(ToString::to_string).collect()
+    cut(&std::fs::read_to_string(file).unwrap())
+}
+
+/// The statements of a script as they are written: printed by the parser, they lack options.
+fn cut(script: &str) -> Vec<String> {
+    let (mut statements, mut statement) = (vec![], String::new());
+    for line in script.lines() {
+        let is_quoted = |text: &str| text.matches('\'').count() % 2 == 1;
+        let code = match line.find("--") {
+            Some(at) if !is_quoted(&statement) && !is_quoted(&line[..at]) => &line[..at],
+            _ => line,
+        };
+        statement.push_str(code);
+        statement.push('\n');
+        if code.trim_end().ends_with(';') && !is_quoted(&statement) {
+            statement.truncate(statement.trim_end().len() - 1);
+            statements.push(std::mem::take(&mut statement));
+        }
+    }
+    assert!(statement.trim().is_empty(), "{statement}");
+    statements
 }
 
 fn sql_of(record: Record<DefaultColumnType>) -> Option<String> {
