@@ -16,7 +16,7 @@ CREATE TABLE vocabulary AS SELECT tfidf_fit(template) AS model FROM templates;
 -- The 0/1 vector of a vocabulary of eight words.
 CREATE TABLE small AS SELECT tfidf_fit(template, 'max_terms=8') AS model FROM templates;
 
-SELECT array_agg(t['term']) AS dimensions FROM (SELECT unnest(tfidf_terms(model)) AS t FROM small);
+SELECT t['term'] AS dimension FROM (SELECT unnest(tfidf_terms(model)) AS t FROM small);
 
 SELECT template, tfidf_vec(template, (SELECT model FROM small), 'weight=binary,norm=none') AS vec
 FROM templates
