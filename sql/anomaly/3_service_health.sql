@@ -14,7 +14,7 @@ SELECT host, a['ts'] AS ts, a['value'] AS qps, a['is_anomaly'] AS is_anomaly, a[
 FROM verdicts;
 
 SELECT host,
-       -- An anomaly has a kind while it is news, and goes on until the values are back.
+       -- The first points of an anomaly have a kind; is_ongoing holds until values return to normal.
        coalesce(
            last_value(kind ORDER BY ts),
            CASE WHEN last_value(is_ongoing ORDER BY ts) THEN 'goes on' END,

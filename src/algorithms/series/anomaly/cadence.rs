@@ -64,7 +64,7 @@ impl Cadence {
         self.step_ns = lower_median(&mut steps[..self.n_steps]);
     }
 
-    /// Takes the step from many times, in ascending order, which are so many steps apart.
+    /// Takes the step from many times in ascending order; neighbours are `stride` steps apart.
     pub(super) fn measure(&mut self, times_ns: &[i64], stride: usize) {
         let neighbours = times_ns.windows(2);
         let mut steps: Vec<i64> = neighbours

@@ -51,7 +51,7 @@ const SCATTER_POINTS: f64 = 24.0;
 const SHORT_RATE: f64 = 0.6;
 
 /// A shift counts while the short average is at least this part of the long one; when it is not, the shift is over and the
-/// long average starts anew.
+/// long average starts over from the short one.
 const STILL: f64 = 0.5;
 
 /// The standard deviation of the average of independent residuals: the square root of (1/32) / (2 - 1/32).
@@ -125,7 +125,7 @@ pub(super) struct Views {
 }
 
 impl Channels {
-    /// Thresholds are so many times as high.
+    /// Channels whose thresholds are multiplied by `strictness`.
     pub(super) fn new(strictness: f64) -> Self {
         Self {
             strictness,

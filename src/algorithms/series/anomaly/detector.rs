@@ -13,6 +13,7 @@ use crate::algorithms::series::anomaly::season::SeasonWatch;
 use crate::algorithms::series::anomaly::shape::Shape;
 use crate::algorithms::series::anomaly::zscore::ZScore;
 use crate::algorithms::series::anomaly::{AnomalyParams, Kind, Method, Status, Verdict};
+use crate::algorithms::series::robust::floor_index;
 
 /// Values beyond this count as this, so that their squares are finite.
 const LARGEST_VALUE: f64 = 1e120;
@@ -41,7 +42,7 @@ const FALL_SCALES: f64 = 3.0;
 /// Judges the points of one series in the order of time, each by those before it.
 ///
 /// Costs a constant time a point, apart from searches for seasons that get farther apart, and at most 1 MB: the newest
-/// points for the search, and three numbers for each phase of the season.
+/// points for the search, and some numbers for each phase of the season.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Kind};
@@ -299,7 +300,8 @@ impl Adaptive {
         };
         self.model.take_season(period, &slots, &values);
         let settling = SEASON_SETTLING * period as f64;
-        self.rule.be_quiet_until(self.n_points + floor(settling));
+        self.rule
+            .be_quiet_until(self.n_points + floor_index(settling));
     }
 
     /// The three views of the point. While expectations settle, their residuals are no scatter.
@@ -397,13 +399,4 @@ fn bounds(expected: &Expectation, lasts: bool, params: &AnomalyParams) -> Findin
         margin: THRESHOLDS[POINT] * params.strictness * scale,
         status: Status::Missing,
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a part of a length"
-)]
-fn floor(points: f64) -> usize {
-    points as usize
 }

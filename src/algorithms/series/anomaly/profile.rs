@@ -7,6 +7,7 @@
 //! its cycles has been elsewhere, which is voted on (Boyer and Moore, "MJRTY: a fast majority vote algorithm", 1991).
 
 use crate::algorithms::series::anomaly::model::FROM_MEAN_ABSOLUTE;
+use crate::algorithms::series::robust::floor_index;
 
 /// How far a phase follows in each cycle.
 const RATE: f64 = 0.15;
@@ -187,7 +188,7 @@ fn nearest_to_neighbours(spans: &[(f64, f64)]) -> Vec<f64> {
     };
     let middles: Vec<_> = spans.iter().map(middle).collect();
     let n_phases = spans.len();
-    let reach = floor(NEIGHBOURS * n_phases as f64);
+    let reach = floor_index(NEIGHBOURS * n_phases as f64);
     let window = 2 * reach + 1;
     let mut sum: f64 = (0..window)
         .map(|step| middles[(step + n_phases - reach) % n_phases])
@@ -199,15 +200,6 @@ fn nearest_to_neighbours(spans: &[(f64, f64)]) -> Vec<f64> {
         sum -= middles[(phase + n_phases - reach) % n_phases];
     }
     values
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a part of a length"
-)]
-fn floor(points: f64) -> usize {
-    points as usize
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! The sizes are in units of a threshold and the bins are logarithmic, so a few hundred numbers hold any history, and how
 //! often a size is reached does not depend on the step.
 
+use crate::algorithms::series::robust::floor_index;
+
 /// Events smaller than this part of the threshold are too common to tell anything.
 pub(super) const LEAST: f64 = 0.5;
 
@@ -59,14 +61,9 @@ impl Sizes {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a conversion to an index saturates"
-)]
 fn bin(size: f64) -> usize {
     let octaves = (size / LEAST).max(1.0).log2();
-    ((BINS_PER_OCTAVE * octaves) as usize).min(N_BINS - 1)
+    floor_index(BINS_PER_OCTAVE * octaves).min(N_BINS - 1)
 }
 
 #[cfg(test)]
