@@ -3,9 +3,11 @@
 //! A view passes its threshold: that is an event. What comes again at the same time is a season, and expected; what else
 //! comes again is an incident, and reported each time, as long as incidents are few: so large ones may come
 //! [`INCIDENTS_A_DAY`] times a day without becoming normal. What comes more often is the noise of a bursty series. Its tail
-//! tells how large an event must be to come [`FALSE_A_DAY`] times a day by itself: the sizes from half the threshold to the
-//! one that comes as often as incidents may give the slope of the tail, and the tail is followed along it (Weissman,
-//! "Estimation of parameters and large quantiles based on the k largest observations", 1978). Larger events are alerts.
+//! tells how large an event must be to come [`FALSE_A_DAY`] times a day by itself: the tail is followed from the size that comes
+//! as often as incidents may (Weissman, "Estimation of parameters and large quantiles based on the k largest observations",
+//! 1978). Its slope is the lesser of that of the larger events (Hill, "A simple general approach to inference about the tail
+//! of a distribution", 1975), two standard errors steeper, and that from half the threshold to there: events of one size
+//! have no tail, and incidents do not make one. Larger events are alerts.
 //!
 //! All counts are events a day and fade in weeks. So neither the step nor the age of a series matters: a series that was
 //! quiet reports the twentieth incident as the second.
@@ -25,6 +27,9 @@ const FALSE_A_DAY: f64 = 0.1;
 
 /// The slope of the tail at most, as the logarithm of size by that of frequency. Heavier tails have no mean.
 const HEAVIEST_TAIL: f64 = 3.0;
+
+/// The slope above the incidents is taken for so many standard errors steeper than it looks: there are few events.
+const STANDARD_ERRORS: f64 = 2.0;
 
 /// After so many days an event counts half.
 const HALF_LIFE_DAYS: f64 = 7.0;
@@ -88,7 +93,9 @@ impl Events {
         self.bar = 1.0;
         if n_events > n_incidents {
             let size = self.sizes.reached_by(n_incidents);
-            let tail = (size / LEAST).ln() / (n_events / n_incidents).ln();
+            let below = (size / LEAST).ln() / (n_events / n_incidents).ln();
+            let surely = 1.0 + STANDARD_ERRORS / n_incidents.sqrt();
+            let tail = below.min(self.sizes.slope_above(n_incidents) * surely);
             let rarer: f64 = INCIDENTS_A_DAY / FALSE_A_DAY;
             self.bar = (size * rarer.powf(tail.min(HEAVIEST_TAIL))).max(1.0);
         }

@@ -46,6 +46,21 @@ impl Sizes {
         self.total
     }
 
+    /// How steeply sizes rise among the so many largest events: the mean logarithm of their size by the least of theirs.
+    pub(super) fn slope_above(&self, n_events: f64) -> f64 {
+        let least = self.reached_by(n_events);
+        let (mut n_larger, mut sum) = (0.0, 0.0);
+        for (bin, count) in self.counts.iter().enumerate().rev() {
+            let count = f64::from(*count).min(n_events - n_larger);
+            sum += count * (size_of_bin(bin as f64 + 0.5) / least).ln().max(0.0);
+            n_larger += count;
+            if n_larger >= n_events {
+                break;
+            }
+        }
+        sum / n_events
+    }
+
     /// The size that so many events reach; [`LEAST`] if there were fewer.
     pub(super) fn reached_by(&self, n_events: f64) -> f64 {
         let mut larger = 0.0;
@@ -53,12 +68,17 @@ impl Sizes {
             let count = f64::from(*count);
             if larger + count >= n_events {
                 let from_top = (n_events - larger) / count;
-                return LEAST * ((bin as f64 + 1.0 - from_top) / BINS_PER_OCTAVE).exp2();
+                return size_of_bin(bin as f64 + 1.0 - from_top);
             }
             larger += count;
         }
         LEAST
     }
+}
+
+/// The size at a place among the bins, the whole numbers being where they begin.
+fn size_of_bin(bin: f64) -> f64 {
+    LEAST * (bin / BINS_PER_OCTAVE).exp2()
 }
 
 fn bin(size: f64) -> usize {
@@ -80,6 +100,13 @@ mod tests {
         assert!(near(sizes.reached_by(2.0), 8.0));
         assert!(near(sizes.reached_by(4.0), 2.0));
         assert!(near(sizes.reached_by(7.0), LEAST));
+        // Three of one size and one eight times as large.
+        let mut steep = Sizes::NONE;
+        for size in [1.0, 2.0, 2.0, 2.0, 16.0] {
+            steep.add(size);
+        }
+        assert!((steep.slope_above(4.0) - 8.0_f64.ln() / 4.0).abs() < 0.1);
+        assert!(steep.slope_above(3.0) > steep.slope_above(4.0));
         sizes.fade(0.5);
         assert!(near(sizes.reached_by(2.0), 2.0));
         assert!((sizes.total() - 3.0).abs() < 1e-6);

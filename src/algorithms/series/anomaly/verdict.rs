@@ -20,6 +20,8 @@ pub enum Status {
     Constant,
     /// What was reported has lasted for a season, or for 200 points: this is the level from here on.
     NewLevel,
+    /// The step of the point has not ended: its value is not complete, so it is not judged and changes nothing.
+    Running,
 }
 
 impl Status {
@@ -31,6 +33,7 @@ impl Status {
             Self::Missing => "missing",
             Self::Constant => "constant",
             Self::NewLevel => "new_level",
+            Self::Running => "running",
         }
     }
 }

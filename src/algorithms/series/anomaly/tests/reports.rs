@@ -367,3 +367,26 @@ fn odd_cycles_are_seasons() {
         assert_eq!(late, [spike_ns], "{n_points} points of {step_ns} ns");
     }
 }
+
+/// What a series does again and again at one size says nothing of what is fifty times as large.
+#[test]
+fn events_of_one_size_do_not_hide_larger_ones() {
+    for cycle in [20, 37, 61, 97, 150, 233] {
+        // Each step of the cycle is another value, and only its end is a jump that is unlike the points before it.
+        let case = Case::new(2, MINUTE, |time_ns| {
+            let minute = time_ns / MINUTE;
+            let is_burst = minute % 1_000 >= 900 && minute % 1_000 < 905;
+            let value = 10.0 + (minute * 7_919 % cycle) as f64 / cycle as f64;
+            Some(if is_burst { 5.0 * value } else { value })
+        });
+        let verdicts = case.verdicts(&AnomalyOptions::default());
+        for begin in [900, 1_900] {
+            let burst = &verdicts[begin..begin + 5];
+            assert!(
+                burst.iter().any(|verdict| verdict.is_anomaly == Some(true)),
+                "{cycle}: {begin} scores {:?}",
+                burst[0].score
+            );
+        }
+    }
+}
