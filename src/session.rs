@@ -1,7 +1,7 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::{UnnestKeys, live_planner, windows, workarounds, write_planner};
+use crate::planner::{RunningSteps, UnnestKeys, live_planner, windows, workarounds, write_planner};
 #[cfg(feature = "sqlite")]
 use crate::tables::sqlite;
 use crate::tables::{changes, live, log_file};
@@ -77,6 +77,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let unnest_keys = Arc::new(UnnestKeys::new());
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
+    state.add_analyzer_rule(Arc::new(RunningSteps));
     windows::register(context, &mut state)?;
     write_planner::register(&mut state);
     live_planner::register(&mut state);

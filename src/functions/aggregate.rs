@@ -3,7 +3,7 @@
 
 use crate::functions::options::{Options, Prepared};
 use crate::functions::parameters::{Parameters, Positions};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
 use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
@@ -12,7 +12,7 @@ use datafusion::logical_expr::function::{
 };
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, Signature,
 };
 use datafusion::physical_expr::expressions::Literal;
 use std::fmt::Debug;
@@ -91,6 +91,24 @@ pub(crate) trait Fold: Debug + Send + Sync {
     fn finish(&self) -> Result<ScalarValue>;
 
     fn memory_bytes(&self) -> usize;
+
+    /// What makes the result of states, where it is so long that it is better made of some groups at a time than of all.
+    fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
+        None
+    }
+
+    /// What keeps the rows of many groups at once, where that is cheaper than a fold each; asked of no rows yet.
+    fn groups(&self, _: &Positions) -> Option<Box<dyn GroupsAccumulator>> {
+        None
+    }
+}
+
+/// Makes the results of a function of the states of groups.
+pub(crate) trait LateAnswers: Debug + Send + Sync {
+    fn data_type(&self) -> DataType;
+
+    /// The result for each state.
+    fn answer_all(&self, states: &BinaryViewArray) -> Result<ArrayRef>;
 }
 
 /// An [`Aggregate`] as DataFusion knows it.
@@ -108,6 +126,48 @@ impl<F: Aggregate> AggregateFunction<F> {
             signature: F::PARAMETERS.signature(),
             options: Arc::default(),
         })
+    }
+
+    /// What a call keeps of no rows yet, and where its arguments stand.
+    fn fold(&self, args: &AccumulatorArgs) -> Result<(Box<dyn Fold>, Positions)> {
+        let types: Vec<_> = args
+            .expr_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let literal = |position: usize| args.exprs[position].downcast_ref::<Literal>();
+        self.fold_of(&types, |position| literal(position).map(Literal::value))
+    }
+
+    /// The same by the types of the arguments and those that are literals.
+    pub(crate) fn fold_of<'a>(
+        &self,
+        types: &[DataType],
+        literal: impl Fn(usize) -> Option<&'a ScalarValue>,
+    ) -> Result<(Box<dyn Fold>, Positions)> {
+        let function = F::PARAMETERS.function;
+        let positions = F::PARAMETERS.check(types)?;
+        let options = match positions.options {
+            None => None,
+            Some(position) => match literal(position) {
+                Some(options) => Some(options),
+                None => return plan_err!("{}", not_constant::<F>()),
+            },
+        };
+        let options = self.options.get(function, options, F::read_options)?;
+        F::check_call(&options, &positions)?;
+        let mut constants = vec![];
+        for &position in F::CONSTANTS {
+            match literal(position) {
+                Some(constant) => constants.push(constant),
+                None => {
+                    let (name, _) = F::PARAMETERS.required[position];
+                    return plan_err!("{function}: {name} must be a constant, not a column");
+                }
+            }
+        }
+        let options = F::with_constants(&options, &constants)?;
+        Ok((F::fold(&options, types, &positions)?, positions))
     }
 }
 
@@ -152,39 +212,30 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let function = F::PARAMETERS.function;
-        let types: Vec<_> = args
-            .expr_fields
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect();
-        let positions = F::PARAMETERS.check(&types)?;
-        let literal = match positions.options {
-            None => None,
-            Some(position) => match args.exprs[position].downcast_ref::<Literal>() {
-                Some(literal) => Some(literal.value()),
-                None => return plan_err!("{}", not_constant::<F>()),
-            },
-        };
-        let options = self.options.get(function, literal, F::read_options)?;
-        F::check_call(&options, &positions)?;
-        let mut constants = vec![];
-        for &position in F::CONSTANTS {
-            match args.exprs[position].downcast_ref::<Literal>() {
-                Some(literal) => constants.push(literal.value()),
-                None => {
-                    let (name, _) = F::PARAMETERS.required[position];
-                    return plan_err!("{function}: {name} must be a constant, not a column");
-                }
-            }
-        }
-        let options = F::with_constants(&options, &constants)?;
+        let (fold, positions) = self.fold(&args)?;
         Ok(Box::new(FoldAccumulator {
-            function,
-            fold: F::fold(&options, &types, &positions)?,
+            function: F::PARAMETERS.function,
+            fold,
             n_required: F::PARAMETERS.required.len(),
             positions,
         }))
+    }
+
+    /// A call that is wrong is told when its accumulator is made.
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        let fold = self.fold(&args);
+        fold.is_ok_and(|(fold, positions)| fold.groups(&positions).is_some())
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        let (fold, positions) = self.fold(&args)?;
+        match fold.groups(&positions) {
+            Some(groups) => Ok(groups),
+            None => internal_err!("{} keeps its groups one by one", F::PARAMETERS.function),
+        }
     }
 
     /// Nothing is simplified: this is where a wrong option is found while the query is planned.

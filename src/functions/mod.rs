@@ -40,6 +40,8 @@ use crate::functions::ts::ts_decompose::TsDecompose;
 use crate::functions::ts::ts_fill::TsFill;
 use crate::functions::ts::ts_forecast::PlainForecast;
 use crate::functions::ts::ts_periods::TsPeriods;
+use crate::functions::ts::ts_rate::TsRate;
+use crate::functions::ts::ts_reaches::TsReaches;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::planner::ExprPlanner;
@@ -113,6 +115,8 @@ fn aggregate_functions() -> Vec<AggregateUDF> {
         AggregateFunction::<TsFill>::udf(),
         AggregateFunction::<PlainForecast>::udf(),
         AggregateFunction::<TsPeriods>::udf(),
+        AggregateFunction::<TsRate>::udf(),
+        AggregateFunction::<TsReaches>::udf(),
     ]
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Takes {
     Duration,
     /// A whole number of steps, or a length of time.
     Steps,
+    /// A list of dates or timestamps, or of texts that are dates.
+    Dates,
 }
 
 impl Takes {
@@ -65,6 +67,8 @@ impl Takes {
                     || data_type.is_string()
             }
             Self::Steps => data_type.is_integer() || Self::Duration.accepts(data_type),
+            Self::Dates => item(data_type)
+                .is_some_and(|item| Self::Time.accepts(item) || item.is_string() || item.is_null()),
         }
     }
 
@@ -84,6 +88,7 @@ impl Takes {
             Self::Time => DataType::Timestamp(TimeUnit::Nanosecond, None),
             Self::Number => DataType::Float64,
             Self::Duration => DataType::Interval(IntervalUnit::MonthDayNano),
+            Self::Dates => list(DataType::Date32),
         }
     }
 
@@ -92,6 +97,7 @@ impl Takes {
         match (self, data_type) {
             (_, DataType::Null) => self.example(),
             (Self::Number, number) if self.accepts(number) => DataType::Float64,
+            (Self::Dates, dates) if self.accepts(dates) => self.example(),
             (_, other) => other.clone(),
         }
     }
@@ -134,6 +140,9 @@ impl Takes {
             Self::Duration => {
                 format!("{name} must be an interval, got {got}; write INTERVAL '5 minutes'")
             }
+            Self::Dates => format!(
+                "{name} must be a list of dates, such as (SELECT array_agg(day) FROM holidays), got {got}"
+            ),
             Self::Steps => format!(
                 "{name} must be a whole number of steps or an interval, got {got}; write 24 or INTERVAL '1 day'"
             ),
@@ -164,28 +173,29 @@ impl Parameters {
         self.required.iter().chain(self.optional)
     }
 
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        let options = self.has_options.then_some("options");
-        self.given().map(|parameter| parameter.0).chain(options)
+    /// The parameters in the order in which they are named: DataFusion lets a call leave out only the last ones.
+    fn named(&self) -> impl Iterator<Item = (&'static str, Takes)> {
+        let is_last = |takes: Takes| takes == Takes::Dates;
+        let given = || self.given().copied();
+        let options = self.has_options.then_some(("options", Takes::Text));
+        let first = given().filter(move |(_, takes)| !is_last(*takes));
+        let last = given().filter(move |(_, takes)| is_last(*takes));
+        first.chain(options).chain(last)
     }
 
     /// A signature with named parameters that takes any type. What a call gets wrong is told by [`Self::check`], as a
     /// sentence; the exact types are examples for `SHOW FUNCTIONS`.
     pub(crate) fn signature(&self) -> Signature {
-        let options = self.has_options.then_some(DataType::Utf8);
         let shown = |takes: Takes| match takes.example() {
             DataType::Utf8View => DataType::Utf8,
             other => other,
         };
-        let example = self
-            .given()
-            .map(|parameter| shown(parameter.1))
-            .chain(options);
+        let example = self.named().map(|(_, takes)| shown(takes));
         let any = TypeSignature::OneOf(vec![
             TypeSignature::UserDefined,
             TypeSignature::Exact(example.collect()),
         ]);
-        let names = self.names().map(str::to_string).collect();
+        let names = self.named().map(|(name, _)| name.to_string()).collect();
         Signature {
             parameter_names: Some(names),
             ..Signature::new(any, Volatility::Immutable)
@@ -195,20 +205,28 @@ impl Parameters {
     /// The types that a call gets: its own but for numbers, which arrive as doubles, and the type of the parameter for
     /// an untyped NULL.
     pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
-        let parameters = self.given().map(|parameter| parameter.1);
-        // Behind the parameters stand options, which are text.
-        let parameters = parameters.chain(std::iter::repeat(Takes::Text));
+        let required = self.required.iter().map(|parameter| Some(parameter.1));
+        let optional = |data_type: &DataType| {
+            let mut optional = self.optional.iter().map(|parameter| parameter.1);
+            optional.find(|takes| takes.accepts(data_type))
+        };
+        let takes = required.chain(std::iter::repeat(None));
+        let types = types.iter().zip(takes);
         types
-            .iter()
-            .zip(parameters)
-            .map(|(data_type, takes)| takes.coerced(data_type))
+            .map(
+                |(data_type, required)| match required.or_else(|| optional(data_type)) {
+                    Some(takes) => takes.coerced(data_type),
+                    // What is left are options, which are text.
+                    None => Takes::Text.coerced(data_type),
+                },
+            )
             .collect()
     }
 
     /// Refuses a wrong number or type of arguments, with what to write instead; tells where they stand.
     pub(crate) fn check(&self, types: &[DataType]) -> Result<Positions> {
         let function = self.function;
-        if types.len() < self.required.len() || types.len() > self.names().count() {
+        if types.len() < self.required.len() || types.len() > self.named().count() {
             return plan_err!(
                 "{function} is called as {}, got {} arguments",
                 self.usage(),
@@ -232,7 +250,14 @@ impl Parameters {
         };
         let mut next = 0;
         for (position, data_type) in types.iter().enumerate().skip(self.required.len()) {
-            if self.has_options && position + 1 == types.len() && is_options(data_type) {
+            let is_last = position + 1 == types.len();
+            let is_text = self.has_options && is_options(data_type) && positions.options.is_none();
+            let is_taken = || {
+                self.optional[next..]
+                    .iter()
+                    .any(|(_, takes)| takes.accepts(data_type))
+            };
+            if is_text && (is_last || !is_taken()) {
                 positions.options = Some(position);
                 continue;
             }

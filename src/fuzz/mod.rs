@@ -94,7 +94,7 @@ pub fn json_lines(data: &[u8]) {
 
 /// The first byte chooses a call, the rest is its options.
 pub fn options(data: &[u8]) {
-    const CALLS: [&str; 14] = [
+    const CALLS: [&str; 17] = [
         "log_template(message, '?')",
         "log_parse(message, '?')",
         "log_tokens(message, '?')",
@@ -109,6 +109,9 @@ pub fn options(data: &[u8]) {
         "ts_decompose(ts, value, '?')",
         "ts_changepoints(ts, value, '?')",
         "ts_forecast(ts, value, 3, '?')",
+        "ts_capacity(ts, value, 3, '1 hour', '?')",
+        "ts_rate(ts, value, '?')",
+        "ts_reaches(ts, value, 3, '?')",
     ];
     let Some((first, options)) = data.split_first() else {
         return;

@@ -10,6 +10,7 @@ use datafusion::optimizer::OptimizerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 
 use crate::planner::join_conditions::{KeepJoinConditions, OneNullRule};
+use crate::planner::late_lists::LateLists;
 use crate::planner::near_filters::NearFilters;
 
 /// Prepares a session.
@@ -26,7 +27,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let near_filters = NearFilters::new();
     let optimizers = with_replaced(state.physical_optimizers(), near_filters);
-    let rules = with_conditions_kept(state.optimizers());
+    let mut rules = with_conditions_kept(state.optimizers());
+    // A GROUP BY emits all groups in one batch, whatever its size.
+    rules.push(Arc::new(LateLists::new()));
     *state = SessionStateBuilder::new_from_existing(state.clone())
         .with_optimizer_rules(rules)
         .with_physical_optimizer_rules(optimizers)

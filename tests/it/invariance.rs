@@ -167,6 +167,7 @@ async fn series() {
         "ts_fill(ts, value, '7 minutes', 'bucket=last')",
         "ts_forecast(ts, value, 12)",
         "ts_forecast(ts, value, 3, 'freq=7 minutes,dup=last,fill=previous,quantiles=0.5,explain=on')",
+        "ts_forecast(ts, value, 5, ['2026-05-01', '2026-05-02'], 'calendar=month_start,floor=1')",
         "ts_periods(ts, value)",
     ] {
         check(&format!("SELECT unnest({answer}) FROM points")).await;
@@ -175,6 +176,21 @@ async fn series() {
             "SELECT series, unnest(range(array_length(answer))) AS position, unnest(answer) AS element
              FROM (SELECT id % 3 AS series, {answer} AS answer FROM points GROUP BY id % 3)
              ORDER BY series + 0, position"
+        ))
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn answers_on_series() {
+    for answer in [
+        "ts_rate(ts, value)",
+        "ts_rate(ts, value, 'counter=off') FILTER (WHERE id % 5 > 0)",
+        "ts_reaches(ts, id, 100000, 'horizon=30')",
+    ] {
+        check(&format!("SELECT {answer} FROM points")).await;
+        check(&format!(
+            "SELECT id % 7, {answer} FROM points GROUP BY id % 7 ORDER BY 1"
         ))
         .await;
     }

@@ -4,14 +4,25 @@ use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::{AnomalyOptions, AnomalyParams, Kind, Method, Sides};
 use crate::functions::options::Options;
 use crate::functions::ts::season::read_season;
+use crate::functions::ts::time_axis::UNTIL_KEY;
+use crate::functions::ts::ts_fill::read_time;
 use datafusion::common::{Result, plan_datafusion_err};
 
 /// What the options of a call say, checked.
 #[derive(Debug)]
 pub(crate) struct AnomalyCall {
     pub(crate) params: AnomalyParams,
-    /// Whether a season is given as a duration, which means nothing without time stamps.
+    /// Whether a season is given as a duration, or a time, which mean nothing without time stamps.
     pub(super) needs_times: bool,
+    /// Rows from this time on are in a step that has not ended.
+    pub(super) until_ns: Option<i64>,
+}
+
+impl AnomalyCall {
+    /// Whether the step of a row at this time has not ended.
+    pub(super) fn is_running(&self, utc_ns: i64) -> bool {
+        self.until_ns.is_some_and(|until_ns| utc_ns >= until_ns)
+    }
 }
 
 pub(super) fn read_anomaly_options(options: &mut Options) -> Result<AnomalyCall> {
@@ -40,11 +51,13 @@ pub(super) fn read_anomaly_options(options: &mut Options) -> Result<AnomalyCall>
             .take_choice("method", &methods)?
             .unwrap_or(default.method),
     };
+    let until_ns = read_time(options, UNTIL_KEY)?;
     let params = read
         .check()
         .map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))?;
     Ok(AnomalyCall {
         params,
-        needs_times: matches!(read.season, Season::Durations(_)),
+        needs_times: until_ns.is_some() || matches!(read.season, Season::Durations(_)),
+        until_ns,
     })
 }

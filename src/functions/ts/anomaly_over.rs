@@ -5,14 +5,14 @@
 //! time; without them, as Rust code calls it through the builder of expressions, it goes by positions alone, sees the
 //! past and returns structs.
 
-use crate::algorithms::series::anomaly::{AnomalyParams, Detector, Verdict, detect};
+use crate::algorithms::series::anomaly::{Detector, Verdict, detect};
 use crate::functions::options::Prepared;
 use crate::functions::parameters::{Parameters, Takes};
 use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
 use crate::functions::ts::times::{ReadTime, time_reader};
 use crate::functions::ts::ts_anomaly::NAME;
 use crate::functions::ts::verdicts::{
-    NO_POINT, PACKED_TYPE, PACKED_WIDTH, VerdictColumns, pack, pack_all, verdict_fields,
+    NO_POINT, PACKED_TYPE, PACKED_WIDTH, RUNNING, VerdictColumns, pack, pack_all, verdict_fields,
 };
 use crate::functions::ts::zones::{Clock, Zone};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
@@ -95,7 +95,7 @@ pub(super) const HOW_TO_CALL: &str =
 #[user_doc(
     doc_section(label = "Time Series Functions"),
     description = "A verdict on every row of a series: a struct of `is_anomaly`, its `kind` (spike, dip, level_shift, variance_change, cliff_drop, trend), \
-`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value or no time), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
+`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value or no time), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on), running (the step has not ended, see `until`). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
 **The frame says what may be seen.** The default frame sees the rows before and the one that is judged; a verdict never changes when more rows come, and live tables can be judged row by row. `ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING` sees the whole partition, and judges as `ts_anomaly(ts, value)` without OVER does. Other frames are refused. \
 PARTITION BY makes one series each. Time is the first ORDER BY expression where that is a timestamp or a date, and rows whose time is NULL or outside the years 1678 to 2261 are no points; a day is one by the clocks of its zone; where it is of another type, rows count as equally spaced. Rows of the same time are taken as they come: add a second ORDER BY expression where that matters. NULL, NaN and infinite values are missing points. \
 Arguments are given by position. A query that needs the verdict in a condition writes QUALIFY.",
@@ -208,8 +208,8 @@ impl WindowUDFImpl for AnomalyOver {
         let read_time = order.and_then(|field| time_reader(field.data_type()));
         if call.needs_times && read_time.is_none() {
             return plan_err!(
-                "{NAME}: option season is given as a duration, so ORDER BY must begin with a timestamp or a date; \
-                 or give a number of points"
+                "{NAME}: a season given as a duration, or until, needs ORDER BY to begin with a timestamp or a date; \
+                 a season can be a number of points"
             );
         }
         let zone = order.and_then(|field| Zone::of(field.data_type()));
@@ -217,16 +217,14 @@ impl WindowUDFImpl for AnomalyOver {
             read_time,
             clock: zone.map(Clock::new),
             is_packed: order.is_some(),
+            call: Arc::clone(&call),
         };
         Ok(match Sight::of(expressions) {
             Sight::Causal => Box::new(CausalEvaluator {
                 rows,
                 detector: Detector::new(&call.params),
             }),
-            Sight::Hindsight => Box::new(HindsightEvaluator {
-                rows,
-                params: call.params.clone(),
-            }),
+            Sight::Hindsight => Box::new(HindsightEvaluator { rows }),
         })
     }
 
@@ -251,12 +249,15 @@ struct Rows {
     /// The clock of a series with a time zone.
     clock: Option<Clock>,
     is_packed: bool,
+    call: Arc<AnomalyCall>,
 }
 
 /// A row of a partition.
 enum Point {
     /// It has no time in a series with times.
     None,
+    /// Its step has not ended.
+    Running,
     At(Option<i64>, f64),
 }
 
@@ -279,6 +280,7 @@ impl Rows {
         let value = value.unwrap_or(f64::NAN);
         match (self.read_time, columns.get(1)) {
             (Some(read_time), Some(times)) => match read_time(times, row) {
+                Some(time) if self.call.is_running(time) => Point::Running,
                 Some(time) => Point::At(Some(self.clock_ns(time)), value),
                 None => Point::None,
             },
@@ -329,6 +331,7 @@ impl CausalEvaluator {
     fn judge(&mut self, values: &Float64Array, columns: &[ArrayRef], row: usize) -> Verdict {
         match self.rows.point(values, columns, row) {
             Point::None => NO_POINT,
+            Point::Running => RUNNING,
             Point::At(time, value) => self.detector.push(time, value),
         }
     }
@@ -363,26 +366,27 @@ impl PartitionEvaluator for CausalEvaluator {
 #[derive(Debug)]
 struct HindsightEvaluator {
     rows: Rows,
-    params: AnomalyParams,
 }
 
 impl PartitionEvaluator for HindsightEvaluator {
     fn evaluate_all(&mut self, columns: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
         let values = Rows::values(columns)?;
+        let mut verdicts = vec![NO_POINT; n_rows];
         let (mut points, mut times, mut numbers) = (vec![], vec![], vec![]);
-        for row in 0..n_rows {
-            if let Point::At(time, value) = self.rows.point(values, columns, row) {
-                points.push(row);
-                times.extend(time);
-                numbers.push(value);
+        for (row, verdict) in verdicts.iter_mut().enumerate() {
+            match self.rows.point(values, columns, row) {
+                Point::None => {}
+                Point::Running => *verdict = RUNNING,
+                Point::At(time, value) => {
+                    points.push(row);
+                    times.extend(time);
+                    numbers.push(value);
+                }
             }
         }
         let times = self.rows.read_time.is_some().then_some(times.as_slice());
-        let mut verdicts = vec![NO_POINT; n_rows];
-        for (row, verdict) in points
-            .into_iter()
-            .zip(detect(times, &numbers, &self.params))
-        {
+        let judged = detect(times, &numbers, &self.rows.call.params);
+        for (row, verdict) in points.into_iter().zip(judged) {
             verdicts[row] = verdict;
         }
         self.rows.verdicts(&verdicts)

@@ -14,8 +14,8 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
 use std::sync::Arc;
 
-/// Where options stand among the arguments.
-const OPTIONS_POSITION: usize = 3;
+/// Options stand last, behind so many arguments.
+const N_REQUIRED: usize = 3;
 
 /// The planner of calls of `ts_forecast`. It holds the functions itself: planners are given no registry.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl ForecastFields {
 
     /// The function with the fields that the arguments ask for; `None` where the one of the name has them.
     fn function(&self, arguments: &[Expr]) -> Option<&Arc<AggregateUDF>> {
-        match asked_fields(arguments.get(OPTIONS_POSITION)?) {
+        match asked_fields(arguments.get(N_REQUIRED..)?.last()?) {
             (false, false) => None,
             (true, false) => Some(&self.quantiles),
             (false, true) => Some(&self.explain),

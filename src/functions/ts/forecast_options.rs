@@ -1,18 +1,49 @@
-//! The options that `ts_forecast` and `ts_capacity` share.
+//! The options that `ts_forecast`, `ts_capacity` and `ts_reaches` share.
 
 use crate::algorithms::series::Bucket;
-use crate::algorithms::series::forecast::{Component, Model, Step};
+use crate::algorithms::series::forecast::{Component, ForecastOptions, Model, Step};
 use crate::functions::options::Options;
+use crate::functions::ts::calendar::read_calendar;
 use crate::functions::ts::durations::parse_step;
 use crate::functions::ts::season::read_season;
-use crate::functions::ts::time_axis::Reading;
+use crate::functions::ts::time_axis::{Reading, UNTIL_KEY};
 use crate::functions::ts::times::time_unit;
-use crate::functions::ts::ts_fill::parse_gap;
+use crate::functions::ts::ts_fill::{parse_gap, read_time};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, plan_err};
 
-/// `season`, `freq`, `fill` and `dup`.
-pub(super) fn read_reading(options: &mut Options) -> Result<Reading> {
+/// How rows are read and how they are forecast.
+pub(super) fn read_forecast(options: &mut Options) -> Result<(Reading, ForecastOptions)> {
+    let reading = read_reading(options)?;
+    let forecast = ForecastOptions {
+        season: reading.season.clone(),
+        model: read_model(options)?,
+        non_negative: read_non_negative(options)?,
+        floor: options.take_real("floor", f64::NEG_INFINITY, f64::INFINITY)?,
+        ceiling: options.take_real("ceiling", f64::NEG_INFINITY, f64::INFINITY)?,
+        ..ForecastOptions::default()
+    };
+    check_bounds(options.function(), &forecast)?;
+    Ok((reading, forecast))
+}
+
+fn check_bounds(function: &str, options: &ForecastOptions) -> Result<()> {
+    let floor = match options.non_negative {
+        Some(true) => Some(options.floor.unwrap_or(0.0).max(0.0)),
+        _ => options.floor,
+    };
+    match (floor, options.ceiling) {
+        (Some(floor), Some(ceiling)) if floor >= ceiling => {
+            plan_err!(
+                "{function}: option ceiling must be above the floor, got {ceiling} and {floor}"
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `season`, `freq`, `fill`, `dup`, `holidays`, `calendar` and `until`.
+fn read_reading(options: &mut Options) -> Result<Reading> {
     let season = read_season(options)?;
     let step = read_freq(options)?;
     let gap = match options.take_text("fill") {
@@ -40,6 +71,8 @@ pub(super) fn read_reading(options: &mut Options) -> Result<Reading> {
         several: options.take_choice("dup", &buckets)?.unwrap_or_default(),
         gap,
         season,
+        calendar: read_calendar(options)?,
+        until_ns: read_time(options, UNTIL_KEY)?,
     })
 }
 
@@ -58,7 +91,7 @@ fn read_freq(options: &mut Options) -> Result<Option<Step>> {
 }
 
 /// `model`: a set of components, or one of them.
-pub(super) fn read_model(options: &mut Options) -> Result<Model> {
+fn read_model(options: &mut Options) -> Result<Model> {
     let mut choices = vec![("auto", Model::Auto), ("fast", Model::Fast)];
     let components = Component::ALL.map(|component| (component.name(), Model::One(component)));
     choices.extend(components);
@@ -67,7 +100,7 @@ pub(super) fn read_model(options: &mut Options) -> Result<Model> {
 }
 
 /// `non_negative`; `None` is auto.
-pub(super) fn read_non_negative(options: &mut Options) -> Result<Option<bool>> {
+fn read_non_negative(options: &mut Options) -> Result<Option<bool>> {
     let choices = [
         ("auto", None),
         ("on", Some(true)),
@@ -76,6 +109,12 @@ pub(super) fn read_non_negative(options: &mut Options) -> Result<Option<bool>> {
         ("false", Some(false)),
     ];
     Ok(options.take_choice("non_negative", &choices)?.flatten())
+}
+
+/// `level`: the share of future values that shall lie within the interval.
+pub(super) fn read_level(options: &mut Options) -> Result<f64> {
+    let level = read_share(options, "level")?;
+    Ok(level.unwrap_or(ForecastOptions::default().level))
 }
 
 /// A share, above 0 and below 1.

@@ -45,6 +45,16 @@ pub(super) fn read_horizon(function: &str, value: &ScalarValue) -> Result<Option
     }
 }
 
+/// The horizon that a text is: a number of steps, or a length of time.
+pub(super) fn parse_horizon(function: &str, text: &str) -> Result<Horizon> {
+    let steps = text.trim().parse::<i64>();
+    let value = steps.map_or_else(|_| ScalarValue::from(text), ScalarValue::from);
+    match read_horizon(function, &value)? {
+        Some(horizon) => Ok(horizon),
+        None => plan_err!("{function}: option horizon is empty"),
+    }
+}
+
 fn steps(value: &ScalarValue) -> Option<usize> {
     let steps = match value.cast_to(&DataType::Int64).ok()? {
         ScalarValue::Int64(Some(steps)) => usize::try_from(steps).ok()?,

@@ -2,13 +2,16 @@
 
 mod anomaly_options;
 pub(crate) mod anomaly_over;
+mod calendar;
 pub(crate) mod durations;
 pub(crate) mod forecast_fields;
 mod forecast_options;
 mod horizon;
 pub(crate) mod over_routing;
+mod points;
 mod season;
 mod series;
+mod series_groups;
 mod time_axis;
 pub(crate) mod times;
 pub(crate) mod ts_anomaly;
@@ -18,5 +21,19 @@ pub(crate) mod ts_decompose;
 pub(crate) mod ts_fill;
 pub(crate) mod ts_forecast;
 pub(crate) mod ts_periods;
+mod ts_points;
+pub(crate) mod ts_rate;
+pub(crate) mod ts_reaches;
 mod verdicts;
 mod zones;
+
+use crate::functions::aggregate::AggregateFunction;
+use datafusion::logical_expr::AggregateUDF;
+
+pub(crate) use time_axis::UNTIL_KEY;
+pub(crate) use ts_points::{LateList, late_list};
+
+/// The aggregate that collects the points of a series.
+pub(crate) fn points_function() -> AggregateUDF {
+    AggregateFunction::<ts_points::TsPoints>::udf()
+}

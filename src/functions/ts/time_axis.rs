@@ -5,13 +5,15 @@
 //! a day go on in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
 //! which the clock shows. Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
 
-use crate::algorithms::series::forecast::Step;
+use crate::algorithms::series::forecast::{SpecialDays, Step};
 use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline};
+use crate::functions::ts::calendar::Calendar;
 use crate::functions::ts::horizon::Horizon;
 use crate::functions::ts::series::Series;
 use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
 use datafusion::common::Result;
+use std::borrow::Cow;
 
 /// How the rows of a series become evenly spaced values.
 #[derive(Debug, Clone)]
@@ -23,7 +25,13 @@ pub(super) struct Reading {
     /// What a step without a value gets; `None`: it stays missing.
     pub(super) gap: Option<Gap>,
     pub(super) season: Season,
+    pub(super) calendar: Calendar,
+    /// Rows from this time on, in UTC, are in a step that has not ended.
+    pub(super) until_ns: Option<i64>,
 }
+
+/// The option that says from when on steps have not ended.
+pub(crate) const UNTIL_KEY: &str = "until";
 
 /// Evenly spaced values and their times.
 #[derive(Debug)]
@@ -57,10 +65,10 @@ pub(super) struct Future {
 impl TimeAxis {
     /// The axis of a series; `None` if it has no points, or too many steps of the length that is asked for.
     pub(super) fn new(series: &Series<'_>, reading: &Reading) -> Result<Option<Self>> {
+        let samples = &*reading.ended(&series.samples)?;
         match Zone::of(series.ts_type()) {
-            Some(zone) => Self::of_zone(zone, &series.samples, reading),
+            Some(zone) => Self::of_zone(zone, samples, reading),
             None => {
-                let samples = &series.samples;
                 let axis = Timeline::new(samples, reading.step).map(|timeline| Self {
                     values: reading.fill(
                         &timeline,
@@ -117,6 +125,21 @@ impl TimeAxis {
     /// How long a step is; `None` if nothing says it.
     pub(super) fn step(&self) -> Option<Step> {
         self.timeline.step()
+    }
+
+    /// Which slots, and which behind the last one, are on days unlike others.
+    pub(super) fn special_days(&self, calendar: &Calendar, n_slots: usize) -> SpecialDays {
+        if calendar.is_empty() {
+            return SpecialDays::default();
+        }
+        let n_values = self.values.len();
+        let slots = (0..n_values + n_slots).map(|slot| {
+            let clock_ns = self.timeline.time_ns(slot)?;
+            calendar.special_point(clock_ns, self.step())
+        });
+        let mut history: Vec<_> = slots.collect();
+        let future = history.split_off(n_values);
+        SpecialDays { history, future }
     }
 
     /// The zone by whose clocks the series is read.
@@ -191,9 +214,25 @@ impl Reading {
         is_passing.then_some(step_ns)
     }
 
+    /// Without the values of steps that have not ended.
+    fn ended<'a>(&self, samples: &'a Samples) -> Result<Cow<'a, Samples>> {
+        let Some(until_ns) = self.until_ns else {
+            return Ok(Cow::Borrowed(samples));
+        };
+        let times_ns = samples.times_ns().to_vec();
+        let mut values = samples.values().to_vec();
+        let n_ended = times_ns.partition_point(|&time_ns| time_ns < until_ns);
+        values[n_ended..].fill(f64::NAN);
+        Ok(Cow::Owned(Samples::new(times_ns, values)?))
+    }
+
     /// Fills gaps, and takes the last value for missing if its step is still running.
     fn fill(&self, timeline: &Timeline, samples: &Samples, mut values: Vec<f64>) -> Vec<f64> {
-        let is_running = self.step.is_some() && values.len() > 1 && timeline.is_running(samples);
+        let is_running = values.len() > 1
+            && match self.until_ns {
+                Some(_) => values.last().is_some_and(|value| value.is_nan()),
+                None => self.step.is_some() && timeline.is_running(samples),
+            };
         let end_running = |values: &mut Vec<f64>| {
             if let Some(last) = values.last_mut().filter(|_| is_running) {
                 *last = f64::NAN;
@@ -305,6 +344,8 @@ mod tests {
             several,
             gap: None,
             season: Season::None,
+            calendar: Calendar::default(),
+            until_ns: None,
         }
     }
 

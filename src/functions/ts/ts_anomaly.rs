@@ -6,8 +6,8 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
-use crate::functions::ts::series::{Series, SeriesFold, list_of_structs, point_fields};
-use crate::functions::ts::verdicts::{VerdictColumns, verdict_fields};
+use crate::functions::ts::series::{Series, SeriesFold, Shape, point_fields};
+use crate::functions::ts::verdicts::{RUNNING, VerdictColumns, verdict_fields};
 use crate::functions::ts::zones::Zone;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Fields};
@@ -21,7 +21,7 @@ pub(super) const NAME: &str = "ts_anomaly";
 #[user_doc(
     doc_section(label = "Time Series Functions"),
     description = "Judges every point of a series by all others, those behind it too. Returns a list with an element for each row, in the order of time: `ts` and `value`, `is_anomaly`, its `kind` (spike, dip, level_shift, variance_change, cliff_drop, trend), \
-`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
+`direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on), running (the step has not ended, see `until`). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
 Rows whose `ts` is NULL or outside the years 1678 to 2261 are no points. NULL, NaN and infinite values are missing points: they stay in the list, without a verdict. No points: NULL. A day is one by the clocks of the zone of `ts`. Neither the order of rows nor partitions matter; points of the same time are taken in the order of their values. \
 With OVER (ORDER BY ts) the same name returns a verdict on every row, by the rows before it.",
     syntax_example = "ts_anomaly(ts, value [, options])",
@@ -43,7 +43,7 @@ FROM (SELECT unnest(ts_anomaly(ts, value)) AS a FROM load) WHERE a['is_anomaly']
     argument(
         name = "options",
         description = "Constant. `kinds=spike|dip|level_shift|variance_change|cliff_drop|trend`: those to report, default all. `sides=both|up|down`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. \
-`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
+`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `until=2026-05-01T08:00:00Z`: rows from this time on are in a step that has not ended, such as the count of the hour that runs, and are not judged; without it, where a column of `date_bin` or `date_trunc` over a log file is judged, the beginning of the step that runs now. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
     )
 )]
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ impl Aggregate for TsAnomaly {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        list_of_structs(fields(&types[0]))
+        Shape::List(fields(&types[0])).data_type()
     }
 
     fn fold(
@@ -91,7 +91,13 @@ impl Aggregate for TsAnomaly {
         types: &[DataType],
         _: &Positions,
     ) -> Result<Box<dyn Fold>> {
-        SeriesFold::boxed(NAME, options, &types[0], fields(&types[0]), verdicts)
+        SeriesFold::boxed(
+            NAME,
+            options,
+            &types[0],
+            Shape::List(fields(&types[0])),
+            verdicts,
+        )
     }
 }
 
@@ -100,12 +106,17 @@ fn fields(ts_type: &DataType) -> Fields {
 }
 
 fn verdicts(series: &Series<'_>, call: &AnomalyCall) -> Result<Option<Vec<ArrayRef>>> {
-    let samples = &series.samples;
+    let (utc_ns, values) = (series.samples.times_ns(), series.samples.values());
+    let n_ended = utc_ns.partition_point(|&utc_ns| !call.is_running(utc_ns));
+    let clocks_ns = Zone::of(series.ts_type()).map(|zone| zone.clocks_ns(utc_ns));
+    let times_ns = clocks_ns.as_deref().unwrap_or(utc_ns);
+    let judged = detect(Some(&times_ns[..n_ended]), &values[..n_ended], &call.params);
     let mut verdicts = VerdictColumns::default();
-    let clocks_ns = Zone::of(series.ts_type()).map(|zone| zone.clocks_ns(samples.times_ns()));
-    let times_ns = clocks_ns.as_deref().unwrap_or(samples.times_ns());
-    for verdict in &detect(Some(times_ns), samples.values(), &call.params) {
+    for verdict in &judged {
         verdicts.push(verdict);
+    }
+    for _ in n_ended..values.len() {
+        verdicts.push(&RUNNING);
     }
     let mut columns = series.point_columns()?;
     columns.extend(verdicts.finish()?);

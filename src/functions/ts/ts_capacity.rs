@@ -1,20 +1,16 @@
-//! `ts_capacity(ts, value, horizon, slot [, options])`: how much to provide, and when.
+//! `ts_capacity(ts, value, horizon, slot [, holidays] [, options])`: how much to provide, and when.
 
 use crate::algorithms::series::forecast::{
-    CapacityOptions, Demand, ForecastOptions, Step, demand_quantile, plan_slots,
+    CapacityOptions, Demand, Step, demand_on_days, plan_slots,
 };
 use crate::algorithms::series::{add_months, beginning_of_step};
 use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::durations::{parse_duration, read_step};
-use crate::functions::ts::forecast_options::{
-    check_unit, read_model, read_non_negative, read_reading, read_share,
-};
+use crate::functions::ts::forecast_options::{check_unit, read_forecast, read_share};
 use crate::functions::ts::horizon::{Horizon, read_horizon};
-use crate::functions::ts::series::{
-    Series, SeriesFold, list_of_structs, number_column, number_field,
-};
+use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column, number_field};
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
 use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
@@ -37,7 +33,7 @@ const DEFAULT_SERVICE_LEVEL: f64 = 0.95;
     description = "Forecasts a demand and says how much to provide for it. Returns a list with an element for each slot of the horizon, in the order of time: `slot_start`, when the slot begins, a multiple of `slot` since 1970 as by date_bin, by the clocks of the time zone of `ts`; the `units` to provide; the highest `forecast` in the slot; and `upper`, the demand that is provided for: the highest in the slot of what each step exceeds with the probability `1 - service_level`. \
 Units are the smallest number that carries `upper` and its `headroom`. The first and the last slot may lie in the horizon only in part. A step that reaches into the next slot counts in both; where a slot is shorter than a step, each step is a slot. \
 Times, steps, seasons and missing values are those of `ts_forecast`, and so are the cases in which the result is NULL. Neither the order of rows nor partitions matter.",
-    syntax_example = "ts_capacity(ts, value, horizon, slot [, options])",
+    syntax_example = "ts_capacity(ts, value, horizon, slot [, holidays] [, options])",
     sql_example = r#"```sql
 > SELECT c['slot_start'] AS slot_start, c['units'] AS units FROM (
 SELECT unnest(ts_capacity(to_timestamp_seconds(300 * step), 250, '3 hours', '1 hour', 'unit_capacity=100')) AS c FROM generate_series(0, 2015) AS t(step));
@@ -66,10 +62,14 @@ SELECT unnest(ts_capacity(to_timestamp_seconds(300 * step), 250, '3 hours', '1 h
         description = "Constant. How long units stay as they are: an interval or a text such as `'1 hour'`, or whole months"
     ),
     argument(
+        name = "holidays",
+        description = "A list of dates, as in `ts_forecast`"
+    ),
+    argument(
         name = "options",
         description = "Constant. `unit_capacity=1`: the demand that a unit carries. `service_level=0.95`: the share of times at which units shall be enough; or, in place of it, `cost_under` and `cost_over`, what it costs to have one too few and one too many, which makes it cost_under / (cost_under + cost_over). \
 `headroom=0`: how much more to provide, as a share of the demand. `min_units=0`, `max_units=n`. `cooldown=0`: for how long after a slot there are no fewer units than in it, a number of slots or a duration such as `2 hours`. \
-`season`, `freq`, `fill`, `dup`, `non_negative` and `model` are those of `ts_forecast`"
+`season`, `freq`, `fill`, `dup`, `non_negative`, `floor`, `ceiling`, `holidays`, `calendar`, `until` and `model` are those of `ts_forecast`"
     )
 )]
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Aggregate for TsCapacity {
             ("horizon", Takes::Steps),
             ("slot", Takes::Duration),
         ],
-        optional: &[],
+        optional: &[("holidays", Takes::Dates)],
         has_options: true,
     };
 
@@ -122,9 +122,7 @@ impl Aggregate for TsCapacity {
         let headroom = read_headroom(options)?;
         let (min_units, max_units) = read_units(options)?;
         let cooldown = read_cooldown(options)?;
-        let reading = read_reading(options)?;
-        let non_negative = read_non_negative(options)?;
-        let model = read_model(options)?;
+        let (reading, forecast) = read_forecast(options)?;
         Ok(CapacityCall {
             horizon: None,
             slot: None,
@@ -136,12 +134,7 @@ impl Aggregate for TsCapacity {
                 min_units,
                 max_units,
                 cooldown: 0,
-                forecast: ForecastOptions {
-                    season: reading.season.clone(),
-                    model,
-                    non_negative,
-                    ..ForecastOptions::default()
-                },
+                forecast,
             },
             reading,
         })
@@ -160,7 +153,7 @@ impl Aggregate for TsCapacity {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        list_of_structs(fields(&types[0]))
+        Shape::List(fields(&types[0])).data_type()
     }
 
     fn fold(
@@ -171,7 +164,7 @@ impl Aggregate for TsCapacity {
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
         check_unit(NAME, "slot", options.slot, ts_type)?;
-        SeriesFold::boxed(NAME, options, ts_type, fields(ts_type), slots)
+        SeriesFold::boxed(NAME, options, ts_type, Shape::List(fields(ts_type)), slots)
     }
 }
 
@@ -292,7 +285,9 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
         return Ok(None);
     };
     let n_slots = future.n_slots();
-    let Some(demand) = demand_quantile(axis.values(), axis.step(), n_slots, &call.options) else {
+    let days = axis.special_days(&series.calendar(&call.reading.calendar), n_slots);
+    let demand = demand_on_days(axis.values(), axis.step(), n_slots, &days, &call.options);
+    let Some(demand) = demand else {
         return Ok(None);
     };
     let (points, upper) = (future.pick(&demand.points), future.pick(&demand.upper));

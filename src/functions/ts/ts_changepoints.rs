@@ -7,7 +7,7 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
-use crate::functions::ts::series::{Series, SeriesFold, list_of_structs, number_column};
+use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column};
 use datafusion::arrow::array::{ArrayRef, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, plan_datafusion_err};
@@ -95,11 +95,17 @@ impl Aggregate for TsChangepoints {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        list_of_structs(fields(&types[0]))
+        Shape::List(fields(&types[0])).data_type()
     }
 
     fn fold(options: &Arc<ChangeCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
-        SeriesFold::boxed(NAME, options, &types[0], fields(&types[0]), changes)
+        SeriesFold::boxed(
+            NAME,
+            options,
+            &types[0],
+            Shape::List(fields(&types[0])),
+            changes,
+        )
     }
 }
 

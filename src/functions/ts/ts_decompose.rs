@@ -6,7 +6,7 @@ use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
 use crate::functions::ts::series::{
-    Series, SeriesFold, list_of_structs, number_column, number_field, point_fields,
+    Series, SeriesFold, Shape, number_column, number_field, point_fields,
 };
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Fields};
@@ -85,7 +85,7 @@ impl Aggregate for TsDecompose {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        list_of_structs(fields(&types[0]))
+        Shape::List(fields(&types[0])).data_type()
     }
 
     fn fold(
@@ -93,7 +93,13 @@ impl Aggregate for TsDecompose {
         types: &[DataType],
         _: &Positions,
     ) -> Result<Box<dyn Fold>> {
-        SeriesFold::boxed(NAME, options, &types[0], fields(&types[0]), parts)
+        SeriesFold::boxed(
+            NAME,
+            options,
+            &types[0],
+            Shape::List(fields(&types[0])),
+            parts,
+        )
     }
 }
 

@@ -6,9 +6,7 @@ use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::durations::read_duration;
 use crate::functions::ts::season::read_season;
-use crate::functions::ts::series::{
-    Series, SeriesFold, list_of_structs, number_column, point_fields,
-};
+use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column, point_fields};
 use crate::functions::ts::times::time_unit;
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
@@ -131,7 +129,7 @@ impl Aggregate for TsFill {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        list_of_structs(fields(&types[0]))
+        Shape::List(fields(&types[0])).data_type()
     }
 
     fn fold(options: &Arc<FillCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
@@ -142,7 +140,7 @@ impl Aggregate for TsFill {
                 "{NAME}: ts is {ts_type}, which cannot tell times of this step; write CAST(ts AS TIMESTAMP)"
             );
         }
-        SeriesFold::boxed(NAME, options, ts_type, fields(ts_type), filled)
+        SeriesFold::boxed(NAME, options, ts_type, Shape::List(fields(ts_type)), filled)
     }
 }
 
@@ -174,7 +172,7 @@ pub(super) fn parse_gap(text: &str) -> Option<Gap> {
     }
 }
 
-fn read_time(options: &mut Options, key: &'static str) -> Result<Option<i64>> {
+pub(super) fn read_time(options: &mut Options, key: &'static str) -> Result<Option<i64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);
     };

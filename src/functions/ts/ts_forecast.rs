@@ -1,21 +1,17 @@
-//! `ts_forecast(ts, value, horizon [, options])`: how a series goes on.
+//! `ts_forecast(ts, value, horizon [, holidays] [, options])`: how a series goes on.
 //!
 //! The options `quantiles` and `explain` add fields to the result, and DataFusion asks a function for the type of its
 //! result before it knows its constants. So the function is there four times under one name, and `forecast_fields` puts in
 //! the one whose result has what the options say.
 
-use crate::algorithms::series::forecast::{Component, Forecast, ForecastOptions, forecast};
+use crate::algorithms::series::forecast::{Component, Forecast, ForecastOptions, forecast_on_days};
 use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::lists::list_of;
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::forecast_options::{
-    check_unit, parse_share, read_model, read_non_negative, read_reading, read_share,
-};
+use crate::functions::ts::forecast_options::{check_unit, parse_share, read_forecast, read_level};
 use crate::functions::ts::horizon::{Horizon, read_horizon};
-use crate::functions::ts::series::{
-    Series, SeriesFold, list_of_structs, number_column, number_field,
-};
+use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column, number_field};
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
 use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
@@ -40,7 +36,7 @@ Seasons are found, and the method is chosen by how well it would have forecast t
 Where `ts` has a time zone, days begin at its midnight and seasons follow its clocks, also when these are set forward or back. \
 Rows whose `ts` is NULL or outside the years 1678 to 2261 do not count, NULL, NaN and infinite values are missing. NULL where no value is known, where all rows have one time and there is no `freq`, where `horizon` as a length of time is more than 100000 steps, and where `freq` makes more than 1000000 steps of the history. Neither the order of rows nor partitions matter. \
 With OVER and a frame, such as `ROWS BETWEEN 2015 PRECEDING AND CURRENT ROW`, each row gets the forecast that could have been made then.",
-    syntax_example = "ts_forecast(ts, value, horizon [, options])",
+    syntax_example = "ts_forecast(ts, value, horizon [, holidays] [, options])",
     sql_example = r#"```sql
 > SELECT f['ts'] AS ts, f['forecast'] AS forecast FROM (
 SELECT unnest(ts_forecast(to_timestamp_seconds(3600 * hour), 7, INTERVAL '3 hours')) AS f FROM generate_series(0, 335) AS t(hour));
@@ -62,10 +58,15 @@ SELECT unnest(ts_forecast(to_timestamp_seconds(3600 * hour), 7, INTERVAL '3 hour
         description = "Constant. A whole number of steps, from 1 to 100000, or an interval or a text such as `'1 day'`: as many steps as begin within it, at least one"
     ),
     argument(
+        name = "holidays",
+        description = "A list of dates, the same in all rows, such as `(SELECT array_agg(day) FROM holidays)`: days of the history and of the future on which the series is unlike other days"
+    ),
+    argument(
         name = "options",
-        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`; the shortest and the longest are used, of which there are 2.5 in the history. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. \
+        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`; the shortest and the longest are used, of which there are 2.5 in the history. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. `until=2026-05-01T08:00:00Z`: rows from this time on are in a step that has not ended, and their values do not count; without it, where `ts` is a column of `date_bin` or `date_trunc` over a log file, the beginning of the step that runs now. \
 `model=auto|fast|name`: all methods weighted, the cheap ones, or the one that `explain` calls so. `fill=linear|previous|zero|seasonal|<number>`: what a step without a value gets; without it, it stays missing. `dup=mean|sum|min|max|first|last`: what several values in a step become, of equal times the least value being the first; an hour that clocks show twice becomes the mean of both. \
-`non_negative=auto|on|off`: whether the forecast stays at 0 or above; auto where no value is below. `quantiles=0.1|0.5|0.9`: adds a field `quantiles`, a list of these quantiles in this order. `explain=on`: adds the fields `periods`, the lengths of the seasons in points, and `components`, the methods and their weights, greatest first"
+`non_negative=auto|on|off`: whether the forecast stays at 0 or above; auto where no value is below. `floor`, `ceiling`: numbers below and above which forecast and interval never are, such as `floor=0,ceiling=100`. \
+`holidays=2026-05-01|2026-12-25`: days unlike others, where they are few; they are the same as those of the argument. `calendar=month_start|month_end|first_business_day|last_business_day`: days unlike others by their place in the month; business days are Monday to Friday without holidays. What such days do is learned from those in the history, at each time of the day, and only steps up to a day have them. `quantiles=0.1|0.5|0.9`: adds a field `quantiles`, a list of these quantiles in this order. `explain=on`: adds the fields `periods`, the lengths of the seasons in points, and `components`, the methods and their weights, greatest first"
     )
 )]
 #[derive(Debug, Default)]
@@ -97,7 +98,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
             ("value", Takes::Number),
             ("horizon", Takes::Steps),
         ],
-        optional: &[],
+        optional: &[("holidays", Takes::Dates)],
         has_options: true,
     };
 
@@ -110,10 +111,8 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
     }
 
     fn read_options(options: &mut Options) -> Result<ForecastCall> {
-        let level = read_share(options, "level")?;
-        let reading = read_reading(options)?;
-        let model = read_model(options)?;
-        let non_negative = read_non_negative(options)?;
+        let level = read_level(options)?;
+        let (reading, forecast) = read_forecast(options)?;
         let quantiles = read_quantiles(options)?;
         let explain = options.take_switch(EXPLAIN_KEY)?.unwrap_or_default();
         if quantiles.is_some() != QUANTILES || explain != EXPLAIN {
@@ -122,17 +121,14 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
                  in a SQL query, such as {NAME}(ts, value, 24, '{EXPLAIN_KEY}=on')"
             );
         }
-        let default = ForecastOptions::default();
         Ok(ForecastCall {
             horizon: None,
-            options: ForecastOptions {
-                level: level.unwrap_or(default.level),
-                season: reading.season.clone(),
-                model,
-                non_negative,
-                quantiles: quantiles.unwrap_or_default(),
-            },
             reading,
+            options: ForecastOptions {
+                level,
+                quantiles: quantiles.unwrap_or_default(),
+                ..forecast
+            },
             with_quantiles: QUANTILES,
             with_explanation: EXPLAIN,
         })
@@ -153,7 +149,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        list_of_structs(fields(&types[0], QUANTILES, EXPLAIN))
+        Shape::List(fields(&types[0], QUANTILES, EXPLAIN)).data_type()
     }
 
     fn fold(
@@ -164,7 +160,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
         let fields = fields(ts_type, QUANTILES, EXPLAIN);
-        SeriesFold::boxed(NAME, options, ts_type, fields, forecasts)
+        SeriesFold::boxed(NAME, options, ts_type, Shape::List(fields), forecasts)
     }
 }
 
@@ -222,7 +218,9 @@ fn forecasts(series: &Series<'_>, call: &ForecastCall) -> Result<Option<Vec<Arra
         return Ok(None);
     };
     let n_slots = future.n_slots();
-    let Some(forecast) = forecast(axis.values(), axis.step(), n_slots, &call.options) else {
+    let days = axis.special_days(&series.calendar(&call.reading.calendar), n_slots);
+    let forecast = forecast_on_days(axis.values(), axis.step(), n_slots, &days, &call.options);
+    let Some(forecast) = forecast else {
         return Ok(None);
     };
     let mut columns = vec![series.time_column(&future.utc_ns)?];

@@ -47,13 +47,20 @@ pub(super) const NO_POINT: Verdict = Verdict {
     is_ongoing: None,
 };
 
+/// The verdict on a row whose step has not ended.
+pub(super) const RUNNING: Verdict = Verdict {
+    status: Status::Running,
+    ..NO_POINT
+};
+
 /// In the order of [`status_number`].
-const STATUSES: [Status; 5] = [
+const STATUSES: [Status; 6] = [
     Status::Ok,
     Status::Warmup,
     Status::Missing,
     Status::Constant,
     Status::NewLevel,
+    Status::Running,
 ];
 
 fn status_number(status: Status) -> u8 {
@@ -63,6 +70,7 @@ fn status_number(status: Status) -> u8 {
         Status::Missing => 2,
         Status::Constant => 3,
         Status::NewLevel => 4,
+        Status::Running => 5,
     }
 }
 

@@ -87,6 +87,7 @@ use datafusion::execution::SessionState;
 
 pub(crate) use self::columns::is_time_name;
 pub(crate) use self::locations::forget_listed_files;
+pub(crate) use self::table::LogTable;
 use crate::tables::live::clock::MachineClock;
 use crate::tables::live::counters::StreamRegistry;
 use crate::tables::live::options::LiveOptions;

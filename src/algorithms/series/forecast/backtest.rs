@@ -4,8 +4,8 @@
 //! future it learns anew.
 
 use crate::algorithms::series::forecast::components::{
-    Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, Theta, YearAgo, from_logarithm,
-    seasonal_median, seasonal_naive,
+    Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, THETA_TREND, Theta,
+    WHOLE_TREND, YearAgo, from_logarithm, seasonal_median, seasonal_naive,
 };
 use crate::algorithms::series::forecast::history::Seasons;
 use crate::algorithms::series::forecast::options::Component;
@@ -140,10 +140,11 @@ impl<'a> Series<'a> {
         let first = n_values.saturating_sub(n_learnt);
         let (mut holt, mut theta) = (None, None);
         let has_holt = has(Component::DampedHolt) || has(Component::YearAgo);
-        if has_holt || has(Component::Theta) {
+        let has_theta = has(Component::Theta) || has(Component::Drift);
+        if has_holt || has_theta {
             let adjusted = &self.adjustment.additive(n_values, Decays::FAST).values[first..];
             holt = has_holt.then(|| DampedHolt::fit(adjusted));
-            theta = has(Component::Theta).then(|| Theta::fit(adjusted));
+            theta = has_theta.then(|| Theta::fit(adjusted));
         }
         let autoregression = has(Component::Autoregression)
             .then(|| Autoregression::fit(&self.values[..n_values], seasons));
@@ -205,10 +206,17 @@ impl<'a> Series<'a> {
                 adjusted.restore(future);
             }
         }
-        if let (Some(theta), Some(future)) = (learnt.theta, forecasts.of(number, Component::Theta))
-        {
-            theta.forecast(adjusted.values, future);
-            adjusted.restore(future);
+        let trends = [
+            (Component::Theta, THETA_TREND),
+            (Component::Drift, WHOLE_TREND),
+        ];
+        for (component, trend) in trends {
+            if let Some(theta) = learnt.theta
+                && let Some(future) = forecasts.of(number, component)
+            {
+                theta.forecast(adjusted.values, trend, future);
+                adjusted.restore(future);
+            }
         }
     }
 

@@ -126,7 +126,7 @@ pub fn demand_quantile(
     let Some(trial) = Trial::new(&history, horizon, wanted.model) else {
         return of_last_value(values, step, horizon, options);
     };
-    let frame = Frame::new(&history, horizon, wanted.non_negative);
+    let frame = Frame::new(&history, horizon, wanted);
     Some(Demand {
         points: frame.fit(trial.combination.points.iter().copied()),
         upper: frame.fit(quantile_ahead(&history, &trial, options.service_level).into_iter()),

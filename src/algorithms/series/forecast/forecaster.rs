@@ -13,6 +13,9 @@ const LEAST_KNOWN: usize = 8;
 /// Components that weigh less are not told.
 const LEAST_WEIGHT: f64 = 1e-3;
 
+/// A whole trend counts if the horizon has more than so many seasons: within some the season says how values go on.
+const TREND_CYCLES: usize = 2;
+
 /// From so many origins [`Model::Fast`] forecasts the past.
 const FAST_ORIGINS: usize = 3;
 
@@ -68,7 +71,7 @@ pub fn forecast(
 ) -> Option<Forecast> {
     let history = History::new(values, step, &options.season, horizon)?;
     let outlook = Outlook::new(&history, horizon, options.model);
-    let frame = Frame::new(&history, horizon, options.non_negative);
+    let frame = Frame::new(&history, horizon, options);
     let quantile = |probability| frame.quantile(&outlook, probability);
     let tail = (1.0 - options.level) / 2.0;
     Some(Forecast {
@@ -148,6 +151,9 @@ impl Trial {
         if plan.year_ago.is_none() {
             components.retain(|&component| component != Component::YearAgo);
         }
+        if horizon <= TREND_CYCLES * plan.seasons.longest() && components.len() > 1 {
+            components.retain(|&component| component != Component::Drift);
+        }
         if components.is_empty() {
             components.push(Component::DampedHolt);
         }
@@ -187,33 +193,66 @@ impl Trial {
     }
 }
 
+/// What a forecast may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    least: f64,
+    most: f64,
+}
+
+impl Bounds {
+    /// Of a series whose least value this is. What is asked for goes before what the values say.
+    fn new(least_value: f64, options: &ForecastOptions) -> Self {
+        let is_non_negative = match options.floor {
+            None => options.non_negative.unwrap_or(least_value >= 0.0),
+            Some(_) => options.non_negative.unwrap_or(false),
+        };
+        let least = if is_non_negative { 0.0 } else { f64::MIN };
+        Self {
+            least: options.floor.map_or(least, |floor| floor.max(least)),
+            most: options.ceiling.unwrap_or(f64::MAX),
+        }
+    }
+
+    /// Of a series with these values.
+    pub(super) fn of(values: &[f64], options: &ForecastOptions) -> Self {
+        let known = values.iter().copied().filter(|value| value.is_finite());
+        Self::new(known.fold(f64::INFINITY, f64::min), options)
+    }
+
+    pub(super) fn fit(self, value: f64) -> f64 {
+        if value.is_nan() {
+            return value;
+        }
+        // Adding 0 makes 0 of -0.
+        value.max(self.least).min(self.most) + 0.0
+    }
+}
+
 /// How what is ahead of a history becomes an answer.
 pub(super) struct Frame {
     n_skipped: usize,
     horizon: usize,
     scale: f64,
-    least: f64,
+    bounds: Bounds,
 }
 
 impl Frame {
-    pub(super) fn new(history: &History, horizon: usize, non_negative: Option<bool>) -> Self {
-        let is_non_negative = non_negative.unwrap_or(history.least >= 0.0);
+    pub(super) fn new(history: &History, horizon: usize, options: &ForecastOptions) -> Self {
         Self {
             n_skipped: history.n_missing,
             horizon,
             scale: history.scale,
-            least: if is_non_negative { 0.0 } else { f64::MIN },
+            bounds: Bounds::new(history.least, options),
         }
     }
 
     /// Without what is missing, in the unit of the series, and within its bounds.
     pub(super) fn fit(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
         let wanted = values.skip(self.n_skipped).take(self.horizon);
-        let finished = wanted.map(|value| {
-            // Adding 0 makes 0 of -0.
-            (value * self.scale).clamp(self.least, f64::MAX) + 0.0
-        });
-        finished.collect()
+        wanted
+            .map(|value| self.bounds.fit(value * self.scale))
+            .collect()
     }
 
     fn quantile(&self, outlook: &Outlook, probability: f64) -> Vec<f64> {

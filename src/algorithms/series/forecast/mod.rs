@@ -1,6 +1,6 @@
 //! Forecasts with intervals, and what to provision.
 //!
-//! [`forecast`] needs no settings. Eight simple forecasters each forecast the newest part of the history from several
+//! [`forecast`] needs no settings. Nine simple forecasters each forecast the newest part of the history from several
 //! points before it (rolling origins: Tashman, "Out-of-sample tests of forecasting accuracy", 2000). The forecast is
 //! their mean, weighted by how well they did (Bates and Granger, "The combination of forecasts", 1969); the interval
 //! follows from what the mean missed there. What happens to a series:
@@ -11,7 +11,8 @@
 //!    them.
 //! 3. `combination` weights them (`stacking`), `interval` says how far off they may be, and `forecaster` puts it all together.
 //!
-//! [`demand_quantile`] and [`plan_slots`] turn a forecast into units to provision.
+//! [`demand_quantile`] and [`plan_slots`] turn a forecast into units to provision, [`Reach`] says when it reaches a limit, and
+//! [`forecast_on_days`] knows holidays.
 
 mod backtest;
 mod capacity;
@@ -25,7 +26,9 @@ mod natural;
 mod normal;
 mod options;
 mod origins;
+mod reach;
 mod repair;
+mod special_days;
 mod stacking;
 #[cfg(test)]
 mod tests;
@@ -33,3 +36,5 @@ mod tests;
 pub use capacity::{CapacityOptions, Demand, SlotPlan, demand_quantile, plan_slots};
 pub use forecaster::{Forecast, forecast};
 pub use options::{Component, ForecastOptions, Model, Step};
+pub use reach::{Direction, Reach};
+pub use special_days::{SpecialDays, SpecialPoint, demand_on_days, forecast_on_days};

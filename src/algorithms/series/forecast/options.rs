@@ -51,6 +51,8 @@ pub enum Component {
     DampedHolt,
     /// Seasons that change slowly are added to the Theta method.
     Theta,
+    /// Seasons that change slowly are added to simple smoothing with the whole linear trend.
+    Drift,
     /// A regression on the last values and those one and two seasons ago.
     Autoregression,
     /// Seasons that hardly change are added to an autoregression that returns to the level of the last sixteen seasons.
@@ -64,11 +66,12 @@ pub enum Component {
 
 impl Component {
     /// All components, in the order in which they are listed in an explanation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SeasonalNaive,
         Self::SeasonalMedian,
         Self::DampedHolt,
         Self::Theta,
+        Self::Drift,
         Self::Autoregression,
         Self::SeasonalMeans,
         Self::DoubleSeasonal,
@@ -76,11 +79,12 @@ impl Component {
     ];
 
     /// Those of [`Model::Fast`].
-    pub(super) const FAST: [Self; 4] = [
+    pub(super) const FAST: [Self; 5] = [
         Self::SeasonalNaive,
         Self::SeasonalMedian,
         Self::DampedHolt,
         Self::Theta,
+        Self::Drift,
     ];
 
     /// The name in SQL.
@@ -90,6 +94,7 @@ impl Component {
             Self::SeasonalMedian => "seasonal_median",
             Self::DampedHolt => "damped_holt",
             Self::Theta => "theta",
+            Self::Drift => "drift",
             Self::Autoregression => "autoregression",
             Self::SeasonalMeans => "seasonal_means",
             Self::DoubleSeasonal => "double_seasonal",
@@ -115,6 +120,10 @@ pub struct ForecastOptions {
     pub model: Model,
     /// Whether the forecast stays at 0 or above; `None`: if no value of the history is below 0.
     pub non_negative: Option<bool>,
+    /// What forecast and interval are never below.
+    pub floor: Option<f64>,
+    /// What forecast and interval are never above.
+    pub ceiling: Option<f64>,
     /// Quantiles of the future value to give besides, each above 0 and below 1.
     pub quantiles: Vec<f64>,
 }
@@ -126,6 +135,8 @@ impl Default for ForecastOptions {
             season: Season::Auto,
             model: Model::Auto,
             non_negative: None,
+            floor: None,
+            ceiling: None,
             quantiles: vec![],
         }
     }

@@ -381,3 +381,25 @@ fn the_season_survives_a_gap() {
         );
     }
 }
+
+/// A disk that fills: what grows evenly goes on to, however far it is asked for.
+#[test]
+fn what_grows_evenly_goes_on() {
+    let noise = |day: usize| (day * 7_919 % 11) as f64 / 10.0;
+    let week = |day: usize| 12.0 * (day % 7) as f64;
+    let step = Some(Step::Nanoseconds(86_400_000_000_000));
+    for horizon in [21, 30, 60, 120] {
+        let even = |day: usize| 300.0 + 2.5 * day as f64 + noise(day);
+        let weekly = |day: usize| even(day) + week(day);
+        for value in [&even as &dyn Fn(usize) -> f64, &weekly] {
+            let disk: Vec<f64> = (0..60).map(value).collect();
+            let options = ForecastOptions::default();
+            let forecast = forecast(&disk, step, horizon, &options).unwrap();
+            let (ahead, actual) = (forecast.points[20], value(80));
+            assert!(
+                (ahead - actual).abs() < 8.0,
+                "{horizon}: {ahead}, not {actual}"
+            );
+        }
+    }
+}

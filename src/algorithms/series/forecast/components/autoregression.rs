@@ -2,7 +2,8 @@
 //!
 //! Ridge regression (Hoerl and Kennard, 1970) on standardised values, solved by Cholesky's decomposition of the normal
 //! equations. Forecasts beyond the next point use those before them; they may leave the range of the history by no more
-//! than its width, so that roots outside the unit circle do no harm.
+//! than its width, for each length of the history that they reach ahead, so that roots outside the unit circle do no harm
+//! and a steady trend goes on.
 
 use crate::algorithms::series::forecast::history::Seasons;
 
@@ -88,7 +89,8 @@ impl Autoregression {
     }
 
     pub(crate) fn forecast(&self, values: &[f64], future: &mut [f64]) {
-        let (low, high) = bounds(values);
+        let (low, high) = range(values);
+        let n_steps = values.len().saturating_sub(1).max(1) as f64;
         let terms = || self.lags.iter().zip(&self.weights);
         for ahead in 0..future.len() {
             let mut forecast = self.constant;
@@ -99,7 +101,8 @@ impl Autoregression {
                 };
                 forecast += weight * value;
             }
-            future[ahead] = forecast.clamp(low, high);
+            let width = (high - low) * ((ahead + 1) as f64 / n_steps).max(1.0);
+            future[ahead] = forecast.clamp(low - width, high + width);
         }
     }
 }
@@ -135,14 +138,11 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, (squares / n_values).sqrt() + 1e-12)
 }
 
-/// The range of the values, extended by its width at both ends.
-fn bounds(values: &[f64]) -> (f64, f64) {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    for &value in values {
-        low = low.min(value);
-        high = high.max(value);
-    }
-    (2.0 * low - high, 2.0 * high - low)
+/// The least and the greatest value; 0 of none.
+fn range(values: &[f64]) -> (f64, f64) {
+    let first = values.first().copied().unwrap_or(0.0);
+    let ends = |(low, high): (f64, f64), value: &f64| (low.min(*value), high.max(*value));
+    values.iter().fold((first, first), ends)
 }
 
 /// The weights of the columns and the constant behind them.
@@ -277,6 +277,7 @@ mod tests {
         };
         let mut future = [0.0; 9];
         explosive.forecast(&[0.0, 1.0, 3.0], &mut future);
-        assert_eq!(future[..2], [6.0, 6.0]);
+        // Three beyond the range for each two steps.
+        assert_eq!(future[..4], [6.0, 6.0, 7.5, 9.0]);
     }
 }

@@ -14,7 +14,7 @@ pub(super) use autoregression::{Autoregression, dot};
 pub(super) use cycle::{average_cycle, center, with_cycle};
 pub(super) use double_seasonal::{DoubleSeasonal, from_logarithm};
 pub(super) use naive::{seasonal_median, seasonal_naive};
-pub(super) use smoothing::{DampedHolt, Theta};
+pub(super) use smoothing::{DampedHolt, THETA_TREND, Theta, WHOLE_TREND};
 pub(super) use year_ago::YearAgo;
 
 /// For tests: the numbers are the same but for rounding.

@@ -1,7 +1,7 @@
 //! Exponential smoothing without seasons: Holt's method with a damped trend (Holt 1957; Gardner and McKenzie,
 //! "Forecasting trends in time series", 1985) and the Theta method (Assimakopoulos and Nikolopoulos, "The Theta model",
 //! 2000), which is simple smoothing with half of the linear trend (Hyndman and Billah, "Unmasking the Theta method",
-//! 2003).
+//! 2003); with all of it, smoothing with drift.
 //!
 //! Parameters are those with the least squared errors one step ahead, on a grid. Smoothing is a chain in which each value
 //! waits for the one before it, so many parameters cost no more than one: they are all tried in one pass, side by side.
@@ -31,7 +31,10 @@ const ROUNDS: usize = 2;
 const FIRST_STEPS: usize = 4;
 
 /// How much of the linear trend goes on: a Theta line of 0 has all of it, one of 2 has none, and they are averaged.
-const THETA_TREND: f64 = 0.5;
+pub(crate) const THETA_TREND: f64 = 0.5;
+
+/// All of it, for what grows steadily: a disk that fills.
+pub(crate) const WHOLE_TREND: f64 = 1.0;
 
 /// Simple exponential smoothing with several gains.
 struct Smoothed<const N: usize> {
@@ -96,12 +99,13 @@ impl Theta {
         }
     }
 
-    pub(crate) fn forecast(self, values: &[f64], future: &mut [f64]) {
+    /// With this part of the linear trend.
+    pub(crate) fn forecast(self, values: &[f64], trend: f64, future: &mut [f64]) {
         let n_values = values.len() as f64;
         let [level] = smooth(values, [self.gain]).levels;
         // What the smoothed level lags behind a straight line.
         let lag = (1.0 - (1.0 - self.gain).powf(n_values)) / self.gain;
-        let drift = THETA_TREND * slope(values);
+        let drift = trend * slope(values);
         for (ahead, forecast) in future.iter_mut().enumerate() {
             *forecast = level + drift * (ahead as f64 + lag);
         }
@@ -246,11 +250,13 @@ mod tests {
         check(&[slope(&line)], &[0.5]);
         let mut future = [0.0; 3];
         let theta = Theta::fit(&line);
-        theta.forecast(&line, &mut future);
+        theta.forecast(&line, THETA_TREND, &mut future);
         check(&[future[1] - future[0], future[2] - future[1]], &[0.25; 2]);
         assert!(theta.gain > 0.9 && (future[0] - 103.0).abs() < 0.5);
+        theta.forecast(&line, WHOLE_TREND, &mut future);
+        assert!((future[2] - 104.0).abs() < 0.1, "{future:?}");
         let mut future = [0.0];
-        theta.forecast(&[7.0], &mut future);
+        theta.forecast(&[7.0], THETA_TREND, &mut future);
         check(&future, &[7.0]);
     }
 

@@ -1,0 +1,171 @@
+//! The points of a series as one value, of which the functions that return lists make their results a batch of groups at a
+//! time: a GROUP BY emits all groups at once, and a list is many times larger than the points that it is made of. The
+//! function has no name in any registry: `planner::late_lists` alone writes it.
+
+use crate::functions::aggregate::{Aggregate, AggregateFunction, Fold, LateAnswers};
+use crate::functions::options::Options;
+use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::ts::series::{SeriesFold, Shape};
+use crate::functions::ts::ts_anomaly::TsAnomaly;
+use crate::functions::ts::ts_capacity::TsCapacity;
+use crate::functions::ts::ts_changepoints::TsChangepoints;
+use crate::functions::ts::ts_decompose::TsDecompose;
+use crate::functions::ts::ts_fill::TsFill;
+use crate::functions::ts::ts_forecast::ForecastWith;
+use crate::functions::ts::ts_periods::TsPeriods;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result, internal_err};
+use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
+use datafusion::logical_expr::{
+    AggregateUDF, ColumnarValue, Documentation, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+#[derive(Debug, Default)]
+pub(crate) struct TsPoints;
+
+impl Aggregate for TsPoints {
+    const PARAMETERS: Parameters = Parameters {
+        function: "ts_points",
+        required: &[("ts", Takes::Time), ("value", Takes::Number)],
+        optional: &[("holidays", Takes::Dates)],
+        has_options: false,
+    };
+
+    type Options = ();
+
+    fn documentation(&self) -> Option<&Documentation> {
+        None
+    }
+
+    fn read_options(_: &mut Options) -> Result<()> {
+        Ok(())
+    }
+
+    fn return_type(_: &[DataType]) -> DataType {
+        Shape::Points.data_type()
+    }
+
+    fn fold(options: &Arc<()>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+        let name = Self::PARAMETERS.function;
+        SeriesFold::boxed(name, options, &types[0], Shape::Points, |_, ()| Ok(None))
+    }
+}
+
+/// A call of an aggregate that returns lists, in two steps.
+#[derive(Debug)]
+pub(crate) struct LateList {
+    /// Collects the points.
+    pub(crate) points: Expr,
+    /// Makes the list of them.
+    pub(crate) list: ScalarUDF,
+}
+
+/// A call in two steps; `None` where it is none of ours, or a literal is missing, which is told when it runs.
+pub(crate) fn late_list(
+    call: &AggregateExpr,
+    points: &Arc<AggregateUDF>,
+    schema: &DFSchema,
+) -> Result<Option<LateList>> {
+    let arguments = &call.params.args;
+    let types = arguments.iter().map(|argument| argument.get_type(schema));
+    let types = types.collect::<Result<Vec<_>>>()?;
+    let Some((fold, positions)) = fold_of(call, &types) else {
+        return Ok(None);
+    };
+    let Some(answers) = fold.late_answers() else {
+        return Ok(None);
+    };
+    let holidays = positions.optional.first().copied().flatten();
+    let kept = [Some(0), Some(1), holidays].into_iter().flatten();
+    let mut collected = call.clone();
+    collected.func = Arc::clone(points);
+    collected.params.args = kept.map(|position| arguments[position].clone()).collect();
+    Ok(Some(LateList {
+        points: Expr::AggregateFunction(collected),
+        list: ScalarUDF::new_from_impl(ListOfPoints::new(call.func.name(), answers)),
+    }))
+}
+
+fn fold_of(call: &AggregateExpr, types: &[DataType]) -> Option<(Box<dyn Fold>, Positions)> {
+    let found = fold_of_type::<TsAnomaly>(call, types)
+        .or_else(|| fold_of_type::<ForecastWith<false, false>>(call, types))
+        .or_else(|| fold_of_type::<ForecastWith<false, true>>(call, types))
+        .or_else(|| fold_of_type::<ForecastWith<true, false>>(call, types))
+        .or_else(|| fold_of_type::<ForecastWith<true, true>>(call, types))
+        .or_else(|| fold_of_type::<TsCapacity>(call, types))
+        .or_else(|| fold_of_type::<TsChangepoints>(call, types))
+        .or_else(|| fold_of_type::<TsDecompose>(call, types))
+        .or_else(|| fold_of_type::<TsFill>(call, types))
+        .or_else(|| fold_of_type::<TsPeriods>(call, types));
+    found?.ok()
+}
+
+type CallFold = Result<(Box<dyn Fold>, Positions)>;
+
+fn fold_of_type<F: Aggregate>(call: &AggregateExpr, types: &[DataType]) -> Option<CallFold> {
+    let function = call.func.inner().downcast_ref::<AggregateFunction<F>>()?;
+    let arguments = &call.params.args;
+    Some(function.fold_of(types, |position| arguments[position].as_literal()))
+}
+
+/// The scalar function that makes a list of the points of a series.
+#[derive(Debug)]
+struct ListOfPoints {
+    name: String,
+    answers: Arc<dyn LateAnswers>,
+    signature: Signature,
+}
+
+impl ListOfPoints {
+    fn new(name: &str, answers: Arc<dyn LateAnswers>) -> Self {
+        Self {
+            name: name.to_string(),
+            answers,
+            signature: Signature::exact(vec![DataType::BinaryView], Volatility::Immutable),
+        }
+    }
+}
+
+/// Two calls are the same if they have the same options, which only the call itself knows.
+impl PartialEq for ListOfPoints {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.answers, &other.answers)
+    }
+}
+
+impl Eq for ListOfPoints {}
+
+impl Hash for ListOfPoints {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for ListOfPoints {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.answers.data_type())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [argument] = args.args.as_slice() else {
+            return internal_err!("the points of a series come in one column");
+        };
+        let states = argument.to_array(args.number_rows)?;
+        let Some(states) = states.as_binary_view_opt() else {
+            return internal_err!("the points of a series are no {}", states.data_type());
+        };
+        Ok(ColumnarValue::Array(self.answers.answer_all(states)?))
+    }
+}
