@@ -121,6 +121,10 @@ impl Options {
         };
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() && (min..=max).contains(&number) => Ok(Some(number)),
+            _ if min.is_infinite() => plan_err!(
+                "{}: option {key} needs a number, got '{text}'",
+                self.function
+            ),
             _ if max.is_infinite() => plan_err!(
                 "{}: option {key} needs a number from {min} up, got '{text}'",
                 self.function

@@ -36,12 +36,18 @@ impl LateLists {
                     collected.push(expression.clone());
                     results.push(None);
                 }
-                Some(LateList { points, list }) => {
+                Some(LateList {
+                    points,
+                    list,
+                    others,
+                }) => {
                     let column = points.schema_name().to_string();
                     if !collected.contains(&points) {
                         collected.push(points);
                     }
-                    results.push(Some((list, Column::from_name(column))));
+                    let arguments = [Expr::Column(Column::from_name(column))];
+                    let arguments = arguments.into_iter().chain(others).collect();
+                    results.push(Some(list.call(arguments)));
                 }
             }
         }
@@ -55,10 +61,7 @@ impl LateLists {
             .zip(results)
             .map(|((qualifier, field), result)| match result {
                 None => Expr::from((qualifier, field)),
-                Some((list, points)) => {
-                    let list = list.call(vec![Expr::Column(points)]);
-                    list.alias_qualified(qualifier.cloned(), field.name())
-                }
+                Some(list) => list.alias_qualified(qualifier.cloned(), field.name()),
             });
         let columns = columns.collect();
         let input = Arc::clone(&aggregate.input);

@@ -8,6 +8,7 @@ pub(crate) mod live_planner;
 mod near_filters;
 pub(crate) mod plan_size;
 mod running_steps;
+mod short_batches;
 mod statement_check;
 mod statement_size;
 mod unnest_keys;

@@ -12,6 +12,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use crate::planner::join_conditions::{KeepJoinConditions, OneNullRule};
 use crate::planner::late_lists::LateLists;
 use crate::planner::near_filters::NearFilters;
+use crate::planner::short_batches::ShortBatches;
 
 /// Prepares a session.
 ///
@@ -26,7 +27,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     // Groups hand their filters to columns of the same name too, and these are not mended here.
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let near_filters = NearFilters::new();
-    let optimizers = with_replaced(state.physical_optimizers(), near_filters);
+    let mut optimizers = with_replaced(state.physical_optimizers(), near_filters);
+    optimizers.push(Arc::new(ShortBatches));
     let mut rules = with_conditions_kept(state.optimizers());
     // A GROUP BY emits all groups in one batch, whatever its size.
     rules.push(Arc::new(LateLists::new()));

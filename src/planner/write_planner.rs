@@ -115,7 +115,7 @@ fn copy_target(copy: &CopyTo, session: &dyn Session) -> Result<(CopyTo, Target)>
     }
     let target = Target {
         is_single_file,
-        is_partitioned,
+        partition_columns: copy.partition_by.clone(),
         mode,
         extension: extension(&copy, session)?,
         ignores_folders_below: ignores_folders_below(session),
@@ -141,11 +141,12 @@ fn insert_target(dml: &DmlStatement, session: &dyn Session) -> Result<Option<Tar
     let Some(url) = table.table_paths().first() else {
         return Ok(None);
     };
+    let columns = table.options().table_partition_cols.iter();
     Ok(Some(Target {
         url: url.clone(),
         name: dml.table_name.to_string(),
         is_single_file: false,
-        is_partitioned: !table.options().table_partition_cols.is_empty(),
+        partition_columns: columns.map(|(name, _)| name.clone()).collect(),
         mode: WriteMode::Append,
         extension: extension_of(table.options().format.as_ref()),
         ignores_folders_below: ignores_folders_below(session),

@@ -4,15 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Result, exec_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
+use futures::TryStreamExt;
+use futures::future::ready;
 
 use crate::sinks::staged_store::with_stage;
 use crate::sinks::{Committed, Staged, Target};
@@ -91,6 +95,7 @@ impl DataSink for StagedSink {
         let store = context.runtime_env().object_store(url)?;
         let staged = Staged::begin(&self.target, &store).await?;
         let inner = with_stage(context, url, store, Arc::clone(&staged.0));
+        let data = with_whole_keys(data, &self.target);
         let written = match self.exec.sink().write_all(data, &inner).await {
             Ok(n_rows) => staged
                 .0
@@ -107,6 +112,25 @@ impl DataSink for StagedSink {
         forget_listed_files(&context.runtime_env(), url);
         Ok(n_rows)
     }
+}
+
+/// The rows, as long as no column whose values make folders has a NULL: DataFusion 55.2 writes it as 0, as an empty text or as
+/// the first day of 1970, and so into the folder of other rows.
+fn with_whole_keys(data: SendableRecordBatchStream, target: &Target) -> SendableRecordBatchStream {
+    let schema = data.schema();
+    let index = |name: &String| Some((schema.index_of(name).ok()?, name.clone()));
+    let keys: Vec<_> = target.partition_columns.iter().filter_map(index).collect();
+    let checked = data.and_then(move |batch| {
+        let null = keys.iter().find(|(index, _)| batch.column(*index).null_count() > 0);
+        ready(match null {
+            None => Ok(batch),
+            Some((_, name)) => exec_err!(
+                "column {name}, whose values are folders, is NULL in some rows: leave them out with WHERE {name} IS NOT NULL, \
+                 or name a folder for them, such as coalesce(CAST({name} AS TEXT), 'none') AS {name}"
+            ),
+        })
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, checked))
 }
 
 /// DataFusion keeps the list of a table's files for the session: tables over this place list theirs again.

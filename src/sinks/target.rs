@@ -43,7 +43,8 @@ pub(crate) struct Target {
     /// As it was written.
     pub(crate) name: String,
     pub(crate) is_single_file: bool,
-    pub(crate) is_partitioned: bool,
+    /// The columns whose values make its folders.
+    pub(crate) partition_columns: Vec<String>,
     pub(crate) mode: WriteMode,
     /// That of data files, without the first dot.
     pub(crate) extension: String,
@@ -52,6 +53,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    fn is_partitioned(&self) -> bool {
+        !self.partition_columns.is_empty()
+    }
+
     pub(super) fn is_local(&self) -> bool {
         self.url.scheme() == "file"
     }
@@ -109,7 +114,7 @@ impl Target {
             1 => (format!("a .{} file", self.extension), "it"),
             _ => (format!("{n_files} .{} files", self.extension), "them"),
         };
-        let partitions = match self.is_partitioned {
+        let partitions = match self.is_partitioned() {
             true => {
                 ", OPTIONS (mode 'overwrite_partitions') to replace the partitions that it writes,"
             }

@@ -139,6 +139,34 @@ async fn a_computed_column_is_not_the_one_of_its_name() {
 }
 
 /// Some faults cannot be shown in a test: a standstill, what is only feared. Look through the list after an upgrade.
+/// A NULL among the values that name folders becomes 0, and the row one of those.
+#[tokio::test]
+async fn rows_without_a_partition_are_not_those_of_another() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().display();
+    let copy = format!(
+        "COPY (SELECT * FROM (VALUES (1, 0), (2, NULL)) AS t(id, p)) TO '{place}/' STORED AS PARQUET PARTITIONED BY (p)"
+    );
+    let read = [
+        copy.clone(),
+        format!("CREATE EXTERNAL TABLE t STORED AS PARQUET PARTITIONED BY (p) LOCATION '{place}/'"),
+        "SELECT id, p FROM t ORDER BY id".to_string(),
+    ];
+    let found = last(&SessionContext::new_with_config(config()), &read).await;
+    assert_eq!(found, ["1|0", "2|0"], "see ARCHITECTURE.md");
+    for partition in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::remove_dir_all(partition.unwrap().path()).unwrap();
+    }
+    let ours = datafusion_aiops::session().unwrap();
+    let written = ours.sql(&copy).await.unwrap().collect().await;
+    let error = written.unwrap_err().strip_backtrace();
+    assert!(
+        error.contains("column p, whose values are folders, is NULL in some rows"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn the_list_is_of_this_version() {
     assert_eq!(datafusion::DATAFUSION_VERSION, "55.2.0");

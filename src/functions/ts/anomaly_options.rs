@@ -14,14 +14,15 @@ pub(crate) struct AnomalyCall {
     pub(crate) params: AnomalyParams,
     /// Whether a season is given as a duration, or a time, which mean nothing without time stamps.
     pub(super) needs_times: bool,
-    /// Rows from this time on are in a step that has not ended.
+    /// Up to when values are complete.
     pub(super) until_ns: Option<i64>,
 }
 
 impl AnomalyCall {
-    /// Whether the step of a row at this time has not ended.
-    pub(super) fn is_running(&self, utc_ns: i64) -> bool {
-        self.until_ns.is_some_and(|until_ns| utc_ns >= until_ns)
+    /// Whether the step of a row at this time has not ended; steps are so long, 0 where nothing says it.
+    pub(super) fn is_running(&self, utc_ns: i64, step_ns: i64) -> bool {
+        let end_ns = utc_ns.saturating_add(step_ns.max(1));
+        self.until_ns.is_some_and(|until_ns| end_ns > until_ns)
     }
 }
 

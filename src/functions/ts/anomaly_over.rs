@@ -218,6 +218,7 @@ impl WindowUDFImpl for AnomalyOver {
             clock: zone.map(Clock::new),
             is_packed: order.is_some(),
             call: Arc::clone(&call),
+            newest: None,
         };
         Ok(match Sight::of(expressions) {
             Sight::Causal => Box::new(CausalEvaluator {
@@ -250,6 +251,8 @@ struct Rows {
     clock: Option<Clock>,
     is_packed: bool,
     call: Arc<AnomalyCall>,
+    /// The newest time, and how long after another one it was.
+    newest: Option<(i64, i64)>,
 }
 
 /// A row of a partition.
@@ -280,12 +283,23 @@ impl Rows {
         let value = value.unwrap_or(f64::NAN);
         match (self.read_time, columns.get(1)) {
             (Some(read_time), Some(times)) => match read_time(times, row) {
-                Some(time) if self.call.is_running(time) => Point::Running,
+                Some(time) if self.is_running(time) => Point::Running,
                 Some(time) => Point::At(Some(self.clock_ns(time)), value),
                 None => Point::None,
             },
             _ => Point::At(None, value),
         }
+    }
+
+    /// Whether the step of the next row has not ended; a step is as long as the one before.
+    fn is_running(&mut self, utc_ns: i64) -> bool {
+        let step_ns = match self.newest {
+            Some((newest_ns, step_ns)) if newest_ns == utc_ns => step_ns,
+            Some((newest_ns, _)) => utc_ns.saturating_sub(newest_ns),
+            None => 0,
+        };
+        self.newest = Some((utc_ns, step_ns));
+        self.call.is_running(utc_ns, step_ns)
     }
 
     fn clock_ns(&mut self, utc_ns: i64) -> i64 {

@@ -31,7 +31,7 @@ use crate::functions::aggregate::AggregateFunction;
 use datafusion::logical_expr::AggregateUDF;
 
 pub(crate) use time_axis::UNTIL_KEY;
-pub(crate) use ts_points::{LateList, late_list};
+pub(crate) use ts_points::{LateList, POINTS_NAME, late_list};
 
 /// The aggregate that collects the points of a series.
 pub(crate) fn points_function() -> AggregateUDF {

@@ -181,9 +181,12 @@ impl Block {
         self.groups.truncate(n_kept);
         self.times_ns.truncate(n_kept);
         self.values.truncate(n_kept);
-        self.groups.shrink_to_fit();
-        self.times_ns.shrink_to_fit();
-        self.values.shrink_to_fit();
+        // Not each time, since that copies what is left.
+        if n_kept <= self.groups.capacity() / 2 {
+            self.groups.shrink_to_fit();
+            self.times_ns.shrink_to_fit();
+            self.values.shrink_to_fit();
+        }
     }
 
     fn memory_bytes(&self) -> usize {

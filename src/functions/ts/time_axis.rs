@@ -6,7 +6,7 @@
 //! which the clock shows. Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
 
 use crate::algorithms::series::forecast::{SpecialDays, Step};
-use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline};
+use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline, beginning_of_step};
 use crate::functions::ts::calendar::Calendar;
 use crate::functions::ts::horizon::Horizon;
 use crate::functions::ts::series::Series;
@@ -26,11 +26,11 @@ pub(super) struct Reading {
     pub(super) gap: Option<Gap>,
     pub(super) season: Season,
     pub(super) calendar: Calendar,
-    /// Rows from this time on, in UTC, are in a step that has not ended.
+    /// Up to when values are complete, in UTC.
     pub(super) until_ns: Option<i64>,
 }
 
-/// The option that says from when on steps have not ended.
+/// The option that says up to when values are complete.
 pub(crate) const UNTIL_KEY: &str = "until";
 
 /// Evenly spaced values and their times.
@@ -221,7 +221,11 @@ impl Reading {
         };
         let times_ns = samples.times_ns().to_vec();
         let mut values = samples.values().to_vec();
-        let n_ended = times_ns.partition_point(|&time_ns| time_ns < until_ns);
+        let running_ns = match self.step.and_then(|step| beginning_of_step(step, until_ns)) {
+            Some(begins_ns) => begins_ns,
+            None => until_ns.saturating_sub(samples.step_ns().unwrap_or(1) - 1),
+        };
+        let n_ended = times_ns.partition_point(|&time_ns| time_ns < running_ns);
         values[n_ended..].fill(f64::NAN);
         Ok(Cow::Owned(Samples::new(times_ns, values)?))
     }

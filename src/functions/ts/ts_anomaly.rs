@@ -43,7 +43,7 @@ FROM (SELECT unnest(ts_anomaly(ts, value)) AS a FROM load) WHERE a['is_anomaly']
     argument(
         name = "options",
         description = "Constant. `kinds=spike|dip|level_shift|variance_change|cliff_drop|trend`: those to report, default all. `sides=both|up|down`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. \
-`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `until=2026-05-01T08:00:00Z`: rows from this time on are in a step that has not ended, such as the count of the hour that runs, and are not judged; without it, where a column of `date_bin` or `date_trunc` over a log file is judged, the beginning of the step that runs now. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
+`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `until=2026-05-01T08:13:00Z`: up to when values are complete; rows whose step ends behind it, such as the count of the hour that runs, are not judged; without it, where a column of `date_bin` or `date_trunc` over a log file is judged, up to the beginning of the step that runs now. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
     )
 )]
 #[derive(Debug, Default)]
@@ -106,8 +106,10 @@ fn fields(ts_type: &DataType) -> Fields {
 }
 
 fn verdicts(series: &Series<'_>, call: &AnomalyCall) -> Result<Option<Vec<ArrayRef>>> {
-    let (utc_ns, values) = (series.samples.times_ns(), series.samples.values());
-    let n_ended = utc_ns.partition_point(|&utc_ns| !call.is_running(utc_ns));
+    let samples = &series.samples;
+    let (utc_ns, values) = (samples.times_ns(), samples.values());
+    let step_ns = samples.step_ns().unwrap_or(0);
+    let n_ended = utc_ns.partition_point(|&utc_ns| !call.is_running(utc_ns, step_ns));
     let clocks_ns = Zone::of(series.ts_type()).map(|zone| zone.clocks_ns(utc_ns));
     let times_ns = clocks_ns.as_deref().unwrap_or(utc_ns);
     let judged = detect(Some(&times_ns[..n_ended]), &values[..n_ended], &call.params);

@@ -24,12 +24,15 @@ use datafusion::logical_expr::{
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+/// Its name in plans.
+pub(crate) const POINTS_NAME: &str = "ts_points";
+
 #[derive(Debug, Default)]
 pub(crate) struct TsPoints;
 
 impl Aggregate for TsPoints {
     const PARAMETERS: Parameters = Parameters {
-        function: "ts_points",
+        function: POINTS_NAME,
         required: &[("ts", Takes::Time), ("value", Takes::Number)],
         optional: &[("holidays", Takes::Dates)],
         has_options: false,
@@ -50,8 +53,9 @@ impl Aggregate for TsPoints {
     }
 
     fn fold(options: &Arc<()>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
-        let name = Self::PARAMETERS.function;
-        SeriesFold::boxed(name, options, &types[0], Shape::Points, |_, ()| Ok(None))
+        SeriesFold::boxed(POINTS_NAME, options, &types[0], Shape::Points, |_, ()| {
+            Ok(None)
+        })
     }
 }
 
@@ -60,8 +64,10 @@ impl Aggregate for TsPoints {
 pub(crate) struct LateList {
     /// Collects the points.
     pub(crate) points: Expr,
-    /// Makes the list of them.
+    /// Makes the list of them and the other arguments. These it knows already, but a call is told by its arguments: two with
+    /// the same ones are the same.
     pub(crate) list: ScalarUDF,
+    pub(crate) others: Vec<Expr>,
 }
 
 /// A call in two steps; `None` where it is none of ours, or a literal is missing, which is told when it runs.
@@ -80,11 +86,14 @@ pub(crate) fn late_list(
         return Ok(None);
     };
     let holidays = positions.optional.first().copied().flatten();
-    let kept = [Some(0), Some(1), holidays].into_iter().flatten();
+    let is_collected = |position: usize| position < 2 || Some(position) == holidays;
+    let (kept, others): (Vec<_>, Vec<_>) =
+        (arguments.iter().cloned().enumerate()).partition(|(position, _)| is_collected(*position));
     let mut collected = call.clone();
     collected.func = Arc::clone(points);
-    collected.params.args = kept.map(|position| arguments[position].clone()).collect();
+    collected.params.args = kept.into_iter().map(|(_, argument)| argument).collect();
     Ok(Some(LateList {
+        others: others.into_iter().map(|(_, argument)| argument).collect(),
         points: Expr::AggregateFunction(collected),
         list: ScalarUDF::new_from_impl(ListOfPoints::new(call.func.name(), answers)),
     }))
@@ -125,15 +134,15 @@ impl ListOfPoints {
         Self {
             name: name.to_string(),
             answers,
-            signature: Signature::exact(vec![DataType::BinaryView], Volatility::Immutable),
+            signature: Signature::variadic_any(Volatility::Immutable),
         }
     }
 }
 
-/// Two calls are the same if they have the same options, which only the call itself knows.
+/// What tells two calls apart are their arguments, and the type of the result, which follows from them.
 impl PartialEq for ListOfPoints {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.answers, &other.answers)
+        self.name == other.name && self.answers.data_type() == other.answers.data_type()
     }
 }
 
@@ -159,8 +168,8 @@ impl ScalarUDFImpl for ListOfPoints {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [argument] = args.args.as_slice() else {
-            return internal_err!("the points of a series come in one column");
+        let Some(argument) = args.args.first() else {
+            return internal_err!("the points of a series come in the first column");
         };
         let states = argument.to_array(args.number_rows)?;
         let Some(states) = states.as_binary_view_opt() else {

@@ -1,6 +1,7 @@
 //! `ts_reaches(ts, value, limit [, holidays] [, options])`: when a series reaches a limit, such as a disk that fills.
 
 use crate::algorithms::series::forecast::{Direction, ForecastOptions, Reach, forecast_on_days};
+use crate::algorithms::series::median;
 use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
@@ -23,7 +24,7 @@ const SHORTEST_HORIZON: usize = 10;
 #[user_doc(
     doc_section(label = "Time Series Functions"),
     description = "When a series will reach a limit, by the forecast of `ts_forecast`: a disk is full, a certificate has no days left. Returns a struct: `ts`, the first step at which the forecast is at the limit or behind it, and `earliest` and `latest`, the same for the end of its interval that is nearer to the limit and for the other end. \
-Each is NULL where the limit is not reached within the horizon, which is as long as the history where it is not given; the whole is NULL where there is no forecast. A series whose last value is at the limit is there already: all three are the time of the last row. \
+Each is NULL where the limit is not reached within the horizon, which is as long as the history where it is not given; the whole is NULL where there is no forecast. A series whose last value is at the limit or behind it is there already: all three are the time of the last row. \
 Where the limit differs from series to series, such as the size of a disk, divide by it: `ts_reaches(ts, 1.0 * used / size, 1)`. \
 Times, steps, seasons and missing values are those of `ts_forecast`. Neither the order of rows nor partitions matter.",
     syntax_example = "ts_reaches(ts, value, limit [, holidays] [, options])",
@@ -48,7 +49,7 @@ SELECT ts_reaches(ts, used, 90, 'horizon=60 days')['ts'] AS full_at FROM disk;
     ),
     argument(
         name = "options",
-        description = "Constant. `direction=auto|up|down`: whether the limit is reached from below or from above; auto by the side on which the last value is. `horizon`: how far to look, a number of steps up to 100000 or a length of time such as `90 days`. \
+        description = "Constant. `direction=auto|up|down`: whether the limit is reached from below or from above; auto by the side on which most values are. `horizon`: how far to look, a number of steps up to 100000 or a length of time such as `90 days`. \
 `level=0.95`: that of the interval from `earliest` to `latest`. `season`, `freq`, `fill`, `dup`, `non_negative`, `floor`, `ceiling`, `holidays`, `calendar`, `until` and `model` are those of `ts_forecast`"
     )
 )]
@@ -167,7 +168,9 @@ fn reach(series: &Series<'_>, call: &ReachCall) -> Result<Option<Vec<ArrayRef>>>
     let Some((&last_ns, &last)) = known.find(is_known) else {
         return Ok(None);
     };
-    let direction = call.direction.or(Direction::towards(last, limit));
+    // A disk that is full already was not full before.
+    let usual = median(samples.values()).and_then(|usual| Direction::towards(usual, limit));
+    let direction = call.direction.or(usual).or(Direction::towards(last, limit));
     let Some(direction) = direction.filter(|direction| !direction.is_reached(last, limit)) else {
         let there = series.time_column(&[last_ns])?;
         return Ok(Some(vec![there; 3]));

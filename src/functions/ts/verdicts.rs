@@ -11,7 +11,6 @@ use datafusion::arrow::array::{
     StructArray, UInt8Array, UInt8Builder,
 };
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{
@@ -112,25 +111,26 @@ impl VerdictColumns {
 
     /// The columns, in the order of [`verdict_fields`].
     pub(super) fn finish(mut self) -> Result<Vec<ArrayRef>> {
-        let names = |all: &[&str], numbers: &UInt8Array| {
-            let all = StringViewArray::from_iter_values(all);
-            take(&all, numbers, None)
+        // Not taken from a column of all names, of which each list would keep a buffer.
+        let names = |all: &[&'static str], numbers: &UInt8Array| -> StringViewArray {
+            let name = |number: Option<u8>| all.get(usize::from(number?)).copied();
+            numbers.iter().map(name).collect()
         };
-        let kind = names(&Kind::ALL.map(Kind::as_str), &self.kind.finish())?;
+        let kind = names(&Kind::ALL.map(Kind::as_str), &self.kind.finish());
         let status = names(
             &STATUSES.map(Status::as_str),
             &UInt8Array::from(self.status),
-        )?;
+        );
         let [score, expected, lower, upper] = self.numbers.map(number_column);
         Ok(vec![
             Arc::new(self.is_anomaly.finish()),
-            kind,
+            Arc::new(kind),
             Arc::new(self.direction.finish()),
             score,
             expected,
             lower,
             upper,
-            status,
+            Arc::new(status),
             Arc::new(self.is_ongoing.finish()),
         ])
     }

@@ -396,7 +396,7 @@ fn target(place: &Place, mode: WriteMode) -> Target {
         url: ListingTableUrl::parse(&name).unwrap(),
         name,
         is_single_file: false,
-        is_partitioned: true,
+        partition_columns: vec!["day".to_string()],
         mode,
         extension: "csv".to_string(),
         ignores_folders_below: true,

@@ -4,8 +4,8 @@
 //! Athanasopoulos, "Forecasting: principles and practice", 3rd ed., 7.4), but at each time of the day, and only as far as
 //! it stands out:
 //!
-//! 1. They are taken out of the history, so that they spoil neither seasons nor levels, and what stands in their place is
-//!    what ordinary days around them say: the same weekday, where there are two weeks.
+//! 1. They are taken out of the history, so that they spoil neither seasons nor levels. What they would have been is the
+//!    median of ordinary days around them: the same weekday, where there are two weeks.
 //! 2. The effect at a time of the day is the median deviation from that, as a factor where all values are above 0. It
 //!    counts as far as it is larger than ordinary days differ from week to week (an empirical Bayes factor, Efron and
 //!    Morris 1973), so that a holiday without an effect has none.
@@ -17,13 +17,14 @@ use crate::algorithms::series::forecast::capacity::{CapacityOptions, Demand, dem
 use crate::algorithms::series::forecast::forecaster::{Bounds, Forecast, forecast};
 use crate::algorithms::series::forecast::history::DAY_NS;
 use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
-use crate::algorithms::series::periods::bridge_seasonally;
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median};
-use crate::algorithms::series::samples::bridge;
 use std::collections::BTreeMap;
 
 /// The day of the week is known after so many weeks.
 const LEAST_WEEKS: usize = 2;
+
+/// A special day is compared with so many ordinary ones before it, and as many after it.
+const NEIGHBOURS: usize = 3;
 
 /// An interval is wider by so many standard deviations of the effect: 95 % of a normal distribution.
 const WIDER: f64 = 1.96;
@@ -107,7 +108,7 @@ pub fn forecast_on_days(
     }
     let ordinary = days.ordinary(values);
     let mut forecast = forecast(&ordinary, step, horizon, options)?;
-    let effects = Effects::new(values, &ordinary, step, days)?;
+    let effects = Effects::new(values, &ordinary, step, days);
     let bounds = Bounds::of(values, options);
     for (point, special) in days.future.iter().enumerate().take(forecast.points.len()) {
         let Some(effect) = special.and_then(|special| effects.of(special)) else {
@@ -145,7 +146,7 @@ pub fn demand_on_days(
     }
     let ordinary = days.ordinary(values);
     let mut demand = demand_quantile(&ordinary, step, horizon, options)?;
-    let effects = Effects::new(values, &ordinary, step, days)?;
+    let effects = Effects::new(values, &ordinary, step, days);
     let bounds = Bounds::of(values, &options.forecast);
     for (point, special) in days.future.iter().enumerate().take(demand.points.len()) {
         if let Some(effect) = special.and_then(|special| effects.of(special)) {
@@ -169,25 +170,19 @@ struct Effects {
 }
 
 impl Effects {
-    /// `None` if no value is known.
-    fn new(
-        values: &[f64],
-        ordinary: &[f64],
-        step: Option<Step>,
-        days: &SpecialDays,
-    ) -> Option<Self> {
+    fn new(values: &[f64], ordinary: &[f64], step: Option<Step>, days: &SpecialDays) -> Self {
         let period = period(step, values.len());
-        let expected = match period > 1 {
-            true => bridge_seasonally(ordinary, period)?,
-            false => bridge(ordinary)?,
-        };
-        let known = || {
-            values
-                .iter()
-                .chain(&expected)
-                .filter(|value| value.is_finite())
-        };
-        let are_factors = known().all(|&value| value > 0.0);
+        let special = days.history.iter().enumerate().take(values.len());
+        let special = special.filter_map(|(at, special)| Some((at, (*special)?)));
+        let pairs: Vec<_> = special
+            .map(|(at, special)| (special, values[at], usual(ordinary, at, period)))
+            .collect();
+        let of_days = pairs.iter().flat_map(|(_, value, usual)| [value, usual]);
+        let known = values
+            .iter()
+            .chain(of_days)
+            .filter(|value| value.is_finite());
+        let are_factors = known.into_iter().all(|&value| value > 0.0);
         let unit = |value: f64| if are_factors { value.ln() } else { value };
         let mut effects = Self {
             by_moment: BTreeMap::new(),
@@ -195,10 +190,9 @@ impl Effects {
             noise: noise(ordinary, period, unit),
             are_factors,
         };
-        let points = days.history.iter().zip(values.iter().zip(&expected));
-        for (special, (&value, &expected)) in points {
-            let deviation = unit(value) - unit(expected);
-            if let Some(special) = special.filter(|_| deviation.is_finite()) {
+        for (special, value, usual) in pairs {
+            let deviation = unit(value) - unit(usual);
+            if deviation.is_finite() {
                 let moment = (special.class, special.moment);
                 effects.by_moment.entry(moment).or_default().push(deviation);
                 effects
@@ -208,7 +202,7 @@ impl Effects {
                     .push(deviation);
             }
         }
-        Some(effects)
+        effects
     }
 
     /// What a day does to a point; `None` if there was no such day.
@@ -252,6 +246,18 @@ impl Effect {
         let bounds = *bounds;
         move |number| bounds.fit(moved_middle + (number - middle) * factor * wider)
     }
+}
+
+/// What a point would have been: the median of ordinary ones some periods before and after it, so that one other odd day
+/// beside it does no harm; NaN if none is known.
+fn usual(ordinary: &[f64], at: usize, period: usize) -> f64 {
+    let distances = (1..=NEIGHBOURS).map(|number| number * period);
+    let around =
+        distances.flat_map(|distance| [at.checked_sub(distance), at.checked_add(distance)]);
+    let around = around
+        .flatten()
+        .filter_map(|other| ordinary.get(other).copied());
+    median(&around.collect::<Vec<_>>()).unwrap_or(f64::NAN)
 }
 
 /// After how many points the same kind of ordinary point comes again: a week if there are two, else a day; 1 where a step is
@@ -363,6 +369,22 @@ mod tests {
             let untold = forecast_of_office(night, false);
             assert!(untold.points[on] - night > 60.0);
         }
+    }
+
+    #[test]
+    fn an_odd_day_beside_it_does_no_harm() {
+        // Three years; the 360th day of each is named, the one behind it is as quiet and is not.
+        let is_quiet = |day: usize| matches!(day % 365, 360 | 361);
+        let n_days = 2 * 365 + 340;
+        let load: Vec<f64> = (0..n_days)
+            .map(|day| if is_quiet(day) { 200.0 } else { 1_000.0 } + (day * 7_919 % 41) as f64)
+            .collect();
+        let days = days(load.len(), 60, 1, |day| day % 365 == 360);
+        let step = Some(Step::Nanoseconds(DAY_NS));
+        let forecast =
+            forecast_on_days(&load, step, 60, &days, &ForecastOptions::default()).unwrap();
+        let on = forecast.points[20];
+        assert!((180.0..260.0).contains(&on), "{on}");
     }
 
     #[test]
