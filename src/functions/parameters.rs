@@ -205,21 +205,18 @@ impl Parameters {
     /// The types that a call gets: its own but for numbers, which arrive as doubles, and the type of the parameter for
     /// an untyped NULL.
     pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
-        let required = self.required.iter().map(|parameter| Some(parameter.1));
         let optional = |data_type: &DataType| {
             let mut optional = self.optional.iter().map(|parameter| parameter.1);
             optional.find(|takes| takes.accepts(data_type))
         };
-        let takes = required.chain(std::iter::repeat(None));
-        let types = types.iter().zip(takes);
+        let takes = |(position, data_type): (usize, &DataType)| match self.given().nth(position) {
+            Some((_, takes)) if position < self.required.len() || data_type.is_null() => *takes,
+            // What takes it, or options, which are text.
+            _ => optional(data_type).unwrap_or(Takes::Text),
+        };
+        let types = types.iter().enumerate();
         types
-            .map(
-                |(data_type, required)| match required.or_else(|| optional(data_type)) {
-                    Some(takes) => takes.coerced(data_type),
-                    // What is left are options, which are text.
-                    None => Takes::Text.coerced(data_type),
-                },
-            )
+            .map(|(position, data_type)| takes((position, data_type)).coerced(data_type))
             .collect()
     }
 

@@ -184,7 +184,7 @@ mod tests {
         check(&[], &[]);
         check(&[0, 0, 5], &[0..3]);
         check(&[half, half, 1], &[0..2, 2..3]);
-        check(&[3 * half, 3 * half, 0], &[0..1, 1..3]);
+        check(&[3 * half, 3 * half, 0], &[0..1, 1..2, 2..3]);
         check(&[1, 3 * half], &[0..1, 1..2]);
     }
 }

@@ -20,6 +20,8 @@ const MAX_LEVELS: usize = 1000;
 /// Brackets that are open at once. It is the parser's own limit, `datafusion.sql_parser.recursion_limit`, by default; the
 /// parser does not count those of types, and takes 20 kB of stack for each of them in a debug build, where a thread has 2 MiB.
 const MAX_OPEN_BRACKETS: usize = 50;
+/// The same around tables in a FROM that are no subqueries: the parser takes 70 kB for each, and does not grow the stack there.
+const MAX_TABLE_BRACKETS: usize = 16;
 /// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the plan. SQLite joins 64 tables
 /// and unites 500 queries.
 const MAX_QUERY_PARTS: usize = 1000;
@@ -89,6 +91,8 @@ struct Measure {
     outside: Bracket,
     /// Of `outside` and `open` together.
     n_levels: usize,
+    /// How many of those that are open stand around tables.
+    n_table_brackets: usize,
     last: Last,
 }
 
@@ -100,6 +104,8 @@ struct Bracket {
     n_levels: usize,
     /// Whether a comma adds a table to a FROM.
     is_in_from: bool,
+    /// Whether it stands around a table.
+    is_table: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +129,8 @@ enum Last {
     Operand,
     /// A bracket that opens.
     Opening,
+    /// FROM, JOIN, a comma behind them, or a bracket in which the same holds: a table stands here.
+    TableStart,
     /// A symbol or a word after which a value stands, so that a SELECT there is the name of a column.
     Operator,
     /// The name of a type that has others in `<…>`.
@@ -135,7 +143,13 @@ impl Measure {
         let last = std::mem::take(&mut self.last);
         match token {
             Token::SemiColon => *self = Self::default(),
-            Token::Comma => self.separate(),
+            Token::Comma => {
+                self.separate();
+                if self.innermost().is_in_from {
+                    self.last = Last::TableStart;
+                }
+            }
+            Token::LParen if last == Last::TableStart => self.open_table(),
             Token::LParen | Token::LBracket | Token::LBrace => self.open(Kind::Symbol),
             Token::RParen | Token::RBracket | Token::RBrace => self.close_symbol(),
             Token::Lt if last == Last::NestedType => self.open(Kind::Type),
@@ -168,17 +182,29 @@ impl Measure {
             Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.is_within(Kind::Case) => {
                 self.separate();
             }
-            Keyword::SELECT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT => {
+            Keyword::SELECT => {
+                self.begin_query();
                 self.begin_query_part();
+            }
+            Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT => self.begin_query_part(),
+            Keyword::WITH | Keyword::VALUES => {
+                self.begin_query();
+                self.add_level();
             }
             Keyword::JOIN => {
                 self.begin_query_part();
                 self.innermost().is_in_from = true;
+                self.last = Last::TableStart;
             }
             Keyword::FROM => {
-                self.n_query_parts += usize::from(last == Last::Opening);
+                let is_first = matches!(last, Last::Opening | Last::TableStart);
+                self.n_query_parts += usize::from(is_first);
+                if is_first {
+                    self.begin_query();
+                }
                 self.innermost().is_in_from = true;
                 self.add_level();
+                self.last = Last::TableStart;
             }
             Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER => {
                 self.innermost().is_in_from = false;
@@ -222,9 +248,24 @@ impl Measure {
         self.last = Last::Opening;
     }
 
+    /// The innermost bracket has a query in it, for which the parser does grow the stack.
+    fn begin_query(&mut self) {
+        let is_table = std::mem::take(&mut self.innermost().is_table);
+        self.n_table_brackets -= usize::from(is_table);
+    }
+
+    fn open_table(&mut self) {
+        self.open(Kind::Symbol);
+        self.n_table_brackets += 1;
+        let bracket = self.innermost();
+        (bracket.is_table, bracket.is_in_from) = (true, true);
+        self.last = Last::TableStart;
+    }
+
     fn close(&mut self) {
         if let Some(closed) = self.open.pop() {
             self.n_levels -= closed.n_levels;
+            self.n_table_brackets -= usize::from(closed.is_table);
         }
     }
 
@@ -259,6 +300,12 @@ impl Measure {
             return plan_err!(
                 "the statement has more than {MAX_TOKENS} words and symbols: load data from files, with CREATE EXTERNAL TABLE, \
                  or divide the statement"
+            );
+        }
+        if self.n_table_brackets > MAX_TABLE_BRACKETS {
+            return plan_err!(
+                "the statement is nested too deeply, more than {MAX_TABLE_BRACKETS} brackets are open around a table of a FROM: name its \
+                 parts, WITH part AS (SELECT …) SELECT … FROM part"
             );
         }
         if self.open.len() > MAX_OPEN_BRACKETS {
@@ -311,7 +358,8 @@ fn is_operand(token: &Token) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        MAX_LEVELS, MAX_OPEN_BRACKETS, MAX_QUERY_PARTS, MAX_STATEMENT_BYTES, MAX_TOKENS, check_size,
+        MAX_LEVELS, MAX_OPEN_BRACKETS, MAX_QUERY_PARTS, MAX_STATEMENT_BYTES, MAX_TABLE_BRACKETS,
+        MAX_TOKENS, check_size,
     };
     use datafusion::config::Dialect;
 
@@ -365,6 +413,24 @@ mod tests {
         ] {
             let nested = |n| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
             check(nested, MAX_OPEN_BRACKETS, "nested too deeply");
+        }
+        for (open, close) in [("(", ")"), ("(a, ", ")"), ("(a JOIN ", " ON x = y)")] {
+            let tables = |n| {
+                format!(
+                    "SELECT f((x)) FROM {}t{} WHERE x",
+                    open.repeat(n),
+                    close.repeat(n)
+                )
+            };
+            check(tables, MAX_TABLE_BRACKETS, "around a table");
+        }
+        for query in [
+            "SELECT a, (b) FROM ",
+            "FROM ",
+            "WITH c AS (SELECT 1) SELECT 1 FROM ",
+        ] {
+            let queries = |n| format!("FROM {}t{}", format!("({query}").repeat(n), ")".repeat(n));
+            check(queries, MAX_OPEN_BRACKETS, "nested too deeply");
         }
         check(
             |n| format!("{}SELECT 1", "EXPLAIN ".repeat(n)),

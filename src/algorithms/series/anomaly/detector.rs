@@ -13,7 +13,9 @@ use crate::algorithms::series::anomaly::season::SeasonWatch;
 use crate::algorithms::series::anomaly::shape::Shape;
 use crate::algorithms::series::anomaly::zscore::ZScore;
 use crate::algorithms::series::anomaly::{AnomalyParams, Kind, Method, Status, Verdict};
-use crate::algorithms::series::robust::floor_index;
+use crate::algorithms::series::robust::{
+    NORMAL_CONSISTENT, floor_index, median, median_absolute_deviation,
+};
 
 /// Values beyond this count as this, so that their squares are finite.
 const LARGEST_VALUE: f64 = 1e120;
@@ -35,6 +37,10 @@ const N_LASTING: usize = 4;
 
 /// A trend is looked for in no less than two days: what goes up for some hours is a season that is not known yet.
 const TREND_DAYS: f64 = 2.0;
+
+/// Of the first points so many at most can be odd: this many robust standard deviations from the median.
+const MOST_ODD: usize = N_SILENT / 10;
+const ODD: f64 = 5.0;
 
 /// Scales below the expectation that a fall to almost nothing of it has at least.
 const FALL_SCALES: f64 = 3.0;
@@ -207,6 +213,9 @@ impl Adaptive {
         let Some(value) = value else {
             return self.missing(time_ns, params);
         };
+        if self.n_points == N_SILENT {
+            self.forget_odd_beginning();
+        }
         self.take_season(params);
         let at = self.n_points;
         let expected = self.model.expect(self.cadence.slot(time_ns), value);
@@ -250,6 +259,31 @@ impl Adaptive {
         }
         self.history.push(time_ns, value);
         self.n_points += 1;
+    }
+
+    /// Learns the first points again, if one or two of them are unlike the others: a count begins in the middle of its first
+    /// step, and a scale that has seen that would take long to forget it.
+    fn forget_odd_beginning(&mut self) {
+        let (times_ns, values) = self.history.newest(N_SILENT);
+        let (Some(middle), Some(spread)) = (median(values), median_absolute_deviation(values))
+        else {
+            return;
+        };
+        let most = ODD * NORMAL_CONSISTENT * spread;
+        let usual = |value: f64| value.clamp(middle - most, middle + most);
+        let n_odd = values
+            .iter()
+            .filter(|&&value| usual(value) != value)
+            .count();
+        if n_odd == 0 || n_odd > MOST_ODD {
+            return;
+        }
+        self.model = Model::new();
+        for (&time_ns, &value) in times_ns.iter().zip(values) {
+            let value = usual(value);
+            let expected = self.model.expect(self.cadence.slot(time_ns), value);
+            self.model.learn(value, &expected, false);
+        }
     }
 
     /// Whether what was reported goes on at this point.

@@ -1,0 +1,1 @@
+WITH m AS (SELECT log_mine(message) AS model FROM t) SELECT log_match(message, (SELECT model FROM m))['template'] FROM (((((((((((((((((((((((((t)))))))))))))))))))))))))
