@@ -100,3 +100,47 @@ impl OptimizerRule for LateLists {
         Ok(split.map_or_else(|| Transformed::no(plan), Transformed::yes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::session;
+
+    async fn optimized(sql: &str) -> String {
+        let context = session().unwrap();
+        let table = "CREATE TABLE t AS SELECT now() AS ts, 1.5 AS v, 2 AS g";
+        context.sql(table).await.unwrap().collect().await.unwrap();
+        let plan = context.sql(sql).await.unwrap().into_optimized_plan();
+        plan.unwrap().display_indent().to_string()
+    }
+
+    #[tokio::test]
+    async fn points_are_collected_once() {
+        let plan = optimized(
+            "SELECT g, ts_anomaly(ts, v), ts_fill(ts, v, '1 minute'), ts_fill(ts, v, '1 hour'), max(v) FROM t GROUP BY g",
+        )
+        .await;
+        assert!(
+            plan.contains("aggr=[[ts_points(t.ts, t.v), max(t.v)]]"),
+            "{plan}"
+        );
+        assert!(
+            plan.contains("ts_fill(ts_points(t.ts,t.v), Utf8(\"1 hour\"))"),
+            "{plan}"
+        );
+    }
+
+    #[tokio::test]
+    async fn other_rows_are_other_points() {
+        let plan = optimized(
+            "SELECT g, ts_anomaly(ts, v) FILTER (WHERE v > 1), ts_anomaly(ts, v), ts_rate(ts, v) FROM t GROUP BY g",
+        )
+        .await;
+        assert_eq!(plan.matches("ts_points(t.ts, t.v)").count(), 2, "{plan}");
+        assert!(
+            plan.contains("ts_rate(CAST") || plan.contains("ts_rate(t.ts, t.v)"),
+            "{plan}"
+        );
+        let whole = optimized("SELECT ts_anomaly(ts, v) FROM t").await;
+        assert!(!whole.contains("ts_points"), "{whole}");
+    }
+}

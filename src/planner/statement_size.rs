@@ -424,11 +424,7 @@ mod tests {
             };
             check(tables, MAX_TABLE_BRACKETS, "around a table");
         }
-        for query in [
-            "SELECT a, (b) FROM ",
-            "FROM ",
-            "WITH c AS (SELECT 1) SELECT 1 FROM ",
-        ] {
+        for query in ["SELECT a, b FROM ", "FROM ", "WITH c SELECT 1 FROM "] {
             let queries = |n| format!("FROM {}t{}", format!("({query}").repeat(n), ")".repeat(n));
             check(queries, MAX_OPEN_BRACKETS, "nested too deeply");
         }

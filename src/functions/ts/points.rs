@@ -280,10 +280,14 @@ fn unzigzag(number: u64) -> i64 {
 /// A number in as few bytes as it needs, seven bits each (LEB128).
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
+        bytes.push(lowest_byte(number) | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(lowest_byte(number));
+}
+
+fn lowest_byte(number: u64) -> u8 {
+    number.to_le_bytes()[0]
 }
 
 fn take_number(bytes: &mut &[u8]) -> Option<u64> {
@@ -380,7 +384,8 @@ mod tests {
         let mut points = Points::default();
         let n_rows = 5 * BLOCK + 17;
         for row in 0..n_rows {
-            points.push((row * 7 % n_groups) as u32, row as i64, row as f64);
+            let group = group_number(row * 7 % n_groups).unwrap();
+            points.push(group, row as i64, row as f64);
         }
         // A last block that is not full, nothing else.
         assert!(points.memory_bytes() <= (n_rows + BLOCK) * 20 + BLOCK * 20);
@@ -391,7 +396,7 @@ mod tests {
                 assert!(
                     times_ns
                         .iter()
-                        .all(|&row| row as usize * 7 % n_groups == n_series)
+                        .all(|row| usize::try_from(*row).unwrap() * 7 % n_groups == n_series)
                 );
                 (n_series, n_taken) = (n_series + 1, n_taken + times_ns.len());
                 Ok(())

@@ -271,10 +271,8 @@ impl Adaptive {
         };
         let most = ODD * NORMAL_CONSISTENT * spread;
         let usual = |value: f64| value.clamp(middle - most, middle + most);
-        let n_odd = values
-            .iter()
-            .filter(|&&value| usual(value) != value)
-            .count();
+        let is_odd = |value: &&f64| (**value - middle).abs() > most;
+        let n_odd = values.iter().filter(is_odd).count();
         if n_odd == 0 || n_odd > MOST_ODD {
             return;
         }

@@ -63,9 +63,8 @@ impl LeastSquares {
         for row in 0..N_FEATURES {
             let learnt = gain[row] * share;
             self.weights[row] += learnt * residual;
-            for column in 0..N_FEATURES {
-                let old = self.covariance[row][column];
-                self.covariance[row][column] = (old - learnt * gain[column]) * UNCERTAINTY;
+            for (uncertainty, gain) in self.covariance[row].iter_mut().zip(&gain) {
+                *uncertainty = (*uncertainty - learnt * gain) * UNCERTAINTY;
             }
             trace += self.covariance[row][row];
         }

@@ -304,8 +304,8 @@ mod tests {
         let point = |point: usize| {
             is_special(point / per_day).then_some(SpecialPoint {
                 class: 0,
-                day: (point / per_day) as i32,
-                moment: (point % per_day) as u32,
+                day: i32::try_from(point / per_day).unwrap(),
+                moment: u32::try_from(point % per_day).unwrap(),
             })
         };
         SpecialDays {

@@ -395,7 +395,7 @@ fn events_of_one_size_do_not_hide_larger_ones() {
 #[test]
 fn a_first_step_that_is_not_whole_hides_nothing() {
     for (first, noise, n_hours) in [
-        (2, 0, 30),
+        (2, 0, 30_u8),
         (2, 1, 30),
         (2, 1, 47),
         (20, 1, 30),
@@ -406,14 +406,14 @@ fn a_first_step_that_is_not_whole_hides_nothing() {
             let hour = time_ns / HOUR;
             let count = match hour {
                 0 => first,
-                _ if hour > n_hours => 10,
+                _ if hour > i64::from(n_hours) => 10,
                 _ => 60 + noise * (hour * 7_919 % 7),
             };
             Some(count as f64)
         });
         let verdicts = case.verdicts(&AnomalyOptions::default());
         let alerts = (0..verdicts.len()).filter(|&at| verdicts[at].is_anomaly == Some(true));
-        let begins = n_hours as usize + 1;
+        let begins = usize::from(n_hours) + 1;
         assert_eq!(alerts.min(), Some(begins), "{first} {noise} {n_hours}");
     }
 }
