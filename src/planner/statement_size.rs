@@ -129,7 +129,7 @@ enum Last {
     Operand,
     /// A bracket that opens.
     Opening,
-    /// FROM, JOIN, a comma behind them, or a bracket in which the same holds: a table stands here.
+    /// FROM, JOIN, a comma behind them, MERGE and the like, or a bracket in which the same holds: a table stands here.
     TableStart,
     /// A symbol or a word after which a value stands, so that a SELECT there is the name of a column.
     Operator,
@@ -203,6 +203,10 @@ impl Measure {
                     self.begin_query();
                 }
                 self.innermost().is_in_from = true;
+                self.add_level();
+                self.last = Last::TableStart;
+            }
+            Keyword::INTO | Keyword::MERGE | Keyword::UPDATE | Keyword::USING => {
                 self.add_level();
                 self.last = Last::TableStart;
             }
@@ -422,6 +426,10 @@ mod tests {
                     close.repeat(n)
                 )
             };
+            check(tables, MAX_TABLE_BRACKETS, "around a table");
+        }
+        for start in ["MERGE ", "MERGE INTO t USING ", "UPDATE ", "INSERT INTO "] {
+            let tables = |n| format!("{start}{}t{}", "(".repeat(n), ")".repeat(n));
             check(tables, MAX_TABLE_BRACKETS, "around a table");
         }
         for query in ["SELECT a, b FROM ", "FROM ", "WITH c SELECT 1 FROM "] {
