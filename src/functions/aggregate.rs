@@ -92,12 +92,12 @@ pub(crate) trait Fold: Debug + Send + Sync {
 
     fn memory_bytes(&self) -> usize;
 
-    /// What makes the result of states, where it is so long that it is better made of some groups at a time than of all.
+    /// Makes results from states, for results so long that those of all groups should not be in memory together.
     fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
         None
     }
 
-    /// What keeps the rows of many groups at once, where that is cheaper than a fold each; asked of no rows yet.
+    /// The empty state of many groups, where keeping them together is cheaper than one fold each.
     fn groups(&self, _: &Positions) -> Option<Box<dyn GroupsAccumulator>> {
         None
     }
@@ -128,7 +128,7 @@ impl<F: Aggregate> AggregateFunction<F> {
         })
     }
 
-    /// What a call keeps of no rows yet, and where its arguments stand.
+    /// The empty state of a call, and the positions of its arguments.
     fn fold(&self, args: &AccumulatorArgs) -> Result<(Box<dyn Fold>, Positions)> {
         let types: Vec<_> = args
             .expr_fields
@@ -139,7 +139,7 @@ impl<F: Aggregate> AggregateFunction<F> {
         self.fold_of(&types, |position| literal(position).map(Literal::value))
     }
 
-    /// The same by the types of the arguments and those that are literals.
+    /// The same, from the types of the arguments and the values of those that are literals.
     pub(crate) fn fold_of<'a>(
         &self,
         types: &[DataType],

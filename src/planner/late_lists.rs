@@ -1,8 +1,8 @@
-//! Lists of series made late. A GROUP BY of DataFusion emits all groups at once, and the verdicts on a series take six times as
-//! much room as its points. Here the GROUP BY collects the points alone, and a projection behind it makes the lists, of as
-//! many groups at a time as a batch has rows. What comes out is the same.
+//! Makes the lists of series late. A GROUP BY of DataFusion emits all groups in one batch, and the verdicts on a series take
+//! several times the room of its points. With this rule the GROUP BY collects only the points, and a projection above it makes
+//! the lists, one batch of groups at a time. The result is the same.
 
-use crate::functions::ts::{LateList, late_list, points_function};
+use crate::functions::ts::ts_points::{LateList, late_list, points_function};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, LogicalPlan, Projection};
@@ -127,6 +127,25 @@ mod tests {
             plan.contains("ts_fill(ts_points(t.ts,t.v), Utf8(\"1 hour\"))"),
             "{plan}"
         );
+    }
+
+    #[tokio::test]
+    async fn every_list_is_late() {
+        for call in [
+            "ts_anomaly(ts, v)",
+            "ts_capacity(ts, v, 3, '1 hour')",
+            "ts_changepoints(ts, v)",
+            "ts_decompose(ts, v)",
+            "ts_fill(ts, v, '1 minute')",
+            "ts_forecast(ts, v, 3)",
+            "ts_forecast(ts, v, 3, 'explain=on')",
+            "ts_forecast(ts, v, 3, 'quantiles=0.5')",
+            "ts_forecast(ts, v, 3, 'quantiles=0.5,explain=on')",
+            "ts_periods(ts, v)",
+        ] {
+            let plan = optimized(&format!("SELECT {call} FROM t GROUP BY g")).await;
+            assert!(plan.contains("(ts_points("), "{call}: {plan}");
+        }
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! The step that still runs. Counts of an hour by a log end in the hour that runs now, whose count is not complete: judged it is
-//! a dip, and a forecast goes on from it. Where the times of a series are steps of `date_bin` or `date_trunc` by which the rows
+//! a dip, and a forecast continues from it. Where the times of a series are steps of `date_bin` or `date_trunc` by which the rows
 //! of a log file were grouped, the functions that judge and forecast are told from when on steps have not ended, by the option
 //! `until`; a query that gives it itself is left alone. Files that do not grow and windows of live tables have whole steps.
 
-use crate::functions::ts::UNTIL_KEY;
+use crate::functions::ts::times::UNTIL_KEY;
 use crate::tables::log_file::LogTable;
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
@@ -19,7 +19,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use std::sync::Arc;
 
-/// The aggregates whose last step matters, and how many arguments stand before the options.
+/// The aggregates whose last step matters, and how many required arguments each has.
 const AGGREGATES: [(&str, usize); 4] = [
     ("ts_anomaly", 2),
     ("ts_forecast", 3),
@@ -67,7 +67,7 @@ fn tell_call(mut call: Expr, input: &LogicalPlan, now: DateTime<Utc>) -> Result<
         return Ok(Transformed::no(call));
     };
     let step = match arguments.get(time) {
-        Some(Expr::Column(column)) => Step::of(input, column, false),
+        Some(Expr::Column(column)) => BinnedTime::of(input, column, false),
         _ => None,
     };
     let until = step.map_or(Ok(None), |step| step.beginning(now))?;
@@ -75,7 +75,7 @@ fn tell_call(mut call: Expr, input: &LogicalPlan, now: DateTime<Utc>) -> Result<
     Ok(Transformed::new_transformed(call, is_told))
 }
 
-/// The arguments of a call, where its time stands among them, and where its options stand or would stand.
+/// The arguments of a call, the position of its time, and the position of its options, given or not.
 fn parts(call: &mut Expr) -> Option<(&mut Vec<Expr>, usize, usize)> {
     match call {
         Expr::AggregateFunction(call) => {
@@ -128,12 +128,12 @@ fn add_until(arguments: &mut Vec<Expr>, options: usize, until: &str) -> bool {
 }
 
 /// What steps of a column are made by: a call of `date_bin` or `date_trunc` on a time of rows with this schema.
-struct Step {
+struct BinnedTime {
     call: ScalarFunction,
     schema: DFSchemaRef,
 }
 
-impl Step {
+impl BinnedTime {
     /// How the rows of a log file were grouped by this column of a plan; `None` where they were not.
     fn of(plan: &LogicalPlan, column: &Column, is_grouped: bool) -> Option<Self> {
         let inside = |input: &LogicalPlan, index: usize| {
@@ -148,7 +148,7 @@ impl Step {
             LogicalPlan::Aggregate(aggregate) => {
                 Self::of_expression(&aggregate.input, aggregate.group_expr.get(index)?, true)
             }
-            // These keep the columns of their input, a window behind which others stand.
+            // These keep the columns of their input; a window adds its own after them.
             LogicalPlan::SubqueryAlias(_)
             | LogicalPlan::Filter(_)
             | LogicalPlan::Sort(_)
@@ -222,7 +222,7 @@ mod tests {
     use datafusion::arrow::util::pretty::pretty_format_batches;
 
     /// A log of minutes from two days ago to three hours from now, in which the running hour has a sixth of the lines of
-    /// others, and those behind it are as sparse.
+    /// others, and those after it are as sparse.
     fn log(folder: &std::path::Path, now: DateTime<Utc>) -> String {
         let path = folder.join("app.log");
         let mut lines = String::new();

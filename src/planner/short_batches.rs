@@ -1,8 +1,8 @@
-//! Batches of few points. Behind a GROUP BY that collects the points of series stand the functions that make lists of them, of
-//! a batch at a time, and a list takes many times the room of its points. A batch has 8,192 series, whatever their length; here
-//! it is cut into pieces of so many points that their lists stay small.
+//! Cuts batches by their number of points. A GROUP BY that collects the points of series (`late_lists`) emits batches of 8,192
+//! series, whatever their length, and the functions above it make the lists of a whole batch at once. Here such a batch is cut
+//! into pieces whose lists stay small.
 
-use crate::functions::ts::POINTS_NAME;
+use crate::functions::ts::ts_points::POINTS_NAME;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};

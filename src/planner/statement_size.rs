@@ -91,7 +91,7 @@ struct Measure {
     outside: Bracket,
     /// Of `outside` and `open` together.
     n_levels: usize,
-    /// How many of those that are open stand around tables.
+    /// How many of the open brackets are around tables.
     n_table_brackets: usize,
     last: Last,
 }
@@ -104,7 +104,7 @@ struct Bracket {
     n_levels: usize,
     /// Whether a comma adds a table to a FROM.
     is_in_from: bool,
-    /// Whether it stands around a table.
+    /// Whether it is around a table.
     is_table: bool,
 }
 
@@ -129,7 +129,7 @@ enum Last {
     Operand,
     /// A bracket that opens.
     Opening,
-    /// FROM, JOIN, a comma behind them, MERGE and the like, or a bracket in which the same holds: a table stands here.
+    /// A table follows: FROM, JOIN, a comma between tables, MERGE and the like, or a bracket around a table.
     TableStart,
     /// A symbol or a word after which a value stands, so that a SELECT there is the name of a column.
     Operator,

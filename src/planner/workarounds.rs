@@ -1,4 +1,4 @@
-//! What DataFusion 55.2 answers wrongly or never, switched off for a session. ARCHITECTURE.md lists each fault with its issue, and
+//! What DataFusion 55.2 answers wrongly, never, or only with all groups in memory, switched off for a session. ARCHITECTURE.md lists each fault with its issue, and
 //! `tests/it/upstream.rs` has a test for each that fails as soon as the fault is gone.
 
 use std::sync::Arc;

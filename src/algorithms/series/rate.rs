@@ -101,7 +101,7 @@ mod tests {
     }
 
     proptest! {
-        /// Restarts change nothing but what was not seen: the growth behind the last look before each.
+        /// Restarts lose only what nobody saw: the growth after the last look before each.
         #[test]
         fn restarts_are_no_loss(steps in prop::collection::vec((1..100_u32, any::<bool>()), 2..50)) {
             let (mut total, mut counter) = (0.0, 0.0);

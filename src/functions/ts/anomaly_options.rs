@@ -4,8 +4,7 @@ use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::{AnomalyOptions, AnomalyParams, Kind, Method, Sides};
 use crate::functions::options::Options;
 use crate::functions::ts::season::read_season;
-use crate::functions::ts::time_axis::UNTIL_KEY;
-use crate::functions::ts::ts_fill::read_time;
+use crate::functions::ts::times::{UNTIL_KEY, read_time};
 use datafusion::common::{Result, plan_datafusion_err};
 
 /// What the options of a call say, checked.

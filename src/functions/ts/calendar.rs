@@ -14,18 +14,18 @@ const MAX_HOLIDAYS: usize = 4_000;
 
 /// Days by their place in the month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MonthDay {
     MonthStart,
     MonthEnd,
     FirstBusinessDay,
     LastBusinessDay,
 }
 
-const PLACES: [(&str, Place); 4] = [
-    ("month_start", Place::MonthStart),
-    ("month_end", Place::MonthEnd),
-    ("first_business_day", Place::FirstBusinessDay),
-    ("last_business_day", Place::LastBusinessDay),
+const MONTH_DAYS: [(&str, MonthDay); 4] = [
+    ("month_start", MonthDay::MonthStart),
+    ("month_end", MonthDay::MonthEnd),
+    ("first_business_day", MonthDay::FirstBusinessDay),
+    ("last_business_day", MonthDay::LastBusinessDay),
 ];
 
 /// Holidays are one class of days, and each place in the month is another one.
@@ -36,7 +36,7 @@ const HOLIDAYS: u8 = 0;
 pub(super) struct Calendar {
     /// As days since 1970.
     holidays: BTreeSet<i32>,
-    places: Vec<Place>,
+    month_days: Vec<MonthDay>,
 }
 
 /// The options `holidays` and `calendar`.
@@ -54,10 +54,10 @@ pub(super) fn read_calendar(options: &mut Options) -> Result<Calendar> {
         };
     }
     check_number(function, holidays.len())?;
-    let places = options.take_choices("calendar", &PLACES)?;
+    let month_days = options.take_choices("calendar", &MONTH_DAYS)?;
     Ok(Calendar {
         holidays,
-        places: places.unwrap_or_default(),
+        month_days: month_days.unwrap_or_default(),
     })
 }
 
@@ -105,7 +105,7 @@ pub(super) fn add_holidays(
 
 impl Calendar {
     pub(super) fn is_empty(&self) -> bool {
-        self.holidays.is_empty() && self.places.is_empty()
+        self.holidays.is_empty() && self.month_days.is_empty()
     }
 
     pub(super) fn with_holidays(&self, holidays: &BTreeSet<i32>) -> Self {
@@ -134,19 +134,23 @@ impl Calendar {
             return Some(HOLIDAYS);
         }
         let date = NaiveDate::from_epoch_days(day)?;
-        let is_at = |place: &Place| self.is_at(date, *place);
-        let place = self.places.iter().position(is_at)?;
-        u8::try_from(place + 1).ok()
+        let is_month_day = |month_day: &MonthDay| self.is_month_day(date, *month_day);
+        let month_day = self.month_days.iter().position(is_month_day)?;
+        u8::try_from(month_day + 1).ok()
     }
 
-    fn is_at(&self, date: NaiveDate, place: Place) -> bool {
+    fn is_month_day(&self, date: NaiveDate, month_day: MonthDay) -> bool {
         let month_before = date.pred_opt().map(|before| before.month());
         let month_after = date.succ_opt().map(|after| after.month());
-        match place {
-            Place::MonthStart => month_before != Some(date.month()),
-            Place::MonthEnd => month_after != Some(date.month()),
-            Place::FirstBusinessDay => self.is_outermost(date, |date, n| date.checked_sub_days(n)),
-            Place::LastBusinessDay => self.is_outermost(date, |date, n| date.checked_add_days(n)),
+        match month_day {
+            MonthDay::MonthStart => month_before != Some(date.month()),
+            MonthDay::MonthEnd => month_after != Some(date.month()),
+            MonthDay::FirstBusinessDay => {
+                self.is_outermost(date, |date, n| date.checked_sub_days(n))
+            }
+            MonthDay::LastBusinessDay => {
+                self.is_outermost(date, |date, n| date.checked_add_days(n))
+            }
         }
     }
 
@@ -180,9 +184,9 @@ mod tests {
 
     #[test]
     fn days_of_a_month() {
-        let places = "calendar=month_start|month_end|first_business_day|last_business_day";
+        let month_days = "calendar=month_start|month_end|first_business_day|last_business_day";
         // The 1st of May 2026 is a Friday and a holiday, the 4th a Monday; the 30th a Saturday, the 31st a Sunday.
-        let may = calendar(&format!("holidays=2026-05-01,{places}")).unwrap();
+        let may = calendar(&format!("holidays=2026-05-01,{month_days}")).unwrap();
         let classes = (1..=31).filter_map(|day| {
             let date = NaiveDate::from_ymd_opt(2026, 5, day)?;
             Some((day, may.class(day_number(date))?))

@@ -14,7 +14,7 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
 use std::sync::Arc;
 
-/// Options stand last, behind so many arguments.
+/// Options are the last argument, after this many required ones.
 const N_REQUIRED: usize = 3;
 
 /// The planner of calls of `ts_forecast`. It holds the functions itself: planners are given no registry.

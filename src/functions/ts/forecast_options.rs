@@ -6,9 +6,9 @@ use crate::functions::options::Options;
 use crate::functions::ts::calendar::read_calendar;
 use crate::functions::ts::durations::parse_step;
 use crate::functions::ts::season::read_season;
-use crate::functions::ts::time_axis::{Reading, UNTIL_KEY};
-use crate::functions::ts::times::time_unit;
-use crate::functions::ts::ts_fill::{parse_gap, read_time};
+use crate::functions::ts::time_axis::Reading;
+use crate::functions::ts::times::{UNTIL_KEY, read_time, time_unit};
+use crate::functions::ts::ts_fill::parse_gap;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, plan_err};
 

@@ -21,19 +21,8 @@ pub(crate) mod ts_decompose;
 pub(crate) mod ts_fill;
 pub(crate) mod ts_forecast;
 pub(crate) mod ts_periods;
-mod ts_points;
+pub(crate) mod ts_points;
 pub(crate) mod ts_rate;
 pub(crate) mod ts_reaches;
 mod verdicts;
 mod zones;
-
-use crate::functions::aggregate::AggregateFunction;
-use datafusion::logical_expr::AggregateUDF;
-
-pub(crate) use time_axis::UNTIL_KEY;
-pub(crate) use ts_points::{LateList, POINTS_NAME, late_list};
-
-/// The aggregate that collects the points of a series.
-pub(crate) fn points_function() -> AggregateUDF {
-    AggregateFunction::<ts_points::TsPoints>::udf()
-}

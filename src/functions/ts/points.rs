@@ -1,7 +1,7 @@
 //! The points of many series, kept in the order in which they came.
 //!
 //! Rows of a GROUP BY come with the series mixed. A vector for each series would grow by doubling, and 100,000 of them hold
-//! twice what is in them; so all points stand in shared blocks that never move, 20 bytes each, and are put together by
+//! twice what is in them; so all points are kept in shared blocks that never move, 20 bytes each, and are put together by
 //! series only at the end, a share of the series at a time.
 
 use datafusion::common::{Result, exec_datafusion_err};
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Points of a block.
 const BLOCK: usize = 1 << 16;
 
-/// The points are put together in so many steps, each of which needs room for its share of them.
+/// The points are put together in this many steps; each needs room for its share of them.
 const N_SHARES: usize = 16;
 
 /// The fewest points of a step.
@@ -49,7 +49,7 @@ impl Points {
     }
 
     /// Takes the points of the first `n_groups` series away and calls `series` with the times and values of each, in the
-    /// order of their numbers. The series behind them move to the front.
+    /// order of their numbers. The other series move to the front.
     pub(super) fn take_first(
         &mut self,
         n_groups: usize,
@@ -89,7 +89,7 @@ impl Points {
         counts
     }
 
-    /// Moves the points of some series out of the blocks, one series behind the other.
+    /// Moves the points of some series out of the blocks, one series after the other.
     fn take(
         &mut self,
         groups: &Range<usize>,
@@ -134,7 +134,7 @@ impl Points {
     }
 }
 
-/// The series up to which a share goes: those with so many points, at least one series.
+/// The end of a share: series with at most `share` points together, and at least one series.
 fn share_end(first: usize, counts: &[usize], share: usize) -> usize {
     let mut n_points = 0;
     let others = counts[first + 1..].iter().take_while(|&&count| {
@@ -250,7 +250,7 @@ fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     (length <= bytes.len()).then_some(length)
 }
 
-/// Reads what `push_distances` wrote behind the length.
+/// Reads what `push_distances` wrote after the length.
 #[derive(Debug, Default)]
 struct Distances {
     last: i64,

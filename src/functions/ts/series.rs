@@ -6,7 +6,7 @@ use crate::functions::lists::list_of;
 use crate::functions::parameters::Positions;
 use crate::functions::ts::calendar::{Calendar, add_holidays};
 use crate::functions::ts::points::{decode, encode};
-use crate::functions::ts::series_groups::{Columns, SeriesGroups};
+use crate::functions::ts::series_groups::{AnswerColumns, SeriesGroups};
 use crate::functions::ts::times::{ReadTime, time_column, time_reader};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, Float64Array, StructArray, new_empty_array,
@@ -86,7 +86,7 @@ pub(super) type Answer<O> = fn(&Series<'_>, &O) -> Result<Option<Vec<ArrayRef>>>
 
 /// The result of a function for a series.
 #[derive(Debug, Clone)]
-pub(super) enum Shape {
+pub(super) enum ResultShape {
     /// A list of structs, as long as the columns of the answer.
     List(Fields),
     /// A struct of columns of one row.
@@ -97,7 +97,7 @@ pub(super) enum Shape {
     Points,
 }
 
-impl Shape {
+impl ResultShape {
     pub(super) fn data_type(&self) -> DataType {
         match self {
             Self::List(fields) => DataType::List(item(fields.clone())),
@@ -107,7 +107,7 @@ impl Shape {
         }
     }
 
-    /// Columns of no rows where the result is a list, else of one NULL.
+    /// AnswerColumns of no rows where the result is a list, else of one NULL.
     pub(super) fn no_answer(&self) -> Vec<ArrayRef> {
         match self {
             Self::List(fields) => {
@@ -125,7 +125,7 @@ impl Shape {
         }
     }
 
-    /// The results of several series, whose columns stand one behind the other: a list of so many rows each, `None` where
+    /// The results of several series from their concatenated columns; `lengths` has the number of rows of each, `None` where
     /// there is no answer.
     pub(super) fn results(
         &self,
@@ -156,7 +156,7 @@ pub(super) struct SeriesCall<O> {
     function: &'static str,
     options: Arc<O>,
     ts_type: DataType,
-    shape: Shape,
+    shape: ResultShape,
     answer: Answer<O>,
     read_time: ReadTime,
 }
@@ -210,7 +210,7 @@ impl<O> SeriesCall<O> {
         Ok((self.shape.no_answer(), None))
     }
 
-    pub(super) fn shape(&self) -> &Shape {
+    pub(super) fn shape(&self) -> &ResultShape {
         &self.shape
     }
 
@@ -279,7 +279,7 @@ impl<O: Debug + Send + Sync + 'static> SeriesFold<O> {
         function: &'static str,
         options: &Arc<O>,
         ts_type: &DataType,
-        shape: Shape,
+        shape: ResultShape,
         answer: Answer<O>,
     ) -> Result<Box<dyn Fold>> {
         let read_time = time_reader(ts_type).ok_or_else(|| {
@@ -319,7 +319,7 @@ impl<O: Debug + Send + Sync> LateAnswers for SeriesCall<O> {
 
     fn answer_all(&self, states: &BinaryViewArray) -> Result<ArrayRef> {
         let mut lengths = Vec::with_capacity(states.len());
-        let mut answers = Columns::default();
+        let mut answers = AnswerColumns::default();
         let (mut times_ns, mut values) = (vec![], vec![]);
         for state in states.iter().map(Option::unwrap_or_default) {
             let mut holidays = BTreeSet::new();
@@ -384,7 +384,7 @@ impl<O: Debug + Send + Sync + 'static> Fold for SeriesFold<O> {
     }
 
     fn finish(&self) -> Result<ScalarValue> {
-        if matches!(self.call.shape, Shape::Points) {
+        if matches!(self.call.shape, ResultShape::Points) {
             return Ok(ScalarValue::BinaryView(Some(self.state()?)));
         }
         let (times, values) = self.points();
@@ -398,7 +398,7 @@ impl<O: Debug + Send + Sync + 'static> Fold for SeriesFold<O> {
     }
 
     fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
-        let is_long = matches!(self.call.shape, Shape::List(_));
+        let is_long = matches!(self.call.shape, ResultShape::List(_));
         is_long.then(|| Arc::clone(&self.call) as _)
     }
 

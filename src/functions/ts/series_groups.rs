@@ -1,7 +1,7 @@
 //! A function on series in a GROUP BY: the points of all series together.
 
 use crate::functions::ts::points::{Points, group_number};
-use crate::functions::ts::series::{SeriesCall, Shape};
+use crate::functions::ts::series::{ResultShape, SeriesCall};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, BooleanArray, new_empty_array,
 };
@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use std::mem::take;
 use std::sync::Arc;
 
-/// The columns of so many series are put together at once: single ones are mostly overhead.
+/// The columns of this many series are concatenated at once: single ones are mostly overhead.
 const SERIES_AT_ONCE: usize = 1_024;
 
 /// The points of all series seen so far, and what to make of them.
@@ -138,12 +138,12 @@ impl<O: Debug + Send + Sync + 'static> GroupsAccumulator for SeriesGroups<O> {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        if matches!(self.call.shape(), Shape::Points) {
+        if matches!(self.call.shape(), ResultShape::Points) {
             return Ok(Arc::new(self.states(emit_to)?));
         }
         let n_groups = self.leave(emit_to);
         let mut lengths = Vec::with_capacity(n_groups);
-        let mut answers = Columns::default();
+        let mut answers = AnswerColumns::default();
         self.points.take_first(n_groups, |times_ns, values| {
             let (columns, n_rows) = self.call.answer(times_ns, values, &self.holidays)?;
             lengths.push(n_rows);
@@ -159,16 +159,20 @@ impl<O: Debug + Send + Sync + 'static> GroupsAccumulator for SeriesGroups<O> {
 
 /// The columns of many answers, put together now and then.
 #[derive(Debug, Default)]
-pub(super) struct Columns {
+pub(super) struct AnswerColumns {
     /// For each column its pieces.
     pieces: Vec<Vec<ArrayRef>>,
     /// The same of the newest answers.
     newest: Vec<Vec<ArrayRef>>,
 }
 
-impl Columns {
-    /// The results whose columns these are, of so many rows each.
-    pub(super) fn results(self, shape: &Shape, lengths: &[Option<usize>]) -> Result<ArrayRef> {
+impl AnswerColumns {
+    /// The results with these columns; `lengths` has the number of rows of each.
+    pub(super) fn results(
+        self,
+        shape: &ResultShape,
+        lengths: &[Option<usize>],
+    ) -> Result<ArrayRef> {
         let columns = self.finish()?;
         if columns.is_empty() {
             return Ok(new_empty_array(&shape.data_type()));

@@ -30,9 +30,6 @@ pub(super) struct Reading {
     pub(super) until_ns: Option<i64>,
 }
 
-/// The option that says up to when values are complete.
-pub(crate) const UNTIL_KEY: &str = "until";
-
 /// Evenly spaced values and their times.
 #[derive(Debug)]
 pub(super) struct TimeAxis {
@@ -41,6 +38,8 @@ pub(super) struct TimeAxis {
     zone: Option<Zone>,
     /// `None`: steps go on by the clock.
     passing: Option<Passing>,
+    /// Days that are unlike others.
+    calendar: Calendar,
 }
 
 /// Steps that go on in the time that passes.
@@ -66,22 +65,22 @@ impl TimeAxis {
     /// The axis of a series; `None` if it has no points, or too many steps of the length that is asked for.
     pub(super) fn new(series: &Series<'_>, reading: &Reading) -> Result<Option<Self>> {
         let samples = &*reading.ended(&series.samples)?;
-        match Zone::of(series.ts_type()) {
-            Some(zone) => Self::of_zone(zone, samples, reading),
-            None => {
-                let axis = Timeline::new(samples, reading.step).map(|timeline| Self {
-                    values: reading.fill(
-                        &timeline,
-                        samples,
-                        timeline.values(samples, reading.several),
-                    ),
-                    timeline,
-                    zone: None,
-                    passing: None,
-                });
-                Ok(axis)
-            }
-        }
+        let axis = match Zone::of(series.ts_type()) {
+            Some(zone) => Self::of_zone(zone, samples, reading)?,
+            None => Timeline::new(samples, reading.step).map(|timeline| Self {
+                values: reading.fill(
+                    &timeline,
+                    samples,
+                    timeline.values(samples, reading.several),
+                ),
+                timeline,
+                zone: None,
+                passing: None,
+                calendar: Calendar::default(),
+            }),
+        };
+        let calendar = series.calendar(&reading.calendar);
+        Ok(axis.map(|axis| Self { calendar, ..axis }))
     }
 
     fn of_zone(zone: Zone, utc: &Samples, reading: &Reading) -> Result<Option<Self>> {
@@ -114,6 +113,7 @@ impl TimeAxis {
             timeline,
             zone: Some(zone),
             passing,
+            calendar: Calendar::default(),
         }))
     }
 
@@ -127,15 +127,15 @@ impl TimeAxis {
         self.timeline.step()
     }
 
-    /// Which slots, and which behind the last one, are on days unlike others.
-    pub(super) fn special_days(&self, calendar: &Calendar, n_slots: usize) -> SpecialDays {
-        if calendar.is_empty() {
+    /// Which slots, and which of the `n_slots` after the last one, are on days unlike others.
+    pub(super) fn special_days(&self, n_slots: usize) -> SpecialDays {
+        if self.calendar.is_empty() {
             return SpecialDays::default();
         }
         let n_values = self.values.len();
         let slots = (0..n_values + n_slots).map(|slot| {
             let clock_ns = self.timeline.time_ns(slot)?;
-            calendar.special_point(clock_ns, self.step())
+            self.calendar.special_point(clock_ns, self.step())
         });
         let mut history: Vec<_> = slots.collect();
         let future = history.split_off(n_values);

@@ -2,12 +2,14 @@
 //!
 //! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A time stamp outside is read as none, like NULL.
 
+use crate::functions::options::Options;
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, internal_err, plan_err};
 use std::sync::Arc;
 
 /// Reads the time stamp of a row; `None` for NULL and for what nanoseconds cannot reach.
@@ -87,6 +89,23 @@ where
     let native = |time: &i64| T::Native::try_from(time.div_euclid(UNIT)).unwrap_or_default();
     let column = PrimitiveArray::<T>::from_iter_values(times.iter().map(native));
     Arc::new(column.with_data_type(data_type.clone()))
+}
+
+/// The option that says up to when values are complete.
+pub(crate) const UNTIL_KEY: &str = "until";
+
+/// An option that is a time, in nanoseconds since 1970.
+pub(super) fn read_time(options: &mut Options, key: &'static str) -> Result<Option<i64>> {
+    let Some(text) = options.take_text(key) else {
+        return Ok(None);
+    };
+    match string_to_timestamp_nanos(&text) {
+        Ok(time) => Ok(Some(time)),
+        Err(_) => plan_err!(
+            "{}: option {key} needs a time such as 2026-05-01T12:00:00Z, got '{text}'",
+            options.function()
+        ),
+    }
 }
 
 #[cfg(test)]

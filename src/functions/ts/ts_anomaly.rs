@@ -6,7 +6,7 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
-use crate::functions::ts::series::{Series, SeriesFold, Shape, point_fields};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, point_fields};
 use crate::functions::ts::verdicts::{RUNNING, VerdictColumns, verdict_fields};
 use crate::functions::ts::zones::Zone;
 use datafusion::arrow::array::ArrayRef;
@@ -43,7 +43,7 @@ FROM (SELECT unnest(ts_anomaly(ts, value)) AS a FROM load) WHERE a['is_anomaly']
     argument(
         name = "options",
         description = "Constant. `kinds=spike|dip|level_shift|variance_change|cliff_drop|trend`: those to report, default all. `sides=both|up|down`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`. \
-`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `until=2026-05-01T08:13:00Z`: up to when values are complete; rows whose step ends behind it, such as the count of the hour that runs, are not judged; without it, where a column of `date_bin` or `date_trunc` over a log file is judged, up to the beginning of the step that runs now. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
+`level=0.999`: how sure a verdict must be, above 0.5 and below 1; thresholds and bounds are as wide as the interval that holds this part of a normal distribution. `min_points=24`: points that must have been seen before one is judged; below 20 only `method=zscore` judges. `until=2026-05-01T08:13:00Z`: up to when values are complete; rows whose step ends later, such as the count of the hour that runs, are not judged; without it, where a column of `date_bin` or `date_trunc` over a log file is judged, up to the beginning of the step that runs now. `method=adaptive|zscore`: zscore is mean and standard deviation of the last 288 points, as on dashboards, spikes and dips alone"
     )
 )]
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ impl Aggregate for TsAnomaly {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::List(fields(&types[0])).data_type()
+        ResultShape::List(fields(&types[0])).data_type()
     }
 
     fn fold(
@@ -95,7 +95,7 @@ impl Aggregate for TsAnomaly {
             NAME,
             options,
             &types[0],
-            Shape::List(fields(&types[0])),
+            ResultShape::List(fields(&types[0])),
             verdicts,
         )
     }

@@ -10,7 +10,7 @@ use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::durations::{parse_duration, read_step};
 use crate::functions::ts::forecast_options::{check_unit, read_forecast, read_share};
 use crate::functions::ts::horizon::{Horizon, read_horizon};
-use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column, number_field};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column, number_field};
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
 use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
@@ -153,7 +153,7 @@ impl Aggregate for TsCapacity {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::List(fields(&types[0])).data_type()
+        ResultShape::List(fields(&types[0])).data_type()
     }
 
     fn fold(
@@ -164,7 +164,13 @@ impl Aggregate for TsCapacity {
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
         check_unit(NAME, "slot", options.slot, ts_type)?;
-        SeriesFold::boxed(NAME, options, ts_type, Shape::List(fields(ts_type)), slots)
+        SeriesFold::boxed(
+            NAME,
+            options,
+            ts_type,
+            ResultShape::List(fields(ts_type)),
+            slots,
+        )
     }
 }
 
@@ -285,7 +291,7 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
         return Ok(None);
     };
     let n_slots = future.n_slots();
-    let days = axis.special_days(&series.calendar(&call.reading.calendar), n_slots);
+    let days = axis.special_days(n_slots);
     let demand = demand_on_days(axis.values(), axis.step(), n_slots, &days, &call.options);
     let Some(demand) = demand else {
         return Ok(None);

@@ -7,7 +7,7 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
-use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column};
 use datafusion::arrow::array::{ArrayRef, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, plan_datafusion_err};
@@ -95,7 +95,7 @@ impl Aggregate for TsChangepoints {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::List(fields(&types[0])).data_type()
+        ResultShape::List(fields(&types[0])).data_type()
     }
 
     fn fold(options: &Arc<ChangeCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
@@ -103,7 +103,7 @@ impl Aggregate for TsChangepoints {
             NAME,
             options,
             &types[0],
-            Shape::List(fields(&types[0])),
+            ResultShape::List(fields(&types[0])),
             changes,
         )
     }

@@ -6,7 +6,7 @@ use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
 use crate::functions::ts::series::{
-    Series, SeriesFold, Shape, number_column, number_field, point_fields,
+    ResultShape, Series, SeriesFold, number_column, number_field, point_fields,
 };
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Fields};
@@ -85,7 +85,7 @@ impl Aggregate for TsDecompose {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::List(fields(&types[0])).data_type()
+        ResultShape::List(fields(&types[0])).data_type()
     }
 
     fn fold(
@@ -97,7 +97,7 @@ impl Aggregate for TsDecompose {
             NAME,
             options,
             &types[0],
-            Shape::List(fields(&types[0])),
+            ResultShape::List(fields(&types[0])),
             parts,
         )
     }

@@ -6,10 +6,9 @@ use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::durations::read_duration;
 use crate::functions::ts::season::read_season;
-use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column, point_fields};
-use crate::functions::ts::times::time_unit;
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column, point_fields};
+use crate::functions::ts::times::{read_time, time_unit};
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
-use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::Documentation;
@@ -129,7 +128,7 @@ impl Aggregate for TsFill {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::List(fields(&types[0])).data_type()
+        ResultShape::List(fields(&types[0])).data_type()
     }
 
     fn fold(options: &Arc<FillCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
@@ -140,7 +139,13 @@ impl Aggregate for TsFill {
                 "{NAME}: ts is {ts_type}, which cannot tell times of this step; write CAST(ts AS TIMESTAMP)"
             );
         }
-        SeriesFold::boxed(NAME, options, ts_type, Shape::List(fields(ts_type)), filled)
+        SeriesFold::boxed(
+            NAME,
+            options,
+            ts_type,
+            ResultShape::List(fields(ts_type)),
+            filled,
+        )
     }
 }
 
@@ -169,19 +174,6 @@ pub(super) fn parse_gap(text: &str) -> Option<Gap> {
             let number = number.parse::<f64>().ok()?;
             number.is_finite().then_some(Gap::Number(number))
         }
-    }
-}
-
-pub(super) fn read_time(options: &mut Options, key: &'static str) -> Result<Option<i64>> {
-    let Some(text) = options.take_text(key) else {
-        return Ok(None);
-    };
-    match string_to_timestamp_nanos(&text) {
-        Ok(time) => Ok(Some(time)),
-        Err(_) => plan_err!(
-            "{}: option {key} needs a time such as 2026-05-01T12:00:00Z, got '{text}'",
-            options.function()
-        ),
     }
 }
 

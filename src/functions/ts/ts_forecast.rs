@@ -11,7 +11,7 @@ use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::forecast_options::{check_unit, parse_share, read_forecast, read_level};
 use crate::functions::ts::horizon::{Horizon, read_horizon};
-use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column, number_field};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column, number_field};
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
 use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
@@ -63,7 +63,7 @@ SELECT unnest(ts_forecast(to_timestamp_seconds(3600 * hour), 7, INTERVAL '3 hour
     ),
     argument(
         name = "options",
-        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`; the shortest and the longest are used, of which there are 2.5 in the history. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. `until=2026-05-01T08:13:00Z`: up to when values are complete; those of a step that ends behind it do not count; without it, where `ts` is a column of `date_bin` or `date_trunc` over a log file, up to the beginning of the step that runs now. \
+        description = "Constant. `level=0.95`. `season=auto|none|n|duration`: the lengths of seasons, all as numbers of points or all as durations such as `1d`, several as `season=1d|7d`; the shortest and the longest are used, of which there are 2.5 in the history. `freq=auto|duration`: the length of a step, months, quarters and years among it, such as `1 month`; steps begin at its multiples since 1970, as by date_bin, and the last one does not count while it still runs. `until=2026-05-01T08:13:00Z`: up to when values are complete; those of a step that ends later do not count; without it, where `ts` is a column of `date_bin` or `date_trunc` over a log file, up to the beginning of the step that runs now. \
 `model=auto|fast|name`: all methods weighted, the cheap ones, or the one that `explain` calls so. `fill=linear|previous|zero|seasonal|<number>`: what a step without a value gets; without it, it stays missing. `dup=mean|sum|min|max|first|last`: what several values in a step become, of equal times the least value being the first; an hour that clocks show twice becomes the mean of both. \
 `non_negative=auto|on|off`: whether the forecast stays at 0 or above; auto where no value is below. `floor`, `ceiling`: numbers below and above which forecast and interval never are, such as `floor=0,ceiling=100`. \
 `holidays=2026-05-01|2026-12-25`: days unlike others, where they are few; they are the same as those of the argument. `calendar=month_start|month_end|first_business_day|last_business_day`: days unlike others by their place in the month; business days are Monday to Friday without holidays. What such days do is learned from those in the history, at each time of the day, and only steps up to a day have them. `quantiles=0.1|0.5|0.9`: adds a field `quantiles`, a list of these quantiles in this order. `explain=on`: adds the fields `periods`, the lengths of the seasons in points, and `components`, the methods and their weights, greatest first"
@@ -149,7 +149,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::List(fields(&types[0], QUANTILES, EXPLAIN)).data_type()
+        ResultShape::List(fields(&types[0], QUANTILES, EXPLAIN)).data_type()
     }
 
     fn fold(
@@ -160,7 +160,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
         let fields = fields(ts_type, QUANTILES, EXPLAIN);
-        SeriesFold::boxed(NAME, options, ts_type, Shape::List(fields), forecasts)
+        SeriesFold::boxed(NAME, options, ts_type, ResultShape::List(fields), forecasts)
     }
 }
 
@@ -218,7 +218,7 @@ fn forecasts(series: &Series<'_>, call: &ForecastCall) -> Result<Option<Vec<Arra
         return Ok(None);
     };
     let n_slots = future.n_slots();
-    let days = axis.special_days(&series.calendar(&call.reading.calendar), n_slots);
+    let days = axis.special_days(n_slots);
     let forecast = forecast_on_days(axis.values(), axis.step(), n_slots, &days, &call.options);
     let Some(forecast) = forecast else {
         return Ok(None);

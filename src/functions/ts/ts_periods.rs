@@ -5,7 +5,7 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::durations::interval;
-use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column};
 use datafusion::arrow::array::{ArrayRef, Int64Array, IntervalMonthDayNanoArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit};
 use datafusion::common::Result;
@@ -68,7 +68,7 @@ impl Aggregate for TsPeriods {
     }
 
     fn return_type(_: &[DataType]) -> DataType {
-        Shape::List(fields()).data_type()
+        ResultShape::List(fields()).data_type()
     }
 
     fn fold(
@@ -76,7 +76,13 @@ impl Aggregate for TsPeriods {
         types: &[DataType],
         _: &Positions,
     ) -> Result<Box<dyn Fold>> {
-        SeriesFold::boxed(NAME, options, &types[0], Shape::List(fields()), periods)
+        SeriesFold::boxed(
+            NAME,
+            options,
+            &types[0],
+            ResultShape::List(fields()),
+            periods,
+        )
     }
 }
 

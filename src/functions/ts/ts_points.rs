@@ -1,11 +1,11 @@
-//! The points of a series as one value, of which the functions that return lists make their results a batch of groups at a
-//! time: a GROUP BY emits all groups at once, and a list is many times larger than the points that it is made of. The
-//! function has no name in any registry: `planner::late_lists` alone writes it.
+//! The points of a series as one value. A GROUP BY emits all groups at once, and a list is several times larger than the
+//! points that it is made from, so functions that return lists make them from these values, one batch of groups at a time.
+//! The function is in no registry: only `planner::late_lists` writes it.
 
 use crate::functions::aggregate::{Aggregate, AggregateFunction, Fold, LateAnswers};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::series::{SeriesFold, Shape};
+use crate::functions::ts::series::{ResultShape, SeriesFold};
 use crate::functions::ts::ts_anomaly::TsAnomaly;
 use crate::functions::ts::ts_capacity::TsCapacity;
 use crate::functions::ts::ts_changepoints::TsChangepoints;
@@ -49,14 +49,23 @@ impl Aggregate for TsPoints {
     }
 
     fn return_type(_: &[DataType]) -> DataType {
-        Shape::Points.data_type()
+        ResultShape::Points.data_type()
     }
 
     fn fold(options: &Arc<()>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
-        SeriesFold::boxed(POINTS_NAME, options, &types[0], Shape::Points, |_, ()| {
-            Ok(None)
-        })
+        SeriesFold::boxed(
+            POINTS_NAME,
+            options,
+            &types[0],
+            ResultShape::Points,
+            |_, ()| Ok(None),
+        )
     }
+}
+
+/// The aggregate that collects the points of a series.
+pub(crate) fn points_function() -> AggregateUDF {
+    AggregateFunction::<TsPoints>::udf()
 }
 
 /// A call of an aggregate that returns lists, in two steps.
@@ -70,7 +79,7 @@ pub(crate) struct LateList {
     pub(crate) others: Vec<Expr>,
 }
 
-/// A call in two steps; `None` where it is none of ours, or a literal is missing, which is told when it runs.
+/// A call in two steps; `None` for other functions, and where a literal is missing, which is an error when the call runs.
 pub(crate) fn late_list(
     call: &AggregateExpr,
     points: &Arc<AggregateUDF>,

@@ -5,7 +5,7 @@ use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::durations::parse_duration;
-use crate::functions::ts::series::{Series, SeriesFold, Shape, number_column};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column};
 use crate::functions::ts::times::SECOND;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
@@ -91,11 +91,11 @@ impl Aggregate for TsRate {
     }
 
     fn return_type(_: &[DataType]) -> DataType {
-        Shape::Number.data_type()
+        ResultShape::Number.data_type()
     }
 
     fn fold(options: &Arc<RateCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
-        SeriesFold::boxed(NAME, options, &types[0], Shape::Number, growth)
+        SeriesFold::boxed(NAME, options, &types[0], ResultShape::Number, growth)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Positions, Takes};
 use crate::functions::ts::forecast_options::{check_unit, read_forecast, read_level};
 use crate::functions::ts::horizon::{Horizon, MAX_STEPS, parse_horizon};
-use crate::functions::ts::series::{Series, SeriesFold, Shape};
+use crate::functions::ts::series::{ResultShape, Series, SeriesFold};
 use crate::functions::ts::time_axis::{Reading, TimeAxis};
 use datafusion::arrow::array::{ArrayRef, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
@@ -23,8 +23,8 @@ const SHORTEST_HORIZON: usize = 10;
 
 #[user_doc(
     doc_section(label = "Time Series Functions"),
-    description = "When a series will reach a limit, by the forecast of `ts_forecast`: a disk is full, a certificate has no days left. Returns a struct: `ts`, the first step at which the forecast is at the limit or behind it, and `earliest` and `latest`, the same for the end of its interval that is nearer to the limit and for the other end. \
-Each is NULL where the limit is not reached within the horizon, which is as long as the history where it is not given; the whole is NULL where there is no forecast. A series whose last value is at the limit or behind it is there already: all three are the time of the last row. \
+    description = "When a series will reach a limit, by the forecast of `ts_forecast`: a disk is full, a certificate has no days left. Returns a struct: `ts`, the first step at which the forecast is at the limit or past it, and `earliest` and `latest`, the same for the end of its interval that is nearer to the limit and for the other end. \
+Each is NULL where the limit is not reached within the horizon, which is as long as the history where it is not given; the whole is NULL where there is no forecast. A series whose last value is at the limit or past it is there already: all three are the time of the last row. \
 Where the limit differs from series to series, such as the size of a disk, divide by it: `ts_reaches(ts, 1.0 * used / size, 1)`. \
 Times, steps, seasons and missing values are those of `ts_forecast`. Neither the order of rows nor partitions matter.",
     syntax_example = "ts_reaches(ts, value, limit [, holidays] [, options])",
@@ -126,7 +126,7 @@ impl Aggregate for TsReaches {
     }
 
     fn return_type(types: &[DataType]) -> DataType {
-        Shape::Struct(fields(&types[0])).data_type()
+        ResultShape::Struct(fields(&types[0])).data_type()
     }
 
     fn fold(options: &Arc<ReachCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
@@ -136,7 +136,7 @@ impl Aggregate for TsReaches {
             NAME,
             options,
             ts_type,
-            Shape::Struct(fields(ts_type)),
+            ResultShape::Struct(fields(ts_type)),
             reach,
         )
     }
@@ -180,7 +180,7 @@ fn reach(series: &Series<'_>, call: &ReachCall) -> Result<Option<Vec<ArrayRef>>>
         return Ok(None);
     };
     let n_slots = future.n_slots();
-    let days = axis.special_days(&series.calendar(&call.reading.calendar), n_slots);
+    let days = axis.special_days(n_slots);
     let forecast = forecast_on_days(axis.values(), axis.step(), n_slots, &days, &call.options);
     let Some(forecast) = forecast else {
         return Ok(None);

@@ -111,7 +111,7 @@ impl VerdictColumns {
 
     /// The columns, in the order of [`verdict_fields`].
     pub(super) fn finish(mut self) -> Result<Vec<ArrayRef>> {
-        // Not taken from a column of all names, of which each list would keep a buffer.
+        // Taken from a column of all names, each list would keep that column's buffer.
         let names = |all: &[&'static str], numbers: &UInt8Array| -> StringViewArray {
             let name = |number: Option<u8>| all.get(usize::from(number?)).copied();
             numbers.iter().map(name).collect()

@@ -38,7 +38,8 @@ const N_LASTING: usize = 4;
 /// A trend is looked for in no less than two days: what goes up for some hours is a season that is not known yet.
 const TREND_DAYS: f64 = 2.0;
 
-/// Of the first points so many at most can be odd: this many robust standard deviations from the median.
+/// At most this many of the first points are taken for odd: those farther from the median than [`ODD`] robust standard
+/// deviations.
 const MOST_ODD: usize = N_SILENT / 10;
 const ODD: f64 = 5.0;
 

@@ -28,7 +28,7 @@ const FALSE_A_DAY: f64 = 0.1;
 /// The slope of the tail at most, as the logarithm of size by that of frequency. Heavier tails have no mean.
 const HEAVIEST_TAIL: f64 = 3.0;
 
-/// The slope above the incidents is taken for so many standard errors steeper than it looks: there are few events.
+/// The estimated slope of the largest events is raised by this many standard errors, since they are few.
 const STANDARD_ERRORS: f64 = 2.0;
 
 /// After so many days an event counts half.

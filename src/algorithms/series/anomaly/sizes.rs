@@ -46,7 +46,7 @@ impl Sizes {
         self.total
     }
 
-    /// How steeply sizes rise among the so many largest events: the mean logarithm of their size by the least of theirs.
+    /// How steeply sizes rise among the `n_events` largest events: the mean logarithm of their ratio to the smallest of them.
     pub(super) fn slope_above(&self, n_events: f64) -> f64 {
         let least = self.reached_by(n_events);
         let (mut n_larger, mut sum) = (0.0, 0.0);

@@ -13,7 +13,7 @@ const LEAST_KNOWN: usize = 8;
 /// Components that weigh less are not told.
 const LEAST_WEIGHT: f64 = 1e-3;
 
-/// A whole trend counts if the horizon has more than so many seasons: within some the season says how values go on.
+/// [`Component::Drift`] is used if the horizon is longer than this many seasons; within them the season decides.
 const TREND_CYCLES: usize = 2;
 
 /// From so many origins [`Model::Fast`] forecasts the past.

@@ -25,7 +25,7 @@ impl Direction {
         }
     }
 
-    /// Whether a value is at the limit or behind it.
+    /// Whether a value is at the limit or past it.
     pub fn is_reached(self, value: f64, limit: f64) -> bool {
         match self {
             Self::Up => value >= limit,

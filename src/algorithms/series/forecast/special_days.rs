@@ -20,13 +20,13 @@ use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median};
 use std::collections::BTreeMap;
 
-/// The day of the week is known after so many weeks.
+/// The day of the week is known after this many weeks.
 const LEAST_WEEKS: usize = 2;
 
-/// A special day is compared with so many ordinary ones before it, and as many after it.
+/// A special day is compared with this many ordinary days before it and after it.
 const NEIGHBOURS: usize = 3;
 
-/// An interval is wider by so many standard deviations of the effect: 95 % of a normal distribution.
+/// An interval widens by this many standard deviations of the effect: 95 % of a normal distribution.
 const WIDER: f64 = 1.96;
 
 /// A point on a day that is unlike others.
@@ -294,7 +294,7 @@ mod tests {
 
     const HOUR_NS: i64 = DAY_NS / 24;
 
-    /// Which days of a series of so many points a day are special.
+    /// Which days of a series with `per_day` points a day are special.
     fn days(
         n_values: usize,
         n_future: usize,
@@ -330,7 +330,7 @@ mod tests {
 
     const HOLIDAYS: [usize; 4] = [9, 23, 38, 51];
 
-    /// Eight weeks of an office that is closed on holidays, of which one is ahead.
+    /// Eight weeks of an office that is closed on holidays; one holiday is ahead.
     fn forecast_of_office(night: f64, are_told: bool) -> Forecast {
         let is_closed = |day: usize| HOLIDAYS.contains(&day) || day == 57;
         let value = |point: usize| match is_closed(point / 24) {
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn an_odd_day_beside_it_does_no_harm() {
-        // Three years; the 360th day of each is named, the one behind it is as quiet and is not.
+        // Three years; the 360th day of each is named, the next one is as quiet and is not named.
         let is_quiet = |day: usize| matches!(day % 365, 360 | 361);
         let n_days = 2 * 365 + 340;
         let load: Vec<f64> = (0..n_days)

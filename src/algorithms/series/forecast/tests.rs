@@ -382,7 +382,7 @@ fn the_season_survives_a_gap() {
     }
 }
 
-/// A disk that fills: what grows evenly goes on to, however far it is asked for.
+/// A disk that fills: steady growth continues over any horizon.
 #[test]
 fn what_grows_evenly_goes_on() {
     let noise = |day: usize| (day * 7_919 % 11) as f64 / 10.0;

@@ -3,7 +3,7 @@
 //! Ridge regression (Hoerl and Kennard, 1970) on standardised values, solved by Cholesky's decomposition of the normal
 //! equations. Forecasts beyond the next point use those before them; they may leave the range of the history by no more
 //! than its width, for each length of the history that they reach ahead, so that roots outside the unit circle do no harm
-//! and a steady trend goes on.
+//! and a steady trend continues.
 
 use crate::algorithms::series::forecast::history::Seasons;
 
