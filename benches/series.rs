@@ -178,24 +178,26 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// A session on one partition with a table `metrics` of so many series and points each, by series and time.
+/// A session on one partition with tables of so many series and points each: `metrics` by series and time, `mixed` by time
+/// alone.
 async fn metrics(folder: &tempfile::TempDir, n_series: usize, n_each: usize) -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
     let builder = datafusion_aiops::session_state_builder().with_config(config);
     let context = SessionContext::new_with_state(builder.build());
     datafusion_aiops::install(&context).expect("installed");
-    let path = folder.path().join("metrics.parquet");
-    let path = path.to_str().expect("a path of text");
+    let folder = folder.path().to_str().expect("a path of text");
     let n_points = n_series * n_each;
     for statement in [
         format!(
             "COPY (SELECT i / {n_each} AS host, to_timestamp_seconds(i % {n_each} * 300) AS ts,
                 100 + template_hash(CAST(i AS TEXT)) % 1000 / 100.0 AS qps
-             FROM generate_series(0, {n_points} - 1) AS t(i) ORDER BY host, ts) TO '{path}'"
+             FROM generate_series(0, {n_points} - 1) AS t(i) ORDER BY host, ts) TO '{folder}/metrics.parquet'"
         ),
         format!(
-            "CREATE EXTERNAL TABLE metrics STORED AS PARQUET LOCATION '{path}' WITH ORDER (host, ts)"
+            "CREATE EXTERNAL TABLE metrics STORED AS PARQUET LOCATION '{folder}/metrics.parquet' WITH ORDER (host, ts)"
         ),
+        format!("COPY (SELECT * FROM metrics ORDER BY ts, host) TO '{folder}/mixed.parquet'"),
+        format!("CREATE EXTERNAL TABLE mixed STORED AS PARQUET LOCATION '{folder}/mixed.parquet'"),
     ] {
         let frame = context.sql(&statement).await.expect("planned");
         frame.collect().await.expect("run");
@@ -218,6 +220,14 @@ fn through_sql(criterion: &mut Criterion) {
         (
             "group_by",
             "SELECT sum(array_length(a)) FROM (SELECT ts_anomaly(ts, qps) AS a FROM metrics GROUP BY host)",
+        ),
+        (
+            "group_by_mixed",
+            "SELECT sum(array_length(a)) FROM (SELECT ts_anomaly(ts, qps) AS a FROM mixed GROUP BY host)",
+        ),
+        (
+            "rate_group_by_mixed",
+            "SELECT sum(array_length(r)) FROM (SELECT ts_rate(ts, qps) AS r FROM mixed GROUP BY host)",
         ),
         (
             "rolling_zscore_in_sql",
