@@ -96,6 +96,9 @@ impl History {
     ) -> (Vec<usize>, Vec<f64>) {
         let (times_ns, values) = self.newest(n_points.div_ceil(self.stride));
         let slots = times_ns.iter().map(|time_ns| cadence.slot(*time_ns));
+        if self.stride == 1 {
+            return (slots.collect(), values.to_vec());
+        }
         let slots = slots.flat_map(|slot| slot..slot + self.stride);
         let values = values
             .iter()

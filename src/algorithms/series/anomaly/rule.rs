@@ -131,7 +131,8 @@ pub(super) struct Strength {
 /// What the alert rule remembers.
 #[derive(Debug)]
 pub(super) struct AlertRule {
-    strictness: f64,
+    /// Factors from distances to sizes.
+    per_threshold: [f64; N_CHANNELS],
     min_points: usize,
     events: [Events; N_CHANNELS],
     faded_days: f64,
@@ -148,7 +149,7 @@ pub(super) struct AlertRule {
 impl AlertRule {
     pub(super) fn new(strictness: f64, min_points: usize) -> Self {
         Self {
-            strictness,
+            per_threshold: THRESHOLDS.map(|threshold| 1.0 / (threshold * strictness)),
             min_points,
             events: [Events::NONE; N_CHANNELS],
             faded_days: 0.0,
@@ -194,13 +195,17 @@ impl AlertRule {
             if at < self.min_points {
                 continue;
             }
-            let size = distances[channel] / (THRESHOLDS[channel] * self.strictness);
-            let mut strength = size / (events.bar * young);
-            if events.n_current >= NEWS_POINTS || at < self.quiet_until {
-                strength = held_back(strength);
-            }
-            if strength > best.strength {
-                best = Strength { strength, channel };
+            let size = distances[channel] * self.per_threshold[channel];
+            let alert = events.bar * young;
+            // A product first: divisions take a third of the time of this loop.
+            if size > best.strength * alert {
+                let mut strength = size / alert;
+                if events.n_current >= NEWS_POINTS || at < self.quiet_until {
+                    strength = held_back(strength);
+                }
+                if strength > best.strength {
+                    best = Strength { strength, channel };
+                }
             }
             events.go_on(at, size);
         }
