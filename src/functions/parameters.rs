@@ -140,6 +140,9 @@ impl Takes {
             Self::Duration => {
                 format!("{name} must be an interval, got {got}; write INTERVAL '5 minutes'")
             }
+            Self::Dates if got.is_string() => format!(
+                "{name} must be a list of dates, got {got}; all options are one text, such as 'level=0.9,model=fast'"
+            ),
             Self::Dates => format!(
                 "{name} must be a list of dates, such as (SELECT array_agg(day) FROM holidays), got {got}"
             ),
@@ -230,8 +233,15 @@ impl Parameters {
                 types.len()
             );
         }
-        for ((name, takes), data_type) in self.required.iter().zip(types) {
+        for (position, ((name, takes), data_type)) in self.required.iter().zip(types).enumerate() {
             if !takes.accepts(data_type) {
+                let others = &types[position + 1..];
+                if *takes == Takes::Time && others.iter().any(|other| takes.accepts(other)) {
+                    return plan_err!(
+                        "{function}: {name} comes first, got {data_type}; it is called as {}",
+                        self.usage()
+                    );
+                }
                 return plan_err!("{function}: {}", takes.advice(name, data_type));
             }
         }

@@ -1,6 +1,7 @@
 //! What extends the SQL language.
 
 pub(crate) mod continuous;
+mod cte_copies;
 mod from_first;
 mod join_conditions;
 mod late_lists;
@@ -11,6 +12,7 @@ mod running_steps;
 mod short_batches;
 mod statement_check;
 mod statement_size;
+mod unchecked_keys;
 mod unnest_keys;
 pub(crate) mod windows;
 pub(crate) mod workarounds;
@@ -21,4 +23,5 @@ pub use live_planner::check_plan;
 pub(crate) use running_steps::RunningSteps;
 pub use statement_check::check_statement;
 pub use statement_size::{MAX_STATEMENT_BYTES, check_size};
+pub(crate) use unchecked_keys::check_keys;
 pub(crate) use unnest_keys::UnnestKeys;

@@ -4,10 +4,13 @@
 //! `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and a window function without OVER is
 //! "Invalid function", as if it did not exist. Both are refused here with what to write instead.
 //!
+//! CTEs that would be copied too often are counted ([`check_copies`]).
+//!
 //! And the parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`: brackets are asked for.
 
 use std::ops::ControlFlow;
 
+use crate::planner::cte_copies::check_copies;
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry;
@@ -19,7 +22,8 @@ use datafusion::sql::sqlparser::ast::{
 
 /// Refuses a statement in which a window function lacks its OVER clause, a subquery that stands for a value has no column,
 /// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT,
-/// IGNORE NULLS, ORDER BY), and `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets.
+/// IGNORE NULLS, ORDER BY), `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets, and one that names CTEs so often
+/// that they are 10,000 tables and more.
 ///
 /// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
 /// is a scalar function and something else too, passes.
@@ -51,6 +55,7 @@ pub fn check_statement(statement: &Statement, registry: &dyn FunctionRegistry) -
 }
 
 fn check_expressions<V: Visit>(statement: &V, registry: &dyn FunctionRegistry) -> Result<()> {
+    check_copies(statement)?;
     let found = visit_expressions(statement, |expression| match expression {
         Expr::Function(function) => match misuse(function, registry) {
             Some(error) => ControlFlow::Break(error),

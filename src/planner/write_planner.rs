@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::file_format::file_type_to_format;
+use datafusion::datasource::file_format::{FileFormat, file_type_to_format};
 use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::physical_plan::FileOutputMode;
 use datafusion::datasource::source_as_provider;
@@ -16,11 +16,13 @@ use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{Analyze, DmlStatement, Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::sinks::{Target, WriteMode, extension_of, staged};
+use crate::sinks::{Target, WriteMode, extension_of, fitted, staged};
 
 /// As DataFusion names it for a format: its keys without a dot are options of the format.
 const MODE: &str = "format.mode";
 const SINGLE_FILE: &str = "single_file_output";
+/// Whether a Parquet reader shows text in another layout than that of the file.
+const FORCE_VIEWS: &str = "format.schema_force_view_types";
 
 /// Puts the planner before the one that the session has.
 pub(crate) fn register(state: &mut SessionState) {
@@ -49,7 +51,8 @@ impl QueryPlanner for WritePlanner {
         };
         let (write, target) = match write {
             LogicalPlan::Copy(copy) => {
-                let (copy, target) = copy_target(copy, session)?;
+                let (mut copy, format, target) = copy_target(copy, session)?;
+                copy.input = fitted(&target, &copy.input, format.as_ref(), session).await?;
                 (LogicalPlan::Copy(copy), target)
             }
             LogicalPlan::Dml(dml) => match insert_target(dml, session)? {
@@ -79,8 +82,11 @@ fn with_write(plan: &LogicalPlan, write: LogicalPlan) -> LogicalPlan {
     }
 }
 
-/// Where COPY writes, and the statement without the option that says so.
-fn copy_target(copy: &CopyTo, session: &dyn Session) -> Result<(CopyTo, Target)> {
+/// Where COPY writes and how, and the statement without the option that says so.
+fn copy_target(
+    copy: &CopyTo,
+    session: &dyn Session,
+) -> Result<(CopyTo, Arc<dyn FileFormat>, Target)> {
     let mut copy = copy.clone();
     let mode = copy.options.remove(MODE);
     let mode = match mode {
@@ -113,23 +119,27 @@ fn copy_target(copy: &CopyTo, session: &dyn Session) -> Result<(CopyTo, Target)>
         }
         _ => {}
     }
+    let format = format_of(&copy, session)?;
     let target = Target {
         is_single_file,
         partition_columns: copy.partition_by.clone(),
         mode,
-        extension: extension(&copy, session)?,
+        extension: extension_of(format.as_ref()),
         ignores_folders_below: ignores_folders_below(session),
         url,
         name,
     };
-    Ok((copy, target))
+    Ok((copy, format, target))
 }
 
-fn extension(copy: &CopyTo, session: &dyn Session) -> Result<String> {
+/// The format of the files, which tells the types that are in them.
+fn format_of(copy: &CopyTo, session: &dyn Session) -> Result<Arc<dyn FileFormat>> {
     let mut options = copy.options.clone();
     options.remove(SINGLE_FILE);
-    let format = file_type_to_format(&copy.file_type)?.create(session, &options)?;
-    Ok(extension_of(format.as_ref()))
+    if copy.file_type.get_ext() == "parquet" {
+        options.insert(FORCE_VIEWS.to_string(), "false".to_string());
+    }
+    file_type_to_format(&copy.file_type)?.create(session, &options)
 }
 
 /// Where INSERT writes, if that is the folder of a table of files.

@@ -29,7 +29,8 @@ Examples:
 const RUN_EXAMPLE: &str = "\
 Example:
   errors.sql:
-    CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/';
+    CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/' OPTIONS (
+        pattern '^(?<ts>\\S+) (?<level>[A-Z]+) (?<message>.*)$');
     CREATE EXTERNAL TABLE errors (ts TIMESTAMP, template TEXT, message TEXT) STORED AS PARQUET LOCATION '/data/errors/';
     INSERT INTO errors SELECT ts, log_template(message), message FROM tumble(logs, ts, INTERVAL '30 seconds') WHERE level = 'ERROR';
 

@@ -8,6 +8,7 @@
 //!   A commit that was interrupted is completed by the next COPY or INSERT.
 //! * Another object store ([`remote`]): the commit completes the uploads, one after the other.
 
+mod fit;
 mod local;
 mod remote;
 mod staged_sink;
@@ -27,6 +28,7 @@ use datafusion::object_store::{
     Result as StoreResult,
 };
 
+pub(crate) use self::fit::fitted;
 pub(crate) use self::staged_sink::staged;
 pub(crate) use self::target::{Target, WriteMode, extension_of};
 

@@ -128,7 +128,7 @@ impl Target {
     }
 
     /// Whether a table over the folder reads this file.
-    fn is_data(&self, file: &str) -> bool {
+    pub(super) fn is_data(&self, file: &str) -> bool {
         let n_plain = file.split('/').filter(|part| !part.contains('=')).count();
         let is_read = n_plain <= 1 || !self.ignores_folders_below;
         let stem = file.strip_suffix(&self.extension);

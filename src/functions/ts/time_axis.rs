@@ -214,13 +214,16 @@ impl Reading {
         is_passing.then_some(step_ns)
     }
 
-    /// Without the values of steps that have not ended.
+    /// Without what comes later than `until`, and without the values of steps that have not ended by then.
     fn ended<'a>(&self, samples: &'a Samples) -> Result<Cow<'a, Samples>> {
         let Some(until_ns) = self.until_ns else {
             return Ok(Cow::Borrowed(samples));
         };
-        let times_ns = samples.times_ns().to_vec();
-        let mut values = samples.values().to_vec();
+        let n_known = samples
+            .times_ns()
+            .partition_point(|&time_ns| time_ns <= until_ns);
+        let times_ns = samples.times_ns()[..n_known].to_vec();
+        let mut values = samples.values()[..n_known].to_vec();
         let running_ns = match self.step.and_then(|step| beginning_of_step(step, until_ns)) {
             Some(begins_ns) => begins_ns,
             None => until_ns.saturating_sub(samples.step_ns().unwrap_or(1) - 1),

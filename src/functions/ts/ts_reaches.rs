@@ -49,7 +49,7 @@ SELECT ts_reaches(ts, used, 90, 'horizon=60 days')['ts'] AS full_at FROM disk;
     ),
     argument(
         name = "options",
-        description = "Constant. `direction=auto|up|down`: whether the limit is reached from below or from above; auto by the side on which most values are. `horizon`: how far to look, a number of steps up to 100000 or a length of time such as `90 days`. \
+        description = "Constant. `direction=auto|up|down`: whether the limit is reached from below or from above; auto by the side on which most values are; a series that began on the other side and moves on away from the limit is past it already. `horizon`: how far to look, a number of steps up to 100000 or a length of time such as `90 days`. \
 `level=0.95`: that of the interval from `earliest` to `latest`. `season`, `freq`, `fill`, `dup`, `non_negative`, `floor`, `ceiling`, `holidays`, `calendar`, `until` and `model` are those of `ts_forecast`"
     )
 )]
@@ -142,6 +142,23 @@ impl Aggregate for TsReaches {
     }
 }
 
+/// Whether values came to the limit from its other side, are past it and move on away from it: a disk that was full for most of
+/// its history was empty once.
+fn is_past(values: &[f64], limit: f64, back: Direction) -> bool {
+    let n_few = values.len().div_ceil(10);
+    let (before, newest) = values.split_at(values.len() - n_few);
+    let middles = [
+        median(&values[..n_few]),
+        median(&before[before.len().saturating_sub(n_few)..]),
+        median(newest),
+    ];
+    let [Some(first), Some(before), Some(newest)] = middles else {
+        return false;
+    };
+    back.is_reached(first, limit)
+        && Direction::towards(before, newest).is_some_and(|way| way != back)
+}
+
 fn read_limit(value: &ScalarValue) -> Result<Option<f64>> {
     match value.cast_to(&DataType::Float64)? {
         ScalarValue::Float64(None) => Ok(None),
@@ -171,9 +188,9 @@ fn reach(series: &Series<'_>, call: &ReachCall) -> Result<Option<Vec<ArrayRef>>>
     // A disk that is full already was not full before.
     let usual = median(samples.values()).and_then(|usual| Direction::towards(usual, limit));
     let direction = call.direction.or(usual).or(Direction::towards(last, limit));
+    let is_there = || Ok(Some(vec![series.time_column(&[last_ns])?; 3]));
     let Some(direction) = direction.filter(|direction| !direction.is_reached(last, limit)) else {
-        let there = series.time_column(&[last_ns])?;
-        return Ok(Some(vec![there; 3]));
+        return is_there();
     };
     let as_long = axis.values().len().clamp(SHORTEST_HORIZON, MAX_STEPS);
     let Some(future) = axis.future(call.horizon.unwrap_or(Horizon::Steps(as_long))) else {
@@ -188,6 +205,10 @@ fn reach(series: &Series<'_>, call: &ReachCall) -> Result<Option<Vec<ArrayRef>>>
     let [points, lower, upper] =
         [&forecast.points, &forecast.lower, &forecast.upper].map(|numbers| future.pick(numbers));
     let reach = Reach::new(&points, &lower, &upper, direction, limit);
+    if call.direction.is_none() && reach.at.is_none() && is_past(samples.values(), limit, direction)
+    {
+        return is_there();
+    }
     let time = |step: Option<usize>| match step {
         Some(step) => series.time_column(&future.utc_ns[step..=step]),
         None => Ok(new_null_array(series.ts_type(), 1)),

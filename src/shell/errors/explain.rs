@@ -130,7 +130,8 @@ fn syntax(error: &ParserError) -> Explanation {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
         ParserError::RecursionLimitExceeded => {
-            return Explanation::new("syntax error: the statement is nested too deeply");
+            return Explanation::new("syntax error: the statement is nested too deeply, more than some 45 brackets or subqueries one within another")
+                .hint("name its parts: WITH part AS (SELECT …) SELECT … FROM part");
         }
     };
     let (text, place) = match text.rsplit_once(" at Line: ") {

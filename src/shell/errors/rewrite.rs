@@ -246,7 +246,13 @@ fn quoted_value(text: &str) -> Option<Explanation> {
 
 fn unknown_setting(text: &str) -> Option<Explanation> {
     let is_setting = text.contains("Config value \"") && text.contains("not found on");
-    is_setting.then(|| Explanation::new(tidy(text)).hint("SHOW ALL lists the settings"))
+    let hint = match text.contains("Options\"") || text.ends_with("Options") {
+        true => {
+            "OPTIONS of COPY are mode ('overwrite', 'overwrite_partitions', 'append') and those of the format, such as compression 'zstd'"
+        }
+        false => "SHOW ALL lists the settings",
+    };
+    is_setting.then(|| Explanation::new(tidy(text)).hint(hint))
 }
 
 /// A query over a live table that would have its result when the table ends.

@@ -167,6 +167,93 @@ async fn wrong_options_are_refused_before_anything_is_written() {
     assert!(place.files().is_empty());
 }
 
+/// What is added could not be read with what is there, or not as it was meant.
+#[tokio::test]
+async fn what_does_not_fit_the_folder_is_refused_before_anything_is_written() {
+    let place = Place::new();
+    for first in [
+        "(SELECT 1 AS a, 2 AS b) TO '{}/csv/' STORED AS CSV",
+        "(SELECT 1 AS a, 2 AS b) TO '{}/bare/' STORED AS CSV OPTIONS (format.has_header false)",
+        "(SELECT 1 AS a, 'x' AS b, current_date() AS at) TO '{}/types/' STORED AS PARQUET",
+        "(SELECT 1 AS a, 2 AS b, 3 AS c) TO '{}/parts/' STORED AS PARQUET PARTITIONED BY (a, b)",
+        "(SELECT 1 AS a, 2 AS b) TO '{}/json/' STORED AS JSON",
+    ] {
+        place.run(&format!("COPY {first}")).await.unwrap();
+    }
+    let files = place.files();
+    let append = "OPTIONS (mode 'append')";
+    for (sql, expected) in [
+        (
+            format!("(SELECT 9 AS b, 8 AS a) TO '{{}}/csv/' STORED AS CSV {append}"),
+            "the folder '/csv/' has .csv files of the columns a, b, and the statement writes b, a; they are read by position: \
+             write SELECT a, b",
+        ),
+        (
+            format!("(SELECT 9 AS c) TO '{{}}/csv/' STORED AS CSV {append}"),
+            "the folder '/csv/' has .csv files of the columns a, b, and the statement writes c; they are read by position: \
+             write the same columns, or into another folder",
+        ),
+        (
+            format!("(SELECT 1 AS a, arrow_cast(1, 'Int32') AS at) TO '{{}}/types/' STORED AS PARQUET {append}"),
+            "column at is Date32 in the files of '/types/', and Int32 in the statement: write arrow_cast(at, 'Date32') AS at, \
+             or into another folder",
+        ),
+        (
+            format!("(SELECT 'x' AS a, 'y' AS b) TO '{{}}/types/' STORED AS PARQUET {append}"),
+            "column a is Int64 in the files of '/types/', and Utf8 in the statement: write arrow_cast(a, 'Int64') AS a, or \
+             into another folder",
+        ),
+        (
+            format!("(SELECT 1 AS a, 2 AS b, 3 AS c) TO '{{}}/parts/' STORED AS PARQUET PARTITIONED BY (b) {append}"),
+            "the folder '/parts/' has files by a, b, and the statement writes by b: write them in the same way, or into \
+             another folder",
+        ),
+        (
+            "(SELECT 1 AS a, 2 AS b, 3 AS c) TO '{}/parts/' STORED AS PARQUET PARTITIONED BY (b, a) OPTIONS (mode \
+             'overwrite_partitions')"
+                .to_string(),
+            "the folder '/parts/' has files by a, b, and the statement writes by b, a: write them in the same way, or into \
+             another folder",
+        ),
+        (
+            format!("(SELECT 1 AS c) TO '{{}}/parts/' STORED AS PARQUET {append}"),
+            "the folder '/parts/' has files by a, b, and the statement writes without partitions: write them in the same way, \
+             or into another folder",
+        ),
+    ] {
+        let error = place.error(&format!("COPY {sql}")).await;
+        assert_eq!(error, format!("Error during planning: {expected}"), "{sql}");
+    }
+    assert_eq!(place.files(), files);
+    for sql in [
+        format!("(SELECT 8 AS a, 9 AS b) TO '{{}}/csv/' STORED AS CSV {append}"),
+        format!(
+            "(SELECT 8 AS c, 9 AS d) TO '{{}}/bare/' STORED AS CSV OPTIONS (mode 'append', format.has_header false)"
+        ),
+        format!(
+            "(SELECT arrow_cast('y', 'LargeUtf8') AS b, 2 AS a, now() AS more) TO '{{}}/types/' STORED AS PARQUET {append}"
+        ),
+        format!(
+            "(SELECT NULL AS a, arrow_cast('y', 'Dictionary(Int32, Utf8)') AS b) TO '{{}}/types/' STORED AS PARQUET {append}"
+        ),
+        format!(
+            "(SELECT 2 AS b, 4 AS c, 1 AS a) TO '{{}}/parts/' STORED AS PARQUET PARTITIONED BY (a, b) {append}"
+        ),
+        format!("(SELECT 'x' AS a) TO '{{}}/json/' STORED AS JSON {append}"),
+        "(SELECT 'x' AS z) TO '{}/csv/' STORED AS CSV OPTIONS (mode 'overwrite')".to_string(),
+    ] {
+        place.run(&format!("COPY {sql}")).await.expect(&sql);
+    }
+    let place = Place {
+        context: place.context.enable_url_table(),
+        ..place
+    };
+    for (folder, n_rows) in [("types", 3), ("parts", 2), ("csv", 1)] {
+        let sql = format!("SELECT count(*) FROM '{{}}/{folder}/'");
+        assert_eq!(place.run(&sql).await, Ok(n_rows), "{folder}");
+    }
+}
+
 #[tokio::test]
 async fn explain_touches_nothing_and_explain_analyze_writes() {
     let place = Place::new();

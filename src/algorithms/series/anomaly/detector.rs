@@ -8,6 +8,7 @@ use crate::algorithms::series::anomaly::cliff::{self, LowestSeen};
 use crate::algorithms::series::anomaly::history::History;
 use crate::algorithms::series::anomaly::model::{Expectation, Model};
 use crate::algorithms::series::anomaly::ongoing::{Ongoing, State};
+use crate::algorithms::series::anomaly::record::Record;
 use crate::algorithms::series::anomaly::rule::{AlertRule, Strength, held_back};
 use crate::algorithms::series::anomaly::season::SeasonWatch;
 use crate::algorithms::series::anomaly::shape::Shape;
@@ -177,6 +178,7 @@ struct Adaptive {
     model: Model,
     channels: Channels,
     lowest: LowestSeen,
+    record: Record,
     shape: Shape,
     rule: AlertRule,
     ongoing: Ongoing,
@@ -196,6 +198,7 @@ impl Adaptive {
             model: Model::new(),
             channels: Channels::new(params.strictness),
             lowest: LowestSeen::new(),
+            record: Record::default(),
             shape: Shape::new(),
             rule: AlertRule::new(params.strictness, params.min_points),
             ongoing: Ongoing::default(),
@@ -225,14 +228,24 @@ impl Adaptive {
         let age_days = self.cadence.age_days(time_ns);
         let falls = self.lowest.is_fall(at, value, &expected);
         let mut best = self.rule.strongest(at, age_days, &views.distances);
-        if falls && at >= params.min_points && best.strength < 1.0 {
-            best = Strength {
-                strength: cliff::STRENGTH,
-                channel: POINT,
+        if best.strength < 1.0 && at >= params.min_points {
+            let strength = if falls {
+                cliff::STRENGTH
+            } else {
+                self.record_strength(at, age_days, value - expected.slow, &views, params)
             };
+            if strength >= 1.0 {
+                best = Strength {
+                    strength,
+                    channel: POINT,
+                };
+            }
         }
         if !falls && best.strength < 1.0 {
             self.lowest.note(value);
+        }
+        if at >= N_SILENT {
+            self.record.note(value - expected.slow);
         }
         let is_alert = self.rule.decide(at, age_days, best.strength, &self.cadence);
         let alert = is_alert.then(|| self.classify(at, value, &expected, &views, best, falls));
@@ -260,6 +273,23 @@ impl Adaptive {
         }
         self.history.push(time_ns, value);
         self.n_points += 1;
+    }
+
+    /// How strong a point is as a record; 0 if it is no event, or the expectation is new.
+    fn record_strength(
+        &self,
+        at: usize,
+        age_days: f64,
+        residual: f64,
+        views: &Views,
+        params: &AnomalyParams,
+    ) -> f64 {
+        let is_event = views.distances[POINT] >= THRESHOLDS[POINT] * params.strictness;
+        if is_event && !self.rule.is_quiet(at) {
+            self.record.strength(age_days, residual)
+        } else {
+            0.0
+        }
     }
 
     /// Learns the first points again, if one or two of them are unlike the others: a count begins in the middle of its first

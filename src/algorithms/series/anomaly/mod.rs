@@ -7,7 +7,8 @@
 //! 1. `season` looks for a season in the newest points (`history`), again and again; `cadence` tells how long a day is.
 //! 2. `model` says what was expected, slowly (level, `trend` and the season, a `profile`) and fast (with what the last points
 //!    say).
-//! 3. `channels` looks at the residuals in three ways: the point, a shift, the scatter; `cliff` looks for falls to nothing.
+//! 3. `channels` looks at the residuals in three ways: the point, a shift, the scatter; `cliff` looks for falls to nothing,
+//!    `record` for what is farther off than anything before.
 //! 4. `rule` compares that with a threshold and with how often this series goes so far (`sizes`).
 //! 5. `shape` and the detector say what kind of an alert it is, `ongoing` whether it continues.
 //!
@@ -24,6 +25,7 @@ mod model;
 mod ongoing;
 mod options;
 mod profile;
+mod record;
 mod rule;
 mod season;
 mod shape;

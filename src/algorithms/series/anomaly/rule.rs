@@ -166,6 +166,11 @@ impl AlertRule {
         self.quiet_until = at;
     }
 
+    /// Whether the expectation is new at point `at`.
+    pub(super) fn is_quiet(&self, at: usize) -> bool {
+        at < self.quiet_until
+    }
+
     /// Whether an event of the view of points has not been over for long at point `at`.
     pub(super) fn in_point_event(&self, at: usize) -> bool {
         let newest = self.events[POINT].newest;
@@ -185,6 +190,7 @@ impl AlertRule {
         distances: &[f64; N_CHANNELS],
     ) -> Strength {
         self.fade(at, age_days);
+        let is_quiet = self.is_quiet(at);
         let young = 1.0 + FIRST_DAY * (1.0 - age_days).max(0.0);
         let mut best = Strength {
             strength: 0.0,
@@ -200,7 +206,7 @@ impl AlertRule {
             // A product first: divisions take a third of the time of this loop.
             if size > best.strength * alert {
                 let mut strength = size / alert;
-                if events.n_current >= NEWS_POINTS || at < self.quiet_until {
+                if events.n_current >= NEWS_POINTS || is_quiet {
                     strength = held_back(strength);
                 }
                 if strength > best.strength {

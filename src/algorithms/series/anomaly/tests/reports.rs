@@ -417,3 +417,38 @@ fn a_first_step_that_is_not_whole_hides_nothing() {
         assert_eq!(alerts.min(), Some(begins), "{first} {noise} {n_hours}");
     }
 }
+
+/// Errors come now and then, a few at a time. Three times as many as ever before, and more, is an incident in each such
+/// series, whatever the first ones looked like.
+#[test]
+fn far_more_than_ever_before() {
+    for (seed, (a_thousand, most)) in [(3, 4), (10, 4), (10, 2), (30, 9), (100, 4)]
+        .into_iter()
+        .cycle()
+        .take(20)
+        .enumerate()
+    {
+        let mut noise = Noise(seed as u64 + 1);
+        let many_at = 24 * DAY_NS + below(&mut noise, DAY_NS / MINUTE) * MINUTE / 5 * 5;
+        let case = Case::new(26, 5 * MINUTE, |time_ns| {
+            let count = if below(&mut noise, 1_000) < a_thousand {
+                1 + below(&mut noise, most)
+            } else {
+                0
+            };
+            Some(if is_in(time_ns, many_at, 5 * MINUTE) {
+                (3 * most + 2) as f64
+            } else {
+                count as f64
+            })
+        });
+        let verdicts = case.verdicts(&AnomalyOptions::default());
+        let many = case.points(many_at..many_at + 5 * MINUTE);
+        assert!(
+            verdicts[many]
+                .iter()
+                .any(|verdict| verdict.is_anomaly == Some(true)),
+            "{a_thousand} of 1000, up to {most}, seed {seed}"
+        );
+    }
+}
