@@ -19,7 +19,7 @@ use crate::pipeline::options::PipelineOptions;
 use crate::planner::live_planner::LiveScans;
 use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::relation::{Archives, WindowFunctions};
-use crate::planner::{check_keys, check_size, check_statement, complete_from_first};
+use crate::planner::{check_size, check_statement, complete_from_first};
 
 /// The statements of a pipeline before it runs.
 ///
@@ -73,8 +73,7 @@ impl Statement {
     /// Those of the planner, with the line.
     pub(crate) async fn plan(&self, state: &SessionState) -> Result<LogicalPlan> {
         let plan = state.statement_to_plan(self.parsed.clone()).await;
-        let checked = plan.and_then(|plan| check_keys(&plan).map(|()| plan));
-        checked.map_err(|error| self.at(error))
+        plan.map_err(|error| self.at(error))
     }
 
     /// An error of this statement.

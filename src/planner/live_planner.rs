@@ -16,7 +16,6 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::planner::check_keys;
 use crate::planner::continuous::{self, LowLatency};
 use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::execution::{Statement, WindowedExec, with_window};
@@ -212,7 +211,7 @@ impl LiveScans {
 }
 
 /// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table;
-/// a table with a PRIMARY KEY or UNIQUE that nothing checks; and a plan of so many steps, or so many one within another, that it cannot be optimised and run without harm. Call it before
+/// and a plan of so many steps, or so many one within another, that it cannot be optimised and run without harm. Call it before
 /// the plan is executed.
 ///
 /// # Errors
@@ -229,7 +228,6 @@ impl LiveScans {
 /// ```
 pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
     check_plan_size(plan)?;
-    check_keys(plan)?;
     let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) = plan else {
         return Ok(());
     };

@@ -23,5 +23,4 @@ pub use live_planner::check_plan;
 pub(crate) use running_steps::RunningSteps;
 pub use statement_check::check_statement;
 pub use statement_size::{MAX_STATEMENT_BYTES, check_size};
-pub(crate) use unchecked_keys::check_keys;
 pub(crate) use unnest_keys::UnnestKeys;

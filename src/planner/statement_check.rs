@@ -4,13 +4,12 @@
 //! `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and a window function without OVER is
 //! "Invalid function", as if it did not exist. Both are refused here with what to write instead.
 //!
-//! CTEs that would be copied too often are counted ([`check_copies`]).
+//! CTEs that would be copied too often are counted ([`check_copies`]), and keys that nothing checks are refused ([`check_keys`]).
 //!
 //! And the parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`: brackets are asked for.
 
 use std::ops::ControlFlow;
 
-use crate::planner::cte_copies::check_copies;
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry;
@@ -20,10 +19,13 @@ use datafusion::sql::sqlparser::ast::{
     NullTreatment, Query, SelectFlavor, SetExpr, Visit, visit_expressions,
 };
 
+use crate::planner::cte_copies::check_copies;
+use crate::planner::unchecked_keys::check_keys;
+
 /// Refuses a statement in which a window function lacks its OVER clause, a subquery that stands for a value has no column,
 /// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT,
-/// IGNORE NULLS, ORDER BY), `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets, and one that names CTEs so often
-/// that they are 10,000 tables and more.
+/// IGNORE NULLS, ORDER BY), `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets, one that names CTEs so often
+/// that they are 10,000 tables and more, and a table with a PRIMARY KEY or UNIQUE that nothing checks.
 ///
 /// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
 /// is a scalar function and something else too, passes.
@@ -43,6 +45,7 @@ use datafusion::sql::sqlparser::ast::{
 /// # Ok::<(), datafusion::error::DataFusionError>(())
 /// ```
 pub fn check_statement(statement: &Statement, registry: &dyn FunctionRegistry) -> Result<()> {
+    check_keys(statement)?;
     match statement {
         Statement::Statement(statement) => check_expressions(statement.as_ref(), registry),
         Statement::Explain(explain) => check_statement(&explain.statement, registry),

@@ -779,3 +779,28 @@ fn a_group_by_with_little_memory_ends() {
         run.stderr
     );
 }
+
+/// DataFusion would trust them: DISTINCT of two rows with one key gave both.
+#[test]
+fn keys_that_nothing_checks_are_refused() {
+    for table in [
+        "TABLE p (id INT PRIMARY KEY, v INT)",
+        "TABLE p (id INT UNIQUE, v INT)",
+        "TABLE p (id INT, v INT, PRIMARY KEY (id, v))",
+        "EXTERNAL TABLE p (id INT, v INT, PRIMARY KEY (id)) STORED AS CSV LOCATION 'p.csv'",
+    ] {
+        check_error(
+            &format!("CREATE {table}"),
+            "error: PRIMARY KEY and UNIQUE are not checked in table p, and queries would trust them: leave them out, or keep \
+             the table in a file that checks them, CREATE EXTERNAL TABLE p (…) STORED AS SQLITE LOCATION 'p.db'\n",
+        );
+    }
+    check(
+        "CREATE TABLE p (id INT NOT NULL, v INT); INSERT INTO p VALUES (1, 1), (1, 2); SELECT DISTINCT id FROM p",
+        "count\n2\nid\n1\n",
+    );
+    check(
+        "CREATE EXTERNAL TABLE p (id INT, PRIMARY KEY (id)) STORED AS SQLITE LOCATION 'p.db'",
+        "",
+    );
+}
