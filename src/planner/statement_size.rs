@@ -22,6 +22,9 @@ const MAX_LEVELS: usize = 1000;
 const MAX_OPEN_BRACKETS: usize = 50;
 /// The same around tables in a FROM that are no subqueries: the parser takes 70 kB for each, and does not grow the stack there.
 const MAX_TABLE_BRACKETS: usize = 16;
+/// Brackets within brackets that the parser reads again when it finds an error in them: see [`n_retries`]. Each doubles the time, so
+/// that of a statement with one error and twenty-five nested casts would be an hour.
+const MAX_RETRIES: usize = 16;
 /// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the plan. SQLite joins 64 tables
 /// and unites 500 queries.
 const MAX_QUERY_PARTS: usize = 1000;
@@ -43,6 +46,43 @@ const OPERATORS: [Keyword; 14] = [
     Keyword::TO,
     Keyword::XOR,
 ];
+
+/// How many more times the parser (sqlparser 0.62) reads a bracket behind this word if there is an error in it: first by the syntax
+/// that the word has of its own, then as the arguments of a function of this name.
+fn n_retries(word: Keyword) -> usize {
+    match word {
+        Keyword::POSITION => 2,
+        Keyword::ARRAY
+        | Keyword::CAST
+        | Keyword::CEIL
+        | Keyword::CONVERT
+        | Keyword::CURRENT_CATALOG
+        | Keyword::CURRENT_DATE
+        | Keyword::CURRENT_TIME
+        | Keyword::CURRENT_TIMESTAMP
+        | Keyword::CURRENT_USER
+        | Keyword::EXISTS
+        | Keyword::EXTRACT
+        | Keyword::FLOOR
+        | Keyword::INTERVAL
+        | Keyword::LOCALTIME
+        | Keyword::LOCALTIMESTAMP
+        | Keyword::MAP
+        | Keyword::MATCH
+        | Keyword::NOT
+        | Keyword::OVERLAY
+        | Keyword::SAFE_CAST
+        | Keyword::SESSION_USER
+        | Keyword::STRUCT
+        | Keyword::SUBSTR
+        | Keyword::SUBSTRING
+        | Keyword::TRIM
+        | Keyword::TRY_CAST
+        | Keyword::TRY_CONVERT
+        | Keyword::USER => 1,
+        _ => 0,
+    }
+}
 
 /// Refuses a text with a statement that is too large or too deep to be parsed and planned without harm: call it before the text is
 /// parsed. What it lets through can still be wrong.
@@ -93,7 +133,11 @@ struct Measure {
     n_levels: usize,
     /// How many of the open brackets are around tables.
     n_table_brackets: usize,
+    /// Of the open brackets together.
+    n_retries: usize,
     last: Last,
+    /// The token before, if it is a word.
+    last_word: Option<Keyword>,
 }
 
 /// What stands in a bracket.
@@ -106,6 +150,7 @@ struct Bracket {
     is_in_from: bool,
     /// Whether it is around a table.
     is_table: bool,
+    n_retries: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +186,10 @@ impl Measure {
     fn add(&mut self, token: &Token) {
         self.n_tokens += 1;
         let last = std::mem::take(&mut self.last);
+        let last_word = std::mem::take(&mut self.last_word);
+        if let Token::Word(word) = token {
+            self.last_word = Some(word.keyword);
+        }
         match token {
             Token::SemiColon => *self = Self::default(),
             Token::Comma => {
@@ -150,7 +199,12 @@ impl Measure {
                 }
             }
             Token::LParen if last == Last::TableStart => self.open_table(),
-            Token::LParen | Token::LBracket | Token::LBrace => self.open(Kind::Symbol),
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                self.open(Kind::Symbol);
+                let n_retries = last_word.map_or(0, n_retries);
+                self.innermost().n_retries = n_retries;
+                self.n_retries += n_retries;
+            }
             Token::RParen | Token::RBracket | Token::RBrace => self.close_symbol(),
             Token::Lt if last == Last::NestedType => self.open(Kind::Type),
             Token::Gt if self.is_within(Kind::Type) => self.close(),
@@ -270,6 +324,7 @@ impl Measure {
         if let Some(closed) = self.open.pop() {
             self.n_levels -= closed.n_levels;
             self.n_table_brackets -= usize::from(closed.is_table);
+            self.n_retries -= closed.n_retries;
         }
     }
 
@@ -310,6 +365,12 @@ impl Measure {
             return plan_err!(
                 "the statement is nested too deeply, more than {MAX_TABLE_BRACKETS} brackets are open around a table of a FROM: name its \
                  parts, WITH part AS (SELECT …) SELECT … FROM part"
+            );
+        }
+        if self.n_retries > MAX_RETRIES {
+            return plan_err!(
+                "the statement is nested too deeply, more than {MAX_RETRIES} brackets of CAST, NOT, SUBSTRING and the like are open \
+                 at once: name its parts, WITH part AS (SELECT …) SELECT … FROM part"
             );
         }
         if self.open.len() > MAX_OPEN_BRACKETS {
@@ -362,8 +423,8 @@ fn is_operand(token: &Token) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        MAX_LEVELS, MAX_OPEN_BRACKETS, MAX_QUERY_PARTS, MAX_STATEMENT_BYTES, MAX_TABLE_BRACKETS,
-        MAX_TOKENS, check_size,
+        MAX_LEVELS, MAX_OPEN_BRACKETS, MAX_QUERY_PARTS, MAX_RETRIES, MAX_STATEMENT_BYTES,
+        MAX_TABLE_BRACKETS, MAX_TOKENS, check_size,
     };
     use datafusion::config::Dialect;
 
@@ -417,6 +478,22 @@ mod tests {
         ] {
             let nested = |n| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
             check(nested, MAX_OPEN_BRACKETS, "nested too deeply");
+        }
+        for (open, close, n_retries) in [
+            ("CAST(", " AS INT)", 1),
+            ("abs(CAST(", " AS INT))", 1),
+            ("NOT (", ")", 1),
+            ("ARRAY[", "]", 1),
+            ("POSITION(", " IN 'x')", 2),
+        ] {
+            let nested = |n| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
+            check(nested, MAX_RETRIES / n_retries, "brackets of CAST");
+            // One beside the other, they are no deeper.
+            let row = format!(
+                "SELECT {open}1{close}{}",
+                format!(", {open}1{close}").repeat(99)
+            );
+            assert_eq!(said(&row), "");
         }
         for (open, close) in [("(", ")"), ("(a, ", ")"), ("(a JOIN ", " ON x = y)")] {
             let tables = |n| {

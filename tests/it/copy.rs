@@ -166,7 +166,8 @@ fn the_next_statement_removes_what_a_killed_one_has_left_and_nothing_else() {
     let place = place();
     let before = files(place.path());
     let out = place.path().join("out");
-    let endless = format!("COPY ({ENDLESS}) TO 'out/' STORED AS CSV OPTIONS (mode 'append')");
+    let by_day = "TO 'out/' STORED AS CSV PARTITIONED BY (day) OPTIONS (mode 'append')";
+    let endless = format!("COPY ({ENDLESS}) {by_day}");
     let count = "SELECT count(*) AS c FROM 'out/'";
     let killed = Writing::start(place.path(), &endless);
     assert_eq!(killed.end_by("-KILL"), None);
@@ -175,8 +176,11 @@ fn the_next_statement_removes_what_a_killed_one_has_left_and_nothing_else() {
 
     let living = Writing::start(place.path(), &endless);
     assert_eq!(stages(&out), 1);
-    let none = "COPY (SELECT 1 AS n WHERE false) TO 'out/' STORED AS CSV OPTIONS (mode 'append')";
-    assert_eq!(run(place.path(), none), (Some(0), "count\n0\n".to_string()));
+    let none = format!("COPY (SELECT 1 AS n, 2 AS day WHERE false) {by_day}");
+    assert_eq!(
+        run(place.path(), &none),
+        (Some(0), "count\n0\n".to_string())
+    );
     assert_eq!(stages(&out), 1);
     assert_eq!(living.end_by("-TERM"), Some(143));
     assert_eq!(files(place.path()), before);
