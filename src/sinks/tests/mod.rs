@@ -227,9 +227,8 @@ async fn what_does_not_fit_the_folder_is_refused_before_anything_is_written() {
     assert_eq!(place.files(), files);
     for sql in [
         format!("(SELECT 8 AS a, 9 AS b) TO '{{}}/csv/' STORED AS CSV {append}"),
-        format!(
-            "(SELECT 8 AS c, 9 AS d) TO '{{}}/bare/' STORED AS CSV OPTIONS (mode 'append', format.has_header false)"
-        ),
+        "(SELECT 8 AS c, 9 AS d) TO '{}/bare/' STORED AS CSV OPTIONS (mode 'append', format.has_header false)"
+            .to_string(),
         format!(
             "(SELECT arrow_cast('y', 'LargeUtf8') AS b, 2 AS a, now() AS more) TO '{{}}/types/' STORED AS PARQUET {append}"
         ),
