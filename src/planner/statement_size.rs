@@ -53,6 +53,7 @@ fn n_retries(word: Keyword) -> usize {
     match word {
         Keyword::POSITION => 2,
         Keyword::ARRAY
+        | Keyword::CASE
         | Keyword::CAST
         | Keyword::CEIL
         | Keyword::CONVERT
@@ -483,6 +484,7 @@ mod tests {
             ("CAST(", " AS INT)", 1),
             ("abs(CAST(", " AS INT))", 1),
             ("NOT (", ")", 1),
+            ("CASE (", ") WHEN 1 THEN 2 END", 1),
             ("ARRAY[", "]", 1),
             ("POSITION(", " IN 'x')", 2),
         ] {
