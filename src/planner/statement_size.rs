@@ -24,7 +24,7 @@ const MAX_OPEN_BRACKETS: usize = 50;
 const MAX_TABLE_BRACKETS: usize = 16;
 /// Brackets within brackets that the parser reads again when it finds an error in them: see [`n_retries`]. Each doubles the time, so
 /// that of a statement with one error and twenty-five nested casts would be an hour.
-const MAX_RETRIES: usize = 16;
+const MAX_RETRIES: usize = 12;
 /// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the plan. SQLite joins 64 tables
 /// and unites 500 queries.
 const MAX_QUERY_PARTS: usize = 1000;
