@@ -178,8 +178,8 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// A session on one partition with tables of so many series and points each: `metrics` by series and time, `mixed` by time
-/// alone.
+/// A session on one partition with two tables of the same `n_series` series of `n_each` points: `metrics` is sorted by series
+/// and time, `mixed` by time alone.
 async fn metrics(folder: &tempfile::TempDir, n_series: usize, n_each: usize) -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
     let builder = datafusion_aiops::session_state_builder().with_config(config);

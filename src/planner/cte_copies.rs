@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, Visit, Visitor};
 
-/// Each is at least two steps, of which a plan has at most 20,000.
+/// Each table takes at least two steps of a plan, and a plan may have 20,000.
 const MAX_TABLES: u64 = 10_000;
 
 /// Refuses a statement whose CTEs would be copied too often.

@@ -47,8 +47,8 @@ const OPERATORS: [Keyword; 14] = [
     Keyword::XOR,
 ];
 
-/// How many more times the parser (sqlparser 0.62) reads a bracket behind this word if there is an error in it: first by the syntax
-/// that the word has of its own, then as the arguments of a function of this name.
+/// How often the parser (sqlparser 0.62) reads a bracket after this word again if it finds an error inside: it tries the word's own
+/// syntax first, then a call of a function with this name.
 fn n_retries(word: Keyword) -> usize {
     match word {
         Keyword::POSITION => 2,

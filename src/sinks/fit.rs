@@ -38,7 +38,7 @@ pub(crate) async fn fitted(
     let known = format.infer_schema(session, &store, &[file]).await?;
     match target.extension.split('.').next() {
         Some("csv" | "tsv") => target.check_positions(&known, rows)?,
-        // The types of JSON are found anew for all files together.
+        // Reading JSON infers the types from all files together.
         Some("json" | "ndjson") => {}
         _ => return target.with_types(&known, rows),
     }

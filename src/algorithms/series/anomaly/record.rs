@@ -4,10 +4,10 @@
 //! for one in a hundred, the first ones are thousands of scales large. The bar that follows from these is no limit for what
 //! is far outside of all that was seen. And records cannot storm: each is at least [`TIMES`] as large as the last.
 
-/// So many times as far off as anything before.
+/// A record is this many times as far off as anything before.
 const TIMES: f64 = 2.0;
 
-/// Days of which the largest deviation is known well enough.
+/// A record needs a history of this many days.
 const DAYS: f64 = 2.0;
 
 /// The largest deviation from the slow expectation.

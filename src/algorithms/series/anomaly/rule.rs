@@ -203,7 +203,7 @@ impl AlertRule {
             }
             let size = distances[channel] * self.per_threshold[channel];
             let alert = events.bar * young;
-            // A product first: divisions take a third of the time of this loop.
+            // A product first, since most points need no division then.
             if size > best.strength * alert {
                 let mut strength = size / alert;
                 if events.n_current >= NEWS_POINTS || is_quiet {
