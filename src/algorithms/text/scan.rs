@@ -143,7 +143,7 @@ impl Scanner<'_> {
             b'"' if self.rules.profile == Profile::Json && !self.is_in_text(at) => {
                 self.json_string(at)
             }
-            b'"' | b'\'' => self.quote(at),
+            b'"' | b'\'' | b'`' => self.quote(at),
             _ if is_cjk_lead(byte) => at + 3,
             _ => at + 1,
         }
@@ -159,8 +159,13 @@ impl Scanner<'_> {
         end
     }
 
-    /// A name in quotes: `user "alice"`.
+    /// A word in quotes is a variable: `user "alice"`, `no tag 'v1'`.
     fn quote(&mut self, at: usize) -> usize {
+        if let Some(end) = self.quoted_word(at) {
+            self.push_apart(at + 1, end, Kind::Any);
+            self.remember(at + 1, end);
+            return end + 1;
+        }
         if self
             .user
             .is_some_and(|(user, _)| self.is_blank(user.end, at))
@@ -168,6 +173,29 @@ impl Scanner<'_> {
             self.expect(at + 1, Kind::User);
         }
         at + 1
+    }
+
+    /// The closing quote, if the one at `at` opens the quotation of one word that is data.
+    fn quoted_word(&self, at: usize) -> Option<usize> {
+        if at > 0 && !is_border(self.line[at - 1]) {
+            return None;
+        }
+        let opening = self.line[at];
+        let rest = &self.line[at + 1..];
+        let length = rest
+            .iter()
+            .take_while(|&&byte| !is_white(byte) && !matches!(byte, b'"' | b'\'' | b'`'))
+            .count();
+        let closes = |byte: u8| byte == opening || opening == b'`' && byte == b'\'';
+        let end = at + 1 + length;
+        if !self.at(end).is_some_and(closes) || self.at(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+            return None;
+        }
+        if opening == b'"' && self.at(self.skip_white(end + 1)) == Some(b':') && matches!(self.line[..at].iter().rev().find(|&&b| !is_white(b)), Some(b'{' | b',')) {
+            return None;
+        }
+        let word = &rest[..length];
+        (is_data(word) && !self.is_kept(word)).then_some(end)
     }
 
     /// What follows `=`: the name behind `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
@@ -400,10 +428,11 @@ impl Scanner<'_> {
 
     /// A path or URL goes on over the query behind it: `/search?q=1&page=2`.
     fn end_of_query(&self, mut end: usize) -> usize {
-        while self
-            .at(end)
-            .is_some_and(|byte| !is_border(byte) || matches!(byte, b'?' | b'='))
-        {
+        while let Some(byte) = self.at(end) {
+            let begins_query = byte == b'?' && self.at(end + 1).is_some_and(|next| !is_border(next));
+            if is_border(byte) && byte != b'=' && !begins_query {
+                break;
+            }
             end += 1;
         }
         end
@@ -747,6 +776,13 @@ impl Scanner<'_> {
 /// Whether this stands between two strings of a JSON list: quote, comma, white space, quote.
 fn is_between_elements(gap: &[u8]) -> bool {
     matches!(gap, [b'"', b',', blank @ .., b'"'] if blank.iter().all(|&byte| is_white(byte)))
+}
+
+/// Whether a word in quotes is data: not an option, not a symbol, not a keyword in capitals.
+fn is_data(word: &[u8]) -> bool {
+    let has_sign = word.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+    let is_keyword = word.len() > 1 && word.iter().all(u8::is_ascii_uppercase);
+    has_sign && !is_keyword && word[0] != b'-' && !word.contains(&b'<')
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

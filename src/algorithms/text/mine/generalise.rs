@@ -5,36 +5,34 @@
 //!   `wpad:<*> error` beside `<*> error`.
 //! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount failed on <*>`.
 //! - A column, that is all templates that are equal but for the word at one place, becomes a variable when its words are
-//!   many ([`PLAIN_VALUES`], [`IDENTIFIER_VALUES`]).
-//! - Where none of this finds anything, two columns at once, when the words at both places are many: `user alice on host
-//!   web`, where no user comes with two hosts.
+//!   values ([`evidence`](crate::algorithms::text::mine::evidence)).
+//! - Where none of this finds anything, several places at once, when the words at each are values: `user alice on host web`, where
+//!   no user comes with two hosts. Which places, the words tell: those of a log statement stand in all of its templates, a value
+//!   stands in few. So of each template the rarest word is tried, the two rarest, and so on.
 //!
 //! The answer is a function of the set of templates alone: a round judges all templates as they were before it. So
 //! neither order nor counts matter. Where two templates cover a third, the one with fewer placeholders wins, then the one
 //! whose placeholders stand first.
 //!
 //! Columns of templates that agree elsewhere are the oldest idea of the field (SLCT: Vaarandi, "A data clustering
-//! algorithm for mining patterns from event logs", IPOM 2003; IPLoM: Makanju et al., KDD 2009). Those count lines; here
-//! distinct templates are counted, after masking, so that frequent lines do not decide and partial results can merge.
+//! algorithm for mining patterns from event logs", IPOM 2003; IPLoM: Makanju et al., KDD 2009); that the words of a statement are
+//! told from values by how often they stand at their place is that of Brain (Yu et al., "Brain: log parsing with bidirectional
+//! parallel tree", IEEE TSC 2023). Those count lines; here distinct templates are counted, after masking, so that frequent lines do
+//! not decide and partial results can merge.
 
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
+use crate::algorithms::text::mine::evidence::{Context, Words, is_kind_of_event};
 use crate::algorithms::text::mine::pieces::{Cut, Piece, PieceKind};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
-/// So many words of plain letters in one column are values, not a choice of wordings: log statements that differ in one
-/// word (states, verbs, components) come in fours and fives, people and machines in dozens. Measured on
-/// labelled logs: 8 to 12 give the same templates, 5 and 6 unite states.
-const PLAIN_VALUES: usize = 8;
-/// So many identifiers in one column are values: an identifier is a name by its looks. Measured: 3 unites states such as
-/// `TA_CONTAINER_COMPLETED`, 5 misses some variables.
-const IDENTIFIER_VALUES: usize = 4;
-/// The part of a column, in tenths, that must be identifiers for the lower number to do.
-const IDENTIFIER_TENTHS: usize = 6;
-/// Pairs of places are looked for in templates of at most so many words: their number grows with its square.
-const MAX_PAIRED_WORDS: usize = 16;
-/// The first word names the component more often than a value (Drain rests on this), so it takes so many times more.
-const FIRST_WORD_FACTOR: usize = 2;
+/// So many places at once are tried.
+const MAX_PLACES: usize = 8;
+/// Words that must be left, or anything would match.
+const LEAST_CONSTANTS: usize = 2;
+/// How often the rules begin anew, since a variable that was found can be the part of a word.
+const MAX_PASSES: usize = 3;
 /// The rounds after which the search ends, changes or not; each of them uncovers one more level of nesting.
 const MAX_ROUNDS: usize = 8;
 
@@ -48,13 +46,27 @@ const MAX_ROUNDS: usize = 8;
 /// ```
 pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
     let keep: HashSet<String> = keep.iter().cloned().collect();
-    let united = unite_words(masked, &keep);
-    let united: Vec<&str> = united.iter().map(String::as_str).collect();
-    let mut table = Table::new(&united, Cut::Pieces, &keep);
+    let mut texts: Vec<String> = masked.iter().map(ToString::to_string).collect();
+    for _ in 0..MAX_PASSES {
+        let before: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let united = unite_words(&before, &keep);
+        let united: Vec<&str> = united.iter().map(String::as_str).collect();
+        let next = find_variables(&united, &keep);
+        if next == texts {
+            break;
+        }
+        texts = next;
+    }
+    texts
+}
+
+/// All rules but the first.
+fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
+    let mut table = Table::new(templates, Cut::Pieces, keep);
     for _ in 0..MAX_ROUNDS {
         let covered = table.unite_covered();
         let columns = table.replace_columns();
-        if !covered && !columns && !table.replace_pairs() {
+        if !covered && !columns && !table.replace_places() {
             break;
         }
     }
@@ -73,6 +85,8 @@ struct Table<'a> {
     texts: HashMap<u64, &'a str>,
     forms: Vec<Vec<Piece>>,
     form_of: Vec<usize>,
+    /// The words that were found to be values.
+    known: HashSet<u64>,
 }
 
 /// One place of one template, under the hash of the template without it, so that a column stands together when sorted.
@@ -81,6 +95,24 @@ struct Cell {
     rest: u64,
     place: usize,
     form: usize,
+}
+
+/// A template without its words at some places: templates with the same rest are a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    /// A hash of the places, those of placeholders among them.
+    places: u64,
+    rest: u64,
+    form: usize,
+    /// How many of the places have words.
+    n_words: usize,
+}
+
+impl Member {
+    fn take(&mut self, place: usize, piece: Piece) {
+        self.places = self.places.wrapping_add(hash_at(place, Piece::any()));
+        self.rest = self.rest.wrapping_sub(hash_at(place, piece));
+    }
 }
 
 impl<'a> Table<'a> {
@@ -100,6 +132,7 @@ impl<'a> Table<'a> {
             form_of: (0..forms.len()).collect(),
             texts,
             forms,
+            known: HashSet::new(),
         };
         table.unite_equal();
         table
@@ -171,66 +204,138 @@ impl<'a> Table<'a> {
         let columns = cells.chunk_by(|a, b| (a.rest, a.place) == (b.rest, b.place));
         let columns = columns.filter(|column| self.is_variable(column)).collect();
         let columns = self.that_leave_a_constant(columns);
-        for cell in columns.iter().copied().flatten() {
-            self.forms[cell.form][cell.place] = Piece::any();
-        }
-        self.unite_equal();
-        !columns.is_empty()
+        let places = columns.iter().copied().flatten();
+        let places: Vec<_> = places.map(|cell| (cell.form, cell.place)).collect();
+        self.replace(&places)
     }
 
-    /// The same for two places at a time. Returns whether a word has become a variable.
-    fn replace_pairs(&mut self) -> bool {
-        let mut variable: Vec<(usize, usize)> = vec![];
-        for ((first, second), mut cells) in self.pairs() {
-            cells.sort_unstable();
-            for group in cells.chunk_by(|a, b| a.rest == b.rest) {
-                if self.is_variable_at(group, first) && self.is_variable_at(group, second) {
-                    let forms = group.iter().map(|cell| cell.form);
-                    variable.extend(forms.flat_map(|form| [(form, first), (form, second)]));
-                }
+    /// Makes variables of the words at these places of templates. Returns whether there are any.
+    fn replace(&mut self, places: &[(usize, usize)]) -> bool {
+        for &(form, place) in places {
+            let piece = &mut self.forms[form][place];
+            if piece.kind.can_vary() {
+                self.known.insert(piece.hash);
             }
-        }
-        for &(form, place) in &variable {
-            self.forms[form][place] = Piece::any();
+            *piece = Piece::any();
         }
         self.unite_equal();
-        !variable.is_empty()
+        !places.is_empty()
     }
 
-    /// For every pair of places the templates that have words there, under the hash of the rest.
-    fn pairs(&self) -> BTreeMap<(usize, usize), Vec<Cell>> {
-        let mut pairs: BTreeMap<(usize, usize), Vec<Cell>> = BTreeMap::new();
-        for (number, form) in self.forms.iter().enumerate() {
-            let can_vary = |&place: &usize| form[place].kind.can_vary();
-            let places: Vec<usize> = (0..form.len()).filter(can_vary).collect();
-            // Two words must be left, or anything would match.
-            if places.len() > MAX_PAIRED_WORDS || self.n_constants(number) < 4 {
+    /// The same for several places at a time. Returns whether a word has become a variable.
+    fn replace_places(&mut self) -> bool {
+        let rarest = self.rarest_words();
+        let mut families = self.families(&rarest);
+        families.sort_unstable();
+        // Of several, the one with the fewest new variables, then the largest.
+        let mut best: HashMap<usize, (usize, Reverse<usize>, usize)> = HashMap::new();
+        for (number, family) in families
+            .chunk_by(|a, b| (a.places, a.rest) == (b.places, b.rest))
+            .enumerate()
+        {
+            if !self.is_family(family, &rarest) {
                 continue;
             }
-            let whole = whole_of(form);
-            for (position, &place) in places.iter().enumerate() {
-                let rest = whole.wrapping_sub(hash_at(place, form[place]));
-                for &second in &places[position + 1..] {
-                    pairs.entry((place, second)).or_default().push(Cell {
-                        rest: rest.wrapping_sub(hash_at(second, form[second])),
-                        place,
-                        form: number,
-                    });
-                }
+            for member in family.iter().filter(|member| member.n_words > 0) {
+                let rank = (member.n_words, Reverse(family.len()), number);
+                let known = best.entry(member.form).or_insert(rank);
+                *known = rank.min(*known);
             }
         }
-        pairs
+        let mut places = vec![];
+        for (form, (n_words, ..)) in best {
+            let words = &rarest[form][..n_words];
+            places.extend(words.iter().map(|place| (form, *place)));
+        }
+        self.replace(&places)
     }
 
-    /// Whether the distinct words at this place of these templates are many.
-    fn is_variable_at(&self, group: &[Cell], place: usize) -> bool {
-        let words = group.iter().map(|cell| self.forms[cell.form][place]);
-        let distinct: HashMap<u64, PieceKind> = words.map(|word| (word.hash, word.kind)).collect();
-        let n_identifiers = distinct
-            .values()
-            .filter(|kind| **kind == PieceKind::Identifier)
-            .count();
-        distinct.len() >= enough_values(distinct.len(), n_identifiers, place)
+    /// The places of the words of each template, those first that the fewest templates of the same build have there.
+    fn rarest_words(&self) -> Vec<Vec<usize>> {
+        let builds: Vec<u64> = self.forms.iter().map(|form| build_of(form)).collect();
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        let key = |build: u64, place: usize, piece: Piece| build ^ hash_at(place, piece);
+        let words = |form: &[Piece]| -> Vec<(usize, Piece)> {
+            let words = form.iter().copied().enumerate();
+            words.filter(|(_, piece)| piece.kind.can_vary()).collect()
+        };
+        for (form, build) in self.forms.iter().zip(&builds) {
+            for (place, piece) in words(form) {
+                *counts.entry(key(*build, place, piece)).or_default() += 1;
+            }
+        }
+        let sorted = |(form, build): (&Vec<Piece>, &u64)| {
+            let mut words = words(form);
+            words.sort_by_key(|(place, piece)| counts[&key(*build, *place, *piece)]);
+            words.into_iter().map(|(place, _)| place).collect()
+        };
+        self.forms.iter().zip(&builds).map(sorted).collect()
+    }
+
+    /// Each template with its rarest word, its two rarest and so on taken out, as far as enough words stay; and with none.
+    fn families(&self, rarest: &[Vec<usize>]) -> Vec<Member> {
+        let mut families = vec![];
+        for (number, (form, words)) in self.forms.iter().zip(rarest).enumerate() {
+            let mut member = Member {
+                places: 0,
+                rest: whole_of(form),
+                form: number,
+                n_words: 0,
+            };
+            for (place, piece) in form.iter().enumerate() {
+                if piece.kind == PieceKind::Placeholder {
+                    member.take(place, *piece);
+                }
+            }
+            families.push(member);
+            let n_tried = self.n_constants(number).saturating_sub(LEAST_CONSTANTS);
+            for &place in words.iter().take(n_tried.min(MAX_PLACES)) {
+                member.take(place, form[place]);
+                member.n_words += 1;
+                families.push(member);
+            }
+        }
+        families
+    }
+
+    /// Whether the templates of a family differ in values alone.
+    fn is_family(&self, family: &[Member], rarest: &[Vec<usize>]) -> bool {
+        let Some(widest) = family.iter().max_by_key(|member| member.n_words) else {
+            return false;
+        };
+        let forms: Vec<usize> = family.iter().map(|member| member.form).collect();
+        let words = &rarest[widest.form][..widest.n_words];
+        let placeholders = self.forms[widest.form].iter().enumerate();
+        let placeholders = placeholders.filter(|(_, piece)| piece.kind == PieceKind::Placeholder);
+        let mut places = words.iter().copied().chain(placeholders.map(|(place, _)| place));
+        family.len() >= 2 && places.all(|place| self.are_values(&forms, place))
+    }
+
+    /// Whether the words at this place of these templates are values; where no template has a word, there is nothing to find.
+    fn are_values(&self, forms: &[usize], place: usize) -> bool {
+        let pieces: HashMap<u64, Piece> = forms
+            .iter()
+            .map(|form| self.forms[*form][place])
+            .map(|piece| (piece.hash, piece))
+            .collect();
+        let mut words = Words::default();
+        for piece in pieces.values() {
+            let text = self.texts[&piece.hash];
+            if !piece.kind.can_vary() {
+                words.has_placeholder = true;
+                continue;
+            }
+            words.n_words += 1;
+            words.n_known += usize::from(self.known.contains(&piece.hash));
+            if is_kind_of_event(text) {
+                words.n_kinds += 1;
+            } else if piece.kind == PieceKind::Identifier {
+                words.n_identifiers += 1;
+            }
+        }
+        let text = |piece: Piece| self.texts[&piece.hash];
+        words.n_words == 0
+            || words.are_values(Context::of(&self.forms[forms[0]], place, text))
     }
 
     /// Where columns would take all constants of a template, the one with the most values is replaced, of equal ones the
@@ -285,12 +390,9 @@ impl<'a> Table<'a> {
         let Some(first) = column.first() else {
             return false;
         };
-        let is_identifier =
-            |cell: &&Cell| self.forms[cell.form][first.place].kind == PieceKind::Identifier;
-        let n_identifiers = column.iter().filter(is_identifier).count();
-        let enough = enough_values(column.len(), n_identifiers, first.place);
+        let forms: Vec<usize> = column.iter().map(|cell| cell.form).collect();
         // Without another constant the template would say nothing.
-        column.len() >= enough && self.n_constants(first.form) >= 2
+        self.n_constants(first.form) >= LEAST_CONSTANTS && self.are_values(&forms, first.place)
     }
 
     fn texts(&self) -> Vec<String> {
@@ -302,16 +404,14 @@ impl<'a> Table<'a> {
     }
 }
 
-/// How many distinct values make a variable at this place, of which so many are identifiers.
-fn enough_values(n_values: usize, n_identifiers: usize, place: usize) -> usize {
-    let mostly_identifiers = n_identifiers * 10 >= n_values * IDENTIFIER_TENTHS;
-    let values = if mostly_identifiers {
-        IDENTIFIER_VALUES
-    } else {
-        PLAIN_VALUES
-    };
-    let factor = if place == 0 { FIRST_WORD_FACTOR } else { 1 };
-    values * factor
+/// What stands between the words of a template, and how many pieces it has.
+fn build_of(form: &[Piece]) -> u64 {
+    let delimiters = form.iter().enumerate();
+    let delimiters = delimiters
+        .filter(|(_, piece)| !piece.kind.can_vary() && piece.kind != PieceKind::Placeholder);
+    delimiters.fold(form.len() as u64, |sum, (place, piece)| {
+        sum.wrapping_add(hash_at(place, *piece))
+    })
 }
 
 #[cfg(test)]
@@ -374,14 +474,14 @@ mod tests {
             }
         };
         let plain = |value| format!("session of user {value}lice closed");
-        check(plain, 7, None);
-        check(plain, 8, Some("session of user <*> closed"));
+        check(plain, 8, None);
+        check(plain, 9, Some("session of user <*> closed"));
         let identifier = |value| format!("domain root_{value} is full");
-        check(identifier, 3, None);
-        check(identifier, 4, Some("domain <*> is full"));
+        check(identifier, 5, None);
+        check(identifier, 6, Some("domain <*> is full"));
         let first = |value| format!("{value}d startup succeeded");
-        check(first, 15, None);
-        check(first, 16, Some("<*> startup succeeded"));
+        check(first, 9, None);
+        check(first, 10, Some("<*> startup succeeded"));
         let alone = |value| format!("{value}d: <*>");
         check(alone, 20, None);
     }
@@ -401,8 +501,8 @@ mod tests {
                 None => assert_eq!(mined, masked),
             }
         };
-        check(7, None);
-        check(8, Some("user <*> entered state <*>"));
+        check(8, None);
+        check(9, Some("user <*> entered state <*>"));
     }
 
     #[test]

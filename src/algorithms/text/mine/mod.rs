@@ -4,6 +4,7 @@
 //! that vary, and [`MinedTemplates`] matches lines to the result.
 
 mod cover;
+mod evidence;
 mod generalise;
 mod model;
 mod pieces;

@@ -152,7 +152,10 @@ fn is_delimiter(char: char, text: &str) -> bool {
     match char {
         ' ' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\'' | ',' | ';' | '='
         | '|' => true,
+        '`' => true,
         ':' => matches!(text.as_bytes().get(1), None | Some(b' ' | b'<')),
+        // The end of a sentence.
+        '.' | '?' | '!' => matches!(text.as_bytes().get(1), None | Some(b' ')),
         _ => !char.is_ascii() && !char.is_alphanumeric(),
     }
 }
