@@ -55,6 +55,11 @@ fn classify_without_digits(word: &[u8], shape: Shape) -> Verdict {
     if word.len() >= 8 && shape.count(Class::HexLetter) == word.len() {
         return Whole(Kind::Hex);
     }
+    if shape.count(Class::Dash) == 1
+        && let Some(verdict) = name_and_random(word)
+    {
+        return verdict;
+    }
     Constant
 }
 
@@ -174,7 +179,65 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     {
         return Whole(Kind::Id);
     }
+    if dashes == 1
+        && let Some(verdict) = name_and_random(word)
+    {
+        return verdict;
+    }
+    if is_random(word) {
+        return Whole(Kind::Id);
+    }
     Constant
+}
+
+/// The letters and digits of random names that shall spell no words: those of Kubernetes.
+fn is_random_suffix(text: &[u8]) -> bool {
+    const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    text.len() == 5 && text.iter().all(|byte| SAFE.contains(byte))
+}
+
+/// A name and a random one behind it: `fluentd-x7k2p`.
+fn name_and_random(word: &[u8]) -> Option<Verdict> {
+    let dash = word.iter().position(|&byte| byte == b'-')?;
+    let found = dash > 1 && is_random_suffix(&word[dash + 1..]) && is_stable_prefix(&word[..dash]);
+    found.then_some(After(dash + 1, Kind::Id))
+}
+
+/// Fewer letters and digits are no random name.
+const SHORTEST_RANDOM: usize = 10;
+
+/// Whether letters and digits alternate as no name does that people give: an upper-case letter and the lower-case ones behind
+/// it are one run (`GetObjectV2` has four), and runs of random names are of two or so.
+fn is_random(word: &[u8]) -> bool {
+    #[derive(PartialEq, Clone, Copy)]
+    enum Run {
+        Digits,
+        Upper,
+        Lower,
+        Capital,
+    }
+    let mut runs = 0;
+    let mut last: Option<(Run, usize)> = None;
+    for byte in word {
+        let this = match byte {
+            b'0'..=b'9' => Run::Digits,
+            b'A'..=b'Z' => Run::Upper,
+            b'a'..=b'z' => Run::Lower,
+            _ => return false,
+        };
+        last = Some(match last {
+            Some((Run::Upper, 1)) if this == Run::Lower => (Run::Capital, 2),
+            Some((Run::Capital, n)) if this == Run::Lower => (Run::Capital, n + 1),
+            Some((run, n)) if run == this => (run, n + 1),
+            _ => {
+                runs += 1;
+                (this, 1)
+            }
+        });
+    }
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let n_words = word.split(is_digit).filter(|part| !part.is_empty()).count();
+    word.len() >= SHORTEST_RANDOM && (5 * runs > 2 * word.len() || n_words >= 3)
 }
 
 fn trailing_digits(word: &[u8]) -> usize {
@@ -283,20 +346,28 @@ fn is_rest_of_duration(mut text: &[u8]) -> bool {
     true
 }
 
+const LONGEST_UNIT: usize = 12;
+
 /// The kind of a number that has this unit.
 pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
-    let mut buffer = [0; 5];
+    let mut buffer = [0; LONGEST_UNIT];
     let lower = buffer.get_mut(..text.len())?;
     lower.copy_from_slice(text);
     lower.make_ascii_lowercase();
     match &*lower {
         b"" | b"%" | b"x" | b"th" | b"st" | b"nd" | b"rd" | b"hz" | b"khz" | b"mhz" | b"ghz"
-        | b"v" | b"w" | b"c" => Some(Kind::Num),
-        b"b" | b"k" | b"m" | b"g" | b"t" | b"kb" | b"mb" | b"gb" | b"tb" | b"kib" | b"mib"
-        | b"gib" | b"tib" | b"bytes" | b"bps" | b"kb/s" | b"mb/s" | b"gb/s" => Some(Kind::Size),
-        b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"min" | b"h" | b"d" => {
-            Some(Kind::Duration)
-        }
+        | b"v" | b"mv" | b"w" | b"kw" | b"c" | b"f" | b"px" | b"rpm" | b"qps" | b"rps" | b"ops"
+        | b"ops/s" | b"req/s" => Some(Kind::Num),
+        b"b" | b"k" | b"m" | b"g" | b"t" | b"p" | b"kb" | b"mb" | b"gb" | b"tb" | b"pb" | b"eb"
+        | b"kib" | b"mib" | b"gib" | b"tib" | b"pib" | b"eib" | b"ki" | b"mi" | b"gi" | b"ti"
+        | b"pi" | b"ei" | b"byte" | b"bytes" | b"bit" | b"bits" | b"bps" | b"kbps" | b"mbps"
+        | b"gbps" | b"tbps" | b"kbit" | b"mbit" | b"gbit" | b"kbit/s" | b"mbit/s" | b"gbit/s"
+        | b"b/s" | b"kb/s" | b"mb/s" | b"gb/s" | b"kib/s" | b"mib/s" | b"gib/s" => Some(Kind::Size),
+        b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"second" | b"seconds" | b"min"
+        | b"mins" | b"minute" | b"minutes" | b"h" | b"hr" | b"hrs" | b"hour" | b"hours" | b"d"
+        | b"day" | b"days" | b"w" | b"wk" | b"week" | b"weeks" | b"mo" | b"month" | b"months"
+        | b"y" | b"yr" | b"yrs" | b"year" | b"years" | b"msec" | b"msecs" | b"usec" | b"usecs"
+        | b"nsec" | b"nsecs" | b"millis" | b"micros" | b"nanos" => Some(Kind::Duration),
         _ => match str::from_utf8(text).ok()? {
             "µs" | "μs" => Some(Kind::Duration),
             "°" | "°C" | "°F" | "℃" | "€" | "£" | "‰" => Some(Kind::Num),

@@ -188,10 +188,20 @@ impl Scanner<'_> {
             .count();
         let closes = |byte: u8| byte == opening || opening == b'`' && byte == b'\'';
         let end = at + 1 + length;
-        if !self.at(end).is_some_and(closes) || self.at(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+        if !self.at(end).is_some_and(closes)
+            || self
+                .at(end + 1)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric())
+        {
             return None;
         }
-        if opening == b'"' && self.at(self.skip_white(end + 1)) == Some(b':') && matches!(self.line[..at].iter().rev().find(|&&b| !is_white(b)), Some(b'{' | b',')) {
+        if opening == b'"'
+            && self.at(self.skip_white(end + 1)) == Some(b':')
+            && matches!(
+                self.line[..at].iter().rev().find(|&&b| !is_white(b)),
+                Some(b'{' | b',')
+            )
+        {
             return None;
         }
         let word = &rest[..length];
@@ -429,7 +439,8 @@ impl Scanner<'_> {
     /// A path or URL goes on over the query behind it: `/search?q=1&page=2`.
     fn end_of_query(&self, mut end: usize) -> usize {
         while let Some(byte) = self.at(end) {
-            let begins_query = byte == b'?' && self.at(end + 1).is_some_and(|next| !is_border(next));
+            let begins_query =
+                byte == b'?' && self.at(end + 1).is_some_and(|next| !is_border(next));
             if is_border(byte) && byte != b'=' && !begins_query {
                 break;
             }
@@ -584,6 +595,11 @@ impl Scanner<'_> {
     /// A word that has more than letters.
     fn marked_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
+        if self.is_base64(start, end) {
+            let rest = &self.line[end..];
+            let padding = rest.iter().take_while(|&&byte| byte == b'=').count();
+            return self.push(start, end + padding, Kind::Id);
+        }
         if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
             return;
         }
@@ -607,6 +623,24 @@ impl Scanner<'_> {
             }
             Some(colon) => self.word_with_colon(start, end, colon),
         }
+    }
+
+    /// Whether this is data in base64, by the padding behind it.
+    fn is_base64(&self, start: usize, end: usize) -> bool {
+        let rest = &self.line[end..];
+        let padding = rest.iter().take_while(|&&byte| byte == b'=').count();
+        let is_end = rest
+            .get(padding)
+            .is_none_or(|&byte| is_border(byte) && byte != b'"' || byte == b'"');
+        let word = &self.line[start..end];
+        (1..=2).contains(&padding)
+            && word.len() >= 8
+            && (word.len() + padding) % 4 == 0
+            && is_end
+            && (padding == 2 || word.iter().any(u8::is_ascii_digit))
+            && word.iter().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+            })
     }
 
     fn word_with_colon(&mut self, start: usize, end: usize, colon: usize) {
@@ -719,9 +753,10 @@ impl Scanner<'_> {
         if kind == Kind::Time || kind == Kind::Num && end - start <= 4 {
             for word in self.words {
                 let free = self.found.last().is_none_or(|last| last.end <= word.start);
+                let behind = word.end + usize::from(self.at(word.end) == Some(b','));
                 if free
                     && word.end < start
-                    && self.is_blank(word.end, start)
+                    && self.is_blank(behind, start)
                     && words::is_month_or_weekday(self.text(word))
                 {
                     start = word.start;
@@ -729,7 +764,23 @@ impl Scanner<'_> {
                 }
             }
         }
+        start = self.without_padding(start);
         self.found.push(Variable { start, end, kind });
+    }
+
+    /// Numbers are aligned to the right with blanks: `[ 9999.12]`, `took=   7`.
+    fn without_padding(&self, start: usize) -> usize {
+        let before = self.line[..start].iter().rposition(|&byte| byte != b' ');
+        match before {
+            Some(before) if matches!(self.line[before], b'[' | b'(' | b'{') => before + 1,
+            // `a = 1` is written so on purpose.
+            Some(before)
+                if self.line[before] == b'=' && before > 0 && !is_white(self.line[before - 1]) =>
+            {
+                before + 1
+            }
+            _ => start,
+        }
     }
 
     /// "password for alice from 10.0.0.1": who comes from an address is a name.
@@ -780,7 +831,9 @@ fn is_between_elements(gap: &[u8]) -> bool {
 
 /// Whether a word in quotes is data: not an option, not a symbol, not a keyword in capitals.
 fn is_data(word: &[u8]) -> bool {
-    let has_sign = word.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+    let has_sign = word
+        .iter()
+        .any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
     let is_keyword = word.len() > 1 && word.iter().all(u8::is_ascii_uppercase);
     has_sign && !is_keyword && word[0] != b'-' && !word.contains(&b'<')
 }

@@ -25,7 +25,7 @@ const KNOWN: f64 = 3.0;
 const BESIDE_PLACEHOLDER: f64 = 3.0;
 
 /// What is taken away where most words name a kind of event.
-const KINDS: f64 = 3.0;
+const KINDS: f64 = 6.0;
 
 /// Where a word stands in a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,10 @@ impl Context {
 }
 
 fn is_quote(text: &str) -> bool {
-    matches!(text, "\"" | "'" | "`" | "‘" | "’" | "“" | "”" | "«" | "»" | "「" | "」" | "『" | "』")
+    matches!(
+        text,
+        "\"" | "'" | "`" | "‘" | "’" | "“" | "”" | "«" | "»" | "「" | "」" | "『" | "』"
+    )
 }
 
 fn is_preposition(word: &str) -> bool {
@@ -159,7 +162,14 @@ impl Words {
 /// Whether a word names a kind of event: a state or a code in capitals, the class of an exception, a reason such as
 /// `CrashLoopBackOff`.
 pub(super) fn is_kind_of_event(word: &str) -> bool {
-    const ENDINGS: [&str; 6] = ["Exception", "Error", "Failure", "Fault", "Killed", "BackOff"];
+    const ENDINGS: [&str; 6] = [
+        "Exception",
+        "Error",
+        "Failure",
+        "Fault",
+        "Killed",
+        "BackOff",
+    ];
     let is_in_capitals = word.len() >= 2
         && word
             .bytes()
@@ -219,7 +229,10 @@ mod tests {
         };
         let identifiers = |n_words| Words {
             n_identifiers: n_words,
-            ..Words { n_words, ..Words::default() }
+            ..Words {
+                n_words,
+                ..Words::default()
+            }
         };
         for (context, n_plain, n_identifiers) in [
             (Context::Quotes, 3, 2),
@@ -230,7 +243,11 @@ mod tests {
             (Context::First, 10, 7),
         ] {
             assert_eq!(needed(context, plain), Some(n_plain), "{context:?}");
-            assert_eq!(needed(context, identifiers), Some(n_identifiers), "{context:?}");
+            assert_eq!(
+                needed(context, identifiers),
+                Some(n_identifiers),
+                "{context:?}"
+            );
         }
         // What masking saw beside it, and what is a value elsewhere.
         let one = Words {
@@ -240,7 +257,14 @@ mod tests {
             ..Words::default()
         };
         assert!(one.are_values(Context::Bare));
-        assert!(!Words { n_words: 1, n_known: 1, ..Words::default() }.are_values(Context::Quotes));
+        assert!(
+            !Words {
+                n_words: 1,
+                n_known: 1,
+                ..Words::default()
+            }
+            .are_values(Context::Quotes)
+        );
         assert!(!Words::default().are_values(Context::Quotes));
         // Exceptions need many more.
         let classes = |n_words| Words {
@@ -248,15 +272,29 @@ mod tests {
             n_kinds: n_words,
             ..Words::default()
         };
-        assert_eq!(needed(Context::Detail, classes), Some(9));
+        assert_eq!(needed(Context::Detail, classes), Some(13));
     }
 
     #[test]
     fn kinds_of_events() {
-        for word in ["OOMKilled", "CrashLoopBackOff", "NullPointerException", "ENOENT", "RUNNING", "KeyError"] {
+        for word in [
+            "OOMKilled",
+            "CrashLoopBackOff",
+            "NullPointerException",
+            "ENOENT",
+            "RUNNING",
+            "KeyError",
+        ] {
             assert!(is_kind_of_event(word), "{word}");
         }
-        for word in ["orders", "Error", "A", "web1", "Running", "BlockManagerMaster"] {
+        for word in [
+            "orders",
+            "Error",
+            "A",
+            "web1",
+            "Running",
+            "BlockManagerMaster",
+        ] {
             assert!(!is_kind_of_event(word), "{word}");
         }
     }

@@ -307,7 +307,10 @@ impl<'a> Table<'a> {
         let words = &rarest[widest.form][..widest.n_words];
         let placeholders = self.forms[widest.form].iter().enumerate();
         let placeholders = placeholders.filter(|(_, piece)| piece.kind == PieceKind::Placeholder);
-        let mut places = words.iter().copied().chain(placeholders.map(|(place, _)| place));
+        let mut places = words
+            .iter()
+            .copied()
+            .chain(placeholders.map(|(place, _)| place));
         family.len() >= 2 && places.all(|place| self.are_values(&forms, place))
     }
 
@@ -334,8 +337,7 @@ impl<'a> Table<'a> {
             }
         }
         let text = |piece: Piece| self.texts[&piece.hash];
-        words.n_words == 0
-            || words.are_values(Context::of(&self.forms[forms[0]], place, text))
+        words.n_words == 0 || words.are_values(Context::of(&self.forms[forms[0]], place, text))
     }
 
     /// Where columns would take all constants of a template, the one with the most values is replaced, of equal ones the
