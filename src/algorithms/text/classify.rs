@@ -6,6 +6,7 @@
 //! Template Identification Techniques", ICSE 2022), without their regular expressions.
 
 use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, Shape};
 use crate::algorithms::text::words::is_technical_name;
 
@@ -55,10 +56,14 @@ fn classify_without_digits(word: &[u8], shape: Shape) -> Verdict {
     if word.len() >= 8 && shape.count(Class::HexLetter) == word.len() {
         return Whole(Kind::Hex);
     }
-    if shape.count(Class::Dash) == 1
-        && let Some(verdict) = name_and_random(word)
-    {
-        return verdict;
+    if last_part(word, b'_').is_some_and(is_random) {
+        return Whole(Kind::Id);
+    }
+    match shape.count(Class::Dash) {
+        0 => {}
+        1 => return name_and_random(word).unwrap_or(Constant),
+        _ if last_part(word, b'-').is_some_and(is_random_suffix) => return Whole(Kind::Id),
+        _ => {}
     }
     Constant
 }
@@ -149,7 +154,7 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
         return Constant;
     }
     if dashes == 1
-        && let Some(verdict) = name_and_version(word)
+        && let Some(verdict) = name_and_version(word).or_else(|| name_and_random(word))
     {
         return verdict;
     }
@@ -179,15 +184,25 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     {
         return Whole(Kind::Id);
     }
-    if dashes == 1
-        && let Some(verdict) = name_and_random(word)
-    {
-        return verdict;
-    }
-    if is_random(word) {
+    if is_random(last_part(word, b'_').unwrap_or(word)) {
         return Whole(Kind::Id);
     }
     Constant
+}
+
+/// What stands behind the last of these signs.
+fn last_part(word: &[u8], sign: u8) -> Option<&[u8]> {
+    let last = word.iter().rposition(|&byte| byte == sign)?;
+    Some(&word[last + 1..])
+}
+
+/// A name and what was made up behind it: `fluentd-x7k2p`, `req-1f9c07ab22de`.
+fn name_and_random(word: &[u8]) -> Option<Verdict> {
+    let dash = word.iter().position(|&byte| byte == b'-')?;
+    let (name, behind) = (&word[..dash], &word[dash + 1..]);
+    let is_made_up = is_random_suffix(behind) || is_random(behind) || is_digest(behind);
+    let found = dash > 1 && is_made_up && name.iter().all(u8::is_ascii_alphabetic);
+    found.then_some(After(dash + 1, Kind::Id))
 }
 
 /// The letters and digits of random names that shall spell no words: those of Kubernetes.
@@ -196,48 +211,9 @@ fn is_random_suffix(text: &[u8]) -> bool {
     text.len() == 5 && text.iter().all(|byte| SAFE.contains(byte))
 }
 
-/// A name and a random one behind it: `fluentd-x7k2p`.
-fn name_and_random(word: &[u8]) -> Option<Verdict> {
-    let dash = word.iter().position(|&byte| byte == b'-')?;
-    let found = dash > 1 && is_random_suffix(&word[dash + 1..]) && is_stable_prefix(&word[..dash]);
-    found.then_some(After(dash + 1, Kind::Id))
-}
-
-/// Fewer letters and digits are no random name.
-const SHORTEST_RANDOM: usize = 10;
-
-/// Whether letters and digits alternate as no name does that people give: an upper-case letter and the lower-case ones behind
-/// it are one run (`GetObjectV2` has four), and runs of random names are of two or so.
-fn is_random(word: &[u8]) -> bool {
-    #[derive(PartialEq, Clone, Copy)]
-    enum Run {
-        Digits,
-        Upper,
-        Lower,
-        Capital,
-    }
-    let mut runs = 0;
-    let mut last: Option<(Run, usize)> = None;
-    for byte in word {
-        let this = match byte {
-            b'0'..=b'9' => Run::Digits,
-            b'A'..=b'Z' => Run::Upper,
-            b'a'..=b'z' => Run::Lower,
-            _ => return false,
-        };
-        last = Some(match last {
-            Some((Run::Upper, 1)) if this == Run::Lower => (Run::Capital, 2),
-            Some((Run::Capital, n)) if this == Run::Lower => (Run::Capital, n + 1),
-            Some((run, n)) if run == this => (run, n + 1),
-            _ => {
-                runs += 1;
-                (this, 1)
-            }
-        });
-    }
-    let is_digit = |byte: &u8| byte.is_ascii_digit();
-    let n_words = word.split(is_digit).filter(|part| !part.is_empty()).count();
-    word.len() >= SHORTEST_RANDOM && (5 * runs > 2 * word.len() || n_words >= 3)
+/// Digits and the letters a to f, more than a name has.
+fn is_digest(text: &[u8]) -> bool {
+    text.len() >= 8 && text.iter().all(u8::is_ascii_hexdigit)
 }
 
 fn trailing_digits(word: &[u8]) -> usize {

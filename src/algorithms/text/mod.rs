@@ -7,6 +7,8 @@ mod hash;
 mod kind;
 mod mask;
 mod mine;
+mod paths;
+mod random;
 mod scan;
 mod shape;
 mod template;

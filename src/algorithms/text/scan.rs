@@ -8,6 +8,8 @@ use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::{Profile, Variable};
+use crate::algorithms::text::paths::{end_of_path, kind_of_path};
+use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, Shape, is_border, is_cjk_lead};
 use crate::algorithms::text::words;
 use std::collections::HashSet;
@@ -352,28 +354,32 @@ impl Scanner<'_> {
             self.plain_word(start, end, shape);
             return end;
         }
-        let slashes = shape.count(Class::Slash);
         if shape.count(Class::Dot) >= 2
-            && slashes == 0
+            && shape.count(Class::Slash) == 0
             && find(&self.line[start..end], b"..").is_some()
         {
             self.words_between_dots(start, end);
-        } else if slashes > 0
-            && (self.line[start] == b'/' || find(&self.line[start..end], b"://").is_some())
-        {
-            let end_of_word = end;
-            end = self.end_of_query(end);
-            if end > end_of_word {
-                let trimmed = self.trim(start, end);
-                self.push(start, trimmed, Kind::Url);
-                self.remember(start, trimmed);
-            } else {
-                self.trimmed_word(start, end);
-            }
+        } else if let Some(kind) = kind_of_path(self.line, start, end) {
+            end = self.path(start, end, kind);
         } else {
             self.trimmed_word(start, end);
         }
         end
+    }
+
+    /// A path or URL whose first word ends at `end`; returns where it ends itself.
+    fn path(&mut self, start: usize, end: usize, kind: Kind) -> usize {
+        let whole = end_of_path(self.line, start, end);
+        if whole == end && kind == Kind::Path {
+            self.trimmed_word(start, end);
+        } else {
+            let trimmed = self.trim(start, whole);
+            if !self.is_kept(&self.line[start..trimmed]) {
+                self.push(start, trimmed, kind);
+            }
+            self.remember(start, trimmed);
+        }
+        whole
     }
 
     /// Dots that lead to a value end a word: `interrupt......0`.
@@ -436,19 +442,6 @@ impl Scanner<'_> {
             .is_some_and(|text| Kind::of_placeholder(text).is_some())
     }
 
-    /// A path or URL goes on over the query behind it: `/search?q=1&page=2`.
-    fn end_of_query(&self, mut end: usize) -> usize {
-        while let Some(byte) = self.at(end) {
-            let begins_query =
-                byte == b'?' && self.at(end + 1).is_some_and(|next| !is_border(next));
-            if is_border(byte) && byte != b'=' && !begins_query {
-                break;
-            }
-            end += 1;
-        }
-        end
-    }
-
     fn remember(&mut self, start: usize, end: usize) {
         self.words = [Word { start, end }, self.words[0], self.words[1]];
     }
@@ -460,6 +453,9 @@ impl Scanner<'_> {
     /// A word of letters alone: constant, unless the words around it say otherwise.
     fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
+        if self.at(end) == Some(b'=') && self.is_base64(start, end) {
+            return self.base64(start, end);
+        }
         if !self.is_kept(word) {
             match self.kind_of_plain_word(start, end, shape) {
                 Some(kind) => self.push(start, end, kind),
@@ -523,6 +519,10 @@ impl Scanner<'_> {
                 })
                 .then_some(Kind::User),
             8.. if shape.count(Class::HexLetter) == word.len() => Some(Kind::Hex),
+            // Names in one case are words.
+            10.. if (2..word.len()).contains(&shape.count(Class::Upper)) && is_random(word) => {
+                Some(Kind::Id)
+            }
             _ => None,
         }
     }
@@ -596,9 +596,7 @@ impl Scanner<'_> {
     fn marked_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
         if self.is_base64(start, end) {
-            let rest = &self.line[end..];
-            let padding = rest.iter().take_while(|&&byte| byte == b'=').count();
-            return self.push(start, end + padding, Kind::Id);
+            return self.base64(start, end);
         }
         if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
             return;
@@ -625,13 +623,18 @@ impl Scanner<'_> {
         }
     }
 
+    fn base64(&mut self, start: usize, end: usize) {
+        let padding = self.line[end..].iter().take_while(|&&byte| byte == b'=').count();
+        self.push(start, end + padding, Kind::Id);
+    }
+
     /// Whether this is data in base64, by the padding behind it.
     fn is_base64(&self, start: usize, end: usize) -> bool {
         let rest = &self.line[end..];
         let padding = rest.iter().take_while(|&&byte| byte == b'=').count();
         let is_end = rest
             .get(padding)
-            .is_none_or(|&byte| is_border(byte) && byte != b'"' || byte == b'"');
+            .is_none_or(|&byte| is_border(byte) || byte == b'.');
         let word = &self.line[start..end];
         (1..=2).contains(&padding)
             && word.len() >= 8
@@ -708,7 +711,7 @@ impl Scanner<'_> {
         let word = &self.line[start..end];
         if word == b"/" {
             let behind = self.skip_white(end);
-            return behind > end && self.line[behind..].starts_with(b"HTTP/");
+            return self.follows(start, words::is_http_method) || behind > end && self.line[behind..].starts_with(b"HTTP/");
         }
         let last = self
             .found

@@ -133,6 +133,14 @@ pub(crate) fn is_identity_key(word: &[u8]) -> bool {
     )
 }
 
+/// The methods of HTTP, behind which a target stands (RFC 9110, RFC 5789).
+pub(crate) fn is_http_method(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"GET" | b"HEAD" | b"POST" | b"PUT" | b"DELETE" | b"CONNECT" | b"OPTIONS" | b"TRACE" | b"PATCH"
+    )
+}
+
 /// Keys whose value says what kind of event it is, or is itself a text: in the profiles for key-value and JSON lines
 /// their values are masked like a text, all others are variables as a whole.
 pub(crate) fn is_text_key(word: &[u8]) -> bool {

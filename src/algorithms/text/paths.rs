@@ -1,0 +1,169 @@
+//! How far a path or a URL goes: over brackets, commas, apostrophes, queries and letters of every script, as file names and
+//! addresses have them, but not over the punctuation of the sentence around it.
+
+use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::shape::{is_border, is_cjk_lead};
+
+/// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two. Words with one slash inside are
+/// judged alone, since most of them are no paths.
+pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind> {
+    let word = &line[start..end];
+    if word.windows(3).any(|window| window == b"://") {
+        return Some(Kind::Url);
+    }
+    let is_path = match word {
+        // In Chinese "成功/失败" is "success or failure".
+        [b'/'] => line[end..].first().is_some_and(|&next| is_cjk_lead(next)) && !is_behind_cjk(line, start),
+        [b'/', ..] | [b'~', b'/', ..] | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] => true,
+        [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
+        [b'\\', b'\\', next, ..] => next.is_ascii_alphanumeric(),
+        _ => false,
+    };
+    is_path.then_some(Kind::Path)
+}
+
+fn is_behind_cjk(line: &[u8], start: usize) -> bool {
+    let before = start.checked_sub(3).map_or(&line[..0], |before| &line[before..start]);
+    length_of_letters(before) > 0
+}
+
+/// The end of the path or URL that begins at `start` and whose first word ends at `end`.
+pub(crate) fn end_of_path(line: &[u8], start: usize, mut end: usize) -> usize {
+    let place = Place::of(line, start);
+    while let Some(length) = continuation(line, place, end) {
+        end += length;
+        end += line[end..].iter().take_while(|&&byte| !is_border(byte)).count();
+    }
+    end
+}
+
+/// What stands before a path and tells what ends it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    quote: Option<u8>,
+    is_value: bool,
+}
+
+impl Place {
+    fn of(line: &[u8], start: usize) -> Self {
+        let before = start.checked_sub(1).map(|before| line[before]);
+        Self {
+            quote: before.filter(|byte| matches!(byte, b'"' | b'\'' | b'`')),
+            is_value: before == Some(b'='),
+        }
+    }
+}
+
+/// How many bytes at `end`, where the last word of a path ends, belong to the path too.
+fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
+    let rest = &line[end..];
+    let (&byte, behind) = rest.split_first()?;
+    let goes_on = behind.first().is_some_and(|&next| !is_border(next) || is_cjk_lead(next));
+    match byte {
+        b'(' | b'[' | b'{' => length_of_brackets(rest),
+        b' ' => length_of_copy(rest),
+        b'=' => Some(1),
+        b'?' | b'!' => goes_on.then_some(1),
+        // In `path=/a,size=7` a key follows.
+        b',' | b';' => (goes_on && !(place.is_value && is_key(behind))).then_some(1),
+        // What a quotation mark began it ends.
+        b'\'' => (goes_on && place.quote != Some(b'\'') && end > 0 && is_sign(line[end - 1])).then_some(1),
+        _ if is_cjk_lead(byte) => {
+            let before = line[..end].last().copied().unwrap_or_default();
+            let is_name = matches!(before, b'/' | b'\\' | b'=' | b'?' | b'&' | b'-' | b'_' | b'.' | b'+' | b'%' | b'#' | b')' | b']');
+            is_name.then(|| length_of_letters(rest)).filter(|&length| length > 0)
+        }
+        _ => None,
+    }
+}
+
+fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+/// Whether a key and `=` stand here.
+fn is_key(text: &[u8]) -> bool {
+    let length = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+    length > 0 && text.get(length) == Some(&b'=')
+}
+
+/// The length of brackets with what they hold, where that has no blank and no placeholder.
+fn length_of_brackets(text: &[u8]) -> Option<usize> {
+    const LONGEST: usize = 64;
+    let closing = match text[0] {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    };
+    let inside = text.iter().skip(1).take(LONGEST);
+    let ends = |&&byte: &&u8| is_white(byte) || matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'"' | b',');
+    let length = 1 + inside.take_while(|byte| !ends(byte)).count();
+    (text.get(length) == Some(&closing)).then_some(length + 1)
+}
+
+/// `notes (1).txt`, as a copy of a file is called.
+fn length_of_copy(text: &[u8]) -> Option<usize> {
+    let digits = text.strip_prefix(b" (")?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let length = 2 + digits;
+    match text.get(length..)? {
+        [b')', b'.', next, ..] if digits > 0 && next.is_ascii_alphanumeric() => Some(length + 1),
+        _ => None,
+    }
+}
+
+/// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of a name.
+fn length_of_letters(text: &[u8]) -> usize {
+    let run = text.chunks(3).take_while(|char| is_cjk_lead(char[0]) && str::from_utf8(char).is_ok_and(is_letter));
+    3 * run.count()
+}
+
+fn is_letter(char: &str) -> bool {
+    char.chars().all(char::is_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_paths() {
+        for (path, behind) in [
+            ("/data/报表.xlsx", " failed"),
+            ("/报表", "，超时"),
+            ("/tmp/a.log", "不存在"),
+            ("/tmp/a(1).txt", ") failed"),
+            ("/tmp/a (1).txt", " failed"),
+            ("/tmp/a", " (1) failed"),
+            ("/tmp/a,b.txt", ", failed"),
+            ("/it's", "' failed"),
+            ("http://a.example.com/搜索?q=手机&ids[]=1&x=a,b", ""),
+            ("/a;jsessionid=1A2B", "; failed"),
+            ("/a?ids[]=1&ids[]=2", "> failed"),
+            ("http://[::1]:80/a", "]"),
+            (r"C:\用户\张三\a.txt", " failed"),
+            ("~/a", "|b"),
+        ] {
+            let line = format!("{path}{behind}");
+            let word = line.bytes().take_while(|&byte| !is_border(byte)).count();
+            assert!(kind_of_path(line.as_bytes(), 0, word).is_some(), "{line}");
+            let end = end_of_path(line.as_bytes(), 0, word);
+            assert_eq!(&line[..end], path, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_tells_what_ends_a_path() {
+        for (line, start, path) in [("path=/a,size=7", 5, "/a"), ("'/it's' gone", 1, "/it"), ("GET /a,b=7", 4, "/a,b=7")] {
+            let end = end_of_path(line.as_bytes(), start, start + 1);
+            assert_eq!(&line[start..end], path, "{line}");
+        }
+    }
+
+    #[test]
+    fn slashes_that_begin_no_path() {
+        for (line, start, end) in [("成功/失败", 6, 7), ("and/or", 0, 6), ("/", 0, 1)] {
+            assert_eq!(kind_of_path(line.as_bytes(), start, end), None, "{line}");
+        }
+    }
+}
