@@ -341,12 +341,12 @@ pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
         | b"b/s" | b"kb/s" | b"mb/s" | b"gb/s" | b"kib/s" | b"mib/s" | b"gib/s" => Some(Kind::Size),
         b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"second" | b"seconds" | b"min"
         | b"mins" | b"minute" | b"minutes" | b"h" | b"hr" | b"hrs" | b"hour" | b"hours" | b"d"
-        | b"day" | b"days" | b"w" | b"wk" | b"week" | b"weeks" | b"mo" | b"month" | b"months"
+        | b"day" | b"days" | b"wk" | b"week" | b"weeks" | b"mo" | b"month" | b"months"
         | b"y" | b"yr" | b"yrs" | b"year" | b"years" | b"msec" | b"msecs" | b"usec" | b"usecs"
         | b"nsec" | b"nsecs" | b"millis" | b"micros" | b"nanos" => Some(Kind::Duration),
         _ => match str::from_utf8(text).ok()? {
             "µs" | "μs" => Some(Kind::Duration),
-            "°" | "°C" | "°F" | "℃" | "€" | "£" | "‰" => Some(Kind::Num),
+            "°" | "°C" | "°F" | "£" => Some(Kind::Num),
             _ => None,
         },
     }
@@ -385,7 +385,8 @@ fn is_host_name(word: &[u8], shape: Shape) -> bool {
     dots >= 1 && others == 0 && word[0] != b'.' && is_domain(word) && !is_reverse_domain(word)
 }
 
-/// Whether the last part of a dotted name is a top-level domain: a common one, or, from three parts on, a country.
+/// Whether the last part of a dotted name is a top-level domain: a common one, or, from three parts on, a country. Some countries
+/// are words of programs too (`app.core.io`, `user.address.id`): there the name needs a digit or a dash as machines have.
 pub(crate) fn is_domain(word: &[u8]) -> bool {
     let mut parts = word.rsplit(|&byte| byte == b'.');
     let last = parts.next().unwrap_or_default();
@@ -401,7 +402,20 @@ pub(crate) fn is_domain(word: &[u8]) -> bool {
             | b"internal"
             | b"lan"
             | b"localdomain"
-    ) || rest >= 2 && last.len() == 2 && last.iter().all(u8::is_ascii_lowercase)
+    ) || rest >= 2
+        && (is_country(last)
+            || is_country_and_word(last)
+                && word.iter().any(|byte| byte.is_ascii_digit() || *byte == b'-'))
+}
+
+fn is_country(name: &[u8]) -> bool {
+    const NAMES: &[u8] = b"aearataubrcachclcnczdedkeeeseufifrgrhkhuieiljpkrltlvmxnlnzplptrorusesgsithtrtwuausukvnza";
+    name.len() == 2 && NAMES.chunks_exact(2).any(|known| known == name)
+}
+
+fn is_country_and_word(name: &[u8]) -> bool {
+    const NAMES: &[u8] = b"agaiamasbebgbzcccocxdodjdmfmggidioinisitkelamamdmemkmlmmmsmymunonupepmpsrsscsdshsosttotvwsvc";
+    name.len() == 2 && NAMES.chunks_exact(2).any(|known| known == name)
 }
 
 fn is_reverse_domain(word: &[u8]) -> bool {

@@ -9,6 +9,7 @@
 //! words where others use lists of regular expressions.
 
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks};
+use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::scan::{Rules, scan};
 use crate::error::{Error, Result};
@@ -52,6 +53,25 @@ pub enum Profile {
     Json,
 }
 
+/// What becomes of a word in quotes.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Quotes};
+///
+/// let template = |quotes| Ok(Masker::new(&MaskOptions { quotes, ..MaskOptions::default() })?.template("no tag 'v1' in \"shop\""));
+/// assert_eq!(template(Quotes::Mask)?, "no tag '<*>' in \"<*>\"");
+/// assert_eq!(template(Quotes::Keep)?, "no tag 'v1' in \"shop\"");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quotes {
+    /// It is a variable: `user "alice"`. Options, signs, words in capitals and the keys of JSON stay.
+    #[default]
+    Mask,
+    /// It is judged like a word without quotes.
+    Keep,
+}
+
 /// The options of a [`Masker`].
 ///
 /// ```
@@ -67,6 +87,8 @@ pub struct MaskOptions {
     pub style: Style,
     /// What kind of lines to expect.
     pub profile: Profile,
+    /// What becomes of a word in quotes.
+    pub quotes: Quotes,
     /// Words that are never masked, in exactly this spelling.
     pub keep: Vec<String>,
     /// A regular expression whose matches are variables, whatever else they look like.
@@ -99,6 +121,7 @@ pub struct Variable {
 pub struct Masker {
     style: Style,
     profile: Profile,
+    quotes: Quotes,
     keep: HashSet<Box<[u8]>>,
     mask: Option<Regex>,
     max_len: usize,
@@ -109,6 +132,9 @@ pub struct Masker {
 pub struct Masking {
     variables: Vec<Variable>,
     single_blanks: bool,
+    /// The line without its colours, where it has any.
+    plain: String,
+    has_escapes: bool,
 }
 
 impl Masker {
@@ -124,6 +150,7 @@ impl Masker {
         Ok(Self {
             style: options.style,
             profile: options.profile,
+            quotes: options.quotes,
             keep: options
                 .keep
                 .iter()
@@ -134,7 +161,7 @@ impl Masker {
         })
     }
 
-    /// Finds the variables of `line`.
+    /// Finds the variables of `line`, or rather of [`Masking::text`], which is the line without the colours of a terminal.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{Kind, MaskOptions, Masker, Masking};
@@ -146,12 +173,18 @@ impl Masker {
     /// # Ok::<(), datafusion_aiops::Error>(())
     /// ```
     pub fn mask(&self, line: &str, masking: &mut Masking) {
+        let whole = line.len();
         let Masking {
             variables,
             single_blanks,
+            plain,
+            has_escapes,
         } = masking;
+        let line = without_escapes(line, plain);
+        *has_escapes = line.len() < whole;
         let rules = Rules {
             profile: self.profile,
+            quotes: self.quotes,
             keep: &self.keep,
         };
         let bytes = line.as_bytes();
@@ -203,6 +236,7 @@ impl Masker {
     /// # Ok::<(), datafusion_aiops::Error>(())
     /// ```
     pub fn write_template(&self, line: &str, masking: &Masking, out: &mut String) {
+        let line = masking.text(line);
         let base = out.len();
         let mut at = 0;
         for variable in &masking.variables {
@@ -241,6 +275,21 @@ impl Masking {
     /// between the brackets in `10.0.0.1 ()`.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
+    }
+
+    /// What the positions of the variables refer to: the line that was masked, without the colours of a terminal.
+    ///
+    /// ```
+    /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Masking};
+    ///
+    /// let (line, mut masking) = ("took \u{1b}[33m12ms\u{1b}[0m", Masking::default());
+    /// Masker::new(&MaskOptions::default())?.mask(line, &mut masking);
+    /// let variable = masking.variables()[0];
+    /// assert_eq!(&masking.text(line)[variable.start..variable.end], "12ms");
+    /// # Ok::<(), datafusion_aiops::Error>(())
+    /// ```
+    pub fn text<'a>(&'a self, line: &'a str) -> &'a str {
+        if self.has_escapes { &self.plain } else { line }
     }
 
     /// Writes constant text with every run of white space as one blank, and none at the beginning of a template.

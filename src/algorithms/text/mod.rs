@@ -3,6 +3,7 @@
 mod blanks;
 mod classify;
 mod concepts;
+mod escapes;
 mod hash;
 mod kind;
 mod mask;
@@ -17,9 +18,10 @@ mod words;
 
 pub use blanks::with_single_blanks;
 pub use concepts::ConceptTable;
+pub use escapes::without_escapes;
 pub use hash::template_hash;
 pub use kind::Kind;
-pub use mask::{MaskOptions, Masker, Masking, Profile, Style, Variable};
+pub use mask::{MaskOptions, Masker, Masking, Profile, Quotes, Style, Variable};
 pub use mine::{MinedTemplates, Sighting, TemplateTally, first_words, generalise};
 pub use template::{
     TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,

@@ -44,8 +44,8 @@ const fn counts_of(byte: u8) -> Counts {
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => 0,
         b'"' | b'\'' | b'`' | b',' | b';' | b'=' | b'|' | b'!' | b'?' => 0,
         // The lead bytes of CJK, kana, Hangul and full-width forms: a run of them is text of its own, so "连接10.0.0.1超时"
-        // has three words.
-        0xe3..=0xed | 0xef => 0,
+        // has three words. So are those of typographic punctuation, arrows and other signs.
+        0xe2..=0xed | 0xef => 0,
         0x80..=0xff => one(Class::Letter),
         _ => one(Class::Other),
     }
@@ -70,10 +70,10 @@ pub(crate) fn is_border(byte: u8) -> bool {
     COUNTS[byte as usize] == 0
 }
 
-/// Whether this byte begins a CJK character of three bytes.
+/// Whether this byte begins a character of three bytes that stands between words: one of a CJK script, or a sign.
 #[inline(always)]
 pub(crate) fn is_cjk_lead(byte: u8) -> bool {
-    matches!(byte, 0xe3..=0xed | 0xef)
+    matches!(byte, 0xe2..=0xed | 0xef)
 }
 
 /// The class counts of a word.

@@ -4,6 +4,7 @@
 //! white space.
 
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks, with_single_blanks};
+use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::Kind;
 use memchr::memmem;
 
@@ -60,12 +61,13 @@ pub fn template_regex(template: &str) -> String {
 /// Matches messages with templates; holds working space, so that no message costs an allocation.
 #[derive(Debug, Clone, Default)]
 pub struct TemplateMatcher {
+    plain: String,
     message: String,
     template: String,
 }
 
 impl TemplateMatcher {
-    /// Whether `message` could have come from `template`.
+    /// Whether `message`, without the colours of a terminal, could have come from `template`.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::TemplateMatcher;
@@ -75,7 +77,7 @@ impl TemplateMatcher {
     /// assert!(!matcher.is_match("took 12 s", "took <*> ms"));
     /// ```
     pub fn is_match(&mut self, message: &str, template: &str) -> bool {
-        single_blanks_into(message, &mut self.message);
+        single_blanks_into(without_escapes(message, &mut self.plain), &mut self.message);
         single_blanks_into(template, &mut self.template);
         let mut constants = template_constants(&self.template);
         let first = constants.next().unwrap_or_default();

@@ -130,7 +130,7 @@ pub(crate) fn is_identity_key(word: &[u8]) -> bool {
             | b"rhost"
             | b"hostname"
             | b"name"
-    )
+    ) || matches!(str::from_utf8(word), Ok("用户" | "用户名" | "主机" | "主机名" | "账号" | "姓名"))
 }
 
 /// The methods of HTTP, behind which a target stands (RFC 9110, RFC 5789).
@@ -141,28 +141,44 @@ pub(crate) fn is_http_method(word: &[u8]) -> bool {
     )
 }
 
+/// Nouns of databases, behind which a dotted word is the name of such a thing.
+pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
+    const NOUNS: [&[u8]; 8] = [
+        b"table", b"view", b"relation", b"column", b"field", b"partition", b"schema", b"database",
+    ];
+    NOUNS.iter().any(|noun| word.eq_ignore_ascii_case(noun))
+}
+
+/// Whether a text ends with a Chinese noun behind which a name stands: user, table, host, column, field, partition, database,
+/// node, service.
+pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
+    const NOUNS: [&str; 9] = ["用户", "表", "主机", "列", "字段", "分区", "数据库", "节点", "服务"];
+    NOUNS.iter().any(|noun| text.ends_with(noun.as_bytes()))
+}
+
 /// Keys whose value says what kind of event it is, or is itself a text: in the profiles for key-value and JSON lines
-/// their values are masked like a text, all others are variables as a whole.
-pub(crate) fn is_text_key(word: &[u8]) -> bool {
+/// their values are masked like a text, all others are variables as a whole. Of `log.level` or `error.message` the last part counts.
+///
+/// The names of a message are those of Docker (`log`), journald (`MESSAGE`), GELF (`short_message`), Serilog (`@mt`), OpenTelemetry
+/// (`body`) and Google Cloud (`textPayload`), and the Chinese ones.
+pub(crate) fn is_text_key(key: &[u8]) -> bool {
+    const LONGEST: usize = 16;
+    let name = key.rsplit(|&byte| byte == b'.').next().unwrap_or(key);
+    let mut buffer = [0; LONGEST];
+    let Some(lower) = buffer.get_mut(..name.len()) else {
+        return false;
+    };
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
     matches!(
-        word,
-        b"level"
-            | b"lvl"
-            | b"severity"
-            | b"logger"
-            | b"event"
-            | b"type"
-            | b"kind"
-            | b"msg"
-            | b"message"
-            | b"text"
-            | b"error"
-            | b"err"
-            | b"exception"
-            | b"reason"
-            | b"stack"
-            | b"stack_trace"
-            | b"traceback"
+        &*lower,
+        b"level" | b"lvl" | b"@l" | b"severity" | b"severitytext" | b"severity_text" | b"levelname" | b"loglevel" | b"log_level"
+            | b"logger" | b"event" | b"type" | b"kind"
+            | b"msg" | b"message" | b"text" | b"log" | b"body" | b"short_message" | b"full_message" | b"@m" | b"@mt" | b"textpayload"
+            | b"error" | b"err" | b"exception" | b"@x" | b"reason" | b"stack" | b"stack_trace" | b"stacktrace" | b"traceback"
+    ) || matches!(
+        str::from_utf8(name),
+        Ok("级别" | "日志级别" | "类型" | "事件" | "消息" | "信息" | "日志" | "错误" | "异常" | "原因")
     )
 }
 

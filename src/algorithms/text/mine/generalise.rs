@@ -1,6 +1,7 @@
 //! From masked templates to mined ones: which words are variables, told by the templates beside them.
 //!
-//! Four rules, all but the first repeated until nothing changes, since one variable found uncovers others:
+//! Five rules, all but the first two repeated until nothing changes, since one variable found uncovers others:
+//! - Units behind placeholders vary where templates differ in them alone ([`amounts`](crate::algorithms::text::mine::amounts)).
 //! - A word with a placeholder in it becomes `<*>` where another template, else equal, has a placeholder alone:
 //!   `wpad:<*> error` beside `<*> error`.
 //! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount failed on <*>`.
@@ -21,6 +22,7 @@
 //! not decide and partial results can merge.
 
 use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::mine::amounts::unite_amounts;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
 use crate::algorithms::text::mine::evidence::{Context, Words, is_kind_of_event};
 use crate::algorithms::text::mine::pieces::{Cut, Piece, PieceKind};
@@ -49,7 +51,9 @@ pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
     let mut texts: Vec<String> = masked.iter().map(ToString::to_string).collect();
     for _ in 0..MAX_PASSES {
         let before: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let united = unite_words(&before, &keep);
+        let united = unite_amounts(&before);
+        let united: Vec<&str> = united.iter().map(AsRef::as_ref).collect();
+        let united = unite_words(&united, &keep);
         let united: Vec<&str> = united.iter().map(String::as_str).collect();
         let next = find_variables(&united, &keep);
         if next == texts {
@@ -60,7 +64,7 @@ pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
     texts
 }
 
-/// All rules but the first.
+/// All rules but the first two.
 fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
     let mut table = Table::new(templates, Cut::Pieces, keep);
     for _ in 0..MAX_ROUNDS {
@@ -73,7 +77,7 @@ fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
     table.texts()
 }
 
-/// The first rule.
+/// The second rule.
 fn unite_words(masked: &[&str], keep: &HashSet<String>) -> Vec<String> {
     let mut table = Table::new(masked, Cut::Words, keep);
     table.unite_covered();

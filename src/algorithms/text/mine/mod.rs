@@ -3,6 +3,7 @@
 //! Lines are masked one by one; a [`TemplateTally`] counts the masked templates, [`generalise`] finds the words among them
 //! that vary, and [`MinedTemplates`] matches lines to the result.
 
+mod amounts;
 mod cover;
 mod evidence;
 mod generalise;

@@ -1,6 +1,7 @@
 //! Mined templates ready to be matched: a model.
 
 use crate::algorithms::text::hash::template_hash;
+use crate::algorithms::text::mine::amounts::without_units;
 use crate::algorithms::text::mine::cover::Covers;
 use crate::algorithms::text::mine::pieces::{Cut, Piece};
 use crate::algorithms::text::mine::tally::kept_of;
@@ -23,6 +24,7 @@ pub struct MinedTemplates {
     templates: Vec<String>,
     hashes: Vec<i64>,
     known: HashMap<Box<str>, usize>,
+    numbers: HashMap<Box<str>, usize>,
     words_kept: usize,
     keep: HashSet<String>,
     by_words: Covers,
@@ -58,6 +60,7 @@ impl MinedTemplates {
         Self {
             by_words: covers(Cut::Words),
             by_pieces: covers(Cut::Pieces),
+            numbers: numbers.into_iter().map(|(mined, number)| (mined.into(), number)).collect(),
             hashes: templates.iter().map(|text| template_hash(text)).collect(),
             templates,
             known,
@@ -92,7 +95,11 @@ impl MinedTemplates {
             self.by_words
                 .find(&form(Cut::Words.pieces(&masked, &self.keep)))
         };
-        by_pieces().or_else(by_words)
+        let by_amounts = || {
+            let bare = without_units(&masked);
+            self.numbers.get(bare.as_ref()).copied()
+        };
+        by_pieces().or_else(by_words).or_else(by_amounts)
     }
 }
 

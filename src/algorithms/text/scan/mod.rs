@@ -1,0 +1,205 @@
+//! The walk over a line: word by word, from the first byte to the last, finding what is variable.
+//!
+//! [`classify`](crate::algorithms::text::classify) judges a word alone. What only the neighbourhood tells is added here: the halves of a date, the name
+//! behind `user`, the unit behind a number, the values of keys. Variables that touch, or that only a joining character
+//! parts, become one.
+
+mod quotes;
+mod records;
+mod variables;
+mod word;
+
+use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::mask::{Profile, Quotes, Variable};
+use crate::algorithms::text::scan::quotes::opening_quote;
+use crate::algorithms::text::shape::is_border;
+use std::collections::HashSet;
+
+/// What a walk needs to know beside the line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) profile: Profile,
+    pub(crate) quotes: Quotes,
+    /// Words that are never masked.
+    pub(crate) keep: &'a HashSet<Box<[u8]>>,
+}
+
+/// Walks over `line[start..stop]`, which no variable may leave, and adds its variables to `found`.
+/// Returns whether all white space is single blanks between words.
+pub(crate) fn scan(
+    line: &[u8],
+    start: usize,
+    stop: usize,
+    rules: Rules<'_>,
+    found: &mut Vec<Variable>,
+) -> bool {
+    let mut scanner = Scanner {
+        line: &line[..stop],
+        rules,
+        found,
+        words: [Word::default(); 3],
+        name_at: NOWHERE,
+        name_kind: Kind::User,
+        user: None,
+        long_blanks: vec![],
+        text_at: NOWHERE,
+        text_end: NOWHERE,
+        single_blanks: true,
+    };
+    scanner.run(start);
+    scanner.single_blanks
+}
+
+/// The bytes of a word that was seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Word {
+    start: usize,
+    end: usize,
+}
+
+const NOWHERE: usize = usize::MAX;
+
+/// The longest word that can belong to the number before it: `bytes`.
+const LONGEST_UNIT: usize = 5;
+
+/// Runs of white space up to this length are looked at byte by byte; so that a line of blanks and words does not take
+/// time with its square, longer ones are remembered.
+const LONG_BLANK: usize = 32;
+
+struct Scanner<'a> {
+    line: &'a [u8],
+    rules: Rules<'a>,
+    found: &'a mut Vec<Variable>,
+    /// The last three words, the latest first.
+    words: [Word; 3],
+    /// Where a word must begin to be a variable because of what stands before it, and of which kind.
+    name_at: usize,
+    name_kind: Kind,
+    /// The last word "user", and whether the word before it makes a name follow.
+    user: Option<(Word, bool)>,
+    /// Begin and end of the runs of white space that are too long to look at again and again.
+    long_blanks: Vec<(usize, usize)>,
+    /// Where the quote stands that begins a JSON string which is a text.
+    text_at: usize,
+    /// Where the quote stands that ends the text of a JSON string in which the walk is.
+    text_end: usize,
+    single_blanks: bool,
+}
+
+impl Scanner<'_> {
+    fn run(&mut self, start: usize) {
+        let mut at = start;
+        while at < self.line.len() {
+            let byte = self.line[at];
+            at = if !is_border(byte) {
+                self.word(at)
+            } else {
+                self.border(at, byte)
+            };
+        }
+    }
+
+    fn text(&self, word: Word) -> &[u8] {
+        &self.line[word.start..word.end]
+    }
+
+    fn at(&self, position: usize) -> Option<u8> {
+        self.line.get(position).copied()
+    }
+
+    /// Whether one or more white space characters, and nothing else, stand from `start` to `end`.
+    fn is_blank(&self, start: usize, end: usize) -> bool {
+        if end.saturating_sub(start) <= LONG_BLANK {
+            return start < end && self.line[start..end].iter().all(|&byte| is_white(byte));
+        }
+        let run = self
+            .long_blanks
+            .partition_point(|&(_, run_end)| run_end < end);
+        self.long_blanks
+            .get(run)
+            .is_some_and(|&(run_start, _)| run_start <= start)
+    }
+
+    /// The first position from `at` on that is not white space.
+    fn skip_white(&self, at: usize) -> usize {
+        let rest = self.line.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|&&byte| is_white(byte)).count()
+    }
+
+    fn border(&mut self, at: usize, byte: u8) -> usize {
+        match byte {
+            b' ' if at > 0 && self.at(at + 1).is_some_and(|next| !is_white(next)) => at + 1,
+            _ if is_white(byte) => self.irregular_blank(at),
+            b'<' => match Kind::of_placeholder(&self.line[at..]) {
+                Some((kind, length)) => {
+                    self.push_apart(at, at + length, kind);
+                    at + length
+                }
+                None => at + 1,
+            },
+            b'=' => self.equals(at),
+            b'(' => {
+                self.empty_brackets(at);
+                at + 1
+            }
+            b'"' if self.rules.profile == Profile::Json && !self.is_in_text(at) => {
+                self.json_string(at)
+            }
+            b')' | b']' | b'}' => {
+                self.list(at);
+                at + 1
+            }
+            b'"' | b'\'' | b'`' => self.quote(at),
+            _ if byte >= 0x80 => self.wide_border(at),
+            _ => at + 1,
+        }
+    }
+
+    /// A character of three bytes: a quotation mark, a sign, or one of a script without blanks.
+    fn wide_border(&mut self, at: usize) -> usize {
+        if opening_quote(&self.line[at..]).is_some() {
+            return self.quote(at);
+        }
+        at + 3
+    }
+
+    /// White space that is more, or other, than one blank between words.
+    fn irregular_blank(&mut self, at: usize) -> usize {
+        let end = self.skip_white(at);
+        self.single_blanks = false;
+        if end - at > LONG_BLANK {
+            self.long_blanks.push((at, end));
+        }
+        end
+    }
+
+    /// Whether a word is the constant rest of one that was masked before: then it stays, so that masking a template
+    /// again changes nothing.
+    fn touches_placeholder(&self, start: usize, end: usize) -> bool {
+        self.at(end) == Some(b'<') && self.is_placeholder(end)
+            || self
+                .found
+                .last()
+                .is_some_and(|last| last.end == start && self.is_placeholder(last.start))
+    }
+
+    fn is_placeholder(&self, start: usize) -> bool {
+        self.line
+            .get(start..)
+            .is_some_and(|text| Kind::of_placeholder(text).is_some())
+    }
+
+    fn remember(&mut self, start: usize, end: usize) {
+        self.words = [Word { start, end }, self.words[0], self.words[1]];
+    }
+
+    fn is_kept(&self, word: &[u8]) -> bool {
+        !self.rules.keep.is_empty() && self.rules.keep.contains(word)
+    }
+
+    /// Whether the word before the one that begins at `start` is such a word.
+    fn follows(&self, start: usize, is_such: impl Fn(&[u8]) -> bool) -> bool {
+        self.is_blank(self.words[0].end, start) && is_such(self.text(self.words[0]))
+    }
+}

@@ -1,0 +1,221 @@
+//! Keys and their values: `key=value` and JSON lines.
+//!
+//! In the profile of such lines every value is a variable as a whole, with its quotes or brackets, so that `null`, `""` and `"alice"`
+//! give one template. The values of keys that tell the kind of event are masked like a text.
+
+use super::{NOWHERE, Scanner, Word};
+use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::mask::Profile;
+use crate::algorithms::text::shape::{is_border, is_cjk_lead};
+use crate::algorithms::text::words;
+
+/// Longer keys are not looked for.
+const LONGEST_KEY: usize = 128;
+
+impl Scanner<'_> {
+    /// What follows `=`: the name behind `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
+    pub(super) fn equals(&mut self, at: usize) -> usize {
+        let key = self.key_before(at);
+        let next = at + 1;
+        if key.start == key.end {
+            return next;
+        }
+        let quote = self.at(next).filter(|byte| matches!(byte, b'"' | b'\''));
+        let begin = next + usize::from(quote.is_some());
+        let is_text = words::is_text_key(self.text(key));
+        if self.rules.profile == Profile::KeyValue && !is_text {
+            return self.whole_value(next);
+        }
+        if words::is_identity_key(self.text(key)) {
+            self.expect_name(begin);
+        } else if !is_text && quote.is_some_and(|quote| self.is_one_word_to(begin, quote)) {
+            self.expect(begin, Kind::Any);
+        }
+        // What tells the kind of event stays, in quotes too.
+        if is_text { begin } else { next }
+    }
+
+    /// The key that ends at the `=` at `at`: in a text a word, in key-value lines all up to a blank or a sign between values.
+    fn key_before(&self, at: usize) -> Word {
+        let before = &self.line[at.saturating_sub(LONGEST_KEY)..at];
+        let is_key = |&&byte: &&u8| {
+            let is_letter = byte >= 0x80;
+            !is_white(byte) && (!is_border(byte) || is_letter)
+        };
+        let length = before.iter().rev().take_while(is_key).count();
+        let start = at - length;
+        // Full-width punctuation ends a clause of a Chinese sentence.
+        let clause = str::from_utf8(&self.line[start..at]).unwrap_or_default();
+        let ends = |char: char| !char.is_ascii() && !char.is_alphanumeric();
+        let length = clause.rfind(ends).map_or(length, |mark| {
+            let behind = &clause[mark..];
+            behind.len() - behind.chars().next().map_or(0, char::len_utf8)
+        });
+        Word { start: at - length, end: at }
+    }
+
+    /// A word that begins here is a variable.
+    pub(super) fn expect(&mut self, at: usize, kind: Kind) {
+        (self.name_at, self.name_kind) = (at, kind);
+    }
+
+    /// The word that begins here is a name, in any script.
+    pub(super) fn expect_name(&mut self, at: usize) {
+        self.expect(at, Kind::User);
+    }
+
+    /// Whether a quoted value is one word: then it is data, while several words may be a text.
+    fn is_one_word_to(&self, begin: usize, quote: u8) -> bool {
+        let rest = &self.line[begin..];
+        let length = rest
+            .iter()
+            .take_while(|&&byte| byte != quote && !is_border(byte))
+            .count();
+        length > 0 && rest.get(length) == Some(&quote)
+    }
+
+    /// Adds the value that begins here as one variable; returns where it ends. A value can be empty.
+    fn whole_value(&mut self, begin: usize) -> usize {
+        if self.is_placeholder(begin) {
+            return begin;
+        }
+        let end = match self.at(begin) {
+            Some(quote @ (b'"' | b'\'')) => self.behind_string(begin, quote),
+            Some(b'{' | b'[' | b'(') => self.behind_brackets(begin),
+            _ => self.end_of_bare_value(begin),
+        };
+        if !self.is_kept(without_quotes(&self.line[begin..end])) {
+            self.push_apart(begin, end, Kind::Any);
+        }
+        end
+    }
+
+    /// The end of a value without quotes: white space, a bracket that it does not open, or a sign behind which another key or
+    /// nothing stands.
+    fn end_of_bare_value(&self, begin: usize) -> usize {
+        let mut depth = 0_usize;
+        let mut at = begin;
+        while let Some(byte) = self.at(at).filter(|&byte| !is_white(byte)) {
+            match byte {
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' if depth == 0 => break,
+                b')' | b']' | b'}' => depth -= 1,
+                b',' | b';' if self.ends_value(at + 1) => break,
+                b'<' if self.is_placeholder(at) => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// Whether behind a comma a value has ended: there is nothing, or another key.
+    fn ends_value(&self, at: usize) -> bool {
+        let rest = self.line.get(at..).unwrap_or_default();
+        let key = rest
+            .iter()
+            .take(LONGEST_KEY)
+            .take_while(|&&byte| !is_border(byte) || is_cjk_lead(byte))
+            .count();
+        rest.first().is_none_or(|&byte| is_white(byte)) || key > 0 && rest.get(key) == Some(&b'=')
+    }
+
+    /// The position of the quote that ends a string; where there is none, the end of the line but for its white space.
+    fn end_of_string(&self, begin: usize, quote: u8) -> usize {
+        let mut at = begin;
+        while at < self.line.len() && self.line[at] != quote {
+            at += 1 + usize::from(self.line[at] == b'\\');
+        }
+        if at < self.line.len() {
+            return at;
+        }
+        self.end_of_line(begin)
+    }
+
+    fn end_of_line(&self, begin: usize) -> usize {
+        begin + self.line.get(begin..).unwrap_or_default().trim_ascii_end().len()
+    }
+
+    /// The position behind the string that the quote at `at` begins.
+    fn behind_string(&self, at: usize, quote: u8) -> usize {
+        let end = self.end_of_string(at + 1, quote);
+        end + usize::from(self.at(end) == Some(quote))
+    }
+
+    /// The position behind the brackets that open at `at`, with all that they hold; where they do not close, the end of the line.
+    fn behind_brackets(&self, at: usize) -> usize {
+        let mut depth = 0_usize;
+        let mut end = at;
+        while let Some(byte) = self.at(end) {
+            match byte {
+                b'"' => end = self.behind_string(end, byte) - 1,
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' if depth <= 1 => return end + 1,
+                b')' | b']' | b'}' => depth -= 1,
+                _ => {}
+            }
+            end += 1;
+        }
+        self.end_of_line(at)
+    }
+
+    /// Whether this quote belongs to the text of a JSON string, or ends it.
+    pub(super) fn is_in_text(&self, at: usize) -> bool {
+        self.text_end != NOWHERE && at <= self.text_end
+    }
+
+    /// A string of a JSON line: a key, a text, or a value that is variable as a whole.
+    pub(super) fn json_string(&mut self, quote: usize) -> usize {
+        let begin = quote + 1;
+        let end = self.end_of_string(begin, b'"');
+        let colon = self.skip_white(end + 1);
+        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands behind it.
+        let is_name = !self.line[begin..end]
+            .iter()
+            .any(|&byte| byte == b'<' || is_white(byte));
+        if self.at(colon) == Some(b':') && is_name {
+            return self.json_key(begin, end, colon);
+        }
+        if self.text_at == quote || self.is_kept(&self.line[begin..end]) {
+            self.text_end = end;
+            return begin;
+        }
+        self.push_element(quote, self.behind_string(quote, b'"'))
+    }
+
+    /// A key of a JSON object. A list behind it is one variable, however many elements it has.
+    fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
+        self.remember(begin, end);
+        self.single_blanks &= colon == end + 1;
+        let value = self.skip_white(colon + 1);
+        if words::is_text_key(&self.line[begin..end]) {
+            self.text_at = value;
+        } else if self.at(value) == Some(b'[') {
+            self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
+            let end = self.behind_brackets(value);
+            self.push_apart(value, end, Kind::Any);
+            return end;
+        }
+        colon + 1
+    }
+
+    /// Adds a string of a list, which is one variable with the string before it; returns where the walk goes on.
+    fn push_element(&mut self, start: usize, end: usize) -> usize {
+        if let Some(last) = self.found.last_mut()
+            && matches!(&self.line[last.end..start], [b',', blank @ ..] if blank.iter().all(|&byte| is_white(byte)))
+        {
+            last.end = end;
+        } else {
+            self.push_apart(start, end, Kind::Any);
+        }
+        end
+    }
+}
+
+fn without_quotes(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inside @ .., b'"'] | [b'\'', inside @ .., b'\''] => inside,
+        _ => value,
+    }
+}

@@ -1,0 +1,181 @@
+//! Variables that are found, and which of them are one.
+
+use super::Scanner;
+use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::mask::Variable;
+use crate::algorithms::text::words;
+
+impl Scanner<'_> {
+    /// `10.0.0.1 ()`: the name behind an address can be missing, and its brackets hold an empty value.
+    pub(super) fn empty_brackets(&mut self, at: usize) {
+        if self.at(at + 1) == Some(b')')
+            && let Some(last) = self.found.last()
+            && matches!(last.kind, Kind::Ip | Kind::Host)
+            && self.is_blank(last.end, at)
+        {
+            self.found.push(Variable {
+                start: at + 1,
+                end: at + 1,
+                kind: Kind::Host,
+            });
+        }
+    }
+
+    /// `(1, 2, 3)`, `[a.log b.log]`, `('x', 'y')`: when brackets close in which nothing but values stands, these are one variable,
+    /// however many they are.
+    pub(super) fn list(&mut self, closing: usize) {
+        let opening = match self.line[closing] {
+            b')' => b'(',
+            b']' => b'[',
+            _ => b'{',
+        };
+        let Some(last) = self.found.last() else {
+            return;
+        };
+        let quote = &self.line[last.end..closing];
+        if quote.len() > 1 || quote.first().is_some_and(|byte| !matches!(byte, b'"' | b'\'' | b'`')) {
+            return;
+        }
+        let mut first = self.found.len() - 1;
+        while first > 0 && self.are_elements(first - 1, quote) {
+            first -= 1;
+        }
+        let start = self.found[first].start;
+        let before = &self.line[..start - quote.len().min(start)];
+        if first + 1 < self.found.len() && before.last() == Some(&opening) {
+            self.unite_from(first);
+        }
+    }
+
+    /// Whether only a comma, or in a list of one kind a blank, parts this variable from the next one.
+    fn are_elements(&self, number: usize, quote: &[u8]) -> bool {
+        let (this, next) = (self.found[number], self.found[number + 1]);
+        let gap = &self.line[this.end..next.start];
+        let gap = gap.strip_prefix(quote).and_then(|gap| gap.strip_suffix(quote));
+        let is_parted = match gap {
+            Some([b',', blank @ ..]) => blank.iter().all(|&byte| is_white(byte)),
+            Some([b' ']) => this.kind == next.kind && this.kind != Kind::Any,
+            _ => false,
+        };
+        is_parted && !self.is_placeholder(this.start) && !self.is_placeholder(next.start)
+    }
+
+    fn unite_from(&mut self, first: usize) {
+        let Variable { start, kind, .. } = self.found[first];
+        let end = self.found.last().map_or(start, |last| last.end);
+        let is_one_kind = self.found[first..].iter().all(|variable| variable.kind == kind);
+        self.found.truncate(first);
+        self.push_apart(start, end, if is_one_kind { kind } else { Kind::Any });
+    }
+
+    /// Adds a variable that shares nothing with its neighbours.
+    pub(super) fn push_apart(&mut self, start: usize, end: usize, kind: Kind) {
+        self.found.push(Variable { start, end, kind });
+    }
+
+    /// Adds a variable and joins it with what stands before it.
+    pub(super) fn push(&mut self, mut start: usize, end: usize, mut kind: Kind) {
+        if matches!(kind, Kind::Ip | Kind::Host) {
+            self.name_before_address(start);
+        }
+        if let Some(&last) = self.found.last()
+            && self.are_one(&last, start, end, kind)
+        {
+            self.found.pop();
+            start = last.start;
+            kind = joined_kind(last.kind, kind);
+        }
+        if kind == Kind::Time || kind == Kind::Num && end - start <= 4 {
+            for word in self.words {
+                let free = self.found.last().is_none_or(|last| last.end <= word.start);
+                let behind = word.end + usize::from(self.at(word.end) == Some(b','));
+                if free
+                    && word.end < start
+                    && self.is_blank(behind, start)
+                    && words::is_month_or_weekday(self.text(word))
+                {
+                    start = word.start;
+                    kind = Kind::Time;
+                }
+            }
+        }
+        start = self.without_padding(start);
+        self.found.push(Variable { start, end, kind });
+    }
+
+    /// Numbers are aligned to the right with blanks: `[ 9999.12]`, `took=   7`.
+    fn without_padding(&self, start: usize) -> usize {
+        let before = self.line[..start].iter().rposition(|&byte| byte != b' ');
+        match before {
+            Some(before) if matches!(self.line[before], b'[' | b'(' | b'{') => before + 1,
+            // `a = 1` is written so on purpose.
+            Some(before)
+                if self.line[before] == b'=' && before > 0 && !is_white(self.line[before - 1]) =>
+            {
+                before + 1
+            }
+            _ => start,
+        }
+    }
+
+    /// "password for alice from 10.0.0.1": who comes from an address is a name.
+    fn name_before_address(&mut self, address: usize) {
+        let [from, name, before] = self.words;
+        if self.text(from) == b"from"
+            && self.is_blank(from.end, address)
+            && self.is_blank(name.end, from.start)
+            && self.is_blank(before.end, name.start)
+            && matches!(self.text(before), b"for" | b"user")
+            && !self.is_kept(self.text(name))
+            && self.found.last().is_none_or(|last| last.end <= name.start)
+        {
+            self.push_apart(name.start, name.end, Kind::User);
+        }
+    }
+
+    /// Whether the variable that begins at `start` and the one before it are one.
+    fn are_one(&self, last: &Variable, start: usize, end: usize, kind: Kind) -> bool {
+        if self.is_placeholder(last.start) {
+            return false;
+        }
+        match &self.line[last.end..start] {
+            [] => true,
+            [b',' | b':' | b'-' | b'.' | b'/' | b'_' | b'@' | b'|' | b'#' | b'+'] => true,
+            _ if self.is_blank(last.end, start) => match (last.kind, kind) {
+                (Kind::Time, Kind::Time) => true,
+                (Kind::Time, Kind::Num) => is_year_or_offset(&self.line[start..end]),
+                // A request line: /index.html HTTP/1.1
+                (Kind::Path | Kind::Url, Kind::Path)
+                    if self.line[start..].starts_with(b"HTTP/") =>
+                {
+                    true
+                }
+                // Lists of identifiers are as long as they happen to be.
+                (Kind::Id | Kind::Uuid | Kind::Path | Kind::Url, _) => last.kind == kind,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// The year behind a day, or the offset behind a time: `2005`, `+0000`.
+fn is_year_or_offset(number: &[u8]) -> bool {
+    match number {
+        [b'1', b'9', year @ ..] | [b'2', b'0', year @ ..] => {
+            year.len() == 2 && year.iter().all(u8::is_ascii_digit)
+        }
+        [b'+' | b'-', offset @ ..] => offset.len() == 4 && offset.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+fn joined_kind(first: Kind, second: Kind) -> Kind {
+    match (first, second) {
+        _ if first == second => first,
+        (Kind::Time, _) | (_, Kind::Time) => Kind::Time,
+        (Kind::Ip | Kind::Host | Kind::Path | Kind::Url, Kind::Num) => first,
+        _ => Kind::Any,
+    }
+}

@@ -1,0 +1,404 @@
+//! The words of a line.
+
+use super::{LONGEST_UNIT, Scanner, Word};
+use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
+use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::mask::Variable;
+use crate::algorithms::text::paths::{end_of_path, kind_of_path};
+use crate::algorithms::text::random::is_random;
+use crate::algorithms::text::shape::{Class, Shape, is_border};
+use crate::algorithms::text::words;
+
+impl Scanner<'_> {
+    /// The word that begins at `start`; returns where the walk goes on.
+    pub(super) fn word(&mut self, start: usize) -> usize {
+        let (shape, length) = Shape::of_first_word(&self.line[start..]);
+        let mut end = start + length;
+        if self.touches_placeholder(start, end) {
+            return end;
+        }
+        if shape.is_plain() {
+            self.plain_word(start, end, shape);
+            return end;
+        }
+        if shape.count(Class::Dot) >= 2
+            && shape.count(Class::Slash) == 0
+            && find(&self.line[start..end], b"..").is_some()
+        {
+            self.words_between_dots(start, end);
+        } else if let Some(kind) = kind_of_path(self.line, start, end) {
+            end = self.path(start, end, kind);
+        } else {
+            self.trimmed_word(start, end);
+        }
+        end
+    }
+
+    /// A path or URL whose first word ends at `end`; returns where it ends itself.
+    fn path(&mut self, start: usize, end: usize, kind: Kind) -> usize {
+        let whole = end_of_path(self.line, start, end);
+        if whole == end && kind == Kind::Path {
+            self.trimmed_word(start, end);
+        } else {
+            let trimmed = self.trim(start, whole);
+            if !self.is_kept(&self.line[start..trimmed]) {
+                self.push(start, trimmed, kind);
+            }
+            self.remember(start, trimmed);
+        }
+        whole
+    }
+
+    /// Dots that lead to a value end a word: `interrupt......0`.
+    fn words_between_dots(&mut self, start: usize, end: usize) {
+        let mut at = start;
+        while at < end {
+            let dots = self.line[at..end]
+                .iter()
+                .take_while(|&&byte| byte == b'.')
+                .count();
+            if dots < 2 {
+                let length = find(&self.line[at..end], b"..").unwrap_or(end - at);
+                self.trimmed_word(at, at + length);
+                at += length;
+            } else {
+                at += dots;
+            }
+        }
+    }
+
+    /// A word without the punctuation that ends it.
+    fn trimmed_word(&mut self, start: usize, end: usize) {
+        let end = self.trim(start, end);
+        if start == end {
+            return;
+        }
+        let shape = Shape::of(&self.line[start..end]);
+        if shape.is_plain() {
+            self.plain_word(start, end, shape);
+        } else {
+            self.marked_word(start, end, shape);
+            self.remember(start, end);
+        }
+    }
+
+    /// Where a word ends without the punctuation behind it.
+    fn trim(&self, start: usize, end: usize) -> usize {
+        let belongs = |byte: &u8| !matches!(byte, b':' | b'.' | b'\\');
+        // "->" is no part of what it points from: 24M->4M
+        let is_pointer = self.at(end) == Some(b'>') && end > start && self.line[end - 1] == b'-';
+        self.line[start..end - usize::from(is_pointer)]
+            .iter()
+            .rposition(belongs)
+            .map_or(start, |last| start + last + 1)
+    }
+
+    /// A word of letters alone: constant, unless the words around it say otherwise.
+    fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
+        let word = &self.line[start..end];
+        if self.at(end) == Some(b'=') && self.is_base64(start, end) {
+            return self.base64(start, end);
+        }
+        if !self.is_kept(word) {
+            match self.kind_of_plain_word(start, end, shape) {
+                Some(kind) => self.push(start, end, kind),
+                None if word.len() <= LONGEST_UNIT => self.join_unit(start, end),
+                None => {}
+            }
+        }
+        if word.len() == 4 && word.eq_ignore_ascii_case(b"user") {
+            let announced = self.follows(start, words::announces_user);
+            self.user = Some((Word { start, end }, announced));
+        }
+        self.remember(start, end);
+    }
+
+    /// Whether the word that begins here is a variable because of what stands before it, and of which kind.
+    fn expected(&self, start: usize) -> Option<Kind> {
+        let follows_user = || {
+            self.user
+                .is_some_and(|(user, announced)| announced && self.is_blank(user.end, start))
+        };
+        if self.name_at == start {
+            return Some(self.name_kind);
+        }
+        if follows_user() {
+            return Some(Kind::User);
+        }
+        self.follows_chinese_noun(start).then_some(Kind::Any)
+    }
+
+    /// `用户alice`, `表 orders`: behind a Chinese noun for such things stands a name.
+    fn follows_chinese_noun(&self, start: usize) -> bool {
+        let before = &self.line[..start];
+        let before = before.strip_suffix(b" ").unwrap_or(before);
+        let is_free = self.found.last().is_none_or(|last| last.end < before.len());
+        is_free && before.last().is_some_and(|&byte| byte >= 0x80) && words::ends_with_chinese_noun(before)
+    }
+
+    /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null value in column" and
+    /// "because it is null" it is a word like others.
+    fn is_value(&self, start: usize, end: usize) -> bool {
+        let before = self.line[..start].iter().rposition(|&byte| !is_white(byte));
+        let Some(before) = before else { return false };
+        let behind = self.line[end..].iter().find(|&&byte| !is_white(byte));
+        let ends_value =
+            behind.is_none_or(|&byte| matches!(byte, b',' | b';' | b')' | b']' | b'}'));
+        match self.line[before] {
+            b'=' => true,
+            b':' | b',' => ends_value || before + 1 == start,
+            b'(' | b'[' | b'{' | b'"' | b'\'' => before + 1 == start,
+            _ => false,
+        }
+    }
+
+    fn kind_of_plain_word(&self, start: usize, end: usize, shape: Shape) -> Option<Kind> {
+        let word = &self.line[start..end];
+        if let Some(kind) = self.expected(start)
+            && !words::is_no_name(word)
+            && !(kind == Kind::Any && shape.count(Class::Upper) == word.len())
+        {
+            return Some(kind);
+        }
+        match word.len() {
+            3..=5 if words::is_literal(word) => self.is_value(start, end).then_some(Kind::Bool),
+            4 | 5 | 13 if words::is_known_account(word) => self
+                .follows(start, |word| {
+                    matches!(word, b"for" | b"by" | b"as" | b"user")
+                })
+                .then_some(Kind::User),
+            8.. if shape.count(Class::HexLetter) == word.len() => Some(Kind::Hex),
+            // Names in one case are words.
+            10.. if (2..word.len()).contains(&shape.count(Class::Upper)) && is_random(word) => {
+                Some(Kind::Id)
+            }
+            _ => None,
+        }
+    }
+
+    /// A word that belongs to the variable before it: a unit, a month, a time zone.
+    fn join_unit(&mut self, start: usize, end: usize) {
+        let word = &self.line[start..end];
+        let Some(&last) = self.found.last() else {
+            return;
+        };
+        if !self.is_blank(last.end, start) || self.is_placeholder(last.start) {
+            return;
+        }
+        let joined = match last.kind {
+            // "<1 sec" stands where otherwise a measured time stands.
+            Kind::Num
+                if unit(word) == Some(Kind::Duration)
+                    && last.start > 0
+                    && self.line[last.start - 1] == b'<' =>
+            {
+                Variable {
+                    start: last.start - 1,
+                    end,
+                    kind: Kind::Duration,
+                }
+            }
+            Kind::Num if last.end - last.start <= 2 && words::is_month_or_weekday(word) => {
+                Variable {
+                    end,
+                    kind: Kind::Time,
+                    ..last
+                }
+            }
+            Kind::Time if words::is_month_or_weekday(word) || words::is_zone(word) => {
+                Variable { end, ..last }
+            }
+            _ => return,
+        };
+        self.found.pop();
+        self.found.push(joined);
+    }
+
+    /// A word that has more than letters.
+    fn marked_word(&mut self, start: usize, end: usize, shape: Shape) {
+        let word = &self.line[start..end];
+        if self.is_base64(start, end) {
+            return self.base64(start, end);
+        }
+        if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
+            return;
+        }
+        let colon = word.iter().position(|&byte| byte == b':');
+        if let Some(expected) = self.expected(start)
+            && colon.is_none()
+            && !words::is_no_name(word)
+        {
+            return match classify(word, shape) {
+                Verdict::Whole(kind) => self.push(start, end, kind),
+                _ => self.push(start, end, expected),
+            };
+        }
+        if end - start == 5 && self.is_klog_header(start, end) {
+            return self.push(start + 1, end, Kind::Time);
+        }
+        if colon.is_none() && shape.count(Class::Dot) > 0 && self.follows(start, words::is_schema_noun) {
+            return self.push(start, end, Kind::Any);
+        }
+        match colon {
+            None => self.piece(start, end, shape),
+            Some(0) if word.get(1) != Some(&b':') => {
+                self.marked_word(start + 1, end, Shape::of(&self.line[start + 1..end]))
+            }
+            Some(colon) => self.word_with_colon(start, end, colon),
+        }
+    }
+
+    fn base64(&mut self, start: usize, end: usize) {
+        let padding = self.line[end..].iter().take_while(|&&byte| byte == b'=').count();
+        self.push(start, end + padding, Kind::Id);
+    }
+
+    /// Whether this is data in base64, by the padding behind it.
+    fn is_base64(&self, start: usize, end: usize) -> bool {
+        let rest = &self.line[end..];
+        let padding = rest.iter().take_while(|&&byte| byte == b'=').count();
+        let is_end = rest
+            .get(padding)
+            .is_none_or(|&byte| is_border(byte) || byte == b'.');
+        let word = &self.line[start..end];
+        (1..=2).contains(&padding)
+            && word.len() >= 8
+            && (word.len() + padding) % 4 == 0
+            && is_end
+            && (padding == 2 || word.iter().any(u8::is_ascii_digit))
+            && word.iter().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+            })
+    }
+
+    fn word_with_colon(&mut self, start: usize, end: usize, colon: usize) {
+        let word = &self.line[start..end];
+        let (host, port) = (&word[..colon], &word[colon + 1..]);
+        if word[colon..].starts_with(b"://") {
+            return self.push(start, end, Kind::Url);
+        }
+        if is_clf_date(host) {
+            return self.push(start, end, Kind::Time);
+        }
+        // Without the zone of fe80::1%eth0.
+        let groups = word.split(|&byte| byte == b'%').next().unwrap_or(word);
+        let of_groups = Shape::of(groups);
+        if of_groups.count(Class::Digit) > 0
+            && of_groups.count(Class::Letter) == of_groups.count(Class::HexLetter)
+        {
+            return self.push(start, end, kind_of_byte_groups(groups, of_groups));
+        }
+        // A symbol of a program, Scope::method, is constant.
+        if port.starts_with(b":") && port.len() > 1 && word[0].is_ascii_alphabetic() {
+            return;
+        }
+        if colon == 1 && matches!(port.first(), Some(b'\\' | b'/')) {
+            return self.push(start, end, Kind::Path);
+        }
+        if !port.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_before_port(host) {
+            return self.push(start, end, Kind::Host);
+        }
+        let mut from = start;
+        for length in lengths_between_colons(self.line, start, end) {
+            if length > 0 {
+                self.piece(
+                    from,
+                    from + length,
+                    Shape::of(&self.line[from..from + length]),
+                );
+            }
+            from += length + 1;
+        }
+    }
+
+    /// A word, or a part of one, without a colon.
+    fn piece(&mut self, start: usize, end: usize, shape: Shape) {
+        let word = &self.line[start..end];
+        if self.is_kept(word) {
+            return;
+        }
+        if words::is_literal(word) {
+            return self.push(start, end, Kind::Bool);
+        }
+        if self.ends_request_line(start, end) {
+            return self.push(start, end, Kind::Path);
+        }
+        match classify(word, shape) {
+            Verdict::Constant => {}
+            Verdict::Whole(kind) => self.push(start, end, kind),
+            Verdict::Before(length, kind) => self.push(start, start + length, kind),
+            Verdict::After(prefix, kind) => self.push(start + prefix, end, kind),
+        }
+    }
+
+    /// Whether this is the protocol behind the target of a request line, or the target `/` before it.
+    fn ends_request_line(&self, start: usize, end: usize) -> bool {
+        let word = &self.line[start..end];
+        if word == b"/" {
+            let behind = self.skip_white(end);
+            return self.follows(start, words::is_http_method) || behind > end && self.line[behind..].starts_with(b"HTTP/");
+        }
+        let last = self
+            .found
+            .last()
+            .filter(|last| matches!(last.kind, Kind::Path | Kind::Url));
+        word.starts_with(b"HTTP/")
+            && last.is_some_and(|last| {
+                !self.is_placeholder(last.start) && self.is_blank(last.end, start)
+            })
+    }
+
+    /// `E1122 13:07:10`: severity, month and day, time, as glog and klog begin a line.
+    fn is_klog_header(&self, start: usize, end: usize) -> bool {
+        let [severity, day @ ..] = &self.line[start..end] else {
+            return false;
+        };
+        let time = &self.line[self.skip_white(end)..];
+        matches!(severity, b'I' | b'W' | b'E' | b'F')
+            && day.iter().all(u8::is_ascii_digit)
+            && matches!(time, [a, b, b':', ..] if a.is_ascii_digit() && b.is_ascii_digit())
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+/// The lengths of the parts of `line[start..end]` that colons separate.
+fn lengths_between_colons(line: &[u8], start: usize, end: usize) -> impl Iterator<Item = usize> {
+    line[start..end]
+        .split(|&byte| byte == b':')
+        .map(<[u8]>::len)
+}
+
+/// Whether a word before `=` names a key; `fpr29=` does, `4711=` does not.
+fn is_key(word: &[u8], shape: Shape) -> bool {
+    word[0].is_ascii_alphabetic() && shape.count(Class::Digit) < 4 && shape.count(Class::Slash) == 0
+}
+
+/// Digits and the letters a to f with colons: a time, an address with a port, IPv6, a row of bytes.
+fn kind_of_byte_groups(word: &[u8], shape: Shape) -> Kind {
+    let colons = word.iter().filter(|&&byte| byte == b':').count();
+    match () {
+        () if shape.count(Class::Dot) >= 3 => Kind::Ip,
+        () if find(word, b"::").is_some() => Kind::Ip,
+        () if shape.count(Class::Letter) == 0 && colons <= 2 => Kind::Time,
+        () if colons >= 5 && word.len() == colons * 3 + 2 => Kind::Mac,
+        () if colons == 7 => Kind::Ip,
+        () => Kind::Hex,
+    }
+}
+
+/// `18/Jun/2005`, as web servers write it.
+fn is_clf_date(word: &[u8]) -> bool {
+    matches!(word, [d1, d2, b'/', month @ .., b'/', _, _, _, _]
+        if d1.is_ascii_digit() && d2.is_ascii_digit() && words::is_month_or_weekday(month))
+}
+
+/// Whether what stands before `:8080` is a machine; `Main.java:12` is a line of a program.
+fn is_host_before_port(word: &[u8]) -> bool {
+    let ending = word.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
+    let is_name = !word.contains(&b'(') && ending.len() < word.len() && !ending.is_empty();
+    is_name && (is_domain(word) || !words::is_source_ending(ending))
+}
