@@ -26,3 +26,4 @@ mod sqlite;
 mod story;
 mod tidy;
 mod upstream;
+mod values;

@@ -53,7 +53,7 @@ impl Random {
 const BASE62: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The kinds of values.
-pub const KINDS: [(&str, fn(&mut Random) -> String); 39] = [
+pub const KINDS: [(&str, fn(&mut Random) -> String); 65] = [
     ("integer", |r| r.number(12).to_string()),
     ("signed", |r| format!("{}{}", r.one_of(&["-", "+", ""]), r.number(6))),
     ("fraction", |r| format!("{}.{}", r.number(5), r.number(6))),
@@ -121,6 +121,32 @@ pub const KINDS: [(&str, fn(&mut Random) -> String); 39] = [
     ("request id", |r| format!("{}_{}", r.one_of(&["req", "cus", "trace_id"]), { let n = r.between(20, 24); r.signs(BASE62, n) })),
     ("pod", |r| format!("{}-{}-{}", r.one_of(&["web", "coredns", "fluentd", "api-gateway"]), r.signs("bcdfghjklmnpqrstvwxz2456789", 10), r.signs("bcdfghjklmnpqrstvwxz2456789", 5))),
     ("token", |r| { let (a, b, c) = (r.between(20, 40), r.between(40, 90), 43); format!("eyJ{}.eyJ{}.{}", r.signs(BASE62, a), r.signs(BASE62, b), r.signs(BASE62, c)) }),
+    ("money", |r| format!("{}{}.{:02}", r.one_of(&["$", "£"]), r.number(5), r.below(100))),
+    ("version", |r| format!("{}{}.{}.{}{}", r.one_of(&["v", ""]), r.number(2), r.number(2), r.number(3), r.one_of(&["", "-beta.1", "-rc2", "+build7", "-SNAPSHOT"]))),
+    ("ARN", |r| format!("arn:aws:{}:eu-west-1:{:012}:{}", r.one_of(&["s3", "lambda", "iam"]), r.number(12), r.one_of(&["function/orders", "bucket/a-1", "role/admin"]))),
+    ("image", |r| format!("{}/{}:{}", r.one_of(&["registry.example.com", "docker.io/library", "ghcr.io/acme"]), r.one_of(&["web", "api-gateway", "db"]), r.one_of(&["1.2.3", "latest", "v7", "sha-1f2e3d4"]))),
+    ("thread", |r| format!("{}-{}-{}-{}", r.one_of(&["pool", "nio", "grpc"]), r.number(3), r.one_of(&["thread", "exec"]), r.number(3))),
+    ("temperature", |r| format!("{}{}.{}°C", r.one_of(&["-", ""]), r.number(3), r.below(10))),
+    ("ISO duration", |r| format!("PT{}H{}M{}S", r.below(24), r.below(60), r.below(60))),
+    ("date of a web server", |r| format!("{:02}/{}/2026:{:02}:{:02}:{:02} +0000", r.between(1, 28), r.one_of(&["Jan", "Jun", "Dec"]), r.below(24), r.below(60), r.below(60))),
+    ("date of syslog", |r| format!("{} {:2} {:02}:{:02}:{:02}", r.one_of(&["Jan", "May", "Dec"]), r.between(1, 28), r.below(24), r.below(60), r.below(60))),
+    ("date of C", |r| format!("{} {} {:2} {:02}:{:02}:{:02} 2026", r.one_of(&["Mon", "Tue", "Sun"]), r.one_of(&["Jan", "May", "Dec"]), r.between(1, 28), r.below(24), r.below(60), r.below(60))),
+    ("range of addresses", |r| format!("0x{}-0x{}", r.hex(8), r.hex(8))),
+    ("MAC with dashes", |r| (0..6).map(|_| r.hex(2)).collect::<Vec<_>>().join("-")),
+    ("capital hex", |r| r.signs("0123456789ABCDEF", 16)),
+    ("resolution", |r| format!("{}x{}", r.between(100, 4000), r.between(100, 4000))),
+    ("query", |r| format!("/a?id={}&page={}", r.number(5), r.number(2))),
+    ("SID", |r| format!("S-1-5-21-{}-{}-{}", r.number(9), r.number(9), r.number(4))),
+    ("serial", |r| (0..16).map(|_| r.hex(2)).collect::<Vec<_>>().join(":")),
+    ("ordinal", |r| format!("{}th", r.number(3))),
+    ("epoch", |r| format!("1{:09}{}", r.below(1000000000), r.one_of(&["", ".123", "000", ".123456"]))),
+    ("trace", |r| format!("00-{}-{}-01", r.hex(32), r.hex(16))),
+    ("s3", |r| format!("s3://bucket-{}/a/{}.parquet", r.number(3), r.hex(8))),
+    ("clock", |r| format!("{}:{:02}", r.below(24), r.below(60))),
+    ("clock with half", |r| format!("{}:{:02} {}", r.between(1, 12), r.below(60), r.one_of(&["AM", "PM"]))),
+    ("namespace and pod", |r| format!("{}/{}-{}-{}", r.one_of(&["default", "kube-system"]), r.one_of(&["web", "coredns"]), r.hex(10), r.signs("bcdfghjklmnpqrstvwxz2456789", 5))),
+    ("user and host", |r| format!("{}@{}", r.one_of(&["root", "deploy"]), r.one_of(&["web-1", "10.0.0.1", "db"]))),
+    ("ip with name", |r| format!("{}/10.0.{}.{}:{}", r.one_of(&["web-1", "localhost", "", "db.example.com"]), r.below(256), r.below(256), r.number(4))),
 ];
 
 /// Lists are values too, but they stand in brackets.
@@ -132,7 +158,7 @@ pub const LISTS: [(&str, fn(&mut Random) -> String); 4] = [
 ];
 
 /// The texts around a value, which is `@`.
-pub const NEIGHBOURHOODS: [&str; 20] = [
+pub const NEIGHBOURHOODS: [&str; 38] = [
     "@ is what came",
     "what came was @",
     "rejected @ at the gate",
@@ -153,4 +179,6 @@ pub const NEIGHBOURHOODS: [&str; 20] = [
     "value -> @ stored",
     "连接 @ 超时",
     "连接：@，超时",
+    "@: refused", "rejected <@> again", "rejected {@} again", "value=@|next=b", "rejected @...", "rejected @!", "rejected \"@\", tried", "值是 @。", "（@）超时", "rejected  @  again", "rejected `@` again", "关闭“@”失败",
+    "value @-> b", "it [value=@] c", "x(@)", "\"value\":\"@\",", "{value=@, b=c}", "rejected (@, again)",
 ];

@@ -6,6 +6,12 @@ pub(crate) fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
+/// `text` without the white space at its end.
+pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
+    let last = text.iter().rposition(|&byte| !is_white(byte));
+    &text[..last.map_or(0, |last| last + 1)]
+}
+
 /// Puts `text` behind `out[base..]` with each run of white space as one blank, also across the border, and none first.
 pub(crate) fn push_with_single_blanks(text: &str, base: usize, out: &mut String) {
     let mut pieces = text.split(|char: char| char.is_ascii() && is_white(char as u8));

@@ -101,6 +101,9 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     if is_technical_name(word) {
         return Constant;
     }
+    if is_iso_duration(word) {
+        return Whole(Kind::Duration);
+    }
     if let [b'0', b'x' | b'X', _, ..] = word {
         return Whole(Kind::Hex);
     }
@@ -440,6 +443,16 @@ fn is_iso_time(word: &[u8]) -> bool {
         && word[4] == b'-'
         && word[7] == b'-'
         && matches!(word[10], b'T' | b't')
+}
+
+/// `PT1H30M`, `P3DT2S` (ISO 8601).
+fn is_iso_duration(word: &[u8]) -> bool {
+    let [b'P', rest @ ..] = word else {
+        return false;
+    };
+    let is_pair = |part: &[u8]| matches!(part, [.., b'0'..=b'9', b'Y' | b'M' | b'W' | b'D' | b'H' | b'S']);
+    let mut pairs = rest.split_inclusive(u8::is_ascii_uppercase);
+    pairs.all(|part| part == b"T" || is_pair(part) && number_length(part) + 1 == part.len())
 }
 
 fn is_uuid(word: &[u8], shape: Shape) -> bool {

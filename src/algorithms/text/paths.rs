@@ -14,13 +14,20 @@ pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind
     }
     let is_path = match word {
         // In Chinese "成功/失败" is "success or failure".
-        [b'/'] => line[end..].first().is_some_and(|&next| is_cjk_lead(next)) && !is_behind_cjk(line, start),
+        [b'/'] => is_name_of_file(&line[end..], is_behind_cjk(line, start)),
         [b'/', ..] | [b'~', b'/', ..] | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] => true,
         [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
         [b'\\', b'\\', next, ..] => next.is_ascii_alphanumeric(),
         _ => false,
     };
     is_path.then_some(Kind::Path)
+}
+
+/// Whether letters of a CJK script stand here, and where it has to be sure, something that ends no sentence behind them.
+fn is_name_of_file(text: &[u8], be_sure: bool) -> bool {
+    let length = length_of_letters(text);
+    let goes_on = || matches!(&text[length..], [b'/' | b'.' | b'_' | b'-' | b'(', next, ..] if next.is_ascii_alphanumeric());
+    length > 0 && (!be_sure || goes_on())
 }
 
 fn is_behind_cjk(line: &[u8], start: usize) -> bool {
@@ -143,6 +150,7 @@ mod tests {
             ("http://[::1]:80/a", "]"),
             (r"C:\用户\张三\a.txt", " failed"),
             ("~/a", "|b"),
+            ("/报表.log", "。"),
         ] {
             let line = format!("{path}{behind}");
             let word = line.bytes().take_while(|&byte| !is_border(byte)).count();
@@ -155,7 +163,8 @@ mod tests {
     #[test]
     fn what_stands_before_tells_what_ends_a_path() {
         for (line, start, path) in [("path=/a,size=7", 5, "/a"), ("'/it's' gone", 1, "/it"), ("GET /a,b=7", 4, "/a,b=7")] {
-            let end = end_of_path(line.as_bytes(), start, start + 1);
+            let word = line[start..].bytes().take_while(|&byte| !is_border(byte)).count();
+            let end = end_of_path(line.as_bytes(), start, start + word);
             assert_eq!(&line[start..end], path, "{line}");
         }
     }

@@ -74,9 +74,12 @@ const fn follower_bits() -> [u32; 26] {
     bits
 }
 
-/// Whether a word of ASCII letters and digits was made by a random generator.
+/// Whether a word of ASCII letters and digits was made by a random generator. One of small or capital letters alone is taken for a
+/// word of some language.
 pub(crate) fn is_random(word: &[u8]) -> bool {
+    let has = |is_such: fn(&u8) -> bool| word.iter().any(is_such);
     word.len() >= SHORTEST
+        && (has(u8::is_ascii_digit) || has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase))
         && word.iter().all(u8::is_ascii_alphanumeric)
         && word.windows(2).map(|pair| weight_of(pair[0], pair[1])).sum::<i32>() < RANDOM
 }

@@ -143,9 +143,7 @@ impl Scanner<'_> {
                 self.empty_brackets(at);
                 at + 1
             }
-            b'"' if self.rules.profile == Profile::Json && !self.is_in_text(at) => {
-                self.json_string(at)
-            }
+            b'"' if self.rules.profile == Profile::Json => self.json_quote(at),
             b')' | b']' | b'}' => {
                 self.list(at);
                 at + 1
@@ -177,11 +175,17 @@ impl Scanner<'_> {
     /// Whether a word is the constant rest of one that was masked before: then it stays, so that masking a template
     /// again changes nothing.
     fn touches_placeholder(&self, start: usize, end: usize) -> bool {
-        self.at(end) == Some(b'<') && self.is_placeholder(end)
-            || self
-                .found
-                .last()
-                .is_some_and(|last| last.end == start && self.is_placeholder(last.start))
+        self.at(end) == Some(b'<') && self.is_placeholder(end) || self.is_behind_placeholder(start)
+    }
+
+    /// Whether a letter, a digit or what stands for a value follows.
+    fn goes_on(&self, at: usize) -> bool {
+        self.at(at).is_some_and(|byte| byte.is_ascii_alphanumeric()) || self.is_placeholder(at)
+    }
+
+    fn is_behind_placeholder(&self, at: usize) -> bool {
+        let last = self.found.last();
+        last.is_some_and(|last| last.end == at && self.is_placeholder(last.start))
     }
 
     fn is_placeholder(&self, start: usize) -> bool {

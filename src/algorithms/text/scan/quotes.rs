@@ -5,7 +5,7 @@
 //! of event (`level="error"`).
 
 use super::{Scanner, Word};
-use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::Quotes;
 use crate::algorithms::text::shape::is_border;
@@ -64,7 +64,7 @@ impl Scanner<'_> {
     fn quoted_word(&self, at: usize) -> Option<(Word, usize)> {
         let (length, closing) = opening_quote(&self.line[at..])?;
         let is_ascii = length == 1;
-        if is_ascii && at > 0 && !is_border(self.line[at - 1]) {
+        if is_ascii && at > 0 && !is_border(self.line[at - 1]) || self.is_behind_placeholder(at) {
             return None;
         }
         let start = at + length;
@@ -73,7 +73,7 @@ impl Scanner<'_> {
             .iter()
             .find(|close| self.line[end..].starts_with(close.as_bytes()))?;
         let next = end + close.len();
-        if is_ascii && self.at(next).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+        if is_ascii && self.goes_on(next) {
             return None;
         }
         let word = &self.line[start..end];
@@ -86,22 +86,31 @@ impl Scanner<'_> {
 
     /// Whether what stands in quotes is a key of a JSON object: `{"a":` or `,"a":`.
     fn is_json_key(&self, at: usize, next: usize) -> bool {
-        self.line[at] == b'"'
-            && self.at(self.skip_white(next)) == Some(b':')
-            && matches!(last_sign(&self.line[..at]), Some(b'{' | b','))
+        let colon = self.skip_white(next);
+        if self.line[at] != b'"' || self.at(colon) != Some(b':') {
+            return false;
+        }
+        match last_sign(&self.line[..at]) {
+            Some(b'{' | b',') => true,
+            Some(_) => false,
+            // The middle of an object; `"a.txt": no such file` is a sentence.
+            None => matches!(self.at(self.skip_white(colon + 1)), Some(b'"' | b'{' | b'[' | b'0'..=b'9')),
+        }
     }
 
     /// Whether a quotation is the value of a key that tells the kind of event: `"level":"error"`.
     fn tells_kind(&self, at: usize) -> bool {
-        let before = self.line[..at].trim_ascii_end();
+        let before = trim_end(&self.line[..at]);
         let Some(before) = before.strip_suffix(b":").or(before.strip_suffix(b"=")) else {
             return false;
         };
-        let key = before.trim_ascii_end();
+        let key = trim_end(before);
         let key = key.strip_suffix(b"\"").unwrap_or(key);
         let belongs = |&&byte: &&u8| !is_border(byte) && byte != b':';
-        let length = key.iter().rev().take_while(belongs).count();
-        words::is_text_key(&key[key.len() - length..])
+        let start = key.len() - key.iter().rev().take_while(belongs).count();
+        // A key that is a variable itself tells nothing.
+        let is_constant = self.found.last().is_none_or(|last| last.end <= start);
+        is_constant && words::is_text_key(&key[start..])
     }
 }
 

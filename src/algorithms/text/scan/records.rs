@@ -4,7 +4,7 @@
 //! give one template. The values of keys that tell the kind of event are masked like a text.
 
 use super::{NOWHERE, Scanner, Word};
-use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::Profile;
 use crate::algorithms::text::shape::{is_border, is_cjk_lead};
@@ -83,12 +83,19 @@ impl Scanner<'_> {
         let end = match self.at(begin) {
             Some(quote @ (b'"' | b'\'')) => self.behind_string(begin, quote),
             Some(b'{' | b'[' | b'(') => self.behind_brackets(begin),
-            _ => self.end_of_bare_value(begin),
+            _ => self.end_of_bare_value(self.begin_of_number(begin)),
         };
         if !self.is_kept(without_quotes(&self.line[begin..end])) {
             self.push_apart(begin, end, Kind::Any);
         }
         end
+    }
+
+    /// Where behind the blanks that align it to the right a number begins: `took=   7`. Otherwise `begin`, where an empty value ends.
+    fn begin_of_number(&self, begin: usize) -> usize {
+        let number = self.skip_white(begin);
+        let is_number = self.at(number).is_some_and(|byte| byte.is_ascii_digit());
+        if is_number && self.at(self.end_of_bare_value(number)) != Some(b'=') { number } else { begin }
     }
 
     /// The end of a value without quotes: white space, a bracket that it does not open, or a sign behind which another key or
@@ -134,7 +141,7 @@ impl Scanner<'_> {
     }
 
     fn end_of_line(&self, begin: usize) -> usize {
-        begin + self.line.get(begin..).unwrap_or_default().trim_ascii_end().len()
+        begin + trim_end(self.line.get(begin..).unwrap_or_default()).len()
     }
 
     /// The position behind the string that the quote at `at` begins.
@@ -160,13 +167,24 @@ impl Scanner<'_> {
         self.end_of_line(at)
     }
 
-    /// Whether this quote belongs to the text of a JSON string, or ends it.
+    /// Whether this belongs to the text of a JSON string, or ends it.
     pub(super) fn is_in_text(&self, at: usize) -> bool {
         self.text_end != NOWHERE && at <= self.text_end
     }
 
+    /// What follows a quote of a JSON line; returns where the walk goes on.
+    pub(super) fn json_quote(&mut self, at: usize) -> usize {
+        if at == self.text_end {
+            at + 1
+        } else if self.is_in_text(at) {
+            self.quote(at)
+        } else {
+            self.json_string(at)
+        }
+    }
+
     /// A string of a JSON line: a key, a text, or a value that is variable as a whole.
-    pub(super) fn json_string(&mut self, quote: usize) -> usize {
+    fn json_string(&mut self, quote: usize) -> usize {
         let begin = quote + 1;
         let end = self.end_of_string(begin, b'"');
         let colon = self.skip_white(end + 1);

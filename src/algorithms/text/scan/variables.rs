@@ -55,7 +55,9 @@ impl Scanner<'_> {
         let gap = gap.strip_prefix(quote).and_then(|gap| gap.strip_suffix(quote));
         let is_parted = match gap {
             Some([b',', blank @ ..]) => blank.iter().all(|&byte| is_white(byte)),
-            Some([b' ']) => this.kind == next.kind && this.kind != Kind::Any,
+            Some(blank @ [_, ..]) if blank.iter().all(|&byte| is_white(byte)) => {
+                this.kind == next.kind && this.kind != Kind::Any
+            }
             _ => false,
         };
         is_parted && !self.is_placeholder(this.start) && !self.is_placeholder(next.start)
@@ -106,7 +108,7 @@ impl Scanner<'_> {
 
     /// Numbers are aligned to the right with blanks: `[ 9999.12]`, `took=   7`.
     fn without_padding(&self, start: usize) -> usize {
-        let before = self.line[..start].iter().rposition(|&byte| byte != b' ');
+        let before = self.line[..start].iter().rposition(|&byte| !is_white(byte));
         match before {
             Some(before) if matches!(self.line[before], b'[' | b'(' | b'{') => before + 1,
             // `a = 1` is written so on purpose.

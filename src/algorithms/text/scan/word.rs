@@ -1,10 +1,10 @@
 //! The words of a line.
 
 use super::{LONGEST_UNIT, Scanner, Word};
-use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
 use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::Variable;
+use crate::algorithms::text::mask::{Profile, Variable};
 use crate::algorithms::text::paths::{end_of_path, kind_of_path};
 use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, Shape, is_border};
@@ -13,9 +13,26 @@ use crate::algorithms::text::words;
 impl Scanner<'_> {
     /// The word that begins at `start`; returns where the walk goes on.
     pub(super) fn word(&mut self, start: usize) -> usize {
-        let (shape, length) = Shape::of_first_word(&self.line[start..]);
+        let (mut shape, length) = Shape::of_first_word(&self.line[start..]);
         let mut end = start + length;
+        if self.rules.profile == Profile::Json && self.is_in_text(start) {
+            match escape_in(&self.line[start..end]) {
+                Some((0, length)) => return (start + length).min(self.line.len()),
+                Some((before, _)) => {
+                    end = start + before;
+                    shape = Shape::of(&self.line[start..end]);
+                }
+                None => {}
+            }
+        }
         if self.touches_placeholder(start, end) {
+            return end;
+        }
+        if self.at(end) == Some(b'=')
+            && let Some(end) = self.end_of_base64(start, end)
+        {
+            self.push(start, end, Kind::Id);
+            self.remember(start, end);
             return end;
         }
         if shape.is_plain() {
@@ -97,9 +114,6 @@ impl Scanner<'_> {
     /// A word of letters alone: constant, unless the words around it say otherwise.
     fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
-        if self.at(end) == Some(b'=') && self.is_base64(start, end) {
-            return self.base64(start, end);
-        }
         if !self.is_kept(word) {
             match self.kind_of_plain_word(start, end, shape) {
                 Some(kind) => self.push(start, end, kind),
@@ -131,10 +145,11 @@ impl Scanner<'_> {
 
     /// `用户alice`, `表 orders`: behind a Chinese noun for such things stands a name.
     fn follows_chinese_noun(&self, start: usize) -> bool {
-        let before = &self.line[..start];
-        let before = before.strip_suffix(b" ").unwrap_or(before);
+        let before = trim_end(&self.line[..start]);
+        let first = self.line[start];
+        let is_name = first.is_ascii_alphanumeric() || matches!(first, b'_' | 0x80..);
         let is_free = self.found.last().is_none_or(|last| last.end < before.len());
-        is_free && before.last().is_some_and(|&byte| byte >= 0x80) && words::ends_with_chinese_noun(before)
+        is_free && is_name && before.last().is_some_and(|&byte| byte >= 0x80) && words::ends_with_chinese_noun(before)
     }
 
     /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null value in column" and
@@ -169,7 +184,6 @@ impl Scanner<'_> {
                 })
                 .then_some(Kind::User),
             8.. if shape.count(Class::HexLetter) == word.len() => Some(Kind::Hex),
-            // Names in one case are words.
             10.. if (2..word.len()).contains(&shape.count(Class::Upper)) && is_random(word) => {
                 Some(Kind::Id)
             }
@@ -199,7 +213,7 @@ impl Scanner<'_> {
                     kind: Kind::Duration,
                 }
             }
-            Kind::Num if last.end - last.start <= 2 && words::is_month_or_weekday(word) => {
+            Kind::Num if last.end - self.skip_white(last.start) <= 2 && words::is_month_or_weekday(word) => {
                 Variable {
                     end,
                     kind: Kind::Time,
@@ -218,9 +232,6 @@ impl Scanner<'_> {
     /// A word that has more than letters.
     fn marked_word(&mut self, start: usize, end: usize, shape: Shape) {
         let word = &self.line[start..end];
-        if self.is_base64(start, end) {
-            return self.base64(start, end);
-        }
         if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
             return;
         }
@@ -249,27 +260,18 @@ impl Scanner<'_> {
         }
     }
 
-    fn base64(&mut self, start: usize, end: usize) {
-        let padding = self.line[end..].iter().take_while(|&&byte| byte == b'=').count();
-        self.push(start, end + padding, Kind::Id);
-    }
-
-    /// Whether this is data in base64, by the padding behind it.
-    fn is_base64(&self, start: usize, end: usize) -> bool {
-        let rest = &self.line[end..];
-        let padding = rest.iter().take_while(|&&byte| byte == b'=').count();
-        let is_end = rest
-            .get(padding)
-            .is_none_or(|&byte| is_border(byte) || byte == b'.');
+    /// The end of the padding behind a word of base64, if this is one: the padding makes its length a multiple of four.
+    fn end_of_base64(&self, start: usize, end: usize) -> Option<usize> {
         let word = &self.line[start..end];
-        (1..=2).contains(&padding)
+        let padding = self.line[end..].iter().take_while(|&&byte| byte == b'=').count();
+        let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        let found = (1..=2).contains(&padding)
             && word.len() >= 8
             && (word.len() + padding) % 4 == 0
-            && is_end
             && (padding == 2 || word.iter().any(u8::is_ascii_digit))
-            && word.iter().all(|byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
-            })
+            && !self.goes_on(end + padding)
+            && word.iter().all(is_sign);
+        found.then_some(end + padding)
     }
 
     fn word_with_colon(&mut self, start: usize, end: usize, colon: usize) {
@@ -289,6 +291,10 @@ impl Scanner<'_> {
         {
             return self.push(start, end, kind_of_byte_groups(groups, of_groups));
         }
+        // Names of resources: arn:aws:s3:::bucket, urn:isbn:0451450523 (RFC 8141).
+        if matches!(host, b"arn" | b"urn") {
+            return self.push(start, end, Kind::Id);
+        }
         // A symbol of a program, Scope::method, is constant.
         if port.starts_with(b":") && port.len() > 1 && word[0].is_ascii_alphabetic() {
             return;
@@ -301,7 +307,9 @@ impl Scanner<'_> {
         }
         let mut from = start;
         for length in lengths_between_colons(self.line, start, end) {
-            if length > 0 {
+            if self.goes_on_from_path(from) {
+                self.push(from, from + length, Kind::Path);
+            } else if length > 0 {
                 self.piece(
                     from,
                     from + length,
@@ -310,6 +318,16 @@ impl Scanner<'_> {
             }
             from += length + 1;
         }
+    }
+
+    /// `acme/web:latest`, `src/main.c:main`: what a colon joins to a path belongs to it.
+    fn goes_on_from_path(&self, from: usize) -> bool {
+        let last = self.found.last();
+        last.is_some_and(|last| {
+            self.line[last.end..from] == *b":"
+                && last.kind == Kind::Path
+                && !self.is_placeholder(last.start)
+        })
     }
 
     /// A word, or a part of one, without a colon.
@@ -358,6 +376,20 @@ impl Scanner<'_> {
         matches!(severity, b'I' | b'W' | b'E' | b'F')
             && day.iter().all(u8::is_ascii_digit)
             && matches!(time, [a, b, b':', ..] if a.is_ascii_digit() && b.is_ascii_digit())
+    }
+}
+
+/// The first escape sequence of a JSON string that stands for white space or a quote: where, and its length. Of `\\\\` both are one
+/// sign of the text.
+fn escape_in(word: &[u8]) -> Option<(usize, usize)> {
+    let mut at = 0;
+    loop {
+        at += word.get(at..)?.iter().position(|&byte| byte == b'\\')?;
+        match word.get(at + 1) {
+            Some(b'n' | b'r' | b't' | b'b' | b'f' | b'"') => return Some((at, 2)),
+            Some(b'u') => return Some((at, 6.min(word.len() - at))),
+            _ => at += 2,
+        }
     }
 }
 
