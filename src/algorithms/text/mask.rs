@@ -72,6 +72,26 @@ pub enum Quotes {
     Keep,
 }
 
+/// What becomes of the name that a line begins with and then says something about: `orders: no such table`.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
+///
+/// let template = |subject| Ok(Masker::new(&MaskOptions { subject, ..MaskOptions::default() })?.template("orders: no such table"));
+/// assert_eq!(template(Subject::Mask)?, "<*>: no such table");
+/// assert_eq!(template(Subject::Keep)?, "orders: no such table");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subject {
+    /// It is a variable, unless it says how bad the message is (`error: no such table`) or what follows begins with a capital letter,
+    /// as behind the name of a component (`kubelet: Started`).
+    #[default]
+    Mask,
+    /// It is judged like any other word. Mining looks at all lines and needs no guess.
+    Keep,
+}
+
 /// The options of a [`Masker`].
 ///
 /// ```
@@ -89,6 +109,8 @@ pub struct MaskOptions {
     pub profile: Profile,
     /// What becomes of a word in quotes.
     pub quotes: Quotes,
+    /// What becomes of the name before the first colon.
+    pub subject: Subject,
     /// Words that are never masked, in exactly this spelling.
     pub keep: Vec<String>,
     /// A regular expression whose matches are variables, whatever else they look like.
@@ -122,6 +144,7 @@ pub struct Masker {
     style: Style,
     profile: Profile,
     quotes: Quotes,
+    subject: Subject,
     keep: HashSet<Box<[u8]>>,
     mask: Option<Regex>,
     max_len: usize,
@@ -151,6 +174,7 @@ impl Masker {
             style: options.style,
             profile: options.profile,
             quotes: options.quotes,
+            subject: options.subject,
             keep: options
                 .keep
                 .iter()
@@ -185,6 +209,7 @@ impl Masker {
         let rules = Rules {
             profile: self.profile,
             quotes: self.quotes,
+            subject: self.subject,
             keep: &self.keep,
         };
         let bytes = line.as_bytes();

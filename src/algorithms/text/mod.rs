@@ -21,7 +21,7 @@ pub use concepts::ConceptTable;
 pub use escapes::without_escapes;
 pub use hash::template_hash;
 pub use kind::Kind;
-pub use mask::{MaskOptions, Masker, Masking, Profile, Quotes, Style, Variable};
+pub use mask::{MaskOptions, Masker, Masking, Profile, Quotes, Style, Subject, Variable};
 pub use mine::{MinedTemplates, Sighting, TemplateTally, first_words, generalise};
 pub use template::{
     TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,

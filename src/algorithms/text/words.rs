@@ -141,6 +141,16 @@ pub(crate) fn is_http_method(word: &[u8]) -> bool {
     )
 }
 
+/// How bad a message is, or what part of one follows.
+pub(crate) fn is_severity(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"emerg" | b"alert" | b"crit" | b"critical" | b"panic" | b"fatal" | b"severe" | b"error" | b"err" | b"exception" | b"failed"
+            | b"failure" | b"warning" | b"warn" | b"notice" | b"note" | b"info" | b"debug" | b"trace" | b"hint" | b"detail"
+            | b"context" | b"usage" | b"reason" | b"cause" | b"message" | b"status" | b"result"
+    )
+}
+
 /// Nouns of databases, behind which a dotted word is the name of such a thing.
 pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     const NOUNS: [&[u8]; 8] = [

@@ -11,7 +11,7 @@ mod word;
 
 use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::{Profile, Quotes, Variable};
+use crate::algorithms::text::mask::{Profile, Quotes, Subject, Variable};
 use crate::algorithms::text::scan::quotes::opening_quote;
 use crate::algorithms::text::shape::is_border;
 use std::collections::HashSet;
@@ -21,6 +21,7 @@ use std::collections::HashSet;
 pub(crate) struct Rules<'a> {
     pub(crate) profile: Profile,
     pub(crate) quotes: Quotes,
+    pub(crate) subject: Subject,
     /// Words that are never masked.
     pub(crate) keep: &'a HashSet<Box<[u8]>>,
 }

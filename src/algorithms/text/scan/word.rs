@@ -4,7 +4,7 @@ use super::{LONGEST_UNIT, Scanner, Word};
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
 use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::{Profile, Variable};
+use crate::algorithms::text::mask::{Profile, Subject, Variable};
 use crate::algorithms::text::paths::{end_of_path, kind_of_path};
 use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, Shape, is_border};
@@ -26,6 +26,11 @@ impl Scanner<'_> {
             }
         }
         if self.touches_placeholder(start, end) {
+            return end;
+        }
+        if self.rules.subject == Subject::Mask && self.is_subject(start, end) {
+            self.push(start, end - 1, Kind::Any);
+            self.remember(start, end - 1);
             return end;
         }
         if self.at(end) == Some(b'=')
@@ -50,6 +55,35 @@ impl Scanner<'_> {
             self.trimmed_word(start, end);
         }
         end
+    }
+
+    /// `orders: no such table`: the name that a line begins with and then says something about. Three of four such words are filled
+    /// in. What begins with a capital letter behind the colon is a message of its own, and the word a component that stays.
+    fn is_subject(&self, start: usize, end: usize) -> bool {
+        let Some((b':', name)) = self.line[start..end].split_last() else {
+            return false;
+        };
+        let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let n_dots = name.iter().filter(|&&byte| byte == b'.').count();
+        self.skip_white(0) == start
+            && name.first().is_some_and(u8::is_ascii_lowercase)
+            && name.iter().all(is_sign)
+            // Modules have more.
+            && n_dots <= 1
+            && !words::is_severity(name)
+            && !self.is_kept(name)
+            && self.begins_predicate(end)
+    }
+
+    /// Whether behind white space a sentence goes on: with two words of small letters, or in a CJK script. One word alone can be a value.
+    fn begins_predicate(&self, end: usize) -> bool {
+        let first = self.skip_white(end);
+        let is_letter = |byte: &&u8| byte.is_ascii_lowercase();
+        let length = |at: usize| self.line[at..].iter().take_while(is_letter).count();
+        let behind = first + length(first);
+        let second = self.skip_white(behind);
+        let has_words = behind > first && second > behind && length(second) > 0;
+        first > end && (has_words || self.at(first).is_some_and(|byte| byte > 0xe2))
     }
 
     /// A path or URL whose first word ends at `end`; returns where it ends itself.
