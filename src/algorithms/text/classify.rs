@@ -104,7 +104,7 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     if is_iso_duration(word) {
         return Whole(Kind::Duration);
     }
-    if let [b'0', b'x' | b'X', _, ..] = word {
+    if is_hex_number(word) {
         return Whole(Kind::Hex);
     }
     if is_iso_time(word) {
@@ -128,7 +128,7 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
         .iter()
         .position(|&byte| byte == b'+')
         .filter(|&plus| plus > 0)
-        && word[plus + 1..].starts_with(b"0x")
+        && is_hex_number(&word[plus + 1..])
         && is_stable_prefix(&word[..plus])
     {
         return After(plus + 1, Kind::Hex);
@@ -208,9 +208,9 @@ fn name_and_random(word: &[u8]) -> Option<Verdict> {
     found.then_some(After(dash + 1, Kind::Id))
 }
 
-/// The letters and digits of random names that shall spell no words: those of Kubernetes.
+/// The letters and digits of random names that shall spell no words: those of Kubernetes, and the digits that it leaves out.
 fn is_random_suffix(text: &[u8]) -> bool {
-    const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz0123456789";
     text.len() == 5 && text.iter().all(|byte| SAFE.contains(byte))
 }
 
@@ -344,8 +344,8 @@ pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
         | b"b/s" | b"kb/s" | b"mb/s" | b"gb/s" | b"kib/s" | b"mib/s" | b"gib/s" => Some(Kind::Size),
         b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"second" | b"seconds" | b"min"
         | b"mins" | b"minute" | b"minutes" | b"h" | b"hr" | b"hrs" | b"hour" | b"hours" | b"d"
-        | b"day" | b"days" | b"wk" | b"week" | b"weeks" | b"mo" | b"month" | b"months"
-        | b"y" | b"yr" | b"yrs" | b"year" | b"years" | b"msec" | b"msecs" | b"usec" | b"usecs"
+        | b"day" | b"days" | b"wk" | b"week" | b"weeks" | b"mo" | b"month" | b"months" | b"y"
+        | b"yr" | b"yrs" | b"year" | b"years" | b"msec" | b"msecs" | b"usec" | b"usecs"
         | b"nsec" | b"nsecs" | b"millis" | b"micros" | b"nanos" => Some(Kind::Duration),
         _ => match str::from_utf8(text).ok()? {
             "µs" | "μs" => Some(Kind::Duration),
@@ -408,11 +408,14 @@ pub(crate) fn is_domain(word: &[u8]) -> bool {
     ) || rest >= 2
         && (is_country(last)
             || is_country_and_word(last)
-                && word.iter().any(|byte| byte.is_ascii_digit() || *byte == b'-'))
+                && word
+                    .iter()
+                    .any(|byte| byte.is_ascii_digit() || *byte == b'-'))
 }
 
 fn is_country(name: &[u8]) -> bool {
-    const NAMES: &[u8] = b"aearataubrcachclcnczdedkeeeseufifrgrhkhuieiljpkrltlvmxnlnzplptrorusesgsithtrtwuausukvnza";
+    const NAMES: &[u8] =
+        b"aearataubrcachclcnczdedkeeeseufifrgrhkhuieiljpkrltlvmxnlnzplptrorusesgsithtrtwuausukvnza";
     name.len() == 2 && NAMES.chunks_exact(2).any(|known| known == name)
 }
 
@@ -450,9 +453,19 @@ fn is_iso_duration(word: &[u8]) -> bool {
     let [b'P', rest @ ..] = word else {
         return false;
     };
-    let is_pair = |part: &[u8]| matches!(part, [.., b'0'..=b'9', b'Y' | b'M' | b'W' | b'D' | b'H' | b'S']);
+    let is_pair = |part: &[u8]| {
+        matches!(
+            part,
+            [.., b'0'..=b'9', b'Y' | b'M' | b'W' | b'D' | b'H' | b'S']
+        )
+    };
     let mut pairs = rest.split_inclusive(u8::is_ascii_uppercase);
     pairs.all(|part| part == b"T" || is_pair(part) && number_length(part) + 1 == part.len())
+}
+
+/// `0x1f`; which digit stands before the x is not looked at.
+fn is_hex_number(word: &[u8]) -> bool {
+    matches!(word, [b'0'..=b'9', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit())
 }
 
 fn is_uuid(word: &[u8], shape: Shape) -> bool {

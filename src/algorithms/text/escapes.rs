@@ -30,13 +30,19 @@ pub fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a str {
 /// The length of the sequence that the escape character at `text[0]` begins: `ESC [ 1 ; 31 m`, `ESC ] ... BEL`, `ESC c`.
 fn length_of_escape(text: &[u8]) -> usize {
     let behind = |start: usize, is_final: fn(u8) -> bool| {
-        let body = text[start..].iter().take_while(|&&byte| byte.is_ascii() && byte >= 0x20 && !is_final(byte)).count();
+        let body = text[start..]
+            .iter()
+            .take_while(|&&byte| byte.is_ascii() && byte >= 0x20 && !is_final(byte))
+            .count();
         let end = start + body;
         end + usize::from(text.get(end).is_some_and(|&byte| is_final(byte)))
     };
     match text.get(1) {
         Some(b'[') => behind(2, |byte| matches!(byte, 0x40..=0x7e)),
-        Some(b']') => match text.windows(2).position(|pair| pair[0] == 0x07 || pair == b"\x1b\\") {
+        Some(b']') => match text
+            .windows(2)
+            .position(|pair| pair[0] == 0x07 || pair == b"\x1b\\")
+        {
             Some(end) if text[end] == 0x07 => end + 1,
             Some(end) => end + 2,
             None => behind(2, |byte| byte == 0x07),
@@ -56,7 +62,10 @@ mod tests {
         for (text, plain) in [
             ("", ""),
             ("no colours", "no colours"),
-            ("\x1b[1;31mERROR\x1b[0m: disk \x1b[38;5;214m/dev/sda\x1b[m full", "ERROR: disk /dev/sda full"),
+            (
+                "\x1b[1;31mERROR\x1b[0m: disk \x1b[38;5;214m/dev/sda\x1b[m full",
+                "ERROR: disk /dev/sda full",
+            ),
             ("\x1b]0;title\x07up", "up"),
             ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\!", "link!"),
             ("\x1b(Bup\x1bc", "up"),

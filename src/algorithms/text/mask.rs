@@ -11,10 +11,13 @@
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks};
 use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::scan::{Rules, scan};
+use crate::algorithms::text::memo::{Known, Memo};
+use crate::algorithms::text::scan::{Rules, Walk, scan};
 use crate::error::{Error, Result};
 use regex::Regex;
 use std::collections::HashSet;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How variables are shown in a template.
 ///
@@ -148,6 +151,38 @@ pub struct Masker {
     keep: HashSet<Box<[u8]>>,
     mask: Option<Regex>,
     max_len: usize,
+    /// The rules that are applied, as a number, where nothing but these decides.
+    masks: Option<u8>,
+    /// Working space that was used before and remembers lines.
+    spaces: Arc<Mutex<Vec<Masking>>>,
+}
+
+/// Working space lent by a [`Masker`], which gets it back when this is dropped: what it remembers of one batch of lines serves the next.
+#[derive(Debug)]
+pub(crate) struct Space<'a> {
+    masking: Masking,
+    owner: &'a Masker,
+}
+
+impl Deref for Space<'_> {
+    type Target = Masking;
+
+    fn deref(&self) -> &Masking {
+        &self.masking
+    }
+}
+
+impl DerefMut for Space<'_> {
+    fn deref_mut(&mut self) -> &mut Masking {
+        &mut self.masking
+    }
+}
+
+impl Drop for Space<'_> {
+    fn drop(&mut self) {
+        let masking = std::mem::take(&mut self.masking);
+        self.owner.spaces().push(masking);
+    }
 }
 
 /// What masking found in one line; used again for the next one, so that no line costs an allocation.
@@ -158,6 +193,9 @@ pub struct Masking {
     /// The line without its colours, where it has any.
     plain: String,
     has_escapes: bool,
+    memo: Memo,
+    /// What is known of the line from one before it.
+    known: Option<Known>,
 }
 
 impl Masker {
@@ -170,7 +208,17 @@ impl Masker {
         if options.max_len == Some(0) {
             return Err(Error::new("max_len needs at least 1, got 0"));
         }
+        let has_limits = mask.is_some() || options.max_len.is_some() || !options.keep.is_empty();
+        let masks = [
+            options.style as u8,
+            options.profile as u8,
+            options.quotes as u8,
+            options.subject as u8,
+        ];
+        let masks = masks.iter().fold(0, |sum, number| 4 * sum + number);
         Ok(Self {
+            spaces: Arc::default(),
+            masks: (!has_limits).then_some(masks),
             style: options.style,
             profile: options.profile,
             quotes: options.quotes,
@@ -183,6 +231,20 @@ impl Masker {
             mask,
             max_len: options.max_len.unwrap_or(usize::MAX),
         })
+    }
+
+    /// Working space for many lines.
+    pub(crate) fn space(&self) -> Space<'_> {
+        let masking = self.spaces().pop().unwrap_or_default();
+        Space {
+            masking,
+            owner: self,
+        }
+    }
+
+    /// A thread that panicked had taken its space out.
+    fn spaces(&self) -> MutexGuard<'_, Vec<Masking>> {
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds the variables of `line`, or rather of [`Masking::text`], which is the line without the colours of a terminal.
@@ -198,50 +260,85 @@ impl Masker {
     /// ```
     pub fn mask(&self, line: &str, masking: &mut Masking) {
         let whole = line.len();
-        let Masking {
-            variables,
-            single_blanks,
-            plain,
-            has_escapes,
-        } = masking;
-        let line = without_escapes(line, plain);
-        *has_escapes = line.len() < whole;
-        let rules = Rules {
-            profile: self.profile,
-            quotes: self.quotes,
-            subject: self.subject,
-            keep: &self.keep,
+        let mut plain = std::mem::take(&mut masking.plain);
+        let line = without_escapes(line, &mut plain);
+        masking.has_escapes = line.len() < whole;
+        masking.known = self.masks.and_then(|masks| masking.memo.find(line, masks));
+        if masking.known.is_none() {
+            self.walk(line, masking);
+        }
+        masking.plain = plain;
+    }
+
+    /// Masks a line that is not known, and remembers it.
+    fn walk(&self, line: &str, masking: &mut Masking) {
+        masking.variables.clear();
+        let found = if self.masks.is_some() {
+            scan(
+                line.as_bytes(),
+                0,
+                line.len(),
+                self.rules(),
+                &mut masking.variables,
+            )
+        } else {
+            self.walk_with_limits(line, &mut masking.variables)
         };
+        masking.single_blanks = found.single_blanks;
+        if self.masks.is_some() && !found.looked_at_digits {
+            let Masking {
+                variables, memo, ..
+            } = masking;
+            masking.known = memo.insert(variables, found.single_blanks, |out| {
+                self.write(line, variables, found.single_blanks, out);
+            });
+        }
+    }
+
+    /// The same with what `mask` matches as variables, and as far as `max_len` goes.
+    fn walk_with_limits(&self, line: &str, variables: &mut Vec<Variable>) -> Walk {
         let bytes = line.as_bytes();
         let stop = if line.len() > self.max_len {
             cut_at_word(line, self.max_len)
         } else {
             line.len()
         };
-        variables.clear();
-        *single_blanks = true;
+        let mut single_blanks = true;
         let mut start = 0;
-        if let Some(mask) = &self.mask {
-            for found in mask
-                .find_iter(&line[..stop])
-                .filter(|found| !found.is_empty())
-            {
-                *single_blanks &= scan(bytes, start, found.start(), rules, variables);
-                variables.push(Variable {
-                    start: found.start(),
-                    end: found.end(),
-                    kind: Kind::Custom,
-                });
-                start = found.end();
-            }
+        let matches = self
+            .mask
+            .iter()
+            .flat_map(|mask| mask.find_iter(&line[..stop]));
+        for found in matches.filter(|found| !found.is_empty()) {
+            single_blanks &=
+                scan(bytes, start, found.start(), self.rules(), variables).single_blanks;
+            variables.push(Variable {
+                start: found.start(),
+                end: found.end(),
+                kind: Kind::Custom,
+            });
+            start = found.end();
         }
-        *single_blanks &= scan(bytes, start, stop, rules, variables);
+        single_blanks &= scan(bytes, start, stop, self.rules(), variables).single_blanks;
         if stop < line.len() {
             variables.push(Variable {
                 start: stop,
                 end: line.len(),
                 kind: Kind::Any,
             });
+        }
+        Walk {
+            single_blanks,
+            looked_at_digits: true,
+        }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            profile: self.profile,
+            quotes: self.quotes,
+            subject: self.subject,
+            keep: &self.keep,
         }
     }
 
@@ -262,18 +359,29 @@ impl Masker {
     /// ```
     pub fn write_template(&self, line: &str, masking: &Masking, out: &mut String) {
         let line = masking.text(line);
+        match masking
+            .known
+            .as_ref()
+            .and_then(|known| masking.memo.template(known))
+        {
+            Some(template) => out.push_str(template),
+            None => self.write(line, masking.variables(), masking.has_single_blanks(), out),
+        }
+    }
+
+    fn write(&self, line: &str, variables: &[Variable], single_blanks: bool, out: &mut String) {
         let base = out.len();
         let mut at = 0;
-        for variable in &masking.variables {
-            masking.write_constant(&line[at..variable.start], base, out);
+        for variable in variables {
+            write_constant(&line[at..variable.start], single_blanks, base, out);
             out.push_str(match self.style {
                 Style::Star => Kind::Any.placeholder(),
                 Style::Typed => variable.kind.placeholder(),
             });
             at = variable.end;
         }
-        masking.write_constant(&line[at..], base, out);
-        if !masking.single_blanks && out[base..].ends_with(' ') {
+        write_constant(&line[at..], single_blanks, base, out);
+        if !single_blanks && out[base..].ends_with(' ') {
             out.pop();
         }
     }
@@ -299,7 +407,15 @@ impl Masking {
     /// The variables of the line, in order and without overlap. A variable can be empty: the name that is missing
     /// between the brackets in `10.0.0.1 ()`.
     pub fn variables(&self) -> &[Variable] {
-        &self.variables
+        match &self.known {
+            Some(known) => self.memo.variables(known),
+            None => &self.variables,
+        }
+    }
+
+    fn has_single_blanks(&self) -> bool {
+        self.known
+            .map_or(self.single_blanks, |known| known.single_blanks)
     }
 
     /// What the positions of the variables refer to: the line that was masked, without the colours of a terminal.
@@ -316,14 +432,14 @@ impl Masking {
     pub fn text<'a>(&'a self, line: &'a str) -> &'a str {
         if self.has_escapes { &self.plain } else { line }
     }
+}
 
-    /// Writes constant text with every run of white space as one blank, and none at the beginning of a template.
-    fn write_constant(&self, text: &str, base: usize, out: &mut String) {
-        if self.single_blanks {
-            return out.push_str(text);
-        }
-        push_with_single_blanks(text, base, out);
+/// Writes constant text with every run of white space as one blank, and none at the beginning of a template.
+fn write_constant(text: &str, single_blanks: bool, base: usize, out: &mut String) {
+    if single_blanks {
+        return out.push_str(text);
     }
+    push_with_single_blanks(text, base, out);
 }
 
 fn compile(mask: &str) -> Result<Regex> {

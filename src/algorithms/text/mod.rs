@@ -7,6 +7,7 @@ mod escapes;
 mod hash;
 mod kind;
 mod mask;
+mod memo;
 mod mine;
 mod paths;
 mod random;

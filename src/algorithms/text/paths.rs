@@ -4,12 +4,14 @@
 use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::shape::{is_border, is_cjk_lead};
+use memchr::memchr_iter;
 
 /// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two. Words with one slash inside are
 /// judged alone, since most of them are no paths.
 pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind> {
     let word = &line[start..end];
-    if word.windows(3).any(|window| window == b"://") {
+    let mut colons = memchr_iter(b':', word);
+    if colons.any(|colon| word[colon..].starts_with(b"://")) {
         return Some(Kind::Url);
     }
     let is_path = match word {
@@ -31,7 +33,9 @@ fn is_name_of_file(text: &[u8], be_sure: bool) -> bool {
 }
 
 fn is_behind_cjk(line: &[u8], start: usize) -> bool {
-    let before = start.checked_sub(3).map_or(&line[..0], |before| &line[before..start]);
+    let before = start
+        .checked_sub(3)
+        .map_or(&line[..0], |before| &line[before..start]);
     length_of_letters(before) > 0
 }
 
@@ -40,7 +44,10 @@ pub(crate) fn end_of_path(line: &[u8], start: usize, mut end: usize) -> usize {
     let place = Place::of(line, start);
     while let Some(length) = continuation(line, place, end) {
         end += length;
-        end += line[end..].iter().take_while(|&&byte| !is_border(byte)).count();
+        end += line[end..]
+            .iter()
+            .take_while(|&&byte| !is_border(byte))
+            .count();
     }
     end
 }
@@ -66,7 +73,9 @@ impl Place {
 fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
     let rest = &line[end..];
     let (&byte, behind) = rest.split_first()?;
-    let goes_on = behind.first().is_some_and(|&next| !is_border(next) || is_cjk_lead(next));
+    let goes_on = behind
+        .first()
+        .is_some_and(|&next| !is_border(next) || is_cjk_lead(next));
     match byte {
         b'(' | b'[' | b'{' => length_of_brackets(rest),
         b' ' => length_of_copy(rest),
@@ -75,11 +84,28 @@ fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
         // In `path=/a,size=7` a key follows.
         b',' | b';' => (goes_on && !(place.is_value && is_key(behind))).then_some(1),
         // What a quotation mark began it ends.
-        b'\'' => (goes_on && place.quote != Some(b'\'') && end > 0 && is_sign(line[end - 1])).then_some(1),
+        b'\'' => (goes_on && place.quote != Some(b'\'') && end > 0 && is_sign(line[end - 1]))
+            .then_some(1),
         _ if is_cjk_lead(byte) => {
             let before = line[..end].last().copied().unwrap_or_default();
-            let is_name = matches!(before, b'/' | b'\\' | b'=' | b'?' | b'&' | b'-' | b'_' | b'.' | b'+' | b'%' | b'#' | b')' | b']');
-            is_name.then(|| length_of_letters(rest)).filter(|&length| length > 0)
+            let is_name = matches!(
+                before,
+                b'/' | b'\\'
+                    | b'='
+                    | b'?'
+                    | b'&'
+                    | b'-'
+                    | b'_'
+                    | b'.'
+                    | b'+'
+                    | b'%'
+                    | b'#'
+                    | b')'
+                    | b']'
+            );
+            is_name
+                .then(|| length_of_letters(rest))
+                .filter(|&length| length > 0)
         }
         _ => None,
     }
@@ -91,7 +117,10 @@ fn is_sign(byte: u8) -> bool {
 
 /// Whether a key and `=` stand here.
 fn is_key(text: &[u8]) -> bool {
-    let length = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+    let length = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        .count();
     length > 0 && text.get(length) == Some(&b'=')
 }
 
@@ -104,14 +133,24 @@ fn length_of_brackets(text: &[u8]) -> Option<usize> {
         _ => b'}',
     };
     let inside = text.iter().skip(1).take(LONGEST);
-    let ends = |&&byte: &&u8| is_white(byte) || matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'"' | b',');
+    let ends = |&&byte: &&u8| {
+        is_white(byte)
+            || matches!(
+                byte,
+                b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'"' | b','
+            )
+    };
     let length = 1 + inside.take_while(|byte| !ends(byte)).count();
     (text.get(length) == Some(&closing)).then_some(length + 1)
 }
 
 /// `notes (1).txt`, as a copy of a file is called.
 fn length_of_copy(text: &[u8]) -> Option<usize> {
-    let digits = text.strip_prefix(b" (")?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text
+        .strip_prefix(b" (")?
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     let length = 2 + digits;
     match text.get(length..)? {
         [b')', b'.', next, ..] if digits > 0 && next.is_ascii_alphanumeric() => Some(length + 1),
@@ -121,7 +160,9 @@ fn length_of_copy(text: &[u8]) -> Option<usize> {
 
 /// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of a name.
 fn length_of_letters(text: &[u8]) -> usize {
-    let run = text.chunks(3).take_while(|char| is_cjk_lead(char[0]) && str::from_utf8(char).is_ok_and(is_letter));
+    let run = text
+        .chunks(3)
+        .take_while(|char| is_cjk_lead(char[0]) && str::from_utf8(char).is_ok_and(is_letter));
     3 * run.count()
 }
 
@@ -162,8 +203,15 @@ mod tests {
 
     #[test]
     fn what_stands_before_tells_what_ends_a_path() {
-        for (line, start, path) in [("path=/a,size=7", 5, "/a"), ("'/it's' gone", 1, "/it"), ("GET /a,b=7", 4, "/a,b=7")] {
-            let word = line[start..].bytes().take_while(|&byte| !is_border(byte)).count();
+        for (line, start, path) in [
+            ("path=/a,size=7", 5, "/a"),
+            ("'/it's' gone", 1, "/it"),
+            ("GET /a,b=7", 4, "/a,b=7"),
+        ] {
+            let word = line[start..]
+                .bytes()
+                .take_while(|&byte| !is_border(byte))
+                .count();
             let end = end_of_path(line.as_bytes(), start, start + word);
             assert_eq!(&line[start..end], path, "{line}");
         }

@@ -81,7 +81,11 @@ pub(crate) fn is_random(word: &[u8]) -> bool {
     word.len() >= SHORTEST
         && (has(u8::is_ascii_digit) || has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase))
         && word.iter().all(u8::is_ascii_alphanumeric)
-        && word.windows(2).map(|pair| weight_of(pair[0], pair[1])).sum::<i32>() < RANDOM
+        && word
+            .windows(2)
+            .map(|pair| weight_of(pair[0], pair[1]))
+            .sum::<i32>()
+            < RANDOM
 }
 
 fn weight_of(first: u8, second: u8) -> i32 {
@@ -111,14 +115,26 @@ mod tests {
     #[test]
     fn random_words_and_names() {
         for word in [
-            "NqVwYS81VP7", "0ujsswThIGTUYm2K8FjOOfXtY1K", "cNpXk2vQ7bZt", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "hdLjzyfgffBlpZsWIt",
+            "NqVwYS81VP7",
+            "0ujsswThIGTUYm2K8FjOOfXtY1K",
+            "cNpXk2vQ7bZt",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "hdLjzyfgffBlpZsWIt",
             "x7f3kq9zt2",
         ] {
             assert!(is_random(word.as_bytes()), "{word}");
         }
         for word in [
-            "GetObjectV2", "NullPointerException", "blockManagerMaster", "HTTPServerChannel", "ipv6AddressPool", "worker12Restarted",
-            "connection", "shujukulianjie", "MAX_RETRIES", "short1",
+            "GetObjectV2",
+            "NullPointerException",
+            "blockManagerMaster",
+            "HTTPServerChannel",
+            "ipv6AddressPool",
+            "worker12Restarted",
+            "connection",
+            "shujukulianjie",
+            "MAX_RETRIES",
+            "short1",
         ] {
             assert!(!is_random(word.as_bytes()), "{word}");
         }

@@ -113,6 +113,12 @@ impl Shape {
         usize::from(self.0.to_le_bytes()[class as usize])
     }
 
+    /// Whether a word of this length is made of digits alone.
+    #[inline(always)]
+    pub(crate) fn is_of_digits(self, length: usize) -> bool {
+        self.0 == length as Counts
+    }
+
     /// Whether the word is made of letters alone.
     #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {

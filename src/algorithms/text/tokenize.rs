@@ -1,13 +1,14 @@
 //! Words of a log line or template, as search and clustering want them.
 //!
-//! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their parts; text without
-//! blanks (Chinese, Japanese) is cut into overlapping pairs of characters, as search engines index it (Lucene's
-//! CJKAnalyzer): pairs need no dictionary and tell words apart nearly as well. Placeholders are no words. Failure concepts
-//! can be added as words of their own.
+//! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their parts. Chinese, which has no blanks
+//! between words, is cut by a dictionary, and what that does not know by a hidden Markov model (jieba). What both leave as single
+//! characters, as Japanese kana, becomes overlapping pairs, as search engines index such text (Lucene's CJKAnalyzer). Placeholders are
+//! no words. Failure concepts can be added as words of their own.
 
 use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::kind::Kind;
-use std::sync::Arc;
+use jieba_rs::Jieba;
+use std::sync::{Arc, LazyLock};
 
 /// Stands before the name of a concept among words: `#disk`. No word has it.
 pub const CONCEPT_MARK: char = '#';
@@ -20,7 +21,7 @@ pub const CONCEPT_MARK: char = '#';
 /// let tokenizer = Tokenizer::with_concepts(TokenOptions::default());
 /// let mut words = vec![];
 /// tokenizer.tokens("磁盘已满", |word| words.push(word.to_string()));
-/// assert_eq!(words, ["磁盘", "盘已", "已满", "#disk", "#exhausted"]);
+/// assert_eq!(words, ["磁盘", "已满", "#disk", "#exhausted"]);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Tokenizer {
@@ -56,11 +57,11 @@ impl Tokenizer {
 pub struct TokenOptions {
     /// Whether words become lower case.
     pub lower_case: bool,
-    /// The least number of characters of a word; pairs of CJK characters always count.
+    /// The least number of characters of a word; words of CJK characters always count.
     pub min_len: usize,
     /// Whether words of digits alone are kept.
     pub numbers: bool,
-    /// Whether English words without a meaning of their own (`the`, `of`) are left out; `no` and `not` have one.
+    /// Whether words without a meaning of their own (`the`, `of`, `的`) are left out; `no`, `not` and `不` have one.
     pub stop_words: bool,
 }
 
@@ -82,12 +83,16 @@ impl Default for TokenOptions {
 ///
 /// let mut words = vec![];
 /// tokens("OutOfMemoryError in worker_pool: 磁盘已满 <*>", &TokenOptions::default(), |word| words.push(word.to_string()));
-/// assert_eq!(words, ["out", "of", "memory", "error", "in", "worker", "pool", "磁盘", "盘已", "已满"]);
+/// assert_eq!(words, ["out", "of", "memory", "error", "in", "worker", "pool", "磁盘", "已满"]);
 /// ```
 pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
     let mut lower = String::new();
     runs(text, |run| match run {
-        Run::Cjk(run) => pairs(run, &mut take),
+        Run::Cjk(run) => words_without_blanks(run, &mut |word: &str| {
+            if !(options.stop_words && PARTICLES.contains(word)) {
+                take(word);
+            }
+        }),
         Run::Word(word) => emit(word, options, &mut lower, &mut take),
     });
 }
@@ -137,6 +142,41 @@ pub(crate) fn is_cjk(char: char) -> bool {
         | '\u{20000}'..='\u{323af}' | '々')
 }
 
+/// The dictionary and its model, read when the first such text comes.
+static SEGMENTER: LazyLock<Jieba> = LazyLock::new(Jieba::new);
+
+/// The words of a run of CJK characters. A particle is one, so that pairs are not made of it and its neighbour.
+fn words_without_blanks(run: &str, take: &mut impl FnMut(&str)) {
+    let mut unknown = 0..0;
+    let mut at = 0;
+    for token in SEGMENTER.cut(run, true) {
+        let end = at + token.word.len();
+        if is_one_char(token.word) && !is_particle(token.word) {
+            unknown.end = end;
+        } else {
+            pairs(&run[unknown], take);
+            take(token.word);
+            unknown = end..end;
+        }
+        at = end;
+    }
+    pairs(&run[unknown], take);
+}
+
+/// Chinese particles, prepositions, pronouns and auxiliary verbs of one character.
+const PARTICLES: &str = "的了着过地得在被将把与和或及而但且则若如为于由从对向到往以因是有会能可应须请正就也都只其该此这那个";
+
+/// The same that deny: they have a meaning of their own.
+const NEGATIONS: &str = "不未没无非";
+
+fn is_particle(word: &str) -> bool {
+    PARTICLES.contains(word) || NEGATIONS.contains(word)
+}
+
+fn is_one_char(word: &str) -> bool {
+    word.chars().nth(1).is_none()
+}
+
 /// The overlapping pairs of a run of CJK characters; a single character stands for itself.
 fn pairs(run: &str, take: &mut impl FnMut(&str)) {
     let mut ends = run
@@ -144,6 +184,9 @@ fn pairs(run: &str, take: &mut impl FnMut(&str)) {
         .map(|(start, char)| start + char.len_utf8());
     let mut starts = run.char_indices().map(|(start, _)| start);
     let first_end = ends.next().unwrap_or_default();
+    if run.is_empty() {
+        return;
+    }
     if first_end == run.len() {
         return take(run);
     }
@@ -247,7 +290,10 @@ mod tests {
             &["snake", "case", "kebab", "dotted"],
         );
         check("sha256 utf8 IPv6", &["sha256", "utf8", "ipv6"]);
-        check("磁盘已满", &["磁盘", "盘已", "已满"]);
+        check("磁盘已满", &["磁盘", "已满"]);
+        check("数据库连接超时", &["数据库", "连接", "超时"]);
+        check("表的列不存在", &["表", "的", "列", "不", "存在"]);
+        check("カタカナ", &["カタ", "タカ", "カナ"]);
         check("错 E1001错误", &["错", "e1001", "错误"]);
         check("ÄnderungÖffnen ﬂ", &["änderung", "öffnen"]);
         check("русский Текст", &["русский", "текст"]);

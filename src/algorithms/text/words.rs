@@ -130,14 +130,25 @@ pub(crate) fn is_identity_key(word: &[u8]) -> bool {
             | b"rhost"
             | b"hostname"
             | b"name"
-    ) || matches!(str::from_utf8(word), Ok("用户" | "用户名" | "主机" | "主机名" | "账号" | "姓名"))
+    ) || matches!(
+        str::from_utf8(word),
+        Ok("用户" | "用户名" | "主机" | "主机名" | "账号" | "姓名")
+    )
 }
 
 /// The methods of HTTP, behind which a target stands (RFC 9110, RFC 5789).
 pub(crate) fn is_http_method(word: &[u8]) -> bool {
     matches!(
         word,
-        b"GET" | b"HEAD" | b"POST" | b"PUT" | b"DELETE" | b"CONNECT" | b"OPTIONS" | b"TRACE" | b"PATCH"
+        b"GET"
+            | b"HEAD"
+            | b"POST"
+            | b"PUT"
+            | b"DELETE"
+            | b"CONNECT"
+            | b"OPTIONS"
+            | b"TRACE"
+            | b"PATCH"
     )
 }
 
@@ -145,16 +156,48 @@ pub(crate) fn is_http_method(word: &[u8]) -> bool {
 pub(crate) fn is_severity(word: &[u8]) -> bool {
     matches!(
         word,
-        b"emerg" | b"alert" | b"crit" | b"critical" | b"panic" | b"fatal" | b"severe" | b"error" | b"err" | b"exception" | b"failed"
-            | b"failure" | b"warning" | b"warn" | b"notice" | b"note" | b"info" | b"debug" | b"trace" | b"hint" | b"detail"
-            | b"context" | b"usage" | b"reason" | b"cause" | b"message" | b"status" | b"result"
+        b"emerg"
+            | b"alert"
+            | b"crit"
+            | b"critical"
+            | b"panic"
+            | b"fatal"
+            | b"severe"
+            | b"error"
+            | b"err"
+            | b"exception"
+            | b"failed"
+            | b"failure"
+            | b"warning"
+            | b"warn"
+            | b"notice"
+            | b"note"
+            | b"info"
+            | b"debug"
+            | b"trace"
+            | b"hint"
+            | b"detail"
+            | b"context"
+            | b"usage"
+            | b"reason"
+            | b"cause"
+            | b"message"
+            | b"status"
+            | b"result"
     )
 }
 
 /// Nouns of databases, behind which a dotted word is the name of such a thing.
 pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     const NOUNS: [&[u8]; 8] = [
-        b"table", b"view", b"relation", b"column", b"field", b"partition", b"schema", b"database",
+        b"table",
+        b"view",
+        b"relation",
+        b"column",
+        b"field",
+        b"partition",
+        b"schema",
+        b"database",
     ];
     NOUNS.iter().any(|noun| word.eq_ignore_ascii_case(noun))
 }
@@ -162,7 +205,17 @@ pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
 /// Whether a text ends with a Chinese noun behind which a name stands: user, table, host, column, field, partition, database,
 /// node, service.
 pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
-    const NOUNS: [&str; 9] = ["用户", "表", "主机", "列", "字段", "分区", "数据库", "节点", "服务"];
+    const NOUNS: [&str; 9] = [
+        "用户",
+        "表",
+        "主机",
+        "列",
+        "字段",
+        "分区",
+        "数据库",
+        "节点",
+        "服务",
+    ];
     NOUNS.iter().any(|noun| text.ends_with(noun.as_bytes()))
 }
 
@@ -182,47 +235,97 @@ pub(crate) fn is_text_key(key: &[u8]) -> bool {
     lower.make_ascii_lowercase();
     matches!(
         &*lower,
-        b"level" | b"lvl" | b"@l" | b"severity" | b"severitytext" | b"severity_text" | b"levelname" | b"loglevel" | b"log_level"
-            | b"logger" | b"event" | b"type" | b"kind"
-            | b"msg" | b"message" | b"text" | b"log" | b"body" | b"short_message" | b"full_message" | b"@m" | b"@mt" | b"textpayload"
-            | b"error" | b"err" | b"exception" | b"@x" | b"reason" | b"stack" | b"stack_trace" | b"stacktrace" | b"traceback"
-    ) || matches!(
-        str::from_utf8(name),
-        Ok("级别" | "日志级别" | "类型" | "事件" | "消息" | "信息" | "日志" | "错误" | "异常" | "原因")
-    )
+        b"level"
+            | b"lvl"
+            | b"@l"
+            | b"severity"
+            | b"severitytext"
+            | b"severity_text"
+            | b"levelname"
+            | b"loglevel"
+            | b"log_level"
+            | b"logger"
+            | b"event"
+            | b"type"
+            | b"kind"
+            | b"msg"
+            | b"message"
+            | b"text"
+            | b"log"
+            | b"body"
+            | b"short_message"
+            | b"full_message"
+            | b"@m"
+            | b"@mt"
+            | b"textpayload"
+            | b"error"
+            | b"err"
+            | b"exception"
+            | b"@x"
+            | b"reason"
+            | b"stack"
+            | b"stack_trace"
+            | b"stacktrace"
+            | b"traceback"
+    ) || !name.is_ascii()
+        && matches!(
+            str::from_utf8(name),
+            Ok("级别"
+                | "日志级别"
+                | "类型"
+                | "事件"
+                | "消息"
+                | "信息"
+                | "日志"
+                | "错误"
+                | "异常"
+                | "原因")
+        )
 }
 
 /// Names of architectures and algorithms that end in a number and are no identifier.
 pub(crate) fn is_technical_name(word: &[u8]) -> bool {
-    let digits = word
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let (name, number) = word.split_at(word.len() - digits);
+    let (name, number) = name_and_number(word);
     match number {
         b"64" => name.eq_ignore_ascii_case(b"x86_"),
         b"509" => name.eq_ignore_ascii_case(b"x"),
         b"386" | b"486" | b"586" | b"686" => name == b"i",
-        b"128" | b"192" | b"224" | b"256" | b"384" | b"512" => {
-            matches!(
-                name,
-                b"sha"
-                    | b"SHA"
-                    | b"aes"
-                    | b"AES"
-                    | b"RS"
-                    | b"ES"
-                    | b"HS"
-                    | b"PS"
-                    | b"rs"
-                    | b"es"
-                    | b"hs"
-                    | b"P"
-            )
-        }
+        b"128" | b"192" | b"224" | b"256" | b"384" | b"512" => is_algorithm(name),
         _ => false,
     }
+}
+
+/// Whether a word is such a name with some digits and none with others.
+pub(crate) fn can_be_technical_name(word: &[u8]) -> bool {
+    let (name, number) = name_and_number(word);
+    match number.len() {
+        2 => matches!(name, [b'x' | b'X', b'0'..=b'9', b'0'..=b'9', b'_']),
+        3 => matches!(name, b"x" | b"X" | b"i") || is_algorithm(name),
+        _ => false,
+    }
+}
+
+fn name_and_number(word: &[u8]) -> (&[u8], &[u8]) {
+    let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    word.split_at(word.len() - digits.count())
+}
+
+fn is_algorithm(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"sha"
+            | b"SHA"
+            | b"aes"
+            | b"AES"
+            | b"RS"
+            | b"ES"
+            | b"HS"
+            | b"PS"
+            | b"rs"
+            | b"es"
+            | b"hs"
+            | b"P"
+    )
 }
 
 /// Endings of source files; `main.rs:12` is a place in a program, `example.rs:443` would be a host.

@@ -1,6 +1,5 @@
 //! `log_match(message, model)`: the mined template of a line.
 
-use crate::algorithms::text::Masking;
 use crate::functions::log::mined_model::MinedModel;
 use crate::functions::models::{BatchModels, Models};
 use crate::functions::options::Options;
@@ -90,14 +89,17 @@ impl Scalar for LogMatch {
 }
 
 fn matched(messages: Texts<'_>, models: &BatchModels<MinedModel>) -> Result<ArrayRef> {
-    let (mut masking, mut masked) = (Masking::default(), String::new());
+    // One for all models: what it remembers holds for all of the same options.
+    let mut space = models.distinct.first().map(|model| model.masker.space());
+    let mut masked = String::new();
     // For each row the number of its model and of the template there.
     let found = |(row, message): (usize, Option<&str>)| {
         let number = models.of_row(row)?;
         let (message, model) = (message?, &models.distinct[number]);
         masked.clear();
-        model.masker.mask(message, &mut masking);
-        model.masker.write_template(message, &masking, &mut masked);
+        let masking = space.as_deref_mut()?;
+        model.masker.mask(message, masking);
+        model.masker.write_template(message, masking, &mut masked);
         Some((number, model.mined.find(&masked)?))
     };
     let found: Vec<Option<(usize, usize)>> = messages.iter().enumerate().map(found).collect();

@@ -1,6 +1,6 @@
 //! `log_mine(message [, options])`: templates mined from many lines, as a model.
 
-use crate::algorithms::text::{MaskOptions, Masker, Masking, TemplateTally};
+use crate::algorithms::text::{MaskOptions, Masker, TemplateTally};
 use crate::functions::aggregate::{Aggregate, Fold};
 use crate::functions::log::mined_model::{merge_state, write_mined, write_state};
 use crate::functions::log::read_mask_options;
@@ -38,7 +38,7 @@ SELECT log_match('mount of volume backup failed', (SELECT log_mine(message) FROM
     argument(name = "message", description = "The log lines: any text type"),
     argument(
         name = "options",
-        description = "Constant. `profile`, `keep`, `mask`, `max_len` as in `log_template`; `max_templates=100000`: distinct masked templates to keep"
+        description = "Constant. `profile`, `quotes`, `keep`, `mask`, `max_len` as in `log_template`; `max_templates=100000`: distinct masked templates to keep"
     )
 )]
 #[derive(Debug, Default)]
@@ -98,8 +98,8 @@ struct Lines {
 
 impl Fold for Lines {
     fn update(&mut self, required: &[ArrayRef], _: &[Option<&ArrayRef>]) -> Result<()> {
-        let (mut masking, mut masked) = (Masking::default(), String::new());
         let masker = &self.options.masker;
+        let (mut masking, mut masked) = (masker.space(), String::new());
         each_text(&required[0], |message| {
             masked.clear();
             masker.mask(message, &mut masking);

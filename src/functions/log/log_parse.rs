@@ -1,6 +1,6 @@
 //! `log_parse(message [, options])`: template, hash and variables of a line in one pass.
 
-use crate::algorithms::text::{Masker, Masking, template_hash};
+use crate::algorithms::text::{Masker, template_hash};
 use crate::functions::lists::list_of;
 use crate::functions::log::read_masker;
 use crate::functions::options::Options;
@@ -64,7 +64,7 @@ fn parsed(texts: Texts<'_>, masker: &Masker) -> Result<ArrayRef> {
     let mut hashes = Int64Builder::with_capacity(texts.len());
     let (mut kinds, mut values) = (StringViewBuilder::new(), StringViewBuilder::new());
     let mut lengths = Vec::with_capacity(texts.len());
-    let (mut masking, mut template) = (Masking::default(), String::new());
+    let (mut masking, mut template) = (masker.space(), String::new());
     for message in texts.iter() {
         let Some(message) = message else {
             templates.append_null();
@@ -77,9 +77,10 @@ fn parsed(texts: Texts<'_>, masker: &Masker) -> Result<ArrayRef> {
         masker.write_template(message, &masking, &mut template);
         templates.append_value(&template);
         hashes.append_value(template_hash(&template));
+        let text = masking.text(message);
         for variable in masking.variables() {
             kinds.append_value(variable.kind.name());
-            values.append_value(&message[variable.start..variable.end]);
+            values.append_value(&text[variable.start..variable.end]);
         }
         lengths.push(masking.variables().len());
     }

@@ -1,6 +1,6 @@
 //! `log_template(message [, options])`: the line with its variables masked.
 
-use crate::algorithms::text::{Masker, Masking};
+use crate::algorithms::text::Masker;
 use crate::functions::log::read_masker;
 use crate::functions::options::Options;
 use crate::functions::parameters::{Parameters, Takes};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[user_doc(
     doc_section(label = "Log Functions"),
     description = "Returns the template of a log line: the line with every variable (numbers, addresses, paths, identifiers, names) \
-replaced by `<*>` and every run of white space by one blank. It depends on the line alone, so it never changes; without `mask` and `max_len` the template of a template is itself. NULL for NULL.",
+replaced by `<*>` and every run of white space by one blank; the colours of a terminal are taken out. It depends on the line alone, so it never changes; without `mask` and `max_len` the template of a template is itself. NULL for NULL.",
     syntax_example = "log_template(message [, options])",
     sql_example = r#"```sql
 > SELECT log_template('Failed password for root from 10.0.0.7 port 42393 ssh2') AS template;
@@ -38,7 +38,7 @@ replaced by `<*>` and every run of white space by one blank. It depends on the l
     ),
     argument(
         name = "options",
-        description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every key is kept and every value masked, those of `level`, `msg`, `error` and the like as a text. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands behind n bytes is one variable"
+        description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every key is kept and every value masked, those of `level`, `msg`, `error` and the like as a text. `quotes=mask|keep`: whether a word in quotes is a variable. `subject=mask|keep`: whether the name is one that a line begins with before a colon, as in `orders: no such table`. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands behind n bytes is one variable"
     )
 )]
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub(crate) struct LogTemplate;
 
 fn templates(texts: Texts<'_>, masker: &Masker) -> ArrayRef {
     let mut builder = StringViewBuilder::with_capacity(texts.len());
-    let (mut masking, mut template) = (Masking::default(), String::new());
+    let (mut masking, mut template) = (masker.space(), String::new());
     for message in texts.iter() {
         template.clear();
         if let Some(message) = message {

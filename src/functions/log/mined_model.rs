@@ -5,7 +5,8 @@
 //! for matching as it was for mining.
 
 use crate::algorithms::text::{
-    MaskOptions, Masker, MinedTemplates, Profile, Sighting, Style, TemplateTally, generalise,
+    MaskOptions, Masker, MinedTemplates, Profile, Quotes, Sighting, Style, Subject, TemplateTally,
+    generalise,
 };
 use crate::functions::models::{ModelKind, model_column, read_model, write_model};
 use datafusion::arrow::array::{
@@ -177,8 +178,13 @@ fn metadata(tally: &TemplateTally, options: &MaskOptions) -> Vec<(&'static str, 
         Profile::KeyValue => "kv",
         Profile::Json => "json",
     };
+    let quotes = match options.quotes {
+        Quotes::Mask => "mask",
+        Quotes::Keep => "keep",
+    };
     let mut metadata = vec![
         ("profile", profile.to_string()),
+        ("quotes", quotes.to_string()),
         ("keep", options.keep.join("|")),
     ];
     if let Some(mask) = &options.mask {
@@ -207,6 +213,11 @@ fn mask_options(table: &RecordBatch) -> Result<MaskOptions> {
             Some("json") => Profile::Json,
             _ => Profile::Default,
         },
+        quotes: match value("quotes") {
+            Some("keep") => Quotes::Keep,
+            _ => Quotes::Mask,
+        },
+        subject: Subject::Keep,
         keep: value("keep")
             .unwrap_or_default()
             .split('|')

@@ -11,7 +11,7 @@ pub(crate) mod template_hash;
 pub(crate) mod template_match;
 pub(crate) mod template_regex;
 
-use crate::algorithms::text::{MaskOptions, Masker, Profile, Style};
+use crate::algorithms::text::{MaskOptions, Masker, Profile, Quotes, Style, Subject};
 use crate::functions::options::Options;
 use datafusion::common::{Result, plan_datafusion_err};
 
@@ -19,25 +19,34 @@ use datafusion::common::{Result, plan_datafusion_err};
 fn read_masker(options: &mut Options) -> Result<Masker> {
     let styles = [("star", Style::Star), ("typed", Style::Typed)];
     let style = options.take_choice("style", &styles)?.unwrap_or_default();
+    let subjects = [("mask", Subject::Mask), ("keep", Subject::Keep)];
+    let subject = options
+        .take_choice("subject", &subjects)?
+        .unwrap_or_default();
     let mask = MaskOptions {
         style,
+        subject,
         ..read_mask_options(options)?
     };
     Masker::new(&mask).map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))
 }
 
-/// The options of masking but `style`.
+/// The options of masking that mining has too.
 fn read_mask_options(options: &mut Options) -> Result<MaskOptions> {
     let profiles = [
         ("default", Profile::Default),
         ("kv", Profile::KeyValue),
         ("json", Profile::Json),
     ];
+    let quotes = [("mask", Quotes::Mask), ("keep", Quotes::Keep)];
     Ok(MaskOptions {
         style: Style::default(),
+        // Mining judges by all lines.
+        subject: Subject::Keep,
         profile: options
             .take_choice("profile", &profiles)?
             .unwrap_or_default(),
+        quotes: options.take_choice("quotes", &quotes)?.unwrap_or_default(),
         keep: options.take_list("keep").unwrap_or_default(),
         mask: options.take_text("mask"),
         max_len: options.take_number("max_len", 1)?,

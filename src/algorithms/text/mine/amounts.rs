@@ -31,7 +31,9 @@ pub(super) fn without_units(template: &str) -> Cow<'_, str> {
             continue;
         };
         let end = start + length;
-        if start >= at && let Some(unit) = length_of_unit(&template[end..]) {
+        if start >= at
+            && let Some(unit) = length_of_unit(&template[end..])
+        {
             out += &template[at..end];
             at = end + unit;
         }
@@ -50,7 +52,9 @@ fn length_of_unit(text: &str) -> Option<usize> {
         let rest = text[word..].strip_prefix(" (")?;
         let (_, length) = Kind::of_placeholder(rest.as_bytes())?;
         let behind = length_of_blank_and_unit(&rest[length..]).unwrap_or_default();
-        rest[length + behind..].starts_with(')').then_some(2 + length + behind + 1)
+        rest[length + behind..]
+            .starts_with(')')
+            .then_some(2 + length + behind + 1)
     };
     Some(word + again().unwrap_or_default())
 }
@@ -58,8 +62,14 @@ fn length_of_unit(text: &str) -> Option<usize> {
 fn length_of_blank_and_unit(text: &str) -> Option<usize> {
     let word = text.strip_prefix(' ')?;
     let length = word.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let is_unit = matches!(unit(&word.as_bytes()[..length]), Some(Kind::Size | Kind::Duration));
-    let ends = word[length..].chars().next().is_none_or(|next| next == ' ' || next.is_ascii_punctuation());
+    let is_unit = matches!(
+        unit(&word.as_bytes()[..length]),
+        Some(Kind::Size | Kind::Duration)
+    );
+    let ends = word[length..]
+        .chars()
+        .next()
+        .is_none_or(|next| next == ' ' || next.is_ascii_punctuation());
     (length > 0 && is_unit && ends).then_some(1 + length)
 }
 
@@ -85,7 +95,15 @@ mod tests {
 
     #[test]
     fn units_vary_where_a_log_has_two() {
-        let masked = ["took <*> ms", "took <*> s", "read <*> bytes", "read <*> bytes"];
-        assert_eq!(unite_amounts(&masked), ["took <*>", "took <*>", "read <*> bytes", "read <*> bytes"]);
+        let masked = [
+            "took <*> ms",
+            "took <*> s",
+            "read <*> bytes",
+            "read <*> bytes",
+        ];
+        assert_eq!(
+            unite_amounts(&masked),
+            ["took <*>", "took <*>", "read <*> bytes", "read <*> bytes"]
+        );
     }
 }

@@ -60,7 +60,10 @@ impl MinedTemplates {
         Self {
             by_words: covers(Cut::Words),
             by_pieces: covers(Cut::Pieces),
-            numbers: numbers.into_iter().map(|(mined, number)| (mined.into(), number)).collect(),
+            numbers: numbers
+                .into_iter()
+                .map(|(mined, number)| (mined.into(), number))
+                .collect(),
             hashes: templates.iter().map(|text| template_hash(text)).collect(),
             templates,
             known,

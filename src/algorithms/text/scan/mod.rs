@@ -4,6 +4,7 @@
 //! behind `user`, the unit behind a number, the values of keys. Variables that touch, or that only a joining character
 //! parts, become one.
 
+mod plain;
 mod quotes;
 mod records;
 mod variables;
@@ -26,15 +27,23 @@ pub(crate) struct Rules<'a> {
     pub(crate) keep: &'a HashSet<Box<[u8]>>,
 }
 
+/// What a walk saw beside variables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Walk {
+    /// Whether all white space is single blanks between words.
+    pub(crate) single_blanks: bool,
+    /// Whether the value of a digit decided something.
+    pub(crate) looked_at_digits: bool,
+}
+
 /// Walks over `line[start..stop]`, which no variable may leave, and adds its variables to `found`.
-/// Returns whether all white space is single blanks between words.
 pub(crate) fn scan(
     line: &[u8],
     start: usize,
     stop: usize,
     rules: Rules<'_>,
     found: &mut Vec<Variable>,
-) -> bool {
+) -> Walk {
     let mut scanner = Scanner {
         line: &line[..stop],
         rules,
@@ -47,9 +56,13 @@ pub(crate) fn scan(
         text_at: NOWHERE,
         text_end: NOWHERE,
         single_blanks: true,
+        looked_at_digits: false,
     };
     scanner.run(start);
-    scanner.single_blanks
+    Walk {
+        single_blanks: scanner.single_blanks,
+        looked_at_digits: scanner.looked_at_digits,
+    }
 }
 
 /// The bytes of a word that was seen.
@@ -86,17 +99,17 @@ struct Scanner<'a> {
     /// Where the quote stands that ends the text of a JSON string in which the walk is.
     text_end: usize,
     single_blanks: bool,
+    looked_at_digits: bool,
 }
 
 impl Scanner<'_> {
     fn run(&mut self, start: usize) {
         let mut at = start;
-        while at < self.line.len() {
-            let byte = self.line[at];
-            at = if !is_border(byte) {
-                self.word(at)
-            } else {
+        while let Some(&byte) = self.line.get(at) {
+            at = if is_border(byte) {
                 self.border(at, byte)
+            } else {
+                self.word(at)
             };
         }
     }

@@ -94,7 +94,10 @@ impl Scanner<'_> {
             Some(b'{' | b',') => true,
             Some(_) => false,
             // The middle of an object; `"a.txt": no such file` is a sentence.
-            None => matches!(self.at(self.skip_white(colon + 1)), Some(b'"' | b'{' | b'[' | b'0'..=b'9')),
+            None => matches!(
+                self.at(self.skip_white(colon + 1)),
+                Some(b'"' | b'{' | b'[' | b'0'..=b'9')
+            ),
         }
     }
 

@@ -45,14 +45,22 @@ impl Scanner<'_> {
         };
         let length = before.iter().rev().take_while(is_key).count();
         let start = at - length;
-        // Full-width punctuation ends a clause of a Chinese sentence.
-        let clause = str::from_utf8(&self.line[start..at]).unwrap_or_default();
+        Word {
+            start: start + self.length_of_clauses(start, at),
+            end: at,
+        }
+    }
+
+    /// How much of this stands before the last full-width punctuation mark, which ends a clause of a Chinese sentence.
+    fn length_of_clauses(&self, start: usize, end: usize) -> usize {
+        let text = &self.line[start..end];
+        if text.is_ascii() {
+            return 0;
+        }
+        let text = str::from_utf8(text).unwrap_or_default();
         let ends = |char: char| !char.is_ascii() && !char.is_alphanumeric();
-        let length = clause.rfind(ends).map_or(length, |mark| {
-            let behind = &clause[mark..];
-            behind.len() - behind.chars().next().map_or(0, char::len_utf8)
-        });
-        Word { start: at - length, end: at }
+        let mark = text.rmatch_indices(ends).next();
+        mark.map_or(0, |(at, mark)| at + mark.len())
     }
 
     /// A word that begins here is a variable.
@@ -95,7 +103,11 @@ impl Scanner<'_> {
     fn begin_of_number(&self, begin: usize) -> usize {
         let number = self.skip_white(begin);
         let is_number = self.at(number).is_some_and(|byte| byte.is_ascii_digit());
-        if is_number && self.at(self.end_of_bare_value(number)) != Some(b'=') { number } else { begin }
+        if is_number && self.at(self.end_of_bare_value(number)) != Some(b'=') {
+            number
+        } else {
+            begin
+        }
     }
 
     /// The end of a value without quotes: white space, a bracket that it does not open, or a sign behind which another key or

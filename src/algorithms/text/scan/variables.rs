@@ -34,7 +34,11 @@ impl Scanner<'_> {
             return;
         };
         let quote = &self.line[last.end..closing];
-        if quote.len() > 1 || quote.first().is_some_and(|byte| !matches!(byte, b'"' | b'\'' | b'`')) {
+        if quote.len() > 1
+            || quote
+                .first()
+                .is_some_and(|byte| !matches!(byte, b'"' | b'\'' | b'`'))
+        {
             return;
         }
         let mut first = self.found.len() - 1;
@@ -52,7 +56,9 @@ impl Scanner<'_> {
     fn are_elements(&self, number: usize, quote: &[u8]) -> bool {
         let (this, next) = (self.found[number], self.found[number + 1]);
         let gap = &self.line[this.end..next.start];
-        let gap = gap.strip_prefix(quote).and_then(|gap| gap.strip_suffix(quote));
+        let gap = gap
+            .strip_prefix(quote)
+            .and_then(|gap| gap.strip_suffix(quote));
         let is_parted = match gap {
             Some([b',', blank @ ..]) => blank.iter().all(|&byte| is_white(byte)),
             Some(blank @ [_, ..]) if blank.iter().all(|&byte| is_white(byte)) => {
@@ -66,7 +72,9 @@ impl Scanner<'_> {
     fn unite_from(&mut self, first: usize) {
         let Variable { start, kind, .. } = self.found[first];
         let end = self.found.last().map_or(start, |last| last.end);
-        let is_one_kind = self.found[first..].iter().all(|variable| variable.kind == kind);
+        let is_one_kind = self.found[first..]
+            .iter()
+            .all(|variable| variable.kind == kind);
         self.found.truncate(first);
         self.push_apart(start, end, if is_one_kind { kind } else { Kind::Any });
     }
@@ -146,7 +154,9 @@ impl Scanner<'_> {
             [b',' | b':' | b'-' | b'.' | b'/' | b'_' | b'@' | b'|' | b'#' | b'+'] => true,
             _ if self.is_blank(last.end, start) => match (last.kind, kind) {
                 (Kind::Time, Kind::Time) => true,
-                (Kind::Time, Kind::Num) => is_year_or_offset(&self.line[start..end]),
+                (Kind::Time, Kind::Num) => {
+                    is_year_or_offset(&self.line[start..end], &self.line[last.start..last.end])
+                }
                 // A request line: /index.html HTTP/1.1
                 (Kind::Path | Kind::Url, Kind::Path)
                     if self.line[start..].starts_with(b"HTTP/") =>
@@ -162,14 +172,17 @@ impl Scanner<'_> {
     }
 }
 
-/// The year behind a day, or the offset behind a time: `2005`, `+0000`.
-fn is_year_or_offset(number: &[u8]) -> bool {
+/// The year behind a day whose month has a name, or the offset behind a time: `2005`, `+0000`.
+fn is_year_or_offset(number: &[u8], time: &[u8]) -> bool {
+    let four_digits = |digits: &[u8]| digits.len() == 4 && digits.iter().all(u8::is_ascii_digit);
     match number {
-        [b'1', b'9', year @ ..] | [b'2', b'0', year @ ..] => {
-            year.len() == 2 && year.iter().all(u8::is_ascii_digit)
+        [b'+' | b'-', offset @ ..] => four_digits(offset),
+        year => {
+            four_digits(year)
+                && time
+                    .windows(3)
+                    .any(|name| name.iter().all(u8::is_ascii_alphabetic))
         }
-        [b'+' | b'-', offset @ ..] => offset.len() == 4 && offset.iter().all(u8::is_ascii_digit),
-        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::{Profile, Subject, Variable};
 use crate::algorithms::text::paths::{end_of_path, kind_of_path};
 use crate::algorithms::text::random::is_random;
-use crate::algorithms::text::shape::{Class, Shape, is_border};
+use crate::algorithms::text::shape::{Class, Shape};
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
@@ -15,6 +15,10 @@ impl Scanner<'_> {
     pub(super) fn word(&mut self, start: usize) -> usize {
         let (mut shape, length) = Shape::of_first_word(&self.line[start..]);
         let mut end = start + length;
+        if self.is_plain(start, end, shape) {
+            self.remember(start, end);
+            return end;
+        }
         if self.rules.profile == Profile::Json && self.is_in_text(start) {
             match escape_in(&self.line[start..end]) {
                 Some((0, length)) => return (start + length).min(self.line.len()),
@@ -49,10 +53,12 @@ impl Scanner<'_> {
             && find(&self.line[start..end], b"..").is_some()
         {
             self.words_between_dots(start, end);
-        } else if let Some(kind) = kind_of_path(self.line, start, end) {
-            end = self.path(start, end, kind);
+        } else if can_begin_path(&self.line[start..end], shape)
+            && let Some(kind) = kind_of_path(self.line, start, end)
+        {
+            end = self.path(start, end, shape, kind);
         } else {
-            self.trimmed_word(start, end);
+            self.trimmed_word(start, end, shape);
         }
         end
     }
@@ -63,7 +69,8 @@ impl Scanner<'_> {
         let Some((b':', name)) = self.line[start..end].split_last() else {
             return false;
         };
-        let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let is_sign =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         let n_dots = name.iter().filter(|&&byte| byte == b'.').count();
         self.skip_white(0) == start
             && name.first().is_some_and(u8::is_ascii_lowercase)
@@ -87,10 +94,10 @@ impl Scanner<'_> {
     }
 
     /// A path or URL whose first word ends at `end`; returns where it ends itself.
-    fn path(&mut self, start: usize, end: usize, kind: Kind) -> usize {
+    fn path(&mut self, start: usize, end: usize, shape: Shape, kind: Kind) -> usize {
         let whole = end_of_path(self.line, start, end);
         if whole == end && kind == Kind::Path {
-            self.trimmed_word(start, end);
+            self.trimmed_word(start, end, shape);
         } else {
             let trimmed = self.trim(start, whole);
             if !self.is_kept(&self.line[start..trimmed]) {
@@ -111,7 +118,7 @@ impl Scanner<'_> {
                 .count();
             if dots < 2 {
                 let length = find(&self.line[at..end], b"..").unwrap_or(end - at);
-                self.trimmed_word(at, at + length);
+                self.trimmed_word(at, at + length, Shape::of(&self.line[at..at + length]));
                 at += length;
             } else {
                 at += dots;
@@ -120,12 +127,14 @@ impl Scanner<'_> {
     }
 
     /// A word without the punctuation that ends it.
-    fn trimmed_word(&mut self, start: usize, end: usize) {
-        let end = self.trim(start, end);
+    fn trimmed_word(&mut self, start: usize, whole_end: usize, mut shape: Shape) {
+        let end = self.trim(start, whole_end);
         if start == end {
             return;
         }
-        let shape = Shape::of(&self.line[start..end]);
+        if end < whole_end {
+            shape = Shape::of(&self.line[start..end]);
+        }
         if shape.is_plain() {
             self.plain_word(start, end, shape);
         } else {
@@ -180,10 +189,13 @@ impl Scanner<'_> {
     /// `用户alice`, `表 orders`: behind a Chinese noun for such things stands a name.
     fn follows_chinese_noun(&self, start: usize) -> bool {
         let before = trim_end(&self.line[..start]);
+        if before.last().is_none_or(u8::is_ascii) {
+            return false;
+        }
         let first = self.line[start];
         let is_name = first.is_ascii_alphanumeric() || matches!(first, b'_' | 0x80..);
         let is_free = self.found.last().is_none_or(|last| last.end < before.len());
-        is_free && is_name && before.last().is_some_and(|&byte| byte >= 0x80) && words::ends_with_chinese_noun(before)
+        is_free && is_name && words::ends_with_chinese_noun(before)
     }
 
     /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null value in column" and
@@ -247,7 +259,10 @@ impl Scanner<'_> {
                     kind: Kind::Duration,
                 }
             }
-            Kind::Num if last.end - self.skip_white(last.start) <= 2 && words::is_month_or_weekday(word) => {
+            Kind::Num
+                if last.end - self.skip_white(last.start) <= 2
+                    && words::is_month_or_weekday(word) =>
+            {
                 Variable {
                     end,
                     kind: Kind::Time,
@@ -274,7 +289,7 @@ impl Scanner<'_> {
             && colon.is_none()
             && !words::is_no_name(word)
         {
-            return match classify(word, shape) {
+            return match self.verdict(start, end, shape) {
                 Verdict::Whole(kind) => self.push(start, end, kind),
                 _ => self.push(start, end, expected),
             };
@@ -282,7 +297,10 @@ impl Scanner<'_> {
         if end - start == 5 && self.is_klog_header(start, end) {
             return self.push(start + 1, end, Kind::Time);
         }
-        if colon.is_none() && shape.count(Class::Dot) > 0 && self.follows(start, words::is_schema_noun) {
+        if colon.is_none()
+            && shape.count(Class::Dot) > 0
+            && self.follows(start, words::is_schema_noun)
+        {
             return self.push(start, end, Kind::Any);
         }
         match colon {
@@ -297,8 +315,12 @@ impl Scanner<'_> {
     /// The end of the padding behind a word of base64, if this is one: the padding makes its length a multiple of four.
     fn end_of_base64(&self, start: usize, end: usize) -> Option<usize> {
         let word = &self.line[start..end];
-        let padding = self.line[end..].iter().take_while(|&&byte| byte == b'=').count();
-        let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        let padding = self.line[end..]
+            .iter()
+            .take_while(|&&byte| byte == b'=')
+            .count();
+        let is_sign =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
         let found = (1..=2).contains(&padding)
             && word.len() >= 8
             && (word.len() + padding) % 4 == 0
@@ -376,7 +398,7 @@ impl Scanner<'_> {
         if self.ends_request_line(start, end) {
             return self.push(start, end, Kind::Path);
         }
-        match classify(word, shape) {
+        match self.verdict(start, end, shape) {
             Verdict::Constant => {}
             Verdict::Whole(kind) => self.push(start, end, kind),
             Verdict::Before(length, kind) => self.push(start, start + length, kind),
@@ -384,12 +406,24 @@ impl Scanner<'_> {
         }
     }
 
+    /// The verdict on a word alone.
+    fn verdict(&mut self, start: usize, end: usize, shape: Shape) -> Verdict {
+        let word = &self.line[start..end];
+        self.looked_at_digits |=
+            shape.count(Class::Digit) > 0 && words::can_be_technical_name(word);
+        classify(word, shape)
+    }
+
     /// Whether this is the protocol behind the target of a request line, or the target `/` before it.
     fn ends_request_line(&self, start: usize, end: usize) -> bool {
         let word = &self.line[start..end];
+        if !matches!(word[0], b'/' | b'H') {
+            return false;
+        }
         if word == b"/" {
             let behind = self.skip_white(end);
-            return self.follows(start, words::is_http_method) || behind > end && self.line[behind..].starts_with(b"HTTP/");
+            return self.follows(start, words::is_http_method)
+                || behind > end && self.line[behind..].starts_with(b"HTTP/");
         }
         let last = self
             .found
@@ -411,6 +445,11 @@ impl Scanner<'_> {
             && day.iter().all(u8::is_ascii_digit)
             && matches!(time, [a, b, b':', ..] if a.is_ascii_digit() && b.is_ascii_digit())
     }
+}
+
+/// Whether a word has what every path has, as far as counts say.
+fn can_begin_path(word: &[u8], shape: Shape) -> bool {
+    shape.count(Class::Slash) > 0 || matches!(word, [_, b':', b'\\', ..] | [b'\\', b'\\', ..])
 }
 
 /// The first escape sequence of a JSON string that stands for white space or a quote: where, and its length. Of `\\\\` both are one

@@ -1,0 +1,258 @@
+//! Lines that were masked before: one that differs from an earlier one in the values of digits alone has its variables in the same
+//! places, so it need not be walked again.
+//!
+//! That masks do not depend on the values of digits is a property of the rules; where one must look at them (`sha256` is a name,
+//! `sha301` is none), the line is not remembered. In the logs of servers 70 to 98 of 100 lines repeat one of the last two thousand in
+//! this way. Where few do, the search is given up for a while.
+
+use crate::algorithms::text::mask::Variable;
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher;
+use std::ops::Range;
+
+/// The lines that are remembered.
+const N_SLOTS: usize = 8192;
+/// Longer lines repeat seldom, shorter ones are walked in no time.
+const LENGTHS: Range<usize> = 16..512;
+/// When so much text is stored, all is forgotten.
+const MAX_BYTES: usize = 1 << 20;
+/// After so many lines it is seen whether the search pays, and if not the next ones are not looked for.
+const TRIAL: u32 = 1024;
+const PAUSE: u32 = 8 * TRIAL;
+/// Of that many lines one must be known.
+const LEAST_KNOWN: u32 = 3;
+
+/// The same places in every run.
+const SEED: FixedState = FixedState::with_seed(0);
+
+/// What is known of a line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    hash: u64,
+    /// Where its skeleton stands.
+    skeleton: Span,
+    /// Where its template stands; empty where that has digits, which are those of the line.
+    template: Span,
+    variables: Span,
+    pub(crate) single_blanks: bool,
+}
+
+/// A stretch of a store.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    length: u16,
+}
+
+impl Span {
+    fn of<T>(&self, store: &[T]) -> Range<usize> {
+        let start = self.start as usize;
+        start..(start + usize::from(self.length)).min(store.len())
+    }
+}
+
+/// The lines seen last, each known by its skeleton: the line with 0 for every digit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memo {
+    /// Of what kind of masks these are.
+    masks: u8,
+    slots: Vec<Known>,
+    skeletons: Vec<u8>,
+    templates: String,
+    variables: Vec<Variable>,
+    /// The line in question, and its hash.
+    skeleton: Vec<u8>,
+    hash: u64,
+    n_tried: u32,
+    n_known: u32,
+    pause: u32,
+}
+
+impl Memo {
+    /// What is known of a line. `masks` says which rules are applied; those of the first line are remembered.
+    pub(crate) fn find(&mut self, line: &str, masks: u8) -> Option<Known> {
+        self.skeleton.clear();
+        if !LENGTHS.contains(&line.len()) || self.is_paused() || !self.is_of(masks) {
+            return None;
+        }
+        self.skeleton.extend_from_slice(line.as_bytes());
+        for byte in &mut self.skeleton {
+            *byte = if byte.is_ascii_digit() { b'0' } else { *byte };
+        }
+        self.hash = SEED.hash_one(&self.skeleton[..]);
+        let slot = slot_of(self.hash);
+        let [first, second] = [self.slots[slot], self.slots[slot + 1]];
+        let known = if first.hash == self.hash {
+            first
+        } else {
+            second
+        };
+        let is_known = known.hash == self.hash
+            && self.skeletons[known.skeleton.of(&self.skeletons)] == *self.skeleton;
+        self.n_known += u32::from(is_known);
+        is_known.then_some(known)
+    }
+
+    fn is_paused(&mut self) -> bool {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return true;
+        }
+        self.n_tried += 1;
+        if self.n_tried == TRIAL {
+            let pays = self.n_known * LEAST_KNOWN >= TRIAL;
+            self.pause = if pays { 0 } else { PAUSE };
+            (self.n_tried, self.n_known) = (0, 0);
+        }
+        false
+    }
+
+    fn is_of(&mut self, masks: u8) -> bool {
+        if self.slots.is_empty() {
+            self.slots.resize(N_SLOTS, Known::default());
+            self.masks = masks;
+        }
+        self.masks == masks
+    }
+
+    /// Remembers the line that [`Memo::find`] did not know, unless it did not look.
+    pub(crate) fn insert(
+        &mut self,
+        variables: &[Variable],
+        single_blanks: bool,
+        template: impl FnOnce(&mut String),
+    ) -> Option<Known> {
+        if self.skeleton.is_empty() {
+            return None;
+        }
+        if self.skeletons.len() + self.templates.len() + size_of_val(&*self.variables) > MAX_BYTES {
+            self.forget();
+        }
+        let base = self.templates.len();
+        template(&mut self.templates);
+        if self.templates.as_bytes()[base..]
+            .iter()
+            .any(u8::is_ascii_digit)
+        {
+            self.templates.truncate(base);
+        }
+        let known = Known {
+            hash: self.hash,
+            skeleton: span(self.skeletons.len(), self.skeleton.len())?,
+            template: span(base, self.templates.len() - base)?,
+            variables: span(self.variables.len(), variables.len())?,
+            single_blanks,
+        };
+        self.skeletons.extend_from_slice(&self.skeleton);
+        self.variables.extend_from_slice(variables);
+        let slot = slot_of(self.hash);
+        self.slots[slot + 1] = self.slots[slot];
+        self.slots[slot] = known;
+        Some(known)
+    }
+
+    fn forget(&mut self) {
+        self.slots.fill(Known::default());
+        self.skeletons.clear();
+        self.templates.clear();
+        self.variables.clear();
+    }
+
+    /// The variables of a known line.
+    pub(crate) fn variables(&self, known: &Known) -> &[Variable] {
+        &self.variables[known.variables.of(&self.variables)]
+    }
+
+    /// The template of a known line, where it is the same whatever the digits.
+    pub(crate) fn template(&self, known: &Known) -> Option<&str> {
+        (known.template.length > 0)
+            .then(|| &self.templates[known.template.of(self.templates.as_bytes())])
+    }
+}
+
+/// The first of the two slots in which a line can be: the newer one is there.
+fn slot_of(hash: u64) -> usize {
+    2 * (hash as usize % (N_SLOTS / 2))
+}
+
+/// A stretch of a store, which holds a megabyte or so, of a line of some hundred bytes.
+fn span(start: usize, length: usize) -> Option<Span> {
+    Some(Span {
+        start: u32::try_from(start).ok()?,
+        length: u16::try_from(length).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithms::text::kind::Kind;
+
+    fn insert(memo: &mut Memo, template: &str) {
+        let variable = Variable {
+            start: 0,
+            end: 1,
+            kind: Kind::Num,
+        };
+        memo.insert(&[variable], true, |out| out.push_str(template));
+    }
+
+    #[test]
+    fn lines_that_differ_in_digits_are_known() {
+        let mut memo = Memo::default();
+        assert!(memo.find("connection 17 closed", 0).is_none());
+        insert(&mut memo, "connection <*> closed");
+        let known = memo.find("connection 42 closed", 0).unwrap();
+        assert_eq!(memo.template(&known), Some("connection <*> closed"));
+        assert_eq!(memo.variables(&known).len(), 1);
+        assert!(memo.find("connection 142 closed", 0).is_none());
+        assert!(memo.find("connection 4x closed", 0).is_none());
+        // Other rules, other masks.
+        assert!(memo.find("connection 42 closed", 1).is_none());
+        assert!(memo.find("connection 42 closed", 0).is_some());
+    }
+
+    #[test]
+    fn a_template_with_digits_is_that_of_its_line() {
+        let mut memo = Memo::default();
+        assert!(memo.find("port 22 open for ssh2", 0).is_none());
+        insert(&mut memo, "port <*> open for ssh2");
+        let known = memo.find("port 23 open for ssh1", 0).unwrap();
+        assert_eq!(memo.template(&known), None);
+    }
+
+    #[test]
+    fn the_search_pauses_where_nothing_repeats() {
+        let mut memo = Memo::default();
+        let letters = |number: usize| -> String {
+            (0..20)
+                .map(|place| char::from(b'a' + (number >> place & 1) as u8))
+                .collect()
+        };
+        for number in 0..TRIAL as usize {
+            assert!(memo.find(&letters(number), 0).is_none());
+            insert(&mut memo, "<*>");
+        }
+        assert!(memo.find(&letters(0), 0).is_none());
+        for number in 0..PAUSE as usize {
+            assert!(memo.find(&letters(number), 0).is_none());
+        }
+        assert!(memo.find(&letters(TRIAL as usize - 1), 0).is_some());
+    }
+
+    #[test]
+    fn what_is_too_much_is_forgotten() {
+        let mut memo = Memo::default();
+        for number in 0..20_000 {
+            let line = format!(
+                "{}{}",
+                "é".repeat(50 + number % 100),
+                "x".repeat(number % 97)
+            );
+            if memo.find(&line, 0).is_none() {
+                insert(&mut memo, "<*>");
+            }
+            assert!(memo.skeletons.len() <= MAX_BYTES + LENGTHS.end);
+        }
+    }
+}
