@@ -1,17 +1,17 @@
 //! Values as programs print them, kind by kind, and the texts that they stand in: what a template must not depend on.
 
 /// A xorshift generator (Marsaglia, "Xorshift RNGs", 2003): the same values in every run.
-pub struct Random(pub u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % bound as u64) as usize
     }
 
-    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
@@ -56,7 +56,7 @@ impl Random {
 const BASE62: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The kinds of values.
-pub const KINDS: [(&str, fn(&mut Random) -> String); 65] = [
+pub(super) const KINDS: [(&str, fn(&mut Random) -> String); 65] = [
     ("integer", |r| r.number(12).to_string()),
     ("signed", |r| {
         format!("{}{}", r.one_of(&["-", "+", ""]), r.number(6))
@@ -492,7 +492,7 @@ pub const KINDS: [(&str, fn(&mut Random) -> String); 65] = [
 ];
 
 /// Lists are values too, but they stand in brackets.
-pub const LISTS: [(&str, fn(&mut Random) -> String); 4] = [
+pub(super) const LISTS: [(&str, fn(&mut Random) -> String); 4] = [
     ("numbers", |r| r.list(|r| r.number(6).to_string(), ", ")),
     ("numbers without blanks", |r| {
         r.list(|r| r.number(6).to_string(), ",")
@@ -504,7 +504,7 @@ pub const LISTS: [(&str, fn(&mut Random) -> String); 4] = [
 ];
 
 /// The texts around a value, which is `@`.
-pub const NEIGHBOURHOODS: [&str; 38] = [
+pub(super) const NEIGHBOURHOODS: [&str; 38] = [
     "@ is what came",
     "what came was @",
     "rejected @ at the gate",

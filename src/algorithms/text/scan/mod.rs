@@ -106,11 +106,15 @@ impl Scanner<'_> {
     fn run(&mut self, start: usize) {
         let mut at = start;
         while let Some(&byte) = self.line.get(at) {
-            at = if is_border(byte) {
-                self.border(at, byte)
-            } else {
-                self.word(at)
-            };
+            if is_border(byte) {
+                at = self.border(at, byte);
+                continue;
+            }
+            at = self.word(at);
+            // Mostly one blank parts a word from the next, which says nothing.
+            if let Some([b' ', next]) = self.line.get(at..at + 2) {
+                at += usize::from(!is_white(*next));
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::{Profile, Subject, Variable};
 use crate::algorithms::text::paths::{end_of_path, kind_of_path};
 use crate::algorithms::text::random::is_random;
-use crate::algorithms::text::shape::{Class, Shape};
+use crate::algorithms::text::shape::{Class, Shape, is_border};
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
@@ -194,8 +194,13 @@ impl Scanner<'_> {
         }
         let first = self.line[start];
         let is_name = first.is_ascii_alphanumeric() || matches!(first, b'_' | 0x80..);
+        // "用户ID" is one noun.
+        let rest = self.line[start..].iter();
+        let in_capitals = rest
+            .take_while(|&&byte| !is_border(byte))
+            .all(u8::is_ascii_uppercase);
         let is_free = self.found.last().is_none_or(|last| last.end < before.len());
-        is_free && is_name && words::ends_with_chinese_noun(before)
+        is_free && is_name && !in_capitals && words::ends_with_chinese_noun(before)
     }
 
     /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null value in column" and
@@ -218,7 +223,6 @@ impl Scanner<'_> {
         let word = &self.line[start..end];
         if let Some(kind) = self.expected(start)
             && !words::is_no_name(word)
-            && !(kind == Kind::Any && shape.count(Class::Upper) == word.len())
         {
             return Some(kind);
         }
