@@ -540,4 +540,36 @@ mod tests {
         let again: Vec<&str> = expected.iter().map(String::as_str).collect();
         assert_eq!(generalise(&again, &[]), expected);
     }
+
+    /// What an error is stays, up to ten kinds at a place: with more it is rather one message that prints whatever it is given.
+    #[test]
+    fn kinds_of_failures_stay_apart() {
+        const KINDS: [&str; 10] = [
+            "TimeoutException",
+            "IllegalArgumentException",
+            "KeyError",
+            "ENOSPC",
+            "EHOSTUNREACH",
+            "OOMKilled",
+            "ImagePullBackOff",
+            "java.sql.SQLException",
+            "CRITICAL",
+            "UNAVAILABLE",
+        ];
+        for text in [
+            "job <*> ended: @",
+            "@: job <*> ended",
+            "job <*> ended with @ on <*>",
+            "job <*> ended (@)",
+        ] {
+            for n_kinds in 2..=KINDS.len() {
+                let masked: Vec<String> = KINDS[..n_kinds]
+                    .iter()
+                    .map(|kind| text.replace('@', kind))
+                    .collect();
+                let masked: Vec<&str> = masked.iter().map(String::as_str).collect();
+                assert_eq!(generalise(&masked, &[]), masked);
+            }
+        }
+    }
 }
