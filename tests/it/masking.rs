@@ -19,7 +19,7 @@ const SAMPLES: [&str; 5] = [
 ];
 
 /// Pieces of lines where rules meet: borders, joiners, placeholders, dates, names, units, scripts.
-const PIECES: [&str; 92] = [
+const PIECES: [&str; 94] = [
     " ",
     " ",
     " ",
@@ -111,6 +111,8 @@ const PIECES: [&str; 92] = [
     "[]",
     "{}",
     "\\n",
+    "\\u",
+    "\\\\",
     "表",
 ];
 
@@ -422,6 +424,19 @@ fn one_template_an_event() {
         "表 <*> 不存在",
         &["表 orders 不存在", "表 shop.orders_v2 不存在"],
     );
+    check(
+        "用户 <*> 登录失败",
+        &[
+            "用户 张三 登录失败",
+            "用户 欧阳修 登录失败",
+            "用户 bob-7 登录失败",
+        ],
+    );
+    check(
+        "user=<*> 登录失败",
+        &["user=张三 登录失败", "user=bob 登录失败"],
+    );
+    check("用户 登录失败", &["用户 登录失败"]);
     check("用户<*>已登录", &["用户alice已登录", "用户bob-7已登录"]);
 }
 

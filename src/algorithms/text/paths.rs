@@ -159,7 +159,7 @@ fn length_of_copy(text: &[u8]) -> Option<usize> {
 }
 
 /// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of a name.
-fn length_of_letters(text: &[u8]) -> usize {
+pub(crate) fn length_of_letters(text: &[u8]) -> usize {
     let run = text
         .chunks(3)
         .take_while(|char| is_cjk_lead(char[0]) && str::from_utf8(char).is_ok_and(is_letter));

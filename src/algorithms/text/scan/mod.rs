@@ -10,11 +10,13 @@ mod records;
 mod variables;
 mod word;
 
-use crate::algorithms::text::blanks::is_white;
+use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::{Profile, Quotes, Subject, Variable};
+use crate::algorithms::text::paths::length_of_letters;
 use crate::algorithms::text::scan::quotes::opening_quote;
 use crate::algorithms::text::shape::is_border;
+use crate::algorithms::text::words;
 use std::collections::HashSet;
 
 /// What a walk needs to know beside the line.
@@ -177,7 +179,50 @@ impl Scanner<'_> {
         if opening_quote(&self.line[at..]).is_some() {
             return self.quote(at);
         }
-        at + 3
+        match self.length_of_chinese_name(at) {
+            Some(length) => {
+                self.push_apart(at, at + length, Kind::User);
+                at + length
+            }
+            None => at + 3,
+        }
+    }
+
+    /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters behind a noun and between blanks, or any behind its key.
+    fn length_of_chinese_name(&self, at: usize) -> Option<usize> {
+        const LONGEST: usize = 4 * 3;
+        let is_value = self.name_at == at;
+        if !is_value && (at == 0 || !is_white(self.line[at - 1])) {
+            return None;
+        }
+        let length = length_of_letters(&self.line[at..]);
+        if length == 0 || is_value {
+            return (length > 0).then(|| self.length_of_value(at));
+        }
+        let before = trim_end(&self.line[..at]);
+        let next = self.skip_white(at + length);
+        let is_between = at + length < next && next < self.line.len();
+        let is_free = self.found.last().is_none_or(|last| last.end < before.len());
+        let is_name =
+            length <= LONGEST && is_between && is_free && words::ends_with_chinese_noun(before);
+        is_name.then_some(length)
+    }
+
+    /// The length of letters of every script and of words: `张三2`.
+    fn length_of_value(&self, at: usize) -> usize {
+        let mut end = at;
+        loop {
+            let rest = &self.line[end..];
+            let letters = length_of_letters(rest);
+            let word = rest[letters..]
+                .iter()
+                .take_while(|&&byte| !is_border(byte))
+                .count();
+            if letters + word == 0 {
+                return end - at;
+            }
+            end += letters + word;
+        }
     }
 
     /// White space that is more, or other, than one blank between words.

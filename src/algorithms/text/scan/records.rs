@@ -28,7 +28,7 @@ impl Scanner<'_> {
             return self.whole_value(next);
         }
         if words::is_identity_key(self.text(key)) {
-            self.expect_name(begin);
+            self.expect(begin, Kind::User);
         } else if !is_text && quote.is_some_and(|quote| self.is_one_word_to(begin, quote)) {
             self.expect(begin, Kind::Any);
         }
@@ -66,11 +66,6 @@ impl Scanner<'_> {
     /// A word that begins here is a variable.
     pub(super) fn expect(&mut self, at: usize, kind: Kind) {
         (self.name_at, self.name_kind) = (at, kind);
-    }
-
-    /// The word that begins here is a name, in any script.
-    pub(super) fn expect_name(&mut self, at: usize) {
-        self.expect(at, Kind::User);
     }
 
     /// Whether a quoted value is one word: then it is data, while several words may be a text.

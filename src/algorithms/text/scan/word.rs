@@ -13,21 +13,23 @@ use crate::algorithms::text::words;
 impl Scanner<'_> {
     /// The word that begins at `start`; returns where the walk goes on.
     pub(super) fn word(&mut self, start: usize) -> usize {
-        let (mut shape, length) = Shape::of_first_word(&self.line[start..]);
-        let mut end = start + length;
+        if self.rules.profile == Profile::Json && self.is_in_text(start) {
+            match first_word_of_json(&self.line[start..]) {
+                (0, escape) => return start + escape,
+                (length, _) => {
+                    let shape = Shape::of(&self.line[start..start + length]);
+                    return self.word_of_shape(start, start + length, shape);
+                }
+            }
+        }
+        let (shape, length) = Shape::of_first_word(&self.line[start..]);
+        self.word_of_shape(start, start + length, shape)
+    }
+
+    fn word_of_shape(&mut self, start: usize, mut end: usize, shape: Shape) -> usize {
         if self.is_plain(start, end, shape) {
             self.remember(start, end);
             return end;
-        }
-        if self.rules.profile == Profile::Json && self.is_in_text(start) {
-            match escape_in(&self.line[start..end]) {
-                Some((0, length)) => return (start + length).min(self.line.len()),
-                Some((before, _)) => {
-                    end = start + before;
-                    shape = Shape::of(&self.line[start..end]);
-                }
-                None => {}
-            }
         }
         if self.touches_placeholder(start, end) {
             return end;
@@ -456,18 +458,29 @@ fn can_begin_path(word: &[u8], shape: Shape) -> bool {
     shape.count(Class::Slash) > 0 || matches!(word, [_, b':', b'\\', ..] | [b'\\', b'\\', ..])
 }
 
-/// The first escape sequence of a JSON string that stands for white space or a quote: where, and its length. Of `\\\\` both are one
-/// sign of the text.
-fn escape_in(word: &[u8]) -> Option<(usize, usize)> {
+/// The length of the word that a text in a JSON string begins with, and that of the escape sequence behind it which stands for white
+/// space or a quote. Of `\\` both are one sign of the word.
+fn first_word_of_json(text: &[u8]) -> (usize, usize) {
     let mut at = 0;
-    loop {
-        at += word.get(at..)?.iter().position(|&byte| byte == b'\\')?;
-        match word.get(at + 1) {
-            Some(b'n' | b'r' | b't' | b'b' | b'f' | b'"') => return Some((at, 2)),
-            Some(b'u') => return Some((at, 6.min(word.len() - at))),
-            _ => at += 2,
+    while let Some(&byte) = text.get(at).filter(|&&byte| !is_border(byte)) {
+        let escape = match (byte, text.get(at + 1)) {
+            (b'\\', Some(b'n' | b'r' | b't' | b'b' | b'f' | b'"')) => 2,
+            (b'\\', Some(b'u')) => {
+                let digits = text[at + 2..].iter().take(4);
+                2 + digits.take_while(|digit| digit.is_ascii_hexdigit()).count()
+            }
+            (b'\\', Some(b'\\')) => {
+                at += 2;
+                continue;
+            }
+            _ => 0,
+        };
+        if escape > 0 {
+            return (at, escape);
         }
+        at += 1;
     }
+    (at, 0)
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
