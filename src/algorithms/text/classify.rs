@@ -363,9 +363,11 @@ fn is_path(word: &[u8], slashes: usize) -> bool {
         || word.len() > 3 && matches!(word[0], b'.' | b'~') && word[1] == b'/'
 }
 
-/// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot.
+/// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot. `java.base/java.lang.Thread.run` is a method in its module.
 fn is_file_in_folder(word: &[u8]) -> bool {
+    let name = word.iter().position(|&byte| byte == b'/').map_or(word, |slash| &word[slash + 1..]);
     word.contains(&b'.')
+        && !is_reverse_domain(name)
         && !matches!(word.last(), Some(b'/'))
         && !matches!(word.first(), Some(b'/'))
 }
@@ -434,6 +436,7 @@ fn is_reverse_domain(word: &[u8]) -> bool {
         b"java.",
         b"javax.",
         b"sun.",
+        b"jdk.",
     ]
     .iter()
     .any(|first| word.starts_with(first))

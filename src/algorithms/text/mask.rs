@@ -396,7 +396,7 @@ impl Masker {
     /// # Ok::<(), datafusion_aiops::Error>(())
     /// ```
     pub fn template(&self, line: &str) -> String {
-        let (mut masking, mut out) = (Masking::default(), String::with_capacity(line.len()));
+        let (mut masking, mut out) = (self.space(), String::with_capacity(line.len()));
         self.mask(line, &mut masking);
         self.write_template(line, &masking, &mut out);
         out

@@ -16,6 +16,8 @@ const N_SLOTS: usize = 8192;
 const LENGTHS: Range<usize> = 16..512;
 /// When so much text is stored, all is forgotten.
 const MAX_BYTES: usize = 1 << 20;
+/// So many lines are walked before the first is remembered: for a few it does not pay.
+const FIRST: u32 = 32;
 /// After so many lines it is seen whether the search pays, and if not the next ones are not looked for.
 const TRIAL: u32 = 1024;
 const PAUSE: u32 = 8 * TRIAL;
@@ -66,6 +68,8 @@ pub(crate) struct Memo {
     n_tried: u32,
     n_known: u32,
     pause: u32,
+    /// How many of the first lines have come.
+    n_first: u32,
 }
 
 impl Memo {
@@ -94,6 +98,10 @@ impl Memo {
     }
 
     fn is_paused(&mut self) -> bool {
+        if self.n_first < FIRST {
+            self.n_first += 1;
+            return true;
+        }
         if self.pause > 0 {
             self.pause -= 1;
             return true;
@@ -188,6 +196,13 @@ mod tests {
     use super::*;
     use crate::algorithms::text::kind::Kind;
 
+    fn memo() -> Memo {
+        Memo {
+            n_first: FIRST,
+            ..Memo::default()
+        }
+    }
+
     fn insert(memo: &mut Memo, template: &str) {
         let variable = Variable {
             start: 0,
@@ -199,7 +214,7 @@ mod tests {
 
     #[test]
     fn lines_that_differ_in_digits_are_known() {
-        let mut memo = Memo::default();
+        let mut memo = memo();
         assert!(memo.find("connection 17 closed", 0).is_none());
         insert(&mut memo, "connection <*> closed");
         let known = memo.find("connection 42 closed", 0).unwrap();
@@ -214,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_template_with_digits_is_that_of_its_line() {
-        let mut memo = Memo::default();
+        let mut memo = memo();
         assert!(memo.find("port 22 open for ssh2", 0).is_none());
         insert(&mut memo, "port <*> open for ssh2");
         let known = memo.find("port 23 open for ssh1", 0).unwrap();
@@ -223,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_search_pauses_where_nothing_repeats() {
-        let mut memo = Memo::default();
+        let mut memo = memo();
         let letters = |number: usize| -> String {
             (0..20)
                 .map(|place| char::from(b'a' + (number >> place & 1) as u8))
@@ -242,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_forgotten() {
-        let mut memo = Memo::default();
+        let mut memo = memo();
         for number in 0..20_000 {
             let line = format!(
                 "{}{}",

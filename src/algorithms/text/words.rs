@@ -154,37 +154,66 @@ pub(crate) fn is_http_method(word: &[u8]) -> bool {
 
 /// How bad a message is, or what part of one follows.
 pub(crate) fn is_severity(word: &[u8]) -> bool {
+    is_level(word)
+        || matches!(
+            word,
+            b"exception" | b"failed" | b"failure" | b"hint" | b"detail" | b"context" | b"usage" | b"reason" | b"cause" | b"message"
+                | b"status" | b"result" | b"timeout" | b"success" | b"unknown" | b"user" | b"denied" | b"abort" | b"aborted"
+        )
+}
+
+/// Protocols and formats: before a colon they name the part of a program that speaks.
+pub(crate) fn is_protocol(word: &[u8]) -> bool {
     matches!(
         word,
-        b"emerg"
-            | b"alert"
-            | b"crit"
-            | b"critical"
-            | b"panic"
-            | b"fatal"
-            | b"severe"
-            | b"error"
-            | b"err"
-            | b"exception"
-            | b"failed"
-            | b"failure"
-            | b"warning"
-            | b"warn"
-            | b"notice"
-            | b"note"
-            | b"info"
-            | b"debug"
-            | b"trace"
-            | b"hint"
-            | b"detail"
-            | b"context"
-            | b"usage"
-            | b"reason"
-            | b"cause"
-            | b"message"
-            | b"status"
-            | b"result"
+        b"tcp" | b"udp" | b"dns" | b"tls" | b"ssl" | b"ssh" | b"ftp" | b"sftp" | b"smtp" | b"imap" | b"ldap" | b"http" | b"https"
+            | b"http2" | b"grpc" | b"rpc" | b"amqp" | b"mqtt" | b"sql" | b"json" | b"xml" | b"yaml" | b"toml" | b"csv" | b"gzip"
+            | b"tar" | b"x509" | b"oauth" | b"jwt" | b"net" | b"io" | b"os"
     )
+}
+
+/// How bad a message is, as programs write it in small letters.
+pub(crate) fn is_level(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"emerg" | b"emergency" | b"alert" | b"crit" | b"critical" | b"panic" | b"fatal" | b"severe" | b"error" | b"err" | b"warning"
+            | b"warn" | b"notice" | b"note" | b"info" | b"information" | b"debug" | b"trace" | b"verbose" | b"fine"
+    )
+}
+
+/// States that things are in, and how what was tried ended: what an event says, not what it is about.
+pub(crate) fn is_status(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"success" | b"succeeded" | b"successful" | b"failed" | b"failure" | b"ok" | b"started" | b"starting" | b"stopped" | b"stopping"
+            | b"up" | b"down" | b"open" | b"opened" | b"closed" | b"pending" | b"running" | b"completed" | b"finished" | b"cancelled"
+            | b"canceled" | b"aborted" | b"rejected" | b"accepted" | b"denied" | b"timeout" | b"unknown" | b"active" | b"inactive"
+            | b"online" | b"offline" | b"healthy" | b"unhealthy" | b"enabled" | b"disabled" | b"connected" | b"disconnected"
+            | b"expired" | b"lost" | b"missing" | b"throttled" | b"ready" | b"refused"
+    )
+}
+
+/// The same in capitals or not.
+pub(crate) fn is_severity_in_any_case(word: &[u8]) -> bool {
+    let mut buffer = [0; 9];
+    let Some(lower) = buffer.get_mut(..word.len()) else {
+        return false;
+    };
+    lower.copy_from_slice(word);
+    lower.make_ascii_lowercase();
+    is_severity(lower)
+}
+
+/// Whether a word is a code of an error as compilers, databases and routers number them: one to six capital letters and three to seven
+/// digits, or `%FACILITY-3-MNEMONIC`.
+pub(crate) fn is_error_code(word: &[u8]) -> bool {
+    if let [b'%', b'A'..=b'Z', rest @ ..] = word {
+        let is_sign = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        return rest.iter().all(is_sign);
+    }
+    let letters = word.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let digits = word[letters..].strip_prefix(b"-").unwrap_or(&word[letters..]);
+    (1..=6).contains(&letters) && (3..=7).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// Nouns of databases, behind which a dotted word is the name of such a thing.
@@ -219,6 +248,12 @@ pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
     NOUNS.iter().any(|noun| text.ends_with(noun.as_bytes()))
 }
 
+/// Keys whose value is a level, be it a number: `"level":30`.
+pub(crate) fn is_level_key(key: &[u8]) -> bool {
+    const KEYS: [&[u8]; 5] = [b"level", b"lvl", b"severity", b"sev", b"priority"];
+    KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
+}
+
 /// Keys whose value says what kind of event it is, or is itself a text: in the profiles for key-value and JSON lines
 /// their values are masked like a text, all others are variables as a whole. Of `log.level` or `error.message` the last part counts.
 ///
@@ -236,6 +271,24 @@ pub(crate) fn is_text_key(key: &[u8]) -> bool {
     matches!(
         &*lower,
         b"level"
+            | b"@level"
+            | b"level_name"
+            | b"sev"
+            | b"priority"
+            | b"@message"
+            | b"messagetemplate"
+            | b"errmsg"
+            | b"error_message"
+            | b"errormessage"
+            | b"error_code"
+            | b"errorcode"
+            | b"eventname"
+            | b"event_name"
+            | b"event_type"
+            | b"eventtype"
+            | b"logger_name"
+            | b"loggername"
+            | b"exc_info"
             | b"lvl"
             | b"@l"
             | b"severity"

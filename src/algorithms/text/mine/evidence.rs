@@ -7,7 +7,9 @@
 //! the opposite, since `NullPointerException` and `OOMKilled` are what an error is. The prior and the doubling are what Bayes' rule
 //! asks for; what the looks of words weigh was measured on labelled logs, and results hardly change around these values.
 
+use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::mine::pieces::Piece;
+use crate::algorithms::text::words;
 
 /// The log odds from which on words are values: twelve to one.
 const SURE: f64 = 2.5;
@@ -159,8 +161,8 @@ impl Words {
     }
 }
 
-/// Whether a word names a kind of event: a state or a code in capitals, the class of an exception, a reason such as
-/// `CrashLoopBackOff`.
+/// Whether a word names a kind of event: a level, a status, a state or a code in capitals, the class of an exception, a reason such as
+/// `CrashLoopBackOff`, or several words as one that speak of a failure (`AccessDenied`).
 pub(super) fn is_kind_of_event(word: &str) -> bool {
     const ENDINGS: [&str; 6] = [
         "Exception",
@@ -175,7 +177,16 @@ pub(super) fn is_kind_of_event(word: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let ends = |ending: &&str| word.len() > ending.len() && word.ends_with(*ending);
-    is_in_capitals || ENDINGS.iter().any(ends)
+    let lower = word.to_ascii_lowercase();
+    let is_word = words::is_level(lower.as_bytes()) || words::is_status(lower.as_bytes());
+    is_in_capitals || is_word || ENDINGS.iter().any(ends) || speaks_of_failure(word)
+}
+
+fn speaks_of_failure(word: &str) -> bool {
+    let has_parts = word.chars().next().is_some_and(char::is_uppercase)
+        && word.chars().skip(1).any(char::is_uppercase)
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    has_parts && !ConceptTable::built_in().concepts(word).is_empty()
 }
 
 #[cfg(test)]
@@ -284,15 +295,16 @@ mod tests {
             "ENOENT",
             "RUNNING",
             "KeyError",
+            "AccessDenied",
+            "warn",
+            "Failed",
         ] {
             assert!(is_kind_of_event(word), "{word}");
         }
         for word in [
             "orders",
-            "Error",
             "A",
             "web1",
-            "Running",
             "BlockManagerMaster",
         ] {
             assert!(!is_kind_of_event(word), "{word}");

@@ -8,8 +8,9 @@ use super::{Scanner, Word};
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::Quotes;
-use crate::algorithms::text::shape::is_border;
+use crate::algorithms::text::shape::{is_border, is_cjk_lead};
 use crate::algorithms::text::words;
+use memchr::memchr;
 
 /// The mark that opens a quotation at the beginning of a text: its length, and the marks that close it.
 pub(super) fn opening_quote(text: &[u8]) -> Option<(usize, &'static [&'static str])> {
@@ -64,11 +65,14 @@ impl Scanner<'_> {
     fn quoted_word(&self, at: usize) -> Option<(Word, usize)> {
         let (length, closing) = opening_quote(&self.line[at..])?;
         let is_ascii = length == 1;
-        if is_ascii && at > 0 && !is_border(self.line[at - 1]) || self.is_behind_placeholder(at) {
+        if is_ascii && !self.can_open(at) || self.is_behind_placeholder(at) {
             return None;
         }
         let start = at + length;
-        let end = start + length_of_quoted(&self.line[start..]);
+        let end = match self.end_of_user_agent(start, self.line[at]) {
+            Some(end) if is_ascii => end,
+            _ => start + length_of_quoted(&self.line[start..]),
+        };
         let close = closing
             .iter()
             .find(|close| self.line[end..].starts_with(close.as_bytes()))?;
@@ -84,20 +88,44 @@ impl Scanner<'_> {
         is_variable.then_some((Word { start, end }, next))
     }
 
-    /// Whether what stands in quotes is a key of a JSON object: `{"a":` or `,"a":`.
+    /// Whether a quotation can begin here: behind a border, a letter of a CJK script, or what joins it to another one, as in `"a":"b"`
+    /// and `'root'@'localhost'`.
+    fn can_open(&self, at: usize) -> bool {
+        let quote = self.line[at];
+        match self.line[..at] {
+            [] => true,
+            [.., before] if is_border(before) => true,
+            [.., before, b':' | b'@' | b'/' | b'.'] if before == quote => true,
+            [.., lead, _, last] if last >= 0x80 => is_cjk_lead(lead),
+            _ => false,
+        }
+    }
+
+    /// The end of a quotation that begins like the name of a program that asks a server, `Mozilla/5.0 (X11; Linux)`: it is one value,
+    /// however many words it has (RFC 9110, section 10.1.5).
+    fn end_of_user_agent(&self, start: usize, quote: u8) -> Option<usize> {
+        let rest = &self.line[start..];
+        let name = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')).count();
+        let is_product = name > 1 && matches!(rest.get(name..), Some([b'/', b'0'..=b'9', ..]));
+        let length = memchr(quote, rest).filter(|_| is_product)?;
+        (!rest[..length].contains(&b'<')).then_some(start + length)
+    }
+
+    /// Whether what stands in quotes is a key of an object: `{"a":`, `,"a":`, in Python `{'a':` and in Ruby `{"a"=>`.
     fn is_json_key(&self, at: usize, next: usize) -> bool {
         let colon = self.skip_white(next);
-        if self.line[at] != b'"' || self.at(colon) != Some(b':') {
+        let is_arrow = self.line[colon.min(self.line.len())..].starts_with(b"=>");
+        if !is_arrow && self.at(colon) != Some(b':') {
             return false;
         }
         match last_sign(&self.line[..at]) {
             Some(b'{' | b',') => true,
             Some(_) => false,
             // The middle of an object; `"a.txt": no such file` is a sentence.
-            None => matches!(
-                self.at(self.skip_white(colon + 1)),
-                Some(b'"' | b'{' | b'[' | b'0'..=b'9')
-            ),
+            None => {
+                let value = self.skip_white(colon + 1);
+                self.is_placeholder(value) || matches!(self.at(value), Some(b'"' | b'{' | b'[' | b'0'..=b'9'))
+            }
         }
     }
 
@@ -141,6 +169,10 @@ fn is_quote_mark(text: &[u8]) -> bool {
 
 /// Whether a word in quotes is data: not an option, not a sign, not a keyword in capitals.
 fn is_data(word: &[u8]) -> bool {
+    // A path, and nothing.
+    if matches!(word, b"/" | b"-") {
+        return true;
+    }
     let has_sign = word
         .iter()
         .any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);

@@ -33,7 +33,16 @@ impl Scanner<'_> {
             self.expect(begin, Kind::Any);
         }
         // What tells the kind of event stays, in quotes too.
-        if is_text { begin } else { next }
+        if is_text { self.behind_level(key, begin) } else { next }
+    }
+
+    /// Where the walk goes on at the value of a text key: behind it, where it is the number of a level.
+    fn behind_level(&self, key: Word, value: usize) -> usize {
+        if self.rules.profile == Profile::Default || !words::is_level_key(self.text(key)) {
+            return value;
+        }
+        let rest = self.line.get(value..).unwrap_or_default();
+        value + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
     /// The key that ends at the `=` at `at`: in a text a word, in key-value lines all up to a blank or a sign between values.
@@ -108,13 +117,14 @@ impl Scanner<'_> {
     /// The end of a value without quotes: white space, a bracket that it does not open, or a sign behind which another key or
     /// nothing stands.
     fn end_of_bare_value(&self, begin: usize) -> usize {
-        let mut depth = 0_usize;
         let mut at = begin;
         while let Some(byte) = self.at(at).filter(|&byte| !is_white(byte)) {
             match byte {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' if depth == 0 => break,
-                b')' | b']' | b'}' => depth -= 1,
+                b'(' | b'[' | b'{' => {
+                    at = self.behind_brackets(at);
+                    continue;
+                }
+                b')' | b']' | b'}' => break,
                 b',' | b';' if self.ends_value(at + 1) => break,
                 b'<' if self.is_placeholder(at) => break,
                 _ => {}
@@ -216,6 +226,16 @@ impl Scanner<'_> {
         let value = self.skip_white(colon + 1);
         if words::is_text_key(&self.line[begin..end]) {
             self.text_at = value;
+            let behind = self.behind_level(Word { start: begin, end }, value);
+            if behind > value {
+                self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
+                return behind;
+            }
+        } else if self.at(value) == Some(b'{') && self.at(self.skip_white(value + 1)) == Some(b'}') {
+            self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
+            let end = self.behind_brackets(value);
+            self.push_apart(value, end, Kind::Any);
+            return end;
         } else if self.at(value) == Some(b'[') {
             self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
             let end = self.behind_brackets(value);

@@ -153,7 +153,7 @@ impl Scanner<'_> {
             [] => true,
             [b',' | b':' | b'-' | b'.' | b'/' | b'_' | b'@' | b'|' | b'#' | b'+'] => true,
             _ if self.is_blank(last.end, start) => match (last.kind, kind) {
-                (Kind::Time, Kind::Time) => true,
+                (Kind::Time, Kind::Time) | (Kind::Duration, Kind::Duration) => true,
                 (Kind::Time, Kind::Num) => {
                     is_year_or_offset(&self.line[start..end], &self.line[last.start..last.end])
                 }

@@ -34,6 +34,10 @@ impl Scanner<'_> {
         if self.touches_placeholder(start, end) {
             return end;
         }
+        if self.is_error_code(start, end) {
+            self.remember(start, end);
+            return end;
+        }
         if self.rules.subject == Subject::Mask && self.is_subject(start, end) {
             self.push(start, end - 1, Kind::Any);
             self.remember(start, end - 1);
@@ -65,6 +69,17 @@ impl Scanner<'_> {
         end
     }
 
+    /// `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `: a code before a colon, at the beginning or behind a severity, says what kind of
+    /// event it is.
+    fn is_error_code(&self, start: usize, end: usize) -> bool {
+        let [first, .., b':'] = &self.line[start..end] else {
+            return false;
+        };
+        let Word { start: from, end: to } = self.words[0];
+        let is_place = || self.skip_white(0) == start || words::is_severity_in_any_case(&self.line[from..to]);
+        matches!(first, b'A'..=b'Z' | b'%') && words::is_error_code(&self.line[start..end - 1]) && is_place()
+    }
+
     /// `orders: no such table`: the name that a line begins with and then says something about. Three of four such words are filled
     /// in. What begins with a capital letter behind the colon is a message of its own, and the word a component that stays.
     fn is_subject(&self, start: usize, end: usize) -> bool {
@@ -79,6 +94,7 @@ impl Scanner<'_> {
             && name.iter().all(is_sign)
             // Modules have more.
             && n_dots <= 1
+            && !words::is_protocol(name)
             && !words::is_severity(name)
             && !self.is_kept(name)
             && self.begins_predicate(end)
@@ -312,9 +328,26 @@ impl Scanner<'_> {
         match colon {
             None => self.piece(start, end, shape),
             Some(0) if word.get(1) != Some(&b':') => {
+                if self.is_port_of_ipv6(start, end) {
+                    return self.join_port(end);
+                }
                 self.marked_word(start + 1, end, Shape::of(&self.line[start + 1..end]))
             }
             Some(colon) => self.word_with_colon(start, end, colon),
+        }
+    }
+
+    /// Whether this is the port in `[::1]:8080`.
+    fn is_port_of_ipv6(&self, start: usize, end: usize) -> bool {
+        let is_number = self.line[start + 1..end].iter().all(u8::is_ascii_digit);
+        let last = self.found.last().filter(|last| last.kind == Kind::Ip && !self.is_placeholder(last.start));
+        is_number && last.is_some_and(|last| self.line[..last.start].ends_with(b"[") && self.line[last.end..start] == *b"]")
+    }
+
+    /// Extends the address before a port over its brackets and the port.
+    fn join_port(&mut self, end: usize) {
+        if let Some(last) = self.found.last_mut() {
+            (last.start, last.end) = (last.start - 1, end);
         }
     }
 
@@ -364,7 +397,8 @@ impl Scanner<'_> {
         if colon == 1 && matches!(port.first(), Some(b'\\' | b'/')) {
             return self.push(start, end, Kind::Path);
         }
-        if !port.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host_before_port(host) {
+        let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+        if is_port && (is_host_before_port(host) || host == b"localhost") {
             return self.push(start, end, Kind::Host);
         }
         let mut from = start;
