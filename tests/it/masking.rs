@@ -314,6 +314,62 @@ fn message_keys() {
     }
 }
 
+/// Lines that once failed, or took time with their square.
+#[test]
+fn malformed_and_long_lines() {
+    let json = masker(Profile::Json, Style::Star);
+    assert_eq!(
+        json.template(r#"{"msg":"\u0éé12345"}"#),
+        r#"{"msg":"\u0<*>"}"#
+    );
+    assert_eq!(
+        json.template(r#"{"msg":"GET /a?x=1\nat home"}"#),
+        r#"{"msg":"GET <*>\nat home"}"#
+    );
+    assert_eq!(json.template("{\"ids\":\n[1,2]}"), "{\"ids\": <*>}");
+    let key_value = masker(Profile::KeyValue, Style::Star);
+    assert_eq!(
+        key_value.template("user= 2fa=on n=1"),
+        "user=<*> 2fa=<*> n=<*>"
+    );
+    assert_eq!(
+        key_value.template("user=map[a:1 b:2] n=1"),
+        "user=<*> n=<*>"
+    );
+    let long = format!("g{}", "7".repeat(509));
+    assert_eq!(
+        masker(Profile::Default, Style::Typed).template(&long),
+        "<ID>"
+    );
+    for piece in [
+        "a: ",
+        "\u{1b}]",
+        r"a\n",
+        "[",
+        "]",
+        "'",
+        "\"",
+        "“",
+        "=",
+        "a=",
+        r"\",
+        "1, ",
+        "(1",
+        "/a ",
+        "-> ",
+        "表 ",
+        "用户 张 ",
+        "x:\"y\"",
+    ] {
+        let line = format!("{}{}", " ".repeat(50_000), piece.repeat(50_000));
+        for profile in [Profile::Default, Profile::KeyValue, Profile::Json] {
+            let masker = masker(profile, Style::Star);
+            masker.template(&line);
+            masker.template(&format!("{{\"msg\":\"{line}"));
+        }
+    }
+}
+
 /// One event each, as people have reported them against log parsers: values that used to tear a template apart.
 #[test]
 fn one_template_an_event() {
@@ -337,6 +393,21 @@ fn one_template_an_event() {
     check(
         "link at <*>",
         &["link at 10Gbps", "link at 9.6kbps", "link at 1000Mbit/s"],
+    );
+    check(
+        "耗时<*>，完成",
+        &[
+            "耗时35毫秒，完成",
+            "耗时1.2秒，完成",
+            "耗时1小时2分3秒，完成",
+            "耗时12ms，完成",
+            "耗时2分30秒，完成",
+        ],
+    );
+    check("于<*>到期", &["于2026年3月2日到期", "于2026-03-02到期"]);
+    check(
+        "used <*> of CPU",
+        &["used 1h 2min 3.5s of CPU", "used 12ms of CPU"],
     );
     // B02: lists.
     check(
@@ -402,6 +473,40 @@ fn one_template_an_event() {
             "pod kafka-7 lost",
         ],
     );
+    // Quotes: behind other quotes, in CJK, of a user agent, as nothing.
+    check(
+        "{\"user\":\"<*>\",\"host\":\"<*>\"}",
+        &[
+            "{\"user\":\"bob\",\"host\":\"web-1\"}",
+            "{\"user\":\"al\",\"host\":\"10.0.0.1\"}",
+        ],
+    );
+    check("{'user': '<*>'}", &["{'user': 'bob'}", "{'user': 'al'}"]);
+    check(
+        "access of '<*>'@'<*>'",
+        &["access of 'root'@'localhost'", "access of 'app'@'10.0.0.1'"],
+    );
+    check("用户\"<*>\"登录", &["用户\"张三\"登录", "用户\"bob\"登录"]);
+    check("of «<*>» failed", &["of «orders» failed", "of «7» failed"]);
+    check(
+        "<*> \"<*>\" \"<*>\"",
+        &[
+            "200 \"-\" \"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101\"",
+            "304 \"https://a.example/b\" \"kube-probe/1.27\"",
+        ],
+    );
+    check(
+        "vhost '<*>' is up",
+        &["vhost '/' is up", "vhost 'shop' is up"],
+    );
+    check(
+        "to <*> lost",
+        &[
+            "to localhost:5672 lost",
+            "to [::1]:5672 lost",
+            "to 10.0.0.1:5672 lost",
+        ],
+    );
     // B09: colours.
     check(
         "WARN disk <*>",
@@ -409,6 +514,19 @@ fn one_template_an_event() {
             "\x1b[33mWARN\x1b[0m disk \x1b[1m91%\x1b[22m",
             "WARN disk 7%",
         ],
+    );
+    // C02: codes of errors.
+    for line in [
+        "AH00126: no such module",
+        "error CS0103: no such name",
+        "ORA-00942: no such table",
+        "%LINK-3-UPDOWN: changed state",
+    ] {
+        check(line, &[line]);
+    }
+    check(
+        "at java.base/java.lang.Thread.run(Thread.java:<*>)",
+        &["at java.base/java.lang.Thread.run(Thread.java:829)"],
     );
     // C01: names of modules are no hosts, names behind a noun of databases are variables.
     check("shop.core.io: failed", &["shop.core.io: failed"]);

@@ -89,30 +89,15 @@ fn classify_without_letters(word: &[u8], shape: Shape) -> Verdict {
 }
 
 fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
+    if let Some(verdict) = verdict_of_form(word, shape) {
+        return verdict;
+    }
     let letters = shape.count(Class::Letter);
     let (dots, dashes, slashes) = (
         shape.count(Class::Dot),
         shape.count(Class::Dash),
         shape.count(Class::Slash),
     );
-    if let Some(kind) = number_with_unit(word) {
-        return Whole(kind);
-    }
-    if is_technical_name(word) {
-        return Constant;
-    }
-    if is_iso_duration(word) {
-        return Whole(Kind::Duration);
-    }
-    if is_hex_number(word) {
-        return Whole(Kind::Hex);
-    }
-    if is_iso_time(word) {
-        return Whole(Kind::Time);
-    }
-    if is_uuid(word, shape) {
-        return Whole(Kind::Uuid);
-    }
     // Digits and the letters a to f: a digest, an address. Short ones such as "ee0" or "3d" are names.
     if letters == shape.count(Class::HexLetter)
         && slashes == 0
@@ -193,7 +178,20 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     Constant
 }
 
-/// What stands behind the last of these signs.
+/// The verdict on a word of a form that is laid down somewhere: a number with its unit, a time, a UUID.
+fn verdict_of_form(word: &[u8], shape: Shape) -> Option<Verdict> {
+    let kind = match () {
+        () if is_technical_name(word) => return Some(Constant),
+        () if is_iso_duration(word) => Kind::Duration,
+        () if is_hex_number(word) => Kind::Hex,
+        () if is_iso_time(word) => Kind::Time,
+        () if is_uuid(word, shape) => Kind::Uuid,
+        () => return number_with_unit(word).map(Whole),
+    };
+    Some(Whole(kind))
+}
+
+/// The part after the last of these signs.
 fn last_part(word: &[u8], sign: u8) -> Option<&[u8]> {
     let last = word.iter().rposition(|&byte| byte == sign)?;
     Some(&word[last + 1..])
@@ -365,7 +363,10 @@ fn is_path(word: &[u8], slashes: usize) -> bool {
 
 /// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot. `java.base/java.lang.Thread.run` is a method in its module.
 fn is_file_in_folder(word: &[u8]) -> bool {
-    let name = word.iter().position(|&byte| byte == b'/').map_or(word, |slash| &word[slash + 1..]);
+    let name = word
+        .iter()
+        .position(|&byte| byte == b'/')
+        .map_or(word, |slash| &word[slash + 1..]);
     word.contains(&b'.')
         && !is_reverse_domain(name)
         && !matches!(word.last(), Some(b'/'))

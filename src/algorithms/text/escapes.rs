@@ -1,9 +1,10 @@
 //! The escape sequences of terminals, with which programs colour what they print (ECMA-48, "Control Functions for Coded Character
 //! Sets", 1991). They say nothing about the event, so they are taken out before anything else is looked at.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 const ESCAPE: u8 = 0x1b;
+const BELL: u8 = 0x07;
 
 /// `text` without escape sequences, built in `buffer` where there are any.
 ///
@@ -29,27 +30,29 @@ pub fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a str {
 
 /// The length of the sequence that the escape character at `text[0]` begins: `ESC [ 1 ; 31 m`, `ESC ] ... BEL`, `ESC c`.
 fn length_of_escape(text: &[u8]) -> usize {
-    let behind = |start: usize, is_final: fn(u8) -> bool| {
-        let body = text[start..]
-            .iter()
-            .take_while(|&&byte| byte.is_ascii() && byte >= 0x20 && !is_final(byte))
-            .count();
-        let end = start + body;
-        end + usize::from(text.get(end).is_some_and(|&byte| is_final(byte)))
-    };
     match text.get(1) {
-        Some(b'[') => behind(2, |byte| matches!(byte, 0x40..=0x7e)),
-        Some(b']') => match text
-            .windows(2)
-            .position(|pair| pair[0] == 0x07 || pair == b"\x1b\\")
-        {
-            Some(end) if text[end] == 0x07 => end + 1,
-            Some(end) => end + 2,
-            None => behind(2, |byte| byte == 0x07),
-        },
-        Some(0x20..=0x2f) => behind(1, |byte| matches!(byte, 0x30..=0x7e)),
+        Some(b'[') => length_to(text, 2, |byte| matches!(byte, 0x40..=0x7e)),
+        Some(b']') => length_of_title(text),
+        Some(0x20..=0x2f) => length_to(text, 1, |byte| matches!(byte, 0x30..=0x7e)),
         Some(0x30..=0x7e) => 2,
         _ => 1,
+    }
+}
+
+/// The length up to the final byte of a sequence, or to what cannot be part of one.
+fn length_to(text: &[u8], start: usize, is_final: fn(u8) -> bool) -> usize {
+    let belongs = |&&byte: &&u8| matches!(byte, 0x20..=0x7f) && !is_final(byte);
+    let end = start + text[start..].iter().take_while(belongs).count();
+    end + usize::from(text.get(end).is_some_and(|&byte| is_final(byte)))
+}
+
+/// The length of `ESC ]` with its text, which BEL or `ESC \` ends; where neither comes before the next sequence, without a text.
+fn length_of_title(text: &[u8]) -> usize {
+    let end = memchr2(BELL, ESCAPE, &text[2..]).map(|length| 2 + length);
+    match end.map(|end| &text[end..]) {
+        Some([BELL, ..]) => end.unwrap_or_default() + 1,
+        Some([ESCAPE, b'\\', ..]) => end.unwrap_or_default() + 2,
+        _ => 2,
     }
 }
 
@@ -69,6 +72,8 @@ mod tests {
             ("\x1b]0;title\x07up", "up"),
             ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\!", "link!"),
             ("\x1b(Bup\x1bc", "up"),
+            ("up \x1b]0;标题\x07", "up "),
+            ("\x1b]0;a\x1b[1mup\x07", "0;aup\x07"),
             // A sequence that does not end takes what cannot be text with it, and no more.
             ("up\x1b", "up"),
             ("up\x1b[", "up"),

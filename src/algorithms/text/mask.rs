@@ -118,7 +118,7 @@ pub struct MaskOptions {
     pub keep: Vec<String>,
     /// A regular expression whose matches are variables, whatever else they look like.
     pub mask: Option<String>,
-    /// What stands behind this many bytes of a line is one variable. `None`: the whole line counts.
+    /// Everything after this many bytes of a line is one variable. `None`: the whole line counts.
     pub max_len: Option<usize>,
 }
 
@@ -157,6 +157,11 @@ pub struct Masker {
     spaces: Arc<Mutex<Vec<Masking>>>,
 }
 
+/// So many spaces are kept, each with some megabyte of lines that it remembers.
+const MAX_SPACES: usize = 64;
+/// One that very long lines have made larger is not kept.
+const MAX_SPACE_BYTES: usize = 1 << 20;
+
 /// Working space lent by a [`Masker`], which gets it back when this is dropped: what it remembers of one batch of lines serves the next.
 #[derive(Debug)]
 pub(crate) struct Space<'a> {
@@ -181,7 +186,12 @@ impl DerefMut for Space<'_> {
 impl Drop for Space<'_> {
     fn drop(&mut self) {
         let masking = std::mem::take(&mut self.masking);
-        self.owner.spaces().push(masking);
+        let mut spaces = self.owner.spaces();
+        if spaces.len() < MAX_SPACES
+            && masking.plain.capacity() + size_of_val(&*masking.variables) < MAX_SPACE_BYTES
+        {
+            spaces.push(masking);
+        }
     }
 }
 
@@ -242,7 +252,7 @@ impl Masker {
         }
     }
 
-    /// A thread that panicked had taken its space out.
+    /// The lock is held to push and pop only, so that a poisoned one is still sound.
     fn spaces(&self) -> MutexGuard<'_, Vec<Masking>> {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }

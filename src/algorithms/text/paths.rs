@@ -3,7 +3,7 @@
 
 use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::shape::{is_border, is_cjk_lead};
+use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use memchr::memchr_iter;
 
 /// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two. Words with one slash inside are
@@ -27,7 +27,7 @@ pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind
 
 /// Whether letters of a CJK script stand here, and where it has to be sure, something that ends no sentence behind them.
 fn is_name_of_file(text: &[u8], be_sure: bool) -> bool {
-    let length = length_of_letters(text);
+    let length = length_of_cjk_letters(text);
     let goes_on = || matches!(&text[length..], [b'/' | b'.' | b'_' | b'-' | b'(', next, ..] if next.is_ascii_alphanumeric());
     length > 0 && (!be_sure || goes_on())
 }
@@ -36,7 +36,7 @@ fn is_behind_cjk(line: &[u8], start: usize) -> bool {
     let before = start
         .checked_sub(3)
         .map_or(&line[..0], |before| &line[before..start]);
-    length_of_letters(before) > 0
+    length_of_cjk_letters(before) > 0
 }
 
 /// The end of the path or URL that begins at `start` and whose first word ends at `end`.
@@ -75,7 +75,7 @@ fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
     let (&byte, behind) = rest.split_first()?;
     let goes_on = behind
         .first()
-        .is_some_and(|&next| !is_border(next) || is_cjk_lead(next));
+        .is_some_and(|&next| !is_border(next) || is_wide_lead(next));
     match byte {
         b'(' | b'[' | b'{' => length_of_brackets(rest),
         b' ' => length_of_copy(rest),
@@ -86,7 +86,7 @@ fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
         // What a quotation mark began it ends.
         b'\'' => (goes_on && place.quote != Some(b'\'') && end > 0 && is_sign(line[end - 1]))
             .then_some(1),
-        _ if is_cjk_lead(byte) => {
+        _ if is_wide_lead(byte) => {
             let before = line[..end].last().copied().unwrap_or_default();
             let is_name = matches!(
                 before,
@@ -104,7 +104,7 @@ fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
                     | b']'
             );
             is_name
-                .then(|| length_of_letters(rest))
+                .then(|| length_of_cjk_letters(rest))
                 .filter(|&length| length > 0)
         }
         _ => None,
@@ -159,10 +159,10 @@ fn length_of_copy(text: &[u8]) -> Option<usize> {
 }
 
 /// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of a name.
-pub(crate) fn length_of_letters(text: &[u8]) -> usize {
+pub(crate) fn length_of_cjk_letters(text: &[u8]) -> usize {
     let run = text
         .chunks(3)
-        .take_while(|char| is_cjk_lead(char[0]) && str::from_utf8(char).is_ok_and(is_letter));
+        .take_while(|char| is_wide_lead(char[0]) && str::from_utf8(char).is_ok_and(is_letter));
     3 * run.count()
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn is_border(byte: u8) -> bool {
 
 /// Whether this byte begins a character of three bytes that stands between words: one of a CJK script, or a sign.
 #[inline(always)]
-pub(crate) fn is_cjk_lead(byte: u8) -> bool {
+pub(crate) fn is_wide_lead(byte: u8) -> bool {
     matches!(byte, 0xe2..=0xed | 0xef)
 }
 
@@ -116,7 +116,7 @@ impl Shape {
     /// Whether a word of this length is made of digits alone.
     #[inline(always)]
     pub(crate) fn is_of_digits(self, length: usize) -> bool {
-        self.0 == length as Counts
+        length <= MAX_COUNTED && self.0 == length as Counts
     }
 
     /// Whether the word is made of letters alone.

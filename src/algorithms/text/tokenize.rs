@@ -89,7 +89,8 @@ pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
     let mut lower = String::new();
     runs(text, |run| match run {
         Run::Cjk(run) => words_without_blanks(run, &mut |word: &str| {
-            if !(options.stop_words && PARTICLES.contains(word)) {
+            let is_particle = only_char(word).is_some_and(|char| PARTICLES.contains(char));
+            if !(options.stop_words && is_particle) {
                 take(word);
             }
         }),
@@ -151,7 +152,7 @@ fn words_without_blanks(run: &str, take: &mut impl FnMut(&str)) {
     let mut at = 0;
     for token in SEGMENTER.cut(run, true) {
         let end = at + token.word.len();
-        if is_one_char(token.word) && !is_particle(token.word) {
+        if only_char(token.word).is_some_and(|char| !is_particle(char)) {
             unknown.end = end;
         } else {
             pairs(&run[unknown], take);
@@ -166,15 +167,17 @@ fn words_without_blanks(run: &str, take: &mut impl FnMut(&str)) {
 /// Chinese particles, prepositions, pronouns and auxiliary verbs of one character.
 const PARTICLES: &str = "的了着过地得在被将把与和或及而但且则若如为于由从对向到往以因是有会能可应须请正就也都只其该此这那个";
 
-/// The same that deny: they have a meaning of their own.
+/// Negations of one character: they have a meaning of their own.
 const NEGATIONS: &str = "不未没无非";
 
-fn is_particle(word: &str) -> bool {
-    PARTICLES.contains(word) || NEGATIONS.contains(word)
+fn is_particle(char: char) -> bool {
+    PARTICLES.contains(char) || NEGATIONS.contains(char)
 }
 
-fn is_one_char(word: &str) -> bool {
-    word.chars().nth(1).is_none()
+/// The character of a word that has one.
+fn only_char(word: &str) -> Option<char> {
+    let mut chars = word.chars();
+    chars.next().filter(|_| chars.next().is_none())
 }
 
 /// The overlapping pairs of a run of CJK characters; a single character stands for itself.

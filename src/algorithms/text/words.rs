@@ -1,5 +1,7 @@
 //! The words that masking knows: few, and each list with its reason.
 
+use crate::algorithms::text::kind::Kind;
+
 /// Month and weekday names as `strftime` writes them; beside a number or a time they belong to it.
 pub(crate) fn is_month_or_weekday(word: &[u8]) -> bool {
     const NAMES: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDecMonTueWedThuFriSatSun";
@@ -157,18 +159,55 @@ pub(crate) fn is_severity(word: &[u8]) -> bool {
     is_level(word)
         || matches!(
             word,
-            b"exception" | b"failed" | b"failure" | b"hint" | b"detail" | b"context" | b"usage" | b"reason" | b"cause" | b"message"
-                | b"status" | b"result" | b"timeout" | b"success" | b"unknown" | b"user" | b"denied" | b"abort" | b"aborted"
+            b"exception"
+                | b"failed"
+                | b"failure"
+                | b"hint"
+                | b"detail"
+                | b"context"
+                | b"usage"
+                | b"reason"
+                | b"cause"
+                | b"message"
+                | b"status"
+                | b"result"
+                | b"timeout"
+                | b"success"
+                | b"unknown"
+                | b"user"
+                | b"denied"
+                | b"abort"
+                | b"aborted"
         )
 }
 
-/// Protocols and formats: before a colon they name the part of a program that speaks.
+/// Protocols: before a colon they name the part of a program that speaks.
 pub(crate) fn is_protocol(word: &[u8]) -> bool {
     matches!(
         word,
-        b"tcp" | b"udp" | b"dns" | b"tls" | b"ssl" | b"ssh" | b"ftp" | b"sftp" | b"smtp" | b"imap" | b"ldap" | b"http" | b"https"
-            | b"http2" | b"grpc" | b"rpc" | b"amqp" | b"mqtt" | b"sql" | b"json" | b"xml" | b"yaml" | b"toml" | b"csv" | b"gzip"
-            | b"tar" | b"x509" | b"oauth" | b"jwt" | b"net" | b"io" | b"os"
+        b"tcp"
+            | b"udp"
+            | b"dns"
+            | b"tls"
+            | b"ssl"
+            | b"ssh"
+            | b"ftp"
+            | b"sftp"
+            | b"smtp"
+            | b"imap"
+            | b"ldap"
+            | b"http"
+            | b"https"
+            | b"http2"
+            | b"grpc"
+            | b"rpc"
+            | b"amqp"
+            | b"mqtt"
+            | b"sql"
+            | b"json"
+            | b"x509"
+            | b"oauth"
+            | b"jwt"
     )
 }
 
@@ -176,8 +215,26 @@ pub(crate) fn is_protocol(word: &[u8]) -> bool {
 pub(crate) fn is_level(word: &[u8]) -> bool {
     matches!(
         word,
-        b"emerg" | b"emergency" | b"alert" | b"crit" | b"critical" | b"panic" | b"fatal" | b"severe" | b"error" | b"err" | b"warning"
-            | b"warn" | b"notice" | b"note" | b"info" | b"information" | b"debug" | b"trace" | b"verbose" | b"fine"
+        b"emerg"
+            | b"emergency"
+            | b"alert"
+            | b"crit"
+            | b"critical"
+            | b"panic"
+            | b"fatal"
+            | b"severe"
+            | b"error"
+            | b"err"
+            | b"warning"
+            | b"warn"
+            | b"notice"
+            | b"note"
+            | b"info"
+            | b"information"
+            | b"debug"
+            | b"trace"
+            | b"verbose"
+            | b"fine"
     )
 }
 
@@ -185,11 +242,49 @@ pub(crate) fn is_level(word: &[u8]) -> bool {
 pub(crate) fn is_status(word: &[u8]) -> bool {
     matches!(
         word,
-        b"success" | b"succeeded" | b"successful" | b"failed" | b"failure" | b"ok" | b"started" | b"starting" | b"stopped" | b"stopping"
-            | b"up" | b"down" | b"open" | b"opened" | b"closed" | b"pending" | b"running" | b"completed" | b"finished" | b"cancelled"
-            | b"canceled" | b"aborted" | b"rejected" | b"accepted" | b"denied" | b"timeout" | b"unknown" | b"active" | b"inactive"
-            | b"online" | b"offline" | b"healthy" | b"unhealthy" | b"enabled" | b"disabled" | b"connected" | b"disconnected"
-            | b"expired" | b"lost" | b"missing" | b"throttled" | b"ready" | b"refused"
+        b"success"
+            | b"succeeded"
+            | b"successful"
+            | b"failed"
+            | b"failure"
+            | b"ok"
+            | b"started"
+            | b"starting"
+            | b"stopped"
+            | b"stopping"
+            | b"up"
+            | b"down"
+            | b"open"
+            | b"opened"
+            | b"closed"
+            | b"pending"
+            | b"running"
+            | b"completed"
+            | b"finished"
+            | b"cancelled"
+            | b"canceled"
+            | b"aborted"
+            | b"rejected"
+            | b"accepted"
+            | b"denied"
+            | b"timeout"
+            | b"unknown"
+            | b"active"
+            | b"inactive"
+            | b"online"
+            | b"offline"
+            | b"healthy"
+            | b"unhealthy"
+            | b"enabled"
+            | b"disabled"
+            | b"connected"
+            | b"disconnected"
+            | b"expired"
+            | b"lost"
+            | b"missing"
+            | b"throttled"
+            | b"ready"
+            | b"refused"
     )
 }
 
@@ -208,12 +303,41 @@ pub(crate) fn is_severity_in_any_case(word: &[u8]) -> bool {
 /// digits, or `%FACILITY-3-MNEMONIC`.
 pub(crate) fn is_error_code(word: &[u8]) -> bool {
     if let [b'%', b'A'..=b'Z', rest @ ..] = word {
-        let is_sign = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let is_sign = |byte: &u8| {
+            byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+        };
         return rest.iter().all(is_sign);
     }
-    let letters = word.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-    let digits = word[letters..].strip_prefix(b"-").unwrap_or(&word[letters..]);
-    (1..=6).contains(&letters) && (3..=7).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+    let letters = word
+        .iter()
+        .take_while(|byte| byte.is_ascii_uppercase())
+        .count();
+    let digits = word[letters..]
+        .strip_prefix(b"-")
+        .unwrap_or(&word[letters..]);
+    (1..=6).contains(&letters)
+        && (3..=7).contains(&digits.len())
+        && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// The Chinese unit of time at the beginning of a text: its length, and what a number with it is. `分` is a minute, and `时` an hour,
+/// where a number follows; otherwise they begin other words.
+pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, Kind)> {
+    const DURATIONS: [&str; 7] = ["毫秒", "微秒", "纳秒", "秒", "分钟", "小时", "天"];
+    const DATES: [&str; 3] = ["年", "月", "日"];
+    let starts = |unit: &&&str| text.starts_with(unit.as_bytes());
+    let before_number =
+        |unit: &&&str| starts(unit) && text.get(unit.len()).is_some_and(u8::is_ascii_digit);
+    let duration = || {
+        DURATIONS
+            .iter()
+            .find(starts)
+            .or_else(|| ["分", "时"].iter().find(before_number))
+    };
+    match DATES.iter().find(starts) {
+        Some(unit) => Some((unit.len(), Kind::Time)),
+        None => duration().map(|unit| (unit.len(), Kind::Duration)),
+    }
 }
 
 /// Nouns of databases, behind which a dotted word is the name of such a thing.

@@ -22,16 +22,16 @@ const WORD_DEFAULTS: WordDefaults = WordDefaults {
 
 #[user_doc(
     doc_section(label = "Log Functions"),
-    description = "Returns the words of a text in their order: runs of letters and digits, the parts of camelCase and snake_case names, and for Chinese and \
-Japanese the overlapping pairs of characters. Placeholders are no words. NULL for NULL, an empty list for a text without words.",
+    description = "Returns the words of a text in their order: runs of letters and digits, the parts of camelCase and snake_case names, Chinese words by a \
+dictionary, and pairs of characters for what it does not know, as Japanese. Placeholders are no words. NULL for NULL, an empty list for a text without words.",
     syntax_example = "log_tokens(text [, options])",
     sql_example = r#"```sql
 > SELECT log_tokens('OutOfMemoryError in worker_pool <*>: 磁盘已满') AS words;
-+--------------------------------------------------------------+
-| words                                                        |
-+--------------------------------------------------------------+
-| [out, of, memory, error, in, worker, pool, 磁盘, 盘已, 已满] |
-+--------------------------------------------------------------+
++--------------------------------------------------------+
+| words                                                  |
++--------------------------------------------------------+
+| [out, of, memory, error, in, worker, pool, 磁盘, 已满] |
++--------------------------------------------------------+
 ```"#,
     argument(
         name = "text",
@@ -40,7 +40,7 @@ Japanese the overlapping pairs of characters. Placeholders are no words. NULL fo
     argument(
         name = "options",
         description = "Constant. `case=lower|keep`. `min_len=2`: characters that a word has at least. `numbers=off|on`: whether words of digits alone count. \
-`stop_words=off|on`: whether English words such as `the` and `of` are left out. `concepts=off|on`: failure concepts behind the words, `#disk` and `#exhausted` for \"disk full\", for \"磁盘已满\" and for many other wordings. `phrases=\"concept: phrase|..\"`: your own phrases beside them"
+`stop_words=off|on`: whether words such as `the`, `of` and `的` are left out. `concepts=off|on`: failure concepts behind the words, `#disk` and `#exhausted` for \"disk full\", for \"磁盘已满\" and for many other wordings. `phrases=\"concept: phrase|..\"`: your own phrases beside them"
     )
 )]
 #[derive(Debug, Default)]

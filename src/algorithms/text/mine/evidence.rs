@@ -102,7 +102,7 @@ impl Context {
         }
     }
 
-    fn log_odds(self) -> f64 {
+    pub(super) fn log_odds(self) -> f64 {
         let share = self.share();
         (share / (1.0 - share)).ln()
     }
@@ -301,12 +301,7 @@ mod tests {
         ] {
             assert!(is_kind_of_event(word), "{word}");
         }
-        for word in [
-            "orders",
-            "A",
-            "web1",
-            "BlockManagerMaster",
-        ] {
+        for word in ["orders", "A", "web1", "BlockManagerMaster"] {
             assert!(!is_kind_of_event(word), "{word}");
         }
     }

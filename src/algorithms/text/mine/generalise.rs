@@ -26,14 +26,13 @@ use crate::algorithms::text::mine::amounts::unite_amounts;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
 use crate::algorithms::text::mine::evidence::{Context, Words, is_kind_of_event};
 use crate::algorithms::text::mine::pieces::{Cut, Piece, PieceKind};
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 /// So many places at once are tried.
 const MAX_PLACES: usize = 8;
 /// Words that must be left, or anything would match.
 const LEAST_CONSTANTS: usize = 2;
-/// How often the rules begin anew, since a variable that was found can be the part of a word.
+/// How often the rules run again: a new variable can be part of a longer word.
 const MAX_PASSES: usize = 3;
 /// The rounds after which the search ends, changes or not; each of them uncovers one more level of nesting.
 const MAX_ROUNDS: usize = 8;
@@ -91,6 +90,8 @@ struct Table<'a> {
     form_of: Vec<usize>,
     /// The words that were found to be values.
     known: HashSet<u64>,
+    /// The words that name kinds of events.
+    kinds: HashSet<u64>,
 }
 
 /// One place of one template, under the hash of the template without it, so that a column stands together when sorted.
@@ -132,7 +133,10 @@ impl<'a> Table<'a> {
                 .collect()
         };
         let forms: Vec<Vec<Piece>> = templates.iter().map(&mut form).collect();
+        let kinds = texts.iter().filter(|(_, text)| is_kind_of_event(text));
+        let kinds = kinds.map(|(hash, _)| *hash).collect();
         let mut table = Self {
+            kinds,
             form_of: (0..forms.len()).collect(),
             texts,
             forms,
@@ -226,28 +230,24 @@ impl<'a> Table<'a> {
         !places.is_empty()
     }
 
-    /// The same for several places at a time. Returns whether a word has become a variable.
+    /// Makes variables of the words at several places of templates at a time. Returns whether a word has become a variable.
     fn replace_places(&mut self) -> bool {
         let rarest = self.rarest_words();
         let mut families = self.families(&rarest);
         families.sort_unstable();
-        // Of several, the one with the fewest new variables, then the largest.
-        let mut best: HashMap<usize, (usize, Reverse<usize>, usize)> = HashMap::new();
-        for (number, family) in families
-            .chunk_by(|a, b| (a.places, a.rest) == (b.places, b.rest))
-            .enumerate()
-        {
-            if !self.is_family(family, &rarest) {
+        // Of several, the one with the fewest new variables.
+        let mut fewest: HashMap<usize, usize> = HashMap::new();
+        for family in families.chunk_by(|a, b| (a.places, a.rest) == (b.places, b.rest)) {
+            if family.len() < 2 || !self.is_family(family, &rarest) {
                 continue;
             }
             for member in family.iter().filter(|member| member.n_words > 0) {
-                let rank = (member.n_words, Reverse(family.len()), number);
-                let known = best.entry(member.form).or_insert(rank);
-                *known = rank.min(*known);
+                let n_words = fewest.entry(member.form).or_insert(member.n_words);
+                *n_words = member.n_words.min(*n_words);
             }
         }
         let mut places = vec![];
-        for (form, (n_words, ..)) in best {
+        for (form, n_words) in fewest {
             let words = &rarest[form][..n_words];
             places.extend(words.iter().map(|place| (form, *place)));
         }
@@ -315,7 +315,7 @@ impl<'a> Table<'a> {
             .iter()
             .copied()
             .chain(placeholders.map(|(place, _)| place));
-        family.len() >= 2 && places.all(|place| self.are_values(&forms, place))
+        places.all(|place| self.are_values(&forms, place))
     }
 
     /// Whether the words at this place of these templates are values; where no template has a word, there is nothing to find.
@@ -327,21 +327,25 @@ impl<'a> Table<'a> {
             .collect();
         let mut words = Words::default();
         for piece in pieces.values() {
-            let text = self.texts[&piece.hash];
             if !piece.kind.can_vary() {
                 words.has_placeholder = true;
                 continue;
             }
             words.n_words += 1;
             words.n_known += usize::from(self.known.contains(&piece.hash));
-            if is_kind_of_event(text) {
+            if self.kinds.contains(&piece.hash) {
                 words.n_kinds += 1;
             } else if piece.kind == PieceKind::Identifier {
                 words.n_identifiers += 1;
             }
         }
         let text = |piece: Piece| self.texts[&piece.hash];
-        words.n_words == 0 || words.are_values(Context::of(&self.forms[forms[0]], place, text))
+        let contexts = forms
+            .iter()
+            .map(|form| Context::of(&self.forms[*form], place, text));
+        // Where neighbours vary too, the least likely place of all decides.
+        let context = contexts.min_by(|a, b| a.log_odds().total_cmp(&b.log_odds()));
+        words.n_words == 0 || context.is_some_and(|context| words.are_values(context))
     }
 
     /// Where columns would take all constants of a template, the one with the most values is replaced, of equal ones the

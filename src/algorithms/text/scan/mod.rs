@@ -13,7 +13,7 @@ mod word;
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::{Profile, Quotes, Subject, Variable};
-use crate::algorithms::text::paths::length_of_letters;
+use crate::algorithms::text::paths::length_of_cjk_letters;
 use crate::algorithms::text::scan::quotes::opening_quote;
 use crate::algorithms::text::shape::is_border;
 use crate::algorithms::text::words;
@@ -59,7 +59,11 @@ pub(crate) fn scan(
         text_end: NOWHERE,
         single_blanks: true,
         looked_at_digits: false,
+        first_word: NOWHERE,
     };
+    if start == 0 {
+        scanner.first_word = scanner.skip_white(0);
+    }
     scanner.run(start);
     Walk {
         single_blanks: scanner.single_blanks,
@@ -102,6 +106,8 @@ struct Scanner<'a> {
     text_end: usize,
     single_blanks: bool,
     looked_at_digits: bool,
+    /// Where the line's first word begins, if that is part of the walk.
+    first_word: usize,
 }
 
 impl Scanner<'_> {
@@ -179,13 +185,34 @@ impl Scanner<'_> {
         if opening_quote(&self.line[at..]).is_some() {
             return self.quote(at);
         }
+        if let Some(end) = self.join_chinese_unit(at) {
+            return end;
+        }
         match self.length_of_chinese_name(at) {
-            Some(length) => {
+            Some(length) if !self.is_kept(&self.line[at..at + length]) => {
                 self.push_apart(at, at + length, Kind::User);
+                self.remember(at, at + length);
                 at + length
             }
-            None => at + 3,
+            _ => at + 3,
         }
+    }
+
+    /// `35毫秒`, `1小时2分3秒`, `2026年3月2日`: a unit of time belongs to the number before it. Returns where it ends.
+    fn join_chinese_unit(&mut self, at: usize) -> Option<usize> {
+        let last = self
+            .found
+            .last()
+            .filter(|last| last.end == at && !self.is_placeholder(last.start))?;
+        if !matches!(last.kind, Kind::Num | Kind::Duration | Kind::Time) {
+            return None;
+        }
+        let (length, kind) = words::chinese_unit(&self.line[at..])?;
+        let end = at + length;
+        if let Some(last) = self.found.last_mut() {
+            (last.end, last.kind) = (end, kind);
+        }
+        Some(end)
     }
 
     /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters behind a noun and between blanks, or any behind its key.
@@ -195,7 +222,7 @@ impl Scanner<'_> {
         if !is_value && (at == 0 || !is_white(self.line[at - 1])) {
             return None;
         }
-        let length = length_of_letters(&self.line[at..]);
+        let length = length_of_cjk_letters(&self.line[at..]);
         if length == 0 || is_value {
             return (length > 0).then(|| self.length_of_value(at));
         }
@@ -213,7 +240,7 @@ impl Scanner<'_> {
         let mut end = at;
         loop {
             let rest = &self.line[end..];
-            let letters = length_of_letters(rest);
+            let letters = length_of_cjk_letters(rest);
             let word = rest[letters..]
                 .iter()
                 .take_while(|&&byte| !is_border(byte))

@@ -8,7 +8,7 @@ use super::{Scanner, Word};
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::Quotes;
-use crate::algorithms::text::shape::{is_border, is_cjk_lead};
+use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
 use memchr::memchr;
 
@@ -52,7 +52,6 @@ impl Scanner<'_> {
     /// Adds a quoted word; the parts of a name such as `` `shop`.`orders` `` are one variable.
     fn push_quoted(&mut self, word: Word, quote: usize) {
         if let Some(last) = self.found.last_mut()
-            && !is_white(self.line[last.end])
             && matches!(&self.line[last.end..word.start], [close, b'.', open] if close == open && *open == self.line[quote])
         {
             last.end = word.end;
@@ -96,7 +95,7 @@ impl Scanner<'_> {
             [] => true,
             [.., before] if is_border(before) => true,
             [.., before, b':' | b'@' | b'/' | b'.'] if before == quote => true,
-            [.., lead, _, last] if last >= 0x80 => is_cjk_lead(lead),
+            [.., lead, _, last] if last >= 0x80 => is_wide_lead(lead),
             _ => false,
         }
     }
@@ -104,10 +103,21 @@ impl Scanner<'_> {
     /// The end of a quotation that begins like the name of a program that asks a server, `Mozilla/5.0 (X11; Linux)`: it is one value,
     /// however many words it has (RFC 9110, section 10.1.5).
     fn end_of_user_agent(&self, start: usize, quote: u8) -> Option<usize> {
-        let rest = &self.line[start..];
-        let name = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')).count();
+        let limit = if self.is_in_text(start) {
+            self.text_end
+        } else {
+            self.line.len()
+        };
+        let rest = &self.line[start..limit.max(start)];
+        let name = rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+            .count();
         let is_product = name > 1 && matches!(rest.get(name..), Some([b'/', b'0'..=b'9', ..]));
-        let length = memchr(quote, rest).filter(|_| is_product)?;
+        if !is_product {
+            return None;
+        }
+        let length = memchr(quote, rest)?;
         (!rest[..length].contains(&b'<')).then_some(start + length)
     }
 
@@ -124,7 +134,8 @@ impl Scanner<'_> {
             // The middle of an object; `"a.txt": no such file` is a sentence.
             None => {
                 let value = self.skip_white(colon + 1);
-                self.is_placeholder(value) || matches!(self.at(value), Some(b'"' | b'{' | b'[' | b'0'..=b'9'))
+                self.is_placeholder(value)
+                    || matches!(self.at(value), Some(b'"' | b'{' | b'[' | b'0'..=b'9'))
             }
         }
     }
@@ -137,7 +148,7 @@ impl Scanner<'_> {
         };
         let key = trim_end(before);
         let key = key.strip_suffix(b"\"").unwrap_or(key);
-        let belongs = |&&byte: &&u8| !is_border(byte) && byte != b':';
+        let belongs = |&&byte: &&u8| byte >= 0x80 || !is_border(byte) && byte != b':';
         let start = key.len() - key.iter().rev().take_while(belongs).count();
         // A key that is a variable itself tells nothing.
         let is_constant = self.found.last().is_none_or(|last| last.end <= start);

@@ -7,7 +7,7 @@ use super::{NOWHERE, Scanner, Word};
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::Profile;
-use crate::algorithms::text::shape::{is_border, is_cjk_lead};
+use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
 
 /// Longer keys are not looked for.
@@ -33,7 +33,11 @@ impl Scanner<'_> {
             self.expect(begin, Kind::Any);
         }
         // What tells the kind of event stays, in quotes too.
-        if is_text { self.behind_level(key, begin) } else { next }
+        if is_text {
+            self.behind_level(key, begin)
+        } else {
+            next
+        }
     }
 
     /// Where the walk goes on at the value of a text key: behind it, where it is the number of a level.
@@ -106,8 +110,10 @@ impl Scanner<'_> {
     /// Where behind the blanks that align it to the right a number begins: `took=   7`. Otherwise `begin`, where an empty value ends.
     fn begin_of_number(&self, begin: usize) -> usize {
         let number = self.skip_white(begin);
-        let is_number = self.at(number).is_some_and(|byte| byte.is_ascii_digit());
-        if is_number && self.at(self.end_of_bare_value(number)) != Some(b'=') {
+        let word = self.line.get(number..).unwrap_or_default();
+        let length = word.iter().take_while(|&&byte| !is_border(byte)).count();
+        let is_key = word.get(length) == Some(&b'=');
+        if word.first().is_some_and(u8::is_ascii_digit) && !is_key {
             number
         } else {
             begin
@@ -140,7 +146,7 @@ impl Scanner<'_> {
         let key = rest
             .iter()
             .take(LONGEST_KEY)
-            .take_while(|&&byte| !is_border(byte) || is_cjk_lead(byte))
+            .take_while(|&&byte| !is_border(byte) || is_wide_lead(byte))
             .count();
         rest.first().is_none_or(|&byte| is_white(byte)) || key > 0 && rest.get(key) == Some(&b'=')
     }
@@ -222,27 +228,33 @@ impl Scanner<'_> {
     /// A key of a JSON object. A list behind it is one variable, however many elements it has.
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
-        self.single_blanks &= colon == end + 1;
+        self.note_gap(end + 1, colon);
         let value = self.skip_white(colon + 1);
         if words::is_text_key(&self.line[begin..end]) {
             self.text_at = value;
             let behind = self.behind_level(Word { start: begin, end }, value);
             if behind > value {
-                self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
+                self.note_gap(colon + 1, value);
                 return behind;
             }
-        } else if self.at(value) == Some(b'{') && self.at(self.skip_white(value + 1)) == Some(b'}') {
-            self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
+        } else if self.at(value) == Some(b'{') && self.at(self.skip_white(value + 1)) == Some(b'}')
+        {
+            self.note_gap(colon + 1, value);
             let end = self.behind_brackets(value);
             self.push_apart(value, end, Kind::Any);
             return end;
         } else if self.at(value) == Some(b'[') {
-            self.single_blanks &= value <= colon + 2 && self.at(colon + 1) != Some(b'\t');
+            self.note_gap(colon + 1, value);
             let end = self.behind_brackets(value);
             self.push_apart(value, end, Kind::Any);
             return end;
         }
         colon + 1
+    }
+
+    /// Notes whether what is passed over is nothing or one blank.
+    fn note_gap(&mut self, from: usize, to: usize) {
+        self.single_blanks &= to <= from || to == from + 1 && self.at(from) == Some(b' ');
     }
 
     /// Adds a string of a list, which is one variable with the string before it; returns where the walk goes on.

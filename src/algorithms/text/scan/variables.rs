@@ -190,7 +190,7 @@ fn joined_kind(first: Kind, second: Kind) -> Kind {
     match (first, second) {
         _ if first == second => first,
         (Kind::Time, _) | (_, Kind::Time) => Kind::Time,
-        (Kind::Ip | Kind::Host | Kind::Path | Kind::Url, Kind::Num) => first,
+        (Kind::Ip | Kind::Host | Kind::Path | Kind::Url | Kind::Duration, Kind::Num) => first,
         _ => Kind::Any,
     }
 }

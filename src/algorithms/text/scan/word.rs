@@ -5,10 +5,11 @@ use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
 use crate::algorithms::text::kind::Kind;
 use crate::algorithms::text::mask::{Profile, Subject, Variable};
-use crate::algorithms::text::paths::{end_of_path, kind_of_path};
+use crate::algorithms::text::paths::{end_of_path, kind_of_path, length_of_cjk_letters};
 use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, Shape, is_border};
 use crate::algorithms::text::words;
+use memchr::memchr;
 
 impl Scanner<'_> {
     /// The word that begins at `start`; returns where the walk goes on.
@@ -21,6 +22,9 @@ impl Scanner<'_> {
                     return self.word_of_shape(start, start + length, shape);
                 }
             }
+        }
+        if self.line[start..].starts_with("«".as_bytes()) {
+            return self.quote(start);
         }
         let (shape, length) = Shape::of_first_word(&self.line[start..]);
         self.word_of_shape(start, start + length, shape)
@@ -75,9 +79,15 @@ impl Scanner<'_> {
         let [first, .., b':'] = &self.line[start..end] else {
             return false;
         };
-        let Word { start: from, end: to } = self.words[0];
-        let is_place = || self.skip_white(0) == start || words::is_severity_in_any_case(&self.line[from..to]);
-        matches!(first, b'A'..=b'Z' | b'%') && words::is_error_code(&self.line[start..end - 1]) && is_place()
+        let Word {
+            start: from,
+            end: to,
+        } = self.words[0];
+        let is_place =
+            || self.first_word == start || words::is_severity_in_any_case(&self.line[from..to]);
+        matches!(first, b'A'..=b'Z' | b'%')
+            && words::is_error_code(&self.line[start..end - 1])
+            && is_place()
     }
 
     /// `orders: no such table`: the name that a line begins with and then says something about. Three of four such words are filled
@@ -89,7 +99,7 @@ impl Scanner<'_> {
         let is_sign =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         let n_dots = name.iter().filter(|&&byte| byte == b'.').count();
-        self.skip_white(0) == start
+        self.first_word == start
             && name.first().is_some_and(u8::is_ascii_lowercase)
             && name.iter().all(is_sign)
             // Modules have more.
@@ -108,12 +118,13 @@ impl Scanner<'_> {
         let behind = first + length(first);
         let second = self.skip_white(behind);
         let has_words = behind > first && second > behind && length(second) > 0;
-        first > end && (has_words || self.at(first).is_some_and(|byte| byte > 0xe2))
+        first > end && (has_words || length_of_cjk_letters(&self.line[first..]) > 0)
     }
 
     /// A path or URL whose first word ends at `end`; returns where it ends itself.
     fn path(&mut self, start: usize, end: usize, shape: Shape, kind: Kind) -> usize {
-        let whole = end_of_path(self.line, start, end);
+        let limit = self.end_of_text(end);
+        let whole = end_of_path(&self.line[..limit], start, end);
         if whole == end && kind == Kind::Path {
             self.trimmed_word(start, end, shape);
         } else {
@@ -124,6 +135,17 @@ impl Scanner<'_> {
             self.remember(start, trimmed);
         }
         whole
+    }
+
+    /// Where the text of a JSON string ends that holds this position, or an escape sequence in it; elsewhere the end of the line.
+    fn end_of_text(&self, at: usize) -> usize {
+        const FARTHEST: usize = 4096;
+        if self.rules.profile != Profile::Json || !self.is_in_text(at) {
+            return self.line.len();
+        }
+        let text = &self.line[at..self.text_end.min(at + FARTHEST)];
+        let length = memchr(b'\\', text).unwrap_or(text.len());
+        at + length
     }
 
     /// Dots that lead to a value end a word: `interrupt......0`.
@@ -340,8 +362,14 @@ impl Scanner<'_> {
     /// Whether this is the port in `[::1]:8080`.
     fn is_port_of_ipv6(&self, start: usize, end: usize) -> bool {
         let is_number = self.line[start + 1..end].iter().all(u8::is_ascii_digit);
-        let last = self.found.last().filter(|last| last.kind == Kind::Ip && !self.is_placeholder(last.start));
-        is_number && last.is_some_and(|last| self.line[..last.start].ends_with(b"[") && self.line[last.end..start] == *b"]")
+        let last = self
+            .found
+            .last()
+            .filter(|last| last.kind == Kind::Ip && !self.is_placeholder(last.start));
+        is_number
+            && last.is_some_and(|last| {
+                self.line[..last.start].ends_with(b"[") && self.line[last.end..start] == *b"]"
+            })
     }
 
     /// Extends the address before a port over its brackets and the port.
