@@ -10,7 +10,7 @@
 //! ratio first. If there are none, those that are in every cluster count too; if there are still none, as with one cluster
 //! alone, the most frequent words. Equal words come in the order of their characters.
 //!
-//! Chinese and Japanese texts come as overlapping pairs of characters. Of a run of pairs that are equally frequent inside
+//! What no dictionary knows of Chinese, and Japanese kana, comes as overlapping pairs of characters. Of a run of pairs that are equally frequent inside
 //! and outside every second one is left out, being the seam of its neighbours: 盘配 between 磁盘 and 配额.
 
 use crate::algorithms::text::tokenize::is_cjk;

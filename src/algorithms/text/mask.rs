@@ -61,9 +61,9 @@ pub enum Profile {
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Quotes};
 ///
-/// let template = |quotes| Ok(Masker::new(&MaskOptions { quotes, ..MaskOptions::default() })?.template("no tag 'v1' in \"shop\""));
-/// assert_eq!(template(Quotes::Mask)?, "no tag '<*>' in \"<*>\"");
-/// assert_eq!(template(Quotes::Keep)?, "no tag 'v1' in \"shop\"");
+/// let masker = |quotes| Masker::new(&MaskOptions { quotes, ..MaskOptions::default() });
+/// assert_eq!(masker(Quotes::Mask)?.template("no tag 'v1' in shop"), "no tag '<*>' in shop");
+/// assert_eq!(masker(Quotes::Keep)?.template("no tag 'v1' in shop"), "no tag 'v1' in shop");
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,9 +80,9 @@ pub enum Quotes {
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
 ///
-/// let template = |subject| Ok(Masker::new(&MaskOptions { subject, ..MaskOptions::default() })?.template("orders: no such table"));
-/// assert_eq!(template(Subject::Mask)?, "<*>: no such table");
-/// assert_eq!(template(Subject::Keep)?, "orders: no such table");
+/// let masker = |subject| Masker::new(&MaskOptions { subject, ..MaskOptions::default() });
+/// assert_eq!(masker(Subject::Mask)?.template("orders: no such table"), "<*>: no such table");
+/// assert_eq!(masker(Subject::Keep)?.template("orders: no such table"), "orders: no such table");
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

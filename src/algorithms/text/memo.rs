@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// The lines that are remembered.
 const N_SLOTS: usize = 8192;
-/// Longer lines repeat seldom, shorter ones are walked in no time.
+/// Longer lines seldom repeat, and shorter ones are quick to walk.
 const LENGTHS: Range<usize> = 16..512;
 /// When so much text is stored, all is forgotten.
 const MAX_BYTES: usize = 1 << 20;
@@ -33,7 +33,7 @@ pub(crate) struct Known {
     hash: u64,
     /// Where its skeleton stands.
     skeleton: Span,
-    /// Where its template stands; empty where that has digits, which are those of the line.
+    /// Where its template is; empty if the template contains digits, which must come from the line.
     template: Span,
     variables: Span,
     pub(crate) single_blanks: bool,
@@ -171,7 +171,7 @@ impl Memo {
         &self.variables[known.variables.of(&self.variables)]
     }
 
-    /// The template of a known line, where it is the same whatever the digits.
+    /// The template of a known line, if it is the same for all digits.
     pub(crate) fn template(&self, known: &Known) -> Option<&str> {
         (known.template.length > 0)
             .then(|| &self.templates[known.template.of(self.templates.as_bytes())])
@@ -180,7 +180,9 @@ impl Memo {
 
 /// The first of the two slots in which a line can be: the newer one is there.
 fn slot_of(hash: u64) -> usize {
-    2 * (hash as usize % (N_SLOTS / 2))
+    // The last bits of a hash suffice, whatever is cut off before them.
+    let bits = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default();
+    2 * (bits % (N_SLOTS / 2))
 }
 
 /// A stretch of a store, which holds a megabyte or so, of a line of some hundred bytes.

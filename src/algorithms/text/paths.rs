@@ -25,7 +25,7 @@ pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind
     is_path.then_some(Kind::Path)
 }
 
-/// Whether letters of a CJK script stand here, and where it has to be sure, something that ends no sentence behind them.
+/// Whether CJK letters start here and, if `be_sure`, are followed by something that does not end a sentence.
 fn is_name_of_file(text: &[u8], be_sure: bool) -> bool {
     let length = length_of_cjk_letters(text);
     let goes_on = || matches!(&text[length..], [b'/' | b'.' | b'_' | b'-' | b'(', next, ..] if next.is_ascii_alphanumeric());

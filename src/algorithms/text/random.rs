@@ -6,8 +6,8 @@
 //! chain of letter pairs is folklore of detectors for generated domain names (Yadav et al., "Detecting Algorithmically Generated
 //! Malicious Domain Names", IMC 2010).
 //!
-//! Counted over eight thousand identifiers of programs and as many random words: of the identifiers one in a hundred is taken for
-//! random (`pbeWithMD5AndRC2`), of random words in base62 one in 70 of 11 letters and one in 1,000 of 16 is missed.
+//! Of the identifiers of programs one in a hundred is taken for random (`pbeWithMD5AndRC2`); of random words in base62 one in 90 of 11
+//! letters and one in 550 of 16 is missed (`benches/record/2026-11-30-templates.md`).
 
 /// Shorter words say too little.
 const SHORTEST: usize = 10;

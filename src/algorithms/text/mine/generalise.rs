@@ -63,7 +63,7 @@ pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
     texts
 }
 
-/// All rules but the first two.
+/// The rules on words: covered templates, columns, several places at once.
 fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
     let mut table = Table::new(templates, Cut::Pieces, keep);
     for _ in 0..MAX_ROUNDS {
@@ -76,7 +76,7 @@ fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
     table.texts()
 }
 
-/// The second rule.
+/// The rule on words with a placeholder in them.
 fn unite_words(masked: &[&str], keep: &HashSet<String>) -> Vec<String> {
     let mut table = Table::new(masked, Cut::Words, keep);
     table.unite_covered();

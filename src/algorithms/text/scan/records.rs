@@ -107,7 +107,7 @@ impl Scanner<'_> {
         end
     }
 
-    /// Where behind the blanks that align it to the right a number begins: `took=   7`. Otherwise `begin`, where an empty value ends.
+    /// The start of a right-aligned number after `=`, as in `took=   7`; otherwise `begin`, where an empty value ends.
     fn begin_of_number(&self, begin: usize) -> usize {
         let number = self.skip_white(begin);
         let word = self.line.get(number..).unwrap_or_default();
@@ -225,31 +225,34 @@ impl Scanner<'_> {
         self.push_element(quote, self.behind_string(quote, b'"'))
     }
 
-    /// A key of a JSON object. A list behind it is one variable, however many elements it has.
+    /// A key of a JSON object. A list behind it is one variable, however many elements it has, and so is an empty object.
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
         self.note_gap(end + 1, colon);
         let value = self.skip_white(colon + 1);
-        if words::is_text_key(&self.line[begin..end]) {
+        let behind = if words::is_text_key(&self.line[begin..end]) {
             self.text_at = value;
-            let behind = self.behind_level(Word { start: begin, end }, value);
-            if behind > value {
-                self.note_gap(colon + 1, value);
-                return behind;
-            }
-        } else if self.at(value) == Some(b'{') && self.at(self.skip_white(value + 1)) == Some(b'}')
-        {
-            self.note_gap(colon + 1, value);
-            let end = self.behind_brackets(value);
-            self.push_apart(value, end, Kind::Any);
-            return end;
-        } else if self.at(value) == Some(b'[') {
-            self.note_gap(colon + 1, value);
-            let end = self.behind_brackets(value);
-            self.push_apart(value, end, Kind::Any);
-            return end;
+            self.behind_level(Word { start: begin, end }, value)
+        } else if self.begins_whole_value(value) {
+            let behind = self.behind_brackets(value);
+            self.push_apart(value, behind, Kind::Any);
+            behind
+        } else {
+            value
+        };
+        if behind == value {
+            return colon + 1;
         }
-        colon + 1
+        self.note_gap(colon + 1, value);
+        behind
+    }
+
+    fn begins_whole_value(&self, value: usize) -> bool {
+        match self.at(value) {
+            Some(b'[') => true,
+            Some(b'{') => self.at(self.skip_white(value + 1)) == Some(b'}'),
+            _ => false,
+        }
     }
 
     /// Notes whether what is passed over is nothing or one blank.

@@ -390,7 +390,7 @@ impl Scanner<'_> {
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
         let found = (1..=2).contains(&padding)
             && word.len() >= 8
-            && (word.len() + padding) % 4 == 0
+            && (word.len() + padding).is_multiple_of(4)
             && (padding == 2 || word.iter().any(u8::is_ascii_digit))
             && !self.goes_on(end + padding)
             && word.iter().all(is_sign);
