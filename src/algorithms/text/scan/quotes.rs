@@ -124,8 +124,8 @@ impl Scanner<'_> {
     /// Whether what stands in quotes is a key of an object: `{"a":`, `,"a":`, in Python `{'a':` and in Ruby `{"a"=>`.
     fn is_json_key(&self, at: usize, next: usize) -> bool {
         let colon = self.skip_white(next);
-        let is_arrow = self.line[colon.min(self.line.len())..].starts_with(b"=>");
-        if !is_arrow && self.at(colon) != Some(b':') {
+        let is_ruby = self.line[colon.min(self.line.len())..].starts_with(b"=>");
+        if !is_ruby && self.at(colon) != Some(b':') {
             return false;
         }
         match last_sign(&self.line[..at]) {
