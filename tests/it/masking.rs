@@ -2,7 +2,7 @@
 //! million random and mutated lines: it never fails, its variables are in order, masking a template changes nothing, the values put
 //! back give the line, and the template matches its line.
 
-use crate::values::{KINDS, LISTS, NEIGHBOURHOODS, Random};
+use crate::values::{KINDS, Kind, LISTS, NEIGHBOURHOODS, Random};
 use datafusion_aiops::algorithms::text::{
     MaskOptions, Masker, Masking, Profile, Quotes, Style, TemplateMatcher, fill_template,
     is_same_text, template_regex, with_single_blanks,
@@ -153,7 +153,7 @@ fn mutated_line(samples: &[&str], random: &mut Random) -> String {
 const N_DRAWS: usize = 1000;
 
 /// Checks that `line` has the same template with every value of every kind in the place of `@`, and that the value is in it whole.
-fn check_values(masker: &Masker, kinds: &[(&str, fn(&mut Random) -> String)], line: &str) {
+fn check_values(masker: &Masker, kinds: &[Kind], line: &str) {
     let expected = with_single_blanks(&line.replace('@', "<*>"));
     for (kind, draw) in kinds {
         let mut random = Random(7);
@@ -221,7 +221,7 @@ fn a_template_does_not_depend_on_the_length_of_a_list() {
 /// Whatever a value of such a line is, it is one variable: in quotes or without, empty, a list or an object.
 #[test]
 fn values_of_keys_are_whole() {
-    let of_keys: [(&str, fn(&mut Random) -> String); 4] = [
+    let of_keys: [Kind; 4] = [
         ("word", |r| {
             r.one_of(&["bob", "张三", "a b", "", "it's", "x,y", "a=b"])
                 .to_string()

@@ -55,8 +55,11 @@ impl Random {
 
 const BASE62: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// A kind of values: its name, and how one is drawn.
+pub(super) type Kind = (&'static str, fn(&mut Random) -> String);
+
 /// The kinds of values.
-pub(super) const KINDS: [(&str, fn(&mut Random) -> String); 65] = [
+pub(super) const KINDS: [Kind; 65] = [
     ("integer", |r| r.number(12).to_string()),
     ("signed", |r| {
         format!("{}{}", r.one_of(&["-", "+", ""]), r.number(6))
@@ -492,7 +495,7 @@ pub(super) const KINDS: [(&str, fn(&mut Random) -> String); 65] = [
 ];
 
 /// Lists are values too, but they stand in brackets.
-pub(super) const LISTS: [(&str, fn(&mut Random) -> String); 4] = [
+pub(super) const LISTS: [Kind; 4] = [
     ("numbers", |r| r.list(|r| r.number(6).to_string(), ", ")),
     ("numbers without blanks", |r| {
         r.list(|r| r.number(6).to_string(), ",")

@@ -241,10 +241,9 @@ mod tests {
     #[test]
     fn the_search_pauses_where_nothing_repeats() {
         let mut memo = memo();
+        let letter = |bit: usize| if bit == 1 { 'b' } else { 'a' };
         let letters = |number: usize| -> String {
-            (0..20)
-                .map(|place| char::from(b'a' + (number >> place & 1) as u8))
-                .collect()
+            (0..20).map(|place| letter(number >> place & 1)).collect()
         };
         for number in 0..TRIAL as usize {
             assert!(memo.find(&letters(number), 0).is_none());
