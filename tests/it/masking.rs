@@ -336,6 +336,11 @@ fn malformed_and_long_lines() {
         key_value.template("user=map[a:1 b:2] n=1"),
         "user=<*> n=<*>"
     );
+    // A path longer than what is looked at, of characters of two bytes, at both parities.
+    for pad in ["", "x"] {
+        let line = format!(r#"{{"msg":"/a?{pad}{}"}}"#, "é".repeat(5000));
+        assert!(json.template(&line).starts_with(r#"{"msg":"<*>"#));
+    }
     let long = format!("g{}", "7".repeat(509));
     assert_eq!(
         masker(Profile::Default, Style::Typed).template(&long),

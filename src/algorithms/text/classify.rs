@@ -197,7 +197,7 @@ fn last_part(word: &[u8], sign: u8) -> Option<&[u8]> {
     Some(&word[last + 1..])
 }
 
-/// A name and what was made up behind it: `fluentd-x7k2p`, `req-1f9c07ab22de`.
+/// A name and a generated suffix: `fluentd-x7k2p`, `req-1f9c07ab22de`.
 fn name_and_random(word: &[u8]) -> Option<Verdict> {
     let dash = word.iter().position(|&byte| byte == b'-')?;
     let (name, behind) = (&word[..dash], &word[dash + 1..]);

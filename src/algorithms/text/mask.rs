@@ -88,7 +88,7 @@ pub enum Quotes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Subject {
     /// It is a variable, unless it says how bad the message is (`error: no such table`) or what follows begins with a capital letter,
-    /// as behind the name of a component (`kubelet: Started`).
+    /// as after the name of a component (`kubelet: Started`).
     #[default]
     Mask,
     /// It is judged like any other word. Mining looks at all lines and needs no guess.
@@ -187,9 +187,8 @@ impl Drop for Space<'_> {
     fn drop(&mut self) {
         let masking = std::mem::take(&mut self.masking);
         let mut spaces = self.owner.spaces();
-        if spaces.len() < MAX_SPACES
-            && masking.plain.capacity() + size_of_val(&*masking.variables) < MAX_SPACE_BYTES
-        {
+        let variables = masking.variables.capacity() * size_of::<Variable>();
+        if spaces.len() < MAX_SPACES && masking.plain.capacity() + variables < MAX_SPACE_BYTES {
             spaces.push(masking);
         }
     }

@@ -1,9 +1,9 @@
-//! Lines that were masked before: one that differs from an earlier one in the values of digits alone has its variables in the same
+//! Lines that were masked before: one that differs from an earlier one only in the values of digits has its variables in the same
 //! places, so it need not be walked again.
 //!
 //! That masks do not depend on the values of digits is a property of the rules; where one must look at them (`sha256` is a name,
-//! `sha301` is none), the line is not remembered. In the logs of servers 70 to 98 of 100 lines repeat one of the last two thousand in
-//! this way. Where few do, the search is given up for a while.
+//! `sha301` is not), the line is not remembered. In server logs, 70 to 99 of 100 lines repeat one of the last two thousand in this way
+//! (`benches/record/2026-11-30-templates.md`). Where few do, the search pauses.
 
 use crate::algorithms::text::mask::Variable;
 use foldhash::fast::FixedState;
@@ -18,10 +18,10 @@ const LENGTHS: Range<usize> = 16..512;
 const MAX_BYTES: usize = 1 << 20;
 /// So many lines are walked before the first is remembered: for a few it does not pay.
 const FIRST: u32 = 32;
-/// After so many lines it is seen whether the search pays, and if not the next ones are not looked for.
+/// After this many lines the share of known ones is checked; if it is too small, the search pauses.
 const TRIAL: u32 = 1024;
 const PAUSE: u32 = 8 * TRIAL;
-/// Of that many lines one must be known.
+/// One line in this many must be known.
 const LEAST_KNOWN: u32 = 3;
 
 /// The same places in every run.

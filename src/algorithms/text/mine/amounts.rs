@@ -22,7 +22,7 @@ pub(super) fn unite_amounts<'a>(templates: &[&'a str]) -> Vec<Cow<'a, str>> {
     templates.iter().zip(&bare).map(pick).collect()
 }
 
-/// A template without the units behind its placeholders.
+/// A template without the units that follow its placeholders.
 pub(super) fn without_units(template: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut at = 0;

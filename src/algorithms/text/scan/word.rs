@@ -110,7 +110,7 @@ impl Scanner<'_> {
             && self.begins_predicate(end)
     }
 
-    /// Whether behind white space a sentence goes on: with two words of small letters, or in a CJK script. One word alone can be a value.
+    /// Whether white space and a sentence follow: two words of small letters, or CJK text. One word alone can be a value.
     fn begins_predicate(&self, end: usize) -> bool {
         let first = self.skip_white(end);
         let is_letter = |byte: &&u8| byte.is_ascii_lowercase();
@@ -143,9 +143,12 @@ impl Scanner<'_> {
         if self.rules.profile != Profile::Json || !self.is_in_text(at) {
             return self.line.len();
         }
-        let text = &self.line[at..self.text_end.min(at + FARTHEST)];
-        let length = memchr(b'\\', text).unwrap_or(text.len());
-        at + length
+        let mut limit = self.text_end.min(at + FARTHEST);
+        // No character is cut.
+        while limit > at && limit < self.text_end && self.line[limit] & 0xc0 == 0x80 {
+            limit -= 1;
+        }
+        at + memchr(b'\\', &self.line[at..limit]).unwrap_or(limit - at)
     }
 
     /// Dots that lead to a value end a word: `interrupt......0`.
