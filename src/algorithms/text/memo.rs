@@ -11,7 +11,10 @@ use std::hash::BuildHasher;
 use std::ops::Range;
 
 /// The lines that are remembered.
-const N_SLOTS: usize = 8192;
+const N_SLOTS: usize = 16_384;
+/// A line can be in so many of them. With two, one in seven of three thousand kinds of lines drive each other out again and
+/// again; with four, one in two hundred.
+const N_WAYS: usize = 4;
 /// Longer lines seldom repeat, and shorter ones are quick to walk.
 const LENGTHS: Range<usize> = 16..512;
 /// When so much text is stored, all is forgotten.
@@ -84,17 +87,13 @@ impl Memo {
             *byte = if byte.is_ascii_digit() { b'0' } else { *byte };
         }
         self.hash = SEED.hash_one(&self.skeleton[..]);
-        let slot = slot_of(self.hash);
-        let [first, second] = [self.slots[slot], self.slots[slot + 1]];
-        let known = if first.hash == self.hash {
-            first
-        } else {
-            second
-        };
-        let is_known = known.hash == self.hash
-            && self.skeletons[known.skeleton.of(&self.skeletons)] == *self.skeleton;
-        self.n_known += u32::from(is_known);
-        is_known.then_some(known)
+        let known = self.slots[ways_of(self.hash)]
+            .iter()
+            .find(|known| known.hash == self.hash)
+            .copied()
+            .filter(|known| self.skeletons[known.skeleton.of(&self.skeletons)] == *self.skeleton);
+        self.n_known += u32::from(known.is_some());
+        known
     }
 
     fn is_paused(&mut self) -> bool {
@@ -153,9 +152,9 @@ impl Memo {
         };
         self.skeletons.extend_from_slice(&self.skeleton);
         self.variables.extend_from_slice(variables);
-        let slot = slot_of(self.hash);
-        self.slots[slot + 1] = self.slots[slot];
-        self.slots[slot] = known;
+        let ways = &mut self.slots[ways_of(self.hash)];
+        ways.rotate_right(1);
+        ways[0] = known;
         Some(known)
     }
 
@@ -178,11 +177,12 @@ impl Memo {
     }
 }
 
-/// The first of the two slots in which a line can be: the newer one is there.
-fn slot_of(hash: u64) -> usize {
+/// The slots in which a line can be, the newest first.
+fn ways_of(hash: u64) -> Range<usize> {
     // The last bits of a hash suffice, whatever is cut off before them.
     let bits = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default();
-    2 * (bits % (N_SLOTS / 2))
+    let first = N_WAYS * (bits % (N_SLOTS / N_WAYS));
+    first..first + N_WAYS
 }
 
 /// A stretch of a store, which holds a megabyte or so, of a line of some hundred bytes.
