@@ -11,7 +11,9 @@ use augurs_ets::trend::AutoETSTrendModel;
 use augurs_mstl::MSTLModel;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Method, detect};
+use datafusion_aiops::algorithms::series::anomaly::{
+    AnomalyMethod, AnomalyOptions, Detector, detect,
+};
 use datafusion_aiops::algorithms::series::forecast::{
     CapacityOptions, ForecastOptions, Model, Step, demand_quantile, forecast,
 };
@@ -56,8 +58,8 @@ fn anomalies(criterion: &mut Criterion) {
         let (times, values) = (times(n_points), service(n_points));
         group.throughput(Throughput::Elements(n_points as u64));
         for (name, method) in [
-            ("causal", Method::Adaptive),
-            ("rolling_zscore", Method::ZScore),
+            ("causal", AnomalyMethod::Adaptive),
+            ("rolling_zscore", AnomalyMethod::ZScore),
         ] {
             let options = AnomalyOptions {
                 method,

@@ -36,6 +36,7 @@
 
 pub mod algorithms;
 mod error;
+mod formats;
 mod functions;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -43,17 +44,21 @@ mod pipeline;
 mod planner;
 mod session;
 mod sinks;
-mod tables;
+mod sources;
+mod stores;
+mod streams;
+mod time;
 
 pub use error::{Error, Result};
 pub use functions::register_all;
-pub use pipeline::{
-    Pipeline, PipelineEnd, PipelineOptions, PipelineScript, PipelineStopper, StatementOutcome,
-    WindowReport,
-};
-pub use planner::{
-    MAX_STATEMENT_BYTES, check_plan, check_size, check_statement, complete_from_first,
-};
+pub use pipeline::body::StatementOutcome;
+pub use pipeline::pipeline_options::{PipelineEnd, PipelineOptions};
+pub use pipeline::run::{Pipeline, PipelineStopper, WindowReport};
+pub use pipeline::script::PipelineScript;
+pub use planner::from_first::complete_from_first;
+pub use planner::live_planner::check_plan;
+pub use planner::statement_check::check_statement;
+pub use planner::statement_size::{MAX_STATEMENT_BYTES, check_size};
 pub use session::{install, session, session_state_builder};
 
 /// The Rust blocks of the README are tests too.

@@ -1,10 +1,13 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
 use crate::functions::register_all;
-use crate::planner::{RunningSteps, UnnestKeys, live_planner, windows, workarounds, write_planner};
+use crate::planner::running_steps::RunningSteps;
+use crate::planner::unnest_keys::UnnestKeys;
+use crate::planner::{live_planner, windows, workarounds, write_planner};
+use crate::stores::changes;
 #[cfg(feature = "sqlite")]
-use crate::tables::sqlite;
-use crate::tables::{changes, live, log_file};
+use crate::stores::sqlite;
+use crate::{sources, streams};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -68,9 +71,9 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
     register_all(&mut *state)?;
-    let streams = Arc::default();
-    live::register(&mut state, &streams);
-    log_file::register(&mut state, streams)?;
+    let registry = Arc::default();
+    streams::register(&mut state, &registry);
+    sources::register(&mut state, &registry)?;
     #[cfg(feature = "sqlite")]
     sqlite::register(&mut state);
     changes::register(&mut state);

@@ -4,4 +4,5 @@ pub mod cluster;
 pub mod features;
 pub mod series;
 pub mod text;
+pub(crate) mod units;
 pub(crate) mod windows;

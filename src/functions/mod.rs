@@ -1,19 +1,12 @@
 //! The SQL face of the algorithms: one file a function, named as in SQL.
 
-mod aggregate;
+pub(crate) mod call;
 mod cluster;
-mod lists;
 mod log;
-pub(crate) mod models;
-mod options;
-mod parameters;
-mod scalar;
-mod texts;
 pub(crate) mod ts;
-mod vectors;
-mod words;
 
-use crate::functions::aggregate::AggregateFunction;
+use crate::functions::call::aggregate::AggregateFunction;
+use crate::functions::call::scalar::ScalarFunction;
 use crate::functions::cluster::cluster_assign::ClusterAssign;
 use crate::functions::cluster::cluster_fit::ClusterFit;
 use crate::functions::cluster::cluster_keywords::ClusterKeywords;
@@ -29,7 +22,6 @@ use crate::functions::log::log_tokens::LogTokens;
 use crate::functions::log::template_hash::TemplateHash;
 use crate::functions::log::template_match::TemplateMatch;
 use crate::functions::log::template_regex::TemplateRegex;
-use crate::functions::scalar::ScalarFunction;
 use crate::functions::ts::anomaly_over::AnomalyOver;
 use crate::functions::ts::forecast_fields::ForecastFields;
 use crate::functions::ts::over_routing::OverRouting;

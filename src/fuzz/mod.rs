@@ -23,10 +23,12 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use tokio::runtime::Runtime;
 
-use crate::functions::models::{ModelKind, with_checksum, without_checksum, write_model};
-use crate::tables::live::follow::{FollowOptions, FollowedFiles, Positions};
-use crate::tables::{live, log_file};
-use crate::{check_plan, check_size, check_statement, complete_from_first, pipeline, session};
+use crate::functions::call::models::{ModelKind, with_checksum, without_checksum, write_model};
+use crate::sources::files::follow::positions::FilePositions;
+use crate::sources::files::follow::state::{FollowOptions, FollowedFiles};
+use crate::{
+    check_plan, check_size, check_statement, complete_from_first, pipeline, session, sources,
+};
 
 /// A session with a table of each kind of column.
 static SESSION: LazyLock<SessionContext> = LazyLock::new(|| {
@@ -69,7 +71,7 @@ pub fn log_lines(data: &[u8]) {
             r"^(?<ts>\S+ \S+) (?<level>[A-Z]+) (?<message>.*)$",
         )],
     ] {
-        log_file::fuzz::rows_do_not_depend_on_blocks(options, data);
+        sources::fuzz::rows_do_not_depend_on_blocks(options, data);
     }
 }
 
@@ -83,13 +85,13 @@ pub fn patterns(data: &[u8]) {
             }
             _ => vec![(name, option.as_str())],
         };
-        log_file::fuzz::rows_do_not_depend_on_blocks(&options, log);
+        sources::fuzz::rows_do_not_depend_on_blocks(&options, log);
     }
 }
 
 /// Lines of JSON, with the columns that they have: a row does not depend on the lines beside it.
 pub fn json_lines(data: &[u8]) {
-    log_file::fuzz::rows_do_not_depend_on_blocks(&[("format", "json")], data);
+    sources::fuzz::rows_do_not_depend_on_blocks(&[("format", "json")], data);
 }
 
 /// The first byte chooses a call, the rest is its options.
@@ -126,16 +128,16 @@ pub fn positions(data: &[u8]) {
     let Ok(value) = serde_json::from_slice(data) else {
         return;
     };
-    log_file::fuzz::positions(&value);
-    live::fuzz::positions(&value);
-    let Ok(positions) = serde_json::from_value::<Positions>(value) else {
+    sources::fuzz::positions(&value);
+    sources::fuzz::folder_positions(&value);
+    let Ok(positions) = serde_json::from_value::<FilePositions>(value) else {
         return;
     };
     if let Ok(mut files) = FollowedFiles::with_positions(FollowOptions::default(), positions) {
         let written = files.positions();
         let again = FollowedFiles::with_positions(FollowOptions::default(), written.clone());
         assert_eq!(again.expect("the version is known").positions(), written);
-        let (_stretches, _unknown) = Positions::default().stretches(&written);
+        let (_stretches, _unknown) = FilePositions::default().stretches(&written);
         files.rescan(std::iter::empty::<PathBuf>(), i64::MAX);
     }
 }
@@ -159,7 +161,7 @@ pub fn models(data: &[u8]) {
             version: 1,
         },
     ] {
-        let model = Model::read(&description);
+        let model = FuzzedModel::read(&description);
         let Ok(bytes) = model.write(kind) else {
             continue;
         };
@@ -176,13 +178,13 @@ pub fn models(data: &[u8]) {
 
 /// What a description says of a model.
 #[derive(Debug, Default)]
-struct Model {
+struct FuzzedModel {
     metadata: Vec<(String, String)>,
     rows: Vec<Vec<String>>,
     damages: Vec<(usize, u8)>,
 }
 
-impl Model {
+impl FuzzedModel {
     fn read(description: &str) -> Self {
         let mut model = Self::default();
         for line in description.lines() {

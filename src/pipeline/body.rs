@@ -18,15 +18,15 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use crate::pipeline::script::Statement;
-use crate::planner::live_planner::LiveScans;
+use crate::pipeline::statement::PipelineStatement;
+use crate::planner::live_tables::LiveScans;
 use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::read::WindowedRead;
-use crate::planner::windows::rows::WindowRows;
-use crate::planner::windows::scan::CurrentWindow;
-use crate::tables::database::{Database, database_of};
-use crate::tables::window_files;
+use crate::sinks::window_files;
+use crate::stores::mutable::StoreTable;
+use crate::stores::store::Store;
+use crate::streams::session_extensions::CurrentWindow;
 
 /// What a statement has done on a window.
 #[derive(Debug, Clone)]
@@ -55,15 +55,15 @@ pub enum StatementOutcome {
 /// The statements.
 #[derive(Debug)]
 pub(crate) struct Body {
-    statements: Vec<Statement>,
+    statements: Vec<PipelineStatement>,
     /// Where the tables are that the statements write in a transaction.
-    pub(crate) database: Option<Arc<dyn Database>>,
+    pub(crate) database: Option<Arc<dyn Store>>,
     /// The tables of files that they write, once for each INSERT.
     targets: Vec<Arc<dyn TableProvider>>,
 }
 
 /// A statement that runs on a window.
-struct Run<'a> {
+struct StatementRun<'a> {
     context: &'a SessionContext,
     names: FileNames<'a>,
 }
@@ -102,12 +102,12 @@ impl Body {
     /// # Errors
     /// When one is wrong, or cannot run on windows.
     pub(crate) async fn check(
-        statements: Vec<Statement>,
+        statements: Vec<PipelineStatement>,
         context: &SessionContext,
     ) -> Result<(Self, WindowedRead)> {
         let mut scans = LiveScans::default();
         let mut checked = Checked::new(&context.state());
-        let remade = statements.iter().filter_map(Statement::creates);
+        let remade = statements.iter().filter_map(PipelineStatement::creates);
         let remade: BTreeSet<_> = remade.map(|name| checked.resolved(&name)).collect();
         for statement in &statements {
             let state = with_window(&context.state(), CurrentWindow::without_rows());
@@ -186,7 +186,7 @@ impl Body {
         file_stem: &str,
     ) -> Result<Vec<StatementOutcome>> {
         let context = SessionContext::new_with_state(state);
-        let mut run = Run {
+        let mut run = StatementRun {
             context: &context,
             names: FileNames::new(file_stem),
         };
@@ -217,7 +217,7 @@ struct Checked {
     default_schema: String,
     /// Tables in memory that are made on every window.
     made: BTreeSet<ResolvedTableReference>,
-    database: Option<Arc<dyn Database>>,
+    database: Option<Arc<dyn Store>>,
     targets: Vec<Arc<dyn TableProvider>>,
 }
 
@@ -251,13 +251,14 @@ impl Checked {
                 return Ok(TreeNodeRecursion::Continue);
             };
             let name = self.resolved(&scan.table_name);
-            match remade.contains(&name) && !self.made.contains(&name) {
-                true => plan_err!(
+            if remade.contains(&name) && !self.made.contains(&name) {
+                plan_err!(
                     "{} is read before this window has made it: what the window before it had there is gone after a \
                      restart. Keep it in an external table STORED AS SQLITE",
                     name.table
-                ),
-                false => Ok(TreeNodeRecursion::Continue),
+                )
+            } else {
+                Ok(TreeNodeRecursion::Continue)
             }
         })?;
         Ok(())
@@ -316,7 +317,7 @@ impl Checked {
     fn check_dml(&mut self, dml: &DmlStatement) -> Result<()> {
         let name = &dml.table_name;
         let provider = source_as_provider(&dml.target)?;
-        if let Some(database) = database_of(provider.as_ref()) {
+        if let Some(database) = StoreTable::store_of(provider.as_ref()) {
             return match &self.database {
                 Some(known) if known.name() != database.name() => plan_err!(
                     "a pipeline writes the tables of one database, so that a window is done in it or not at all: got {} and {}",
@@ -367,7 +368,7 @@ impl Checked {
     }
 }
 
-impl Run<'_> {
+impl StatementRun<'_> {
     async fn run(&mut self, plan: LogicalPlan) -> Result<StatementOutcome> {
         match &plan {
             LogicalPlan::Dml(dml) => {
@@ -381,9 +382,10 @@ impl Run<'_> {
                     table.table().to_string(),
                 );
                 let n_rows = count(&self.collect(plan).await?);
-                Ok(match is_insert {
-                    true => StatementOutcome::Inserted { table, n_rows },
-                    false => StatementOutcome::Changed { table, n_rows },
+                Ok(if is_insert {
+                    StatementOutcome::Inserted { table, n_rows }
+                } else {
+                    StatementOutcome::Changed { table, n_rows }
                 })
             }
             LogicalPlan::Ddl(_) => {
@@ -428,17 +430,4 @@ fn count(batches: &[RecordBatch]) -> u64 {
         Some(counts.values().iter().sum::<u64>())
     });
     counts.sum()
-}
-
-impl CurrentWindow {
-    /// A window to check statements on.
-    fn without_rows() -> Self {
-        Self {
-            rows: Some(WindowRows::in_memory(
-                (0..usize::from(u16::MAX)).collect(),
-                vec![],
-            )),
-            ..Self::placeholder()
-        }
-    }
 }

@@ -27,10 +27,10 @@ use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::windows::range_notes::RangeNotes;
-use crate::tables::database::DoneWindows;
-use crate::tables::live::source::Positions;
-use crate::tables::local_files::{remove_staged, sync};
+use crate::sinks::local_files::{remove_staged, sync};
+use crate::stores::store::DoneWindows;
+use crate::streams::source::Positions;
+use crate::streams::windows::range_notes::RangeNotes;
 
 /// Of the files of a checkpoint.
 const VERSION: u32 = 1;

@@ -17,21 +17,21 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
 use crate::algorithms::windows::Span;
 use crate::pipeline::checkpoint::{Checkpoint, Range};
-use crate::pipeline::options::PipelineEnd;
-use crate::planner::windows::cut::Cutter;
+use crate::pipeline::pipeline_options::PipelineEnd;
 use crate::planner::windows::read::WindowedRead;
-use crate::planner::windows::scan::CurrentWindow;
-use crate::tables::database::DoneWindows;
-use crate::tables::live::counters::StreamCounters;
-use crate::tables::live::source::Positions;
-use crate::tables::live::stream::{LiveStream, ReadAgain, Step};
-use crate::tables::live::table::{Resume, TimeKind};
+use crate::stores::store::DoneWindows;
+use crate::streams::counters::StreamCounters;
+use crate::streams::session_extensions::CurrentWindow;
+use crate::streams::source::Positions;
+use crate::streams::stream::{LiveStream, ReadAgain, StreamStep};
+use crate::streams::table::{Resume, TimeKind};
+use crate::streams::windows::cutter::WindowCutter;
 
 /// Reads the table and cuts it.
 pub(crate) struct Feed {
     read: WindowedRead,
     stream: LiveStream,
-    cutter: Cutter,
+    cutter: WindowCutter,
     checkpoint: Checkpoint,
     end: PipelineEnd,
     /// Whether there was no run before.
@@ -49,7 +49,7 @@ pub(crate) struct Feed {
     /// When the last rows were read.
     reading_time: Option<i64>,
     /// A step whose rows come behind the windows that are closing.
-    held: Option<Step>,
+    held: Option<StreamStep>,
     /// Behind which range reading would begin if it had to.
     read_again_from: u64,
     /// Windows that have closed, and those that have run.
@@ -228,7 +228,7 @@ impl Feed {
         &self.stream.counters
     }
 
-    async fn take(&mut self, step: Step) -> Result<()> {
+    async fn take(&mut self, step: StreamStep) -> Result<()> {
         if self.positions.is_none() {
             return self.begin(step).await;
         }
@@ -273,7 +273,7 @@ impl Feed {
     }
 
     /// The first step says where reading begins.
-    async fn begin(&mut self, step: Step) -> Result<()> {
+    async fn begin(&mut self, step: StreamStep) -> Result<()> {
         self.positions = step.positions;
         let positions = self.positions.clone();
         let positions = positions.ok_or_else(without_positions)?;
@@ -296,7 +296,7 @@ impl Feed {
 
     /// Takes a part of the range that comes again. Its rows are compared with the watermark of before, and only its end
     /// moves that.
-    fn take_again(&mut self, step: Step) -> Result<()> {
+    fn take_again(&mut self, step: StreamStep) -> Result<()> {
         self.is_within_range = step.is_within_range;
         self.add(step)?;
         if !self.is_within_range
@@ -318,7 +318,7 @@ impl Feed {
         }
     }
 
-    fn add(&mut self, step: Step) -> Result<()> {
+    fn add(&mut self, step: StreamStep) -> Result<()> {
         for (timed, partition) in step.arrivals.into_iter().zip(step.partitions) {
             self.reading_time = Some(step.now);
             let arrived = self.read.rows.apply(timed)?;

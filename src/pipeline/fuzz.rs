@@ -12,7 +12,7 @@ use datafusion::object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use datafusion::prelude::SessionContext;
 
 use crate::pipeline::checkpoint::{Checkpoint, Saved};
-use crate::pipeline::script::parse;
+use crate::pipeline::statement::parse;
 
 const URL: &str = "memory://fuzz";
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, JoinType, Result, plan_datafusion_err, plan_err};
-use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan};
@@ -24,32 +23,9 @@ use datafusion::physical_plan::{
     PlanProperties, ReplaceChildrenOptions,
 };
 
-use crate::tables::live::scan::AsRead;
-use crate::tables::live::table::LiveTable;
-
-/// The name and the time column of the first live table that the plan reads.
-pub(crate) fn live_table(plan: &LogicalPlan) -> Result<Option<LiveTable>> {
-    let mut found = None;
-    plan.apply_with_subqueries(|node| {
-        found = scanned_live_table(node)?;
-        Ok(match found {
-            Some(_) => TreeNodeRecursion::Stop,
-            None => TreeNodeRecursion::Continue,
-        })
-    })?;
-    Ok(found)
-}
-
-fn scanned_live_table(node: &LogicalPlan) -> Result<Option<LiveTable>> {
-    let LogicalPlan::TableScan(scan) = node else {
-        return Ok(None);
-    };
-    // A source of another kind has no provider, and is no live table.
-    let provider = source_as_provider(&scan.source);
-    Ok(provider
-        .ok()
-        .and_then(|table| table.downcast_ref::<LiveTable>().cloned()))
-}
+use crate::planner::live_tables::first_live_table;
+use crate::streams::session_extensions::AsRead;
+use crate::streams::table::LiveTable;
 
 /// Plans a query that reads the live table `live` without a window.
 ///
@@ -138,7 +114,7 @@ fn refuse_lost_rows(plan: &LogicalPlan, live: &LiveTable) -> Result<()> {
             JoinType::Inner => [None, None],
         };
         for other in kept_sides.into_iter().flatten() {
-            if live_table(other)?.is_some() {
+            if first_live_table(other)?.is_some() {
                 return plan_err!(
                     "{}: which rows have no partner in the live table {} is never known. Make the live table the side \
                      that the join keeps, or join within windows: FROM tumble({}, …)",
@@ -207,7 +183,7 @@ fn live_window(live: &LiveTable) -> String {
 /// The clause nearest to the live table that needs all of its rows.
 fn breaking_clause(plan: &LogicalPlan) -> Option<String> {
     let deeper = plan.inputs().into_iter().find_map(breaking_clause);
-    if deeper.is_some() || !matches!(live_table(plan), Ok(Some(_))) {
+    if deeper.is_some() || !matches!(first_live_table(plan), Ok(Some(_))) {
         return deeper;
     }
     match plan {
@@ -260,13 +236,13 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
 
 /// Whether every part of the query that meets the rows of a live table takes them one by one, in any order.
 fn takes_rows_as_read(plan: &LogicalPlan) -> Result<bool> {
-    if live_table(plan)?.is_none() {
+    if first_live_table(plan)?.is_none() {
         return Ok(true);
     }
     let inputs = plan.inputs();
     let mut n_live = 0;
     for input in &inputs {
-        n_live += usize::from(live_table(input)?.is_some());
+        n_live += usize::from(first_live_table(input)?.is_some());
         if !takes_rows_as_read(input)? {
             return Ok(false);
         }
@@ -305,9 +281,10 @@ fn low_latency(
         // What ends is read as usual.
         let children = node.children().into_iter().map(|child| {
             let child = Arc::clone(child);
-            match child.boundedness().is_unbounded() {
-                true => child,
-                false => BatchSizeExec::around(child, n_rows_whole),
+            if child.boundedness().is_unbounded() {
+                child
+            } else {
+                BatchSizeExec::around(child, n_rows_whole)
             }
         });
         let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);

@@ -7,21 +7,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::catalog::Session;
 use datafusion::common::{Result, internal_err, plan_err};
-use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::planner::continuous::{self, LowLatency};
+use crate::planner::live_tables::LiveScans;
 use crate::planner::plan_size::check_plan_size;
-use crate::planner::windows::execution::{Statement, WindowedExec, with_window};
+use crate::planner::windows::execution::{WindowStatement, WindowedExec, with_window};
 use crate::planner::windows::locality::check_window_local;
-use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
-use crate::tables::live::table::LiveTable;
+use crate::planner::windows::scan::WindowedScan;
+use crate::streams::session_extensions::CurrentWindow;
 
 /// Puts the planner before the one that the session has, and the rule that lets rows through behind its rules.
 pub(crate) fn register(state: &mut SessionState) {
@@ -120,7 +119,7 @@ impl LivePlanner {
             let state = with_window(state, CurrentWindow::placeholder());
             return self.inner.create_physical_plan(plan, &state).await;
         }
-        let statement = Statement {
+        let statement = WindowStatement {
             plan: Arc::new(plan.clone()),
             state: state.clone(),
             planner: Arc::clone(&self.inner),
@@ -136,77 +135,6 @@ fn state_of(session: &dyn Session) -> Result<&SessionState> {
     match session.as_any().downcast_ref::<SessionState>() {
         Some(state) => Ok(state),
         None => internal_err!("live tables need a SessionState"),
-    }
-}
-
-/// What a statement reads of live tables.
-#[derive(Debug, Default)]
-pub(crate) struct LiveScans {
-    /// A live table without a window function.
-    pub(crate) live: Option<LiveTable>,
-    pub(crate) windowed: Option<Arc<WindowedScan>>,
-    /// How often it is read.
-    n_windowed: usize,
-    /// The columns of `windowed` that are asked for.
-    pub(crate) outputs: BTreeSet<usize>,
-    /// What its rows must be, where they are read last.
-    filters: Vec<Expr>,
-}
-
-impl LiveScans {
-    /// What this plan reads.
-    ///
-    /// # Errors
-    /// When it reads two live tables, or one in two kinds of windows.
-    pub(crate) fn of(plan: &LogicalPlan) -> Result<Self> {
-        let mut scans = Self::default();
-        scans.add_all(plan)?;
-        Ok(scans)
-    }
-
-    /// Whether it reads a live table at all.
-    pub(crate) fn reads_live(&self) -> bool {
-        self.live.is_some() || self.windowed.is_some()
-    }
-
-    /// Adds what another plan reads.
-    ///
-    /// # Errors
-    /// When that is another live table, or one in another kind of windows.
-    pub(crate) fn add_all(&mut self, plan: &LogicalPlan) -> Result<()> {
-        plan.apply_with_subqueries(|node| {
-            let LogicalPlan::TableScan(scan) = node else {
-                return Ok(TreeNodeRecursion::Continue);
-            };
-            if let Some(view) = scan.source.get_logical_plan() {
-                self.add_all(&view)?;
-            } else if let Ok(provider) = source_as_provider(&scan.source) {
-                // A source of another kind has no provider, and is no live table.
-                self.add(provider, scan)?;
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        Ok(())
-    }
-
-    fn add(&mut self, provider: Arc<dyn TableProvider>, node: &TableScan) -> Result<()> {
-        if let Some(live) = provider.downcast_ref::<LiveTable>() {
-            self.live = Some(live.clone());
-            return Ok(());
-        }
-        let n_columns = provider.schema().fields().len();
-        let provider: Arc<dyn std::any::Any + Send + Sync> = provider;
-        let Ok(scan) = provider.downcast::<WindowedScan>() else {
-            return Ok(());
-        };
-        match &node.projection {
-            Some(projection) => self.outputs.extend(projection),
-            None => self.outputs.extend(0..n_columns),
-        }
-        self.n_windowed += 1;
-        self.filters = node.filters.clone();
-        let first = self.windowed.get_or_insert_with(|| Arc::clone(&scan));
-        check_same(first, &scan)
     }
 }
 
@@ -241,32 +169,4 @@ pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
         ),
         None => Ok(()),
     }
-}
-
-/// A statement runs on the windows of one cut, however often it reads them.
-fn check_same(first: &WindowedScan, other: &WindowedScan) -> Result<()> {
-    if !first.chain.is_of(&other.chain.live) {
-        return plan_err!(
-            "a statement runs on the windows of one live table, got {} and {}: write one of them into a table first",
-            first.text,
-            other.text
-        );
-    }
-    if first.spec.cut != other.spec.cut || first.spec.function != other.spec.function {
-        return plan_err!(
-            "a statement runs on one kind of windows, got {} and {}: use the same lengths, or run them apart",
-            first.text,
-            other.text
-        );
-    }
-    if first.chain != other.chain || first.spec != other.spec {
-        return plan_err!(
-            "a statement runs on one set of windows, and two {} read different columns or rows of {}: filter outside, \
-             SELECT .. FROM {} WHERE ..",
-            first.spec.function.name(),
-            first.chain.live.name,
-            first.text
-        );
-    }
-    Ok(())
 }

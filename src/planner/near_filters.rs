@@ -44,13 +44,13 @@ impl NearFilters {
     ) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
         let inputs: Vec<_> = node.children().into_iter().map(Arc::clone).collect();
         // The rule shall see this node and this input alone.
-        let alone = inputs
-            .iter()
-            .enumerate()
-            .map(|(other, input)| match other == index {
-                true => Arc::clone(input),
-                false => empty(input),
-            });
+        let alone = inputs.iter().enumerate().map(|(other, input)| {
+            if other == index {
+                Arc::clone(input)
+            } else {
+                empty(input)
+            }
+        });
         let alone = with_inputs(&node, alone.collect())?;
         let alone = self.replaced.optimize(alone, config)?;
         let mut inputs = inputs;

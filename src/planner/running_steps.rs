@@ -3,8 +3,8 @@
 //! of a log file were grouped, the functions that judge and forecast are told from when on steps have not ended, by the option
 //! `until`; a query that gives it itself is left alone. Files that do not grow and windows of live tables have whole steps.
 
+use crate::formats::log::table::LogTable;
 use crate::functions::ts::times::UNTIL_KEY;
-use crate::tables::log_file::LogTable;
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;

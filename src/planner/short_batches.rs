@@ -39,9 +39,12 @@ impl PhysicalOptimizerRule for ShortBatches {
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let cut = plan.transform_up(|node| match collects_points(node.as_ref()) {
-            true => Ok(Transformed::yes(Arc::new(ShortBatchesExec::new(node)) as _)),
-            false => Ok(Transformed::no(node)),
+        let cut = plan.transform_up(|node| {
+            if collects_points(node.as_ref()) {
+                Ok(Transformed::yes(Arc::new(ShortBatchesExec::new(node)) as _))
+            } else {
+                Ok(Transformed::no(node))
+            }
         });
         cut.data()
     }

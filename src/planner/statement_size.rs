@@ -144,7 +144,7 @@ struct Measure {
 /// What stands in a bracket.
 #[derive(Debug, Default)]
 struct Bracket {
-    kind: Kind,
+    kind: BracketKind,
     /// Operators and brackets since the last comma: an element of a list is as deep as it is by itself.
     n_levels: usize,
     /// Whether a comma adds a table to a FROM.
@@ -155,7 +155,7 @@ struct Bracket {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum BracketKind {
     /// `(`, `[`, `{`.
     #[default]
     Symbol,
@@ -201,17 +201,17 @@ impl Measure {
             }
             Token::LParen if last == Last::TableStart => self.open_table(),
             Token::LParen | Token::LBracket | Token::LBrace => {
-                self.open(Kind::Symbol);
+                self.open(BracketKind::Symbol);
                 let n_retries = last_word.map_or(0, n_retries);
                 self.innermost().n_retries = n_retries;
                 self.n_retries += n_retries;
             }
             Token::RParen | Token::RBracket | Token::RBrace => self.close_symbol(),
-            Token::Lt if last == Last::NestedType => self.open(Kind::Type),
-            Token::Gt if self.is_within(Kind::Type) => self.close(),
-            Token::ShiftRight if self.is_within(Kind::Type) => {
+            Token::Lt if last == Last::NestedType => self.open(BracketKind::Type),
+            Token::Gt if self.is_within(BracketKind::Type) => self.close(),
+            Token::ShiftRight if self.is_within(BracketKind::Type) => {
                 self.close();
-                self.close_if(Kind::Type);
+                self.close_if(BracketKind::Type);
             }
             Token::Word(word) => self.add_word(word, last),
             Token::VerticalBarRightAngleBracket => self.begin_query_part(),
@@ -225,16 +225,16 @@ impl Measure {
         let is_name = word.quote_style.is_some() || last == Last::Operator;
         match word.keyword {
             Keyword::NoKeyword | Keyword::AS | Keyword::BY | Keyword::NULL => {}
-            Keyword::CASE => self.open(Kind::Case),
+            Keyword::CASE => self.open(BracketKind::Case),
             Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP | Keyword::TABLE => {
                 self.add_level();
                 self.last = Last::NestedType;
             }
             keyword if OPERATORS.contains(&keyword) => self.add_operator(),
             _ if is_name => self.add_level(),
-            Keyword::EXPLAIN => self.open(Kind::Statement),
-            Keyword::END => self.close_if(Kind::Case),
-            Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.is_within(Kind::Case) => {
+            Keyword::EXPLAIN => self.open(BracketKind::Statement),
+            Keyword::END => self.close_if(BracketKind::Case),
+            Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.is_within(BracketKind::Case) => {
                 self.separate();
             }
             Keyword::SELECT => {
@@ -298,7 +298,7 @@ impl Measure {
         self.n_levels -= n_levels;
     }
 
-    fn open(&mut self, kind: Kind) {
+    fn open(&mut self, kind: BracketKind) {
         self.add_level();
         self.open.push(Bracket {
             kind,
@@ -314,7 +314,7 @@ impl Measure {
     }
 
     fn open_table(&mut self) {
-        self.open(Kind::Symbol);
+        self.open(BracketKind::Symbol);
         self.n_table_brackets += 1;
         let bracket = self.innermost();
         (bracket.is_table, bracket.is_in_from) = (true, true);
@@ -329,7 +329,7 @@ impl Measure {
         }
     }
 
-    fn close_if(&mut self, kind: Kind) {
+    fn close_if(&mut self, kind: BracketKind) {
         if self.is_within(kind) {
             self.close();
         }
@@ -340,14 +340,14 @@ impl Measure {
         while self
             .open
             .last()
-            .is_some_and(|open| open.kind != Kind::Symbol)
+            .is_some_and(|open| open.kind != BracketKind::Symbol)
         {
             self.close();
         }
         self.close();
     }
 
-    fn is_within(&self, kind: Kind) -> bool {
+    fn is_within(&self, kind: BracketKind) -> bool {
         self.open.last().is_some_and(|open| open.kind == kind)
     }
 

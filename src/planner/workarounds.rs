@@ -39,7 +39,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     Ok(())
 }
 
-type Rules = Vec<Arc<dyn OptimizerRule + Send + Sync>>;
+type OptimizerRules = Vec<Arc<dyn OptimizerRule + Send + Sync>>;
 type PhysicalRules = Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>;
 
 /// The rules with the one of this name replaced.
@@ -48,16 +48,19 @@ fn with_replaced(
     new: NearFilters,
 ) -> PhysicalRules {
     let new: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(new);
-    let replaced = rules.iter().map(|rule| match rule.name() == new.name() {
-        true => Arc::clone(&new),
-        false => Arc::clone(rule),
+    let replaced = rules.iter().map(|rule| {
+        if rule.name() == new.name() {
+            Arc::clone(&new)
+        } else {
+            Arc::clone(rule)
+        }
     });
     replaced.collect()
 }
 
 /// The rules with ours before those that lose conditions of joins.
-fn with_conditions_kept(rules: &[Arc<dyn OptimizerRule + Send + Sync>]) -> Rules {
-    let mut kept: Rules = vec![];
+fn with_conditions_kept(rules: &[Arc<dyn OptimizerRule + Send + Sync>]) -> OptimizerRules {
+    let mut kept: OptimizerRules = vec![];
     for rule in rules {
         match rule.name() {
             "extract_equijoin_predicate" => kept.push(Arc::new(OneNullRule)),

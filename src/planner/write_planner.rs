@@ -16,7 +16,9 @@ use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{Analyze, DmlStatement, Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::sinks::{Target, WriteMode, extension_of, fitted, staged};
+use crate::sinks::fit::fitted;
+use crate::sinks::staged_sink::staged;
+use crate::sinks::target::{Target, WriteMode, extension_of};
 
 /// As DataFusion names it for a format: its keys without a dot are options of the format.
 const MODE: &str = "format.mode";

@@ -48,7 +48,7 @@ crash the same command goes on behind the last window that has run, and every wi
 /// Live ones too: CREATE UNBOUNDED EXTERNAL TABLE follows files that are being written; the table stdin is standard input.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, disable_help_subcommand = true)]
-pub(crate) struct Arguments {
+pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
 
@@ -141,7 +141,7 @@ pub(crate) struct RunArguments {
     pub(crate) name: Option<String>,
 }
 
-impl Arguments {
+impl CommandLine {
     /// The process's arguments; wrong ones end it.
     pub(crate) fn read() -> Self {
         let arguments = join_leading_comments(std::env::args_os());
@@ -236,7 +236,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 
 /// What is no subcommand was not meant as one: there is only `run`.
 fn as_argument(error: &clap::Error) -> clap::Error {
-    let mut unknown = clap::Error::new(ErrorKind::UnknownArgument).with_cmd(&Arguments::command());
+    let mut unknown =
+        clap::Error::new(ErrorKind::UnknownArgument).with_cmd(&CommandLine::command());
     if let Some(argument) = error.get(ContextKind::InvalidSubcommand) {
         unknown.insert(ContextKind::InvalidArg, argument.clone());
     }
@@ -301,12 +302,12 @@ fn parse_size(size: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, parse_size};
+    use super::{CommandLine, parse_size};
     use clap::{CommandFactory, Parser};
 
     #[test]
     fn arguments_are_consistent() {
-        Arguments::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     #[test]
@@ -341,7 +342,7 @@ mod tests {
             (vec!["run", "job.sql", "--checkpoint", "x"], false),
         ] {
             let all = [vec!["datafusion-aiops"], arguments.clone()].concat();
-            let parsed = Arguments::try_parse_from(all).unwrap();
+            let parsed = CommandLine::try_parse_from(all).unwrap();
             assert_eq!(parsed.reads_sql_from_stdin(), expected, "{arguments:?}");
         }
     }

@@ -12,7 +12,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
-use crate::shell::prompt::command_of;
+use crate::shell::commands::command_of;
 use crate::shell::statements::is_complete;
 
 /// datafusion-cli's helper (colours, hint, file names in LOCATION) with our idea of a complete entry, and with the

@@ -32,7 +32,7 @@ use crate::shell::errors::{Asked, say};
 use crate::shell::external_table;
 use crate::shell::nested::with_json_columns;
 use crate::shell::signals::{Ending, EndsOn};
-use crate::shell::statements::Statement;
+use crate::shell::statements::SplitStatement;
 use crate::shell::visible::with_visible_controls;
 
 /// A session and how its results are printed.
@@ -58,7 +58,7 @@ impl Shell {
     ///
     /// # Errors
     /// When it cannot be parsed, planned or run; lines and columns in the error are those of the whole text.
-    pub(crate) async fn execute(&self, statement: &Statement) -> Result<()> {
+    pub(crate) async fn execute(&self, statement: &SplitStatement) -> Result<()> {
         let dialect = self.dialect();
         check_size(statement.text(), dialect)?;
         let text = statement.text_in_place();
@@ -86,15 +86,14 @@ impl Shell {
         let is_taken = config.get_extension::<StdinCarriesCommands>().is_some();
         match parsed {
             Parsed::CreateExternalTable(table) if is_taken => {
-                match table
+                if table
                     .locations
                     .iter()
                     .any(|location| location == "/dev/stdin")
                 {
-                    true => plan_err!(
-                        "standard input brings the statements here: give them with -c or -f"
-                    ),
-                    false => Ok(()),
+                    plan_err!("standard input brings the statements here: give them with -c or -f")
+                } else {
+                    Ok(())
                 }
             }
             _ => Ok(()),
@@ -102,14 +101,15 @@ impl Shell {
     }
 
     /// What the hints of a statement's error need.
-    pub(crate) fn asked(&self, statement: &Statement) -> Asked {
+    pub(crate) fn asked(&self, statement: &SplitStatement) -> Asked {
         let state = self.context.state_ref();
         let state = state.read();
         let is_searched = statement.text().len() <= LONGEST_SEARCHED;
         Asked {
-            sql: match is_searched {
-                true => statement.text_in_place(),
-                false => String::new(),
+            sql: if is_searched {
+                statement.text_in_place()
+            } else {
+                String::new()
             },
             table_functions: state.table_functions().keys().cloned().collect(),
         }

@@ -5,6 +5,7 @@
 //! written to standard output, no format loses rows, and an error is a sentence with a hint.
 
 mod arguments;
+mod commands;
 mod completion;
 mod errors;
 mod execute;
@@ -26,12 +27,12 @@ use std::sync::OnceLock;
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 
-use self::arguments::{Action, Arguments};
-use self::errors::report;
-use self::execute::Shell;
-use self::run::Job;
-use self::script::{Script, run_script};
-use self::signals::EndsOn;
+use crate::shell::arguments::{Action, CommandLine};
+use crate::shell::errors::report;
+use crate::shell::execute::Shell;
+use crate::shell::run::Job;
+use crate::shell::script::{SqlScript, run_script};
+use crate::shell::signals::EndsOn;
 
 /// Of every thread that plans or runs statements: the deepest plan that is let through ends well in a debug build
 /// (`tests/it/limits.rs`). It is room and no memory: the system gives memory for what is touched.
@@ -40,7 +41,7 @@ const STACK_BYTES: usize = 256 << 20;
 /// Runs the shell with the process's arguments.
 pub(crate) fn main() -> ExitCode {
     env_logger::init();
-    let arguments = Arguments::read();
+    let arguments = CommandLine::read();
     // A spilling exchange has a file open for each batch. Where the limit cannot be raised it stays as it is.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     // The stack of the first thread is as large as the system's setting, of one of our own it is known.
@@ -56,7 +57,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn start(arguments: Arguments) -> ExitCode {
+fn start(arguments: CommandLine) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
@@ -79,7 +80,7 @@ fn failed(error: &DataFusionError) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(arguments: Arguments) -> Result<ExitCode> {
+async fn run(arguments: CommandLine) -> Result<ExitCode> {
     let is_interactive = arguments.has_no_sql() && stdin().is_terminal();
     // Files are read before the working directory changes: their paths are the caller's.
     let mut scripts = script::read_files(&arguments.rc)?;
@@ -87,9 +88,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         scripts.extend(script::read_default_rc());
     }
     scripts.extend(script::read_files(&arguments.file)?);
-    scripts.extend(arguments.command.iter().cloned().map(Script::Command));
+    scripts.extend(arguments.command.iter().cloned().map(SqlScript::Command));
     if arguments.has_no_sql() && !is_interactive {
-        scripts.push(Script::Stdin);
+        scripts.push(SqlScript::Stdin);
     }
     let job = match &arguments.action {
         Some(Action::Run(run)) => Some(Job::read(run)?),

@@ -10,6 +10,7 @@ use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
+use crate::shell::commands::command_of;
 use crate::shell::completion::PromptHelper;
 use crate::shell::errors::{report, report_statement, say};
 use crate::shell::execute::Shell;
@@ -81,21 +82,6 @@ fn remember(editor: &mut Editor<PromptHelper, FileHistory>, entry: &str, file: O
     if let (true, Some(file)) = (is_new, file) {
         // A history that cannot be written is no reason to stop working.
         let _ = editor.append_history(file);
-    }
-}
-
-/// The command of an entry, without its backslash. Who leaves another shell by `exit` leaves this one by it too.
-pub(crate) fn command_of(entry: &str) -> Option<&str> {
-    let entry = entry.trim();
-    if let Some(command) = entry.strip_prefix('\\') {
-        return Some(command);
-    }
-    let word =
-        entry.trim_end_matches(|character: char| character == ';' || character.is_whitespace());
-    match word.to_ascii_lowercase().as_str() {
-        "exit" | "quit" => Some("q"),
-        "help" => Some("?"),
-        _ => None,
     }
 }
 
@@ -174,28 +160,4 @@ fn set_output(shell: &mut Shell, setting: Option<&str>) -> Result<()> {
         .parse::<OutputFormat>()
         .map_err(|()| plan_datafusion_err!("write \\pset format, then a format such as csv"))?
         .execute(&mut shell.print)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::command_of;
-
-    #[test]
-    fn commands_with_and_without_a_backslash() {
-        for (entry, expected) in [
-            ("\\q", Some("q")),
-            (" \\d t ", Some("d t")),
-            ("exit", Some("q")),
-            ("QUIT ;", Some("q")),
-            ("Exit;", Some("q")),
-            ("help", Some("?")),
-            ("Help;\n", Some("?")),
-            ("SELECT help;", None),
-            ("exit now", None),
-            (";", None),
-            ("", None),
-        ] {
-            assert_eq!(command_of(entry), expected, "{entry}");
-        }
-    }
 }

@@ -12,12 +12,12 @@ use datafusion_aiops::{
 };
 
 use crate::shell::arguments::RunArguments;
-use crate::shell::errors::{Asked, Origin, is_broken_pipe, report, report_statement, say};
+use crate::shell::errors::{Asked, StatementOrigin, is_broken_pipe, report, report_statement, say};
 use crate::shell::execute::Shell;
 use crate::shell::external_table::register_store;
 use crate::shell::progress::Progress;
 use crate::shell::signals::{EndsOn, Signals};
-use crate::shell::statements::{Statement, Statements};
+use crate::shell::statements::{SplitStatement, Statements};
 
 /// What to run.
 #[derive(Debug)]
@@ -51,9 +51,10 @@ impl Job {
         if arguments.accept_changes {
             options = options.with_accepted_changes();
         }
-        let checkpoint = match is_url(&arguments.checkpoint) {
-            true => arguments.checkpoint.clone(),
-            false => absolute(&arguments.checkpoint)?,
+        let checkpoint = if is_url(&arguments.checkpoint) {
+            arguments.checkpoint.clone()
+        } else {
+            absolute(&arguments.checkpoint)?
         };
         Ok(Self {
             file,
@@ -63,7 +64,7 @@ impl Job {
         })
     }
 
-    fn statements(&self, shell: &Shell) -> Vec<Statement> {
+    fn statements(&self, shell: &Shell) -> Vec<SplitStatement> {
         let mut statements = Statements::whole(&self.text);
         std::iter::from_fn(|| statements.next(shell.dialect())).collect()
     }
@@ -97,7 +98,7 @@ pub(crate) async fn run(shell: &mut Shell, job: Job) -> ExitCode {
         Some(line) => {
             let asked = statement(line).map_or_else(Asked::default, |found| shell.asked(found));
             let name = job.file.as_str();
-            report_statement(&failure.error, &asked, Some(Origin { name, line }));
+            report_statement(&failure.error, &asked, Some(StatementOrigin { name, line }));
         }
         None => report(&failure.error),
     }
@@ -107,10 +108,10 @@ pub(crate) async fn run(shell: &mut Shell, job: Job) -> ExitCode {
 async fn run_statements(
     shell: &mut Shell,
     job: &Job,
-    statements: &[Statement],
+    statements: &[SplitStatement],
 ) -> Result<(), Failure> {
     check_commands(statements)?;
-    let texts = statements.iter().map(Statement::text_in_place);
+    let texts = statements.iter().map(SplitStatement::text_in_place);
     let mut script = PipelineScript::new(&shell.context, texts)?;
     // The catalog of the session that was there asks that one, so it has to live.
     let _outer = std::mem::replace(&mut shell.context, script.context().clone());
@@ -138,9 +139,10 @@ async fn run_statements(
         warn(&pipeline, &mut problem);
     }
     warn(&pipeline, &mut problem);
-    let how = match pipeline.is_stopped() {
-        true => "stopped",
-        false => "done",
+    let how = if pipeline.is_stopped() {
+        "stopped"
+    } else {
+        "done"
     };
     note(shell, || format!("{how}: {}", progress.sum(&pipeline)));
     Ok(())
@@ -158,7 +160,7 @@ fn warn(pipeline: &Pipeline, told: &mut Option<String>) {
 }
 
 /// `\d` and others are of the prompt.
-fn check_commands(statements: &[Statement]) -> Result<(), Failure> {
+fn check_commands(statements: &[SplitStatement]) -> Result<(), Failure> {
     for statement in statements {
         let text = statement.text_in_place();
         let text = text.trim_start();
@@ -248,9 +250,10 @@ fn name_of(file: &Path) -> String {
         .map(|character| if is_plain(character) { character } else { '-' })
         .collect();
     let name = name.trim_start_matches(['.', '_']);
-    match name.is_empty() {
-        true => "pipeline".to_string(),
-        false => name.to_string(),
+    if name.is_empty() {
+        "pipeline".to_string()
+    } else {
+        name.to_string()
     }
 }
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use datafusion::common::{Result, exec_datafusion_err};
 
 use crate::shell::arguments::is_stdin;
-use crate::shell::errors::{Origin, is_broken_pipe, report, report_statement};
+use crate::shell::errors::{StatementOrigin, is_broken_pipe, report, report_statement};
 use crate::shell::execute::Shell;
 use crate::shell::statements::Statements;
 
 /// SQL text and what to call it in an error.
 #[derive(Debug)]
-pub(crate) enum Script {
+pub(crate) enum SqlScript {
     /// An argument of -c.
     Command(String),
     /// A file's name and text.
@@ -25,7 +25,7 @@ pub(crate) enum Script {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub(crate) fn read_files(files: &[PathBuf]) -> Result<Vec<Script>> {
+pub(crate) fn read_files(files: &[PathBuf]) -> Result<Vec<SqlScript>> {
     files.iter().map(|file| read_file(file)).collect()
 }
 
@@ -33,18 +33,18 @@ pub(crate) fn read_files(files: &[PathBuf]) -> Result<Vec<Script>> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn read_file(file: &Path) -> Result<Script> {
+pub(crate) fn read_file(file: &Path) -> Result<SqlScript> {
     if is_stdin(file) {
-        return Ok(Script::Stdin);
+        return Ok(SqlScript::Stdin);
     }
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
         .map_err(|error| exec_datafusion_err!("the file '{name}' cannot be read: {error}"))?;
-    Ok(Script::File(name, text))
+    Ok(SqlScript::File(name, text))
 }
 
 /// The file that runs before the first prompt, if there is one.
-pub(crate) fn read_default_rc() -> Option<Script> {
+pub(crate) fn read_default_rc() -> Option<SqlScript> {
     let folder = match std::env::var_os("XDG_CONFIG_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(std::env::var_os("HOME")?).join(".config"),
@@ -54,13 +54,15 @@ pub(crate) fn read_default_rc() -> Option<Script> {
 }
 
 /// Runs a script up to its first failing statement, which it reports. False when there was one.
-pub(crate) async fn run_script(shell: &Shell, script: Script) -> bool {
+pub(crate) async fn run_script(shell: &Shell, script: SqlScript) -> bool {
     match script {
-        Script::Command(text) => run_statements(shell, &mut Statements::whole(&text), None).await,
-        Script::File(name, text) => {
+        SqlScript::Command(text) => {
+            run_statements(shell, &mut Statements::whole(&text), None).await
+        }
+        SqlScript::File(name, text) => {
             run_statements(shell, &mut Statements::whole(&text), Some(&name)).await
         }
-        Script::Stdin => run_stdin(shell).await,
+        SqlScript::Stdin => run_stdin(shell).await,
     }
 }
 
@@ -99,7 +101,7 @@ async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option
             std::process::exit(0);
         }
         let line = statement.line();
-        let origin = name.map(|name| Origin { name, line });
+        let origin = name.map(|name| StatementOrigin { name, line });
         report_statement(&error, &shell.asked(&statement), origin);
         return false;
     }

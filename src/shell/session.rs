@@ -21,14 +21,14 @@ use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistr
 use datafusion_cli::pool_type::PoolType;
 use datafusion_cli::print_options::PrintOptions;
 
-use crate::shell::arguments::Arguments;
+use crate::shell::arguments::CommandLine;
 
 /// The largest users of memory that an error names when memory is exhausted.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// The session and what its results are printed with.
 pub(crate) fn open(
-    arguments: &Arguments,
+    arguments: &CommandLine,
     is_interactive: bool,
 ) -> Result<(SessionContext, PrintOptions)> {
     let stores = Arc::new(
@@ -61,7 +61,7 @@ pub(crate) fn open(
 /// The table of the lines of standard input.
 const STDIN: &str = "stdin";
 
-fn config(arguments: &Arguments) -> Result<SessionConfig> {
+fn config(arguments: &CommandLine) -> Result<SessionConfig> {
     let mut options = ConfigOptions::from_env()?;
     if let Some(rows) = arguments.batch_size {
         options.execution.batch_size = ConfigNonZeroUsize::try_new(rows)?;
@@ -81,7 +81,7 @@ fn config(arguments: &Arguments) -> Result<SessionConfig> {
 }
 
 fn runtime(
-    arguments: &Arguments,
+    arguments: &CommandLine,
     stores: Arc<InstrumentedObjectStoreRegistry>,
 ) -> Result<Arc<RuntimeEnv>> {
     let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores);

@@ -13,13 +13,13 @@ use datafusion_aiops::MAX_STATEMENT_BYTES;
 
 /// One statement, without its `;`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Statement {
+pub(crate) struct SplitStatement {
     text: String,
     line: u64,
     column: u64,
 }
 
-impl Statement {
+impl SplitStatement {
     /// The line of the text that the statement begins on, from 1.
     pub(crate) fn line(&self) -> u64 {
         self.line
@@ -46,29 +46,29 @@ pub(crate) struct Statements {
     /// How much of `text` is taken.
     taken_bytes: usize,
     /// Where the rest of `text` begins, counted over all that was ever pushed.
-    place: Place,
+    place: TextPlace,
     /// Whether nothing more will be pushed, so that the last statement needs no `;`.
     is_whole: bool,
     /// The statements found in the rest of `text`; `None` when it has to be read.
-    found: Option<Reading>,
+    found: Option<DialectReading>,
 }
 
 /// The rest of a text as one dialect reads it.
 #[derive(Debug)]
-struct Reading {
+struct DialectReading {
     dialect: Dialect,
     /// Where the rest began.
     from_byte: usize,
-    statements: VecDeque<Found>,
+    statements: VecDeque<FoundStatement>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct TextPlace {
     line: u64,
     column: u64,
 }
 
-impl Default for Place {
+impl Default for TextPlace {
     fn default() -> Self {
         Self { line: 1, column: 1 }
     }
@@ -76,10 +76,10 @@ impl Default for Place {
 
 /// A statement and where it ends: the offset in the text that was read, and the place.
 #[derive(Debug)]
-struct Found {
-    statement: Statement,
+struct FoundStatement {
+    statement: SplitStatement,
     end_byte: usize,
-    end: Place,
+    end: TextPlace,
 }
 
 impl Statements {
@@ -117,7 +117,7 @@ impl Statements {
 
     /// The next statement, read in this dialect; `None` when the text has no further complete one. Text that is too long is
     /// one statement, which [`check_size`](datafusion_aiops::check_size) refuses.
-    pub(crate) fn next(&mut self, dialect: Dialect) -> Option<Statement> {
+    pub(crate) fn next(&mut self, dialect: Dialect) -> Option<SplitStatement> {
         if self.is_too_long() {
             return Some(self.take_all());
         }
@@ -127,7 +127,7 @@ impl Statements {
             .is_none_or(|reading| reading.dialect != dialect)
         {
             let rest = &self.text[self.taken_bytes..];
-            self.found = Some(Reading {
+            self.found = Some(DialectReading {
                 dialect,
                 from_byte: self.taken_bytes,
                 statements: split(rest, self.place, self.is_whole, dialect),
@@ -140,10 +140,10 @@ impl Statements {
         Some(next.statement)
     }
 
-    fn take_all(&mut self) -> Statement {
+    fn take_all(&mut self) -> SplitStatement {
         let text = self.text.split_off(self.taken_bytes);
         self.found = None;
-        Statement {
+        SplitStatement {
             text,
             line: self.place.line,
             column: self.place.column,
@@ -165,7 +165,12 @@ pub(crate) fn is_complete(text: &str, dialect: Dialect) -> bool {
     read.is_ok() && last.is_none_or(|token| *token == Token::SemiColon)
 }
 
-fn split(text: &str, start: Place, is_whole: bool, dialect: Dialect) -> VecDeque<Found> {
+fn split(
+    text: &str,
+    start: TextPlace,
+    is_whole: bool,
+    dialect: Dialect,
+) -> VecDeque<FoundStatement> {
     let mut tokens = vec![];
     let parser_dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
     // An error is no loss: the text behind the last good token becomes a statement of its own, and the parser
@@ -205,14 +210,14 @@ fn split(text: &str, start: Place, is_whole: bool, dialect: Dialect) -> VecDeque
 /// Walks a text and knows the byte offset of the tokenizer's lines and columns (which count characters, from 1).
 struct Cursor<'a> {
     text: &'a str,
-    start: Place,
+    start: TextPlace,
     byte: usize,
     line: u64,
     column: u64,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(text: &'a str, start: Place) -> Self {
+    fn new(text: &'a str, start: TextPlace) -> Self {
         Self {
             text,
             start,
@@ -239,7 +244,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text from `begin` to `end`.
-    fn take(&mut self, begin: Location, end: Location) -> Statement {
+    fn take(&mut self, begin: Location, end: Location) -> SplitStatement {
         self.move_to(begin);
         let (from, place) = (self.byte, self.place());
         self.move_to(end);
@@ -247,7 +252,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text from `begin` to the end.
-    fn take_rest(&mut self, begin: Location) -> Statement {
+    fn take_rest(&mut self, begin: Location) -> SplitStatement {
         let end = Location {
             line: u64::MAX,
             column: u64::MAX,
@@ -255,16 +260,16 @@ impl<'a> Cursor<'a> {
         self.take(begin, end)
     }
 
-    fn statement(&self, from: usize, place: Place) -> Statement {
-        Statement {
+    fn statement(&self, from: usize, place: TextPlace) -> SplitStatement {
+        SplitStatement {
             text: self.text[from..self.byte].trim_end().to_string(),
             line: place.line,
             column: place.column,
         }
     }
 
-    fn found(&self, statement: Statement) -> Found {
-        Found {
+    fn found(&self, statement: SplitStatement) -> FoundStatement {
+        FoundStatement {
             statement,
             end_byte: self.byte,
             end: self.place(),
@@ -272,14 +277,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Where the cursor stands in the whole text.
-    fn place(&self) -> Place {
+    fn place(&self) -> TextPlace {
         if self.line == 1 {
-            Place {
+            TextPlace {
                 line: self.start.line,
                 column: self.start.column + self.column - 1,
             }
         } else {
-            Place {
+            TextPlace {
                 line: self.start.line + self.line - 1,
                 column: self.column,
             }

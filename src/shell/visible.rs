@@ -16,9 +16,10 @@ pub(crate) fn with_visible_controls(
     let mut fields = vec![];
     let mut columns = vec![];
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let column = match may_hold_text(column.data_type()) {
-            true => visible_column(column, options)?,
-            false => Arc::clone(column),
+        let column = if may_hold_text(column.data_type()) {
+            visible_column(column, options)?
+        } else {
+            Arc::clone(column)
         };
         let name = visible(field.name()).unwrap_or_else(|| field.name().clone());
         let data_type = column.data_type().clone();
@@ -47,9 +48,10 @@ fn may_hold_text(data_type: &DataType) -> bool {
 fn visible_column(column: &ArrayRef, options: &FormatOptions<'_>) -> Result<ArrayRef> {
     let formatter = ArrayFormatter::try_new(column.as_ref(), options)?;
     let cell = |row: usize| -> Result<Option<String>> {
-        Ok(match column.is_null(row) {
-            true => None,
-            false => Some(formatter.value(row).try_to_string()?),
+        Ok(if column.is_null(row) {
+            None
+        } else {
+            Some(formatter.value(row).try_to_string()?)
         })
     };
     let mut is_changed = false;
@@ -60,9 +62,10 @@ fn visible_column(column: &ArrayRef, options: &FormatOptions<'_>) -> Result<Arra
         is_changed |= replaced.is_some();
         cells.push(replaced.or(text));
     }
-    Ok(match is_changed {
-        true => Arc::new(StringArray::from(cells)),
-        false => Arc::clone(column),
+    Ok(if is_changed {
+        Arc::new(StringArray::from(cells))
+    } else {
+        Arc::clone(column)
     })
 }
 
@@ -70,9 +73,12 @@ fn visible_column(column: &ArrayRef, options: &FormatOptions<'_>) -> Result<Arra
 fn visible(text: &str) -> Option<String> {
     text.contains(is_hidden).then(|| {
         text.chars()
-            .map(|character| match is_hidden(character) {
-                true => picture(character),
-                false => character,
+            .map(|character| {
+                if is_hidden(character) {
+                    picture(character)
+                } else {
+                    character
+                }
             })
             .collect()
     })

@@ -97,9 +97,10 @@ impl Target {
             return Ok(());
         }
         let is_permuted = BTreeSet::from_iter(&known) == BTreeSet::from_iter(&new);
-        let what_to_write = match is_permuted {
-            true => format!("write SELECT {}", known.join(", ")),
-            false => "write the same columns, or into another folder".to_string(),
+        let what_to_write = if is_permuted {
+            format!("write SELECT {}", known.join(", "))
+        } else {
+            "write the same columns, or into another folder".to_string()
         };
         plan_err!(
             "the folder '{}' has .{} files of the columns {}, and the statement writes {}; they are read by position: \

@@ -29,8 +29,8 @@ use datafusion::object_store::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::target::{Target, relative};
-use crate::sinks::{Committed, Stage};
 
 /// What names of stages begin with: hidden from `ls` and patterns, and without the extension of a data file.
 const STAGE: &str = ".copy-";
@@ -131,9 +131,10 @@ impl LocalStage {
     fn commit_now(&self, target: &Target) -> Result<Committed> {
         let _locked = lock(&self.target);
         let mut files = self.files();
-        let found = match target.keeps_old_files() {
-            true => vec![],
-            false => files_below(&self.target)?,
+        let found = if target.keeps_old_files() {
+            vec![]
+        } else {
+            files_below(&self.target)?
         };
         let (old, n_left) = target.replaced(found, &files.names)?;
         let commit = Commit {
@@ -358,9 +359,10 @@ fn add_files(folder: &LocalPath, prefix: &str, files: &mut Vec<String>) -> Resul
             continue;
         };
         let (path, relative) = (folder.join(text), format!("{prefix}{text}"));
-        match path.is_dir() {
-            true => add_files(&path, &format!("{relative}/"), files)?,
-            false => files.push(relative),
+        if path.is_dir() {
+            add_files(&path, &format!("{relative}/"), files)?
+        } else {
+            files.push(relative)
         }
     }
     Ok(())

@@ -16,9 +16,9 @@ use datafusion::object_store::{
 };
 use futures::TryStreamExt;
 
+use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::staged_store::UNKNOWN;
 use crate::sinks::target::{Target, relative};
-use crate::sinks::{Committed, Stage};
 
 /// Uploads that are not completed.
 #[derive(Debug)]

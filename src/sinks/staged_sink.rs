@@ -8,18 +8,21 @@ use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, exec_err};
-use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::object_store::ObjectStore;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 use futures::TryStreamExt;
 use futures::future::ready;
 
+use crate::formats::listed_files::forget_listed_files_below;
+use crate::sinks::local::LocalStage;
+use crate::sinks::remote::RemoteStage;
+use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::staged_store::with_stage;
-use crate::sinks::{Committed, Staged, Target};
+use crate::sinks::target::Target;
 
 /// The plan with its sinks writing to the target as a whole.
 ///
@@ -43,6 +46,27 @@ pub(crate) fn staged(
         Ok(Transformed::yes(Arc::new(exec) as _))
     });
     staged.data()
+}
+
+/// A stage that is discarded with its statement.
+#[derive(Debug)]
+struct Staged(Arc<dyn Stage>);
+
+impl Staged {
+    async fn begin(target: &Target, store: &Arc<dyn ObjectStore>) -> Result<Self> {
+        let stage: Arc<dyn Stage> = if target.is_local() {
+            Arc::new(LocalStage::begin(target)?)
+        } else {
+            Arc::new(RemoteStage::begin(target, store).await?)
+        };
+        Ok(Self(stage))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        self.0.discard_now();
+    }
 }
 
 #[derive(Debug)]
@@ -109,7 +133,7 @@ impl DataSink for StagedSink {
         }
         let (n_rows, committed) = written?;
         self.count(committed);
-        forget_listed_files(&context.runtime_env(), url);
+        forget_listed_files_below(&context.runtime_env(), url);
         Ok(n_rows)
     }
 }
@@ -131,17 +155,4 @@ fn with_whole_keys(data: SendableRecordBatchStream, target: &Target) -> Sendable
         })
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, checked))
-}
-
-/// DataFusion keeps the list of a table's files for the session: tables over this place list theirs again.
-fn forget_listed_files(runtime: &RuntimeEnv, url: &ListingTableUrl) {
-    let Some(cache) = runtime.cache_manager.get_list_files_cache() else {
-        return;
-    };
-    let place = url.prefix();
-    for key in cache.list_entries().into_keys() {
-        if key.path.prefix_matches(place) || place.prefix_matches(&key.path) {
-            cache.remove(&key);
-        }
-    }
 }

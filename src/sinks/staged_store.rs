@@ -15,7 +15,7 @@ use datafusion::object_store::{
 };
 use futures::stream::BoxStream;
 
-use crate::sinks::Stage;
+use crate::sinks::stage::Stage;
 
 /// A context like this one, in which what is written to the store of `url` is kept by the stage.
 pub(super) fn with_stage(

@@ -114,11 +114,10 @@ impl Target {
             1 => (format!("a .{} file", self.extension), "it"),
             _ => (format!("{n_files} .{} files", self.extension), "them"),
         };
-        let partitions = match self.is_partitioned() {
-            true => {
-                ", OPTIONS (mode 'overwrite_partitions') to replace the partitions that it writes,"
-            }
-            false => "",
+        let partitions = if self.is_partitioned() {
+            ", OPTIONS (mode 'overwrite_partitions') to replace the partitions that it writes,"
+        } else {
+            ""
         };
         exec_err!(
             "the folder '{}' has {files} already: write OPTIONS (mode 'overwrite') to replace {them}{partitions} or OPTIONS \

@@ -83,9 +83,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
     // What is removed while it is listed is not there.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.path().is_dir() {
-            true => found.extend(files(&entry.path())),
-            false => found.push(entry.path()),
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()))
+        } else {
+            found.push(entry.path())
         }
     }
     found.sort();

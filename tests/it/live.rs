@@ -250,9 +250,10 @@ impl SqlFile {
     async fn prepare(&self, is_live: bool) -> SessionContext {
         let context = session();
         for statement in &self.before {
-            let statement = match is_live {
-                true => statement.clone(),
-                false => statement.replace("UNBOUNDED ", ""),
+            let statement = if is_live {
+                statement.clone()
+            } else {
+                statement.replace("UNBOUNDED ", "")
             };
             ask(&context, &statement).await;
         }

@@ -10,6 +10,7 @@ mod copy;
 mod differential;
 mod docs;
 mod golden;
+mod imports;
 mod invariance;
 mod limits;
 mod live;

@@ -2,14 +2,30 @@
 
 use crate::docs::our_functions;
 use crate::golden::{files_below, project};
-use std::path::{Path, PathBuf};
+use crate::imports::{Imports, Module, production_lines};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-/// A folder or file of `src`, and words that its code must not use: imports point downwards only.
-const LAYERS: &[(&str, &[&str])] = &[
-    (
-        "error.rs",
-        &["datafusion", "tokio", "object_store", "crate::"],
-    ),
+/// The rooms of `src`, each of which uses those before it and itself alone.
+const ROOMS: [&str; 13] = [
+    "error",
+    "algorithms",
+    "time",
+    "functions",
+    "streams",
+    "formats",
+    "sources",
+    "stores",
+    "sinks",
+    "planner",
+    "pipeline",
+    "session",
+    "shell",
+];
+
+/// A room, and words of other crates that its code must not contain.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("error", &["datafusion", "tokio", "object_store"]),
     (
         "algorithms",
         &[
@@ -21,77 +37,110 @@ const LAYERS: &[(&str, &[&str])] = &[
             "std::env",
             "SystemTime",
             "Instant",
-            "crate::functions",
-            "crate::tables",
-            "crate::planner",
-            "crate::pipeline",
-            "crate::session",
         ],
     ),
-    (
-        "functions",
-        &[
-            "crate::tables",
-            "crate::planner",
-            "crate::pipeline",
-            "crate::session",
-            "tokio",
-        ],
-    ),
-    (
-        "sinks",
-        &[
-            "crate::tables",
-            "crate::planner",
-            "crate::pipeline",
-            "crate::session",
-        ],
-    ),
-    (
-        "tables",
-        &["crate::planner", "crate::pipeline", "crate::session"],
-    ),
-    ("planner", &["crate::pipeline", "crate::session"]),
-    ("pipeline", &["crate::session"]),
+    ("functions", &["tokio"]),
 ];
 
 fn sources() -> Vec<PathBuf> {
     files_below("src", "rs")
 }
 
-/// The lines of a file that are code: no comment, no documentation, no test module.
-fn code(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let before_tests = text.split("#[cfg(test)]").next().unwrap();
-    before_tests
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(str::to_string)
-        .collect()
+#[test]
+fn imports_point_downwards() {
+    let imports = Imports::read();
+    let place = |module: &Module| {
+        let room = module.first()?;
+        ROOMS.iter().position(|known| known == room)
+    };
+    for module in imports.modules() {
+        let Some(own) = place(module) else { continue };
+        for used in imports.used_by(module) {
+            let is_below = place(&used).is_none_or(|other| other <= own);
+            assert!(
+                is_below,
+                "{} must not use {}",
+                module.join("::"),
+                used.join("::")
+            );
+        }
+    }
 }
 
 #[test]
-fn imports_point_downwards() {
+fn no_two_files_use_each_other() {
+    let circles = Imports::read().circles();
+    let shown = |circle: &Vec<Module>| {
+        let modules: Vec<_> = circle.iter().map(|module| module.join("::")).collect();
+        modules.join(" <-> ")
+    };
+    let shown: Vec<_> = circles.iter().map(shown).collect();
+    assert!(shown.is_empty(), "{}", shown.join("\n"));
+}
+
+#[test]
+fn rooms_know_no_more_than_they_must() {
     for path in sources() {
-        let inside = path
-            .strip_prefix(project().join("src"))
-            .unwrap()
-            .to_path_buf();
+        let inside = path.strip_prefix(project().join("src")).unwrap();
+        let room = inside.with_extension("");
         if inside.iter().any(|part| part == "tests") {
             continue;
         }
-        for (layer, words) in LAYERS.iter().filter(|(layer, _)| inside.starts_with(layer)) {
-            for line in code(&path) {
+        for (_, words) in FOREIGN.iter().filter(|(name, _)| room.starts_with(name)) {
+            for line in production_lines(&path) {
                 for word in *words {
                     assert!(
                         !line.contains(word),
-                        "{}: {layer} must not use {word}: {line}",
+                        "{} must not use {word}: {line}",
                         inside.display()
                     );
                 }
             }
         }
     }
+}
+
+#[test]
+fn every_room_has_its_place() {
+    let rooms = Imports::read();
+    let rooms = rooms.modules().filter_map(|module| module.first());
+    for room in rooms.filter(|room| room.as_str() != "fuzz") {
+        assert!(ROOMS.contains(&room.as_str()), "where does {room} belong?");
+    }
+}
+
+#[test]
+fn one_type_has_one_name() {
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in sources() {
+        let inside = path.strip_prefix(project().join("src")).unwrap();
+        if inside.iter().any(|part| part == "tests" || part == "fuzz") {
+            continue;
+        }
+        for line in production_lines(&path) {
+            if let Some(name) = declared_type(&line) {
+                let place = inside.display().to_string();
+                places.entry(name.to_string()).or_default().insert(place);
+            }
+        }
+    }
+    for (name, places) in places {
+        assert!(places.len() == 1, "{name} is declared in {places:?}");
+    }
+}
+
+/// The name of the type that a line at the edge of a file declares.
+fn declared_type(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub").map_or(line, |rest| {
+        let rest = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        rest.map_or(&line[3..], |(_, rest)| rest)
+    });
+    let mut words = line
+        .trim_start_matches(' ')
+        .split([' ', '<', '(', '{', ';', ':', '=']);
+    let is_type = matches!(words.next(), Some("struct" | "enum" | "trait" | "type"));
+    let is_outermost = !line.starts_with("    ");
+    words.next().filter(|_| is_type && is_outermost)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The nearest known cluster of new rows: every cluster is known by one representative or several.
 
-use crate::algorithms::cluster::distance::{Metric, to_f32};
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};

@@ -6,10 +6,11 @@
 //! the cosine metric the rows are brought to length 1 first, where squared distance is twice the cosine distance
 //! (spherical k-means but for the means, which keep their length). Rows become dense: eight bytes a value.
 
-use crate::algorithms::cluster::distance::Metric;
 use crate::algorithms::cluster::labels::{n_clusters, number_by_first_row};
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::silhouette::best_grouping;
-use crate::algorithms::cluster::vectors::{Vectors, count};
+use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
@@ -149,7 +150,7 @@ mod tests {
                 row.add_to(factor, &mut dense);
                 let dense: Vec<_> = dense
                     .into_iter()
-                    .map(crate::algorithms::cluster::distance::to_f32)
+                    .map(crate::algorithms::cluster::numbers::to_f32)
                     .collect();
                 assert_eq!(scaled.push(&dense), Ok(true));
             }

@@ -5,35 +5,12 @@
 //! dot products the cheaper is taken: text vectors go through postings (`search`), dense ones through blocks of a matrix
 //! product.
 
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::search::{Index, Scratch};
-use crate::algorithms::cluster::vectors::{Row, Vectors, count};
+use crate::algorithms::cluster::vectors::Vectors;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2};
-use std::cmp::Ordering;
-
-/// How far two rows are from each other.
-///
-/// ```
-/// use datafusion_aiops::algorithms::cluster::Metric;
-/// assert_eq!(Metric::default(), Metric::Cosine);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Metric {
-    /// 1 - cos, from 0 (one direction) to 2 (opposite). A zero row has distance 1 to every other row, also to another zero
-    /// row: of a text without any known word nothing is known in common with any other.
-    #[default]
-    Cosine,
-    /// The length of the difference.
-    Euclidean,
-}
-
-/// Distances beyond count as this one, so that the sums of their squares in Ward's linkage stay below the greatest `f32`
-/// (3.4e38) with any possible number of rows.
-const FARTHEST: f32 = 1e15;
-
-/// A squared distance below this part of the squares it is the difference of has lost digits that an `f32` would show
-/// (2^-52 / 1e-7 is 2e-9 of it), and is computed anew from the differences.
-const CANCELLED: f64 = 1e-7;
 
 /// Rows of one block of the matrix product: 64 rows of 1,000 dimensions are half a megabyte, which the second-level
 /// cache holds.
@@ -42,78 +19,6 @@ const BLOCK_ROWS: usize = 64;
 /// What an addition through a posting costs, in multiplications of a matrix product (measured with 4,000 rows of 200
 /// dimensions: both ways take the same time when half of the values are zeros).
 const POSTING_COST: f64 = 4.0;
-
-impl Metric {
-    /// The distance of two rows of which the dot product is known.
-    pub(crate) fn of_dot(self, first: Row<'_>, second: Row<'_>, dot: f64) -> f32 {
-        match self {
-            Self::Cosine => 1.0 - cosine(first.square, second.square, dot),
-            Self::Euclidean => {
-                let squares = first.square + second.square;
-                let square = squares - 2.0 * dot;
-                let square = if square < CANCELLED * squares {
-                    square_of_difference(first, second)
-                } else {
-                    square
-                };
-                to_f32(square.sqrt()).min(FARTHEST)
-            }
-        }
-    }
-
-    /// The distance of two rows.
-    pub(crate) fn between(self, first: Row<'_>, second: Row<'_>) -> f32 {
-        let mut dot = 0.0;
-        for_each_dimension(first, second, |first, second| dot += first * second);
-        self.of_dot(first, second, dot)
-    }
-}
-
-/// The cosine of the angle, rounded before it is subtracted from 1, which makes the distance of equal rows exactly 0.
-fn cosine(first_square: f64, second_square: f64, dot: f64) -> f32 {
-    let product = first_square * second_square;
-    // Most pairs of texts have no word in common, and are spared a root and a division.
-    if dot != 0.0 && product > 0.0 {
-        to_f32(dot / product.sqrt()).clamp(-1.0, 1.0)
-    } else {
-        0.0
-    }
-}
-
-fn square_of_difference(first: Row<'_>, second: Row<'_>) -> f64 {
-    let mut sum = 0.0;
-    for_each_dimension(first, second, |first, second| {
-        sum += (first - second) * (first - second)
-    });
-    sum
-}
-
-/// Calls `take` with both values of every dimension in which one of them is not 0.
-fn for_each_dimension(first: Row<'_>, second: Row<'_>, mut take: impl FnMut(f64, f64)) {
-    let (mut i, mut j) = (0, 0);
-    while i < first.indices.len() && j < second.indices.len() {
-        let order = first.indices[i].cmp(&second.indices[j]);
-        let left = if order.is_le() {
-            f64::from(first.values[i])
-        } else {
-            0.0
-        };
-        let right = if order.is_ge() {
-            f64::from(second.values[j])
-        } else {
-            0.0
-        };
-        take(left, right);
-        i += usize::from(order != Ordering::Greater);
-        j += usize::from(order != Ordering::Less);
-    }
-    first.values[i..]
-        .iter()
-        .for_each(|&value| take(f64::from(value), 0.0));
-    second.values[j..]
-        .iter()
-        .for_each(|&value| take(0.0, f64::from(value)));
-}
 
 /// Calls `take(row, other, distances)` with the distances from `row` to `other`, `other + 1`, ..., all of them behind it,
 /// until every pair of rows has come once.
@@ -204,13 +109,10 @@ pub(crate) fn condensed(vectors: &Vectors, metric: Metric) -> Vec<f32> {
     clippy::cast_possible_truncation,
     reason = "rounding is what it is for"
 )]
-pub(crate) fn to_f32(value: f64) -> f32 {
-    value as f32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::cluster::metric::FARTHEST;
     use crate::algorithms::cluster::tests::{gaussian, vectors, words};
     use proptest::prelude::*;
 

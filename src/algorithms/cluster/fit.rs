@@ -7,12 +7,12 @@
 use crate::algorithms::cluster::assign::check_threshold;
 use crate::algorithms::cluster::centroids::{Starts, k_means, k_means_auto};
 use crate::algorithms::cluster::density::dbscan;
-use crate::algorithms::cluster::distance::Metric;
 use crate::algorithms::cluster::hierarchical::{Dendrogram, Linkage, check_linkage};
 use crate::algorithms::cluster::incremental::join;
 use crate::algorithms::cluster::labels::{members, number_by_first_row};
 use crate::algorithms::cluster::leaders::leaders;
 use crate::algorithms::cluster::medoid::Medoids;
+use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::silhouette::best_cut;
 use crate::algorithms::cluster::vectors::{Scale, Vectors};
 use crate::error::{Error, Result};
@@ -41,11 +41,11 @@ const MOST_EXACT_ROWS: usize = 32_768;
 /// How clusters are found.
 ///
 /// ```
-/// use datafusion_aiops::algorithms::cluster::Method;
-/// assert_eq!(Method::default(), Method::Agglomerative);
+/// use datafusion_aiops::algorithms::cluster::ClusterMethod;
+/// assert_eq!(ClusterMethod::default(), ClusterMethod::Agglomerative);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
+pub enum ClusterMethod {
     /// Rows are merged, nearest first, up to a threshold or a number of clusters.
     #[default]
     Agglomerative,
@@ -73,9 +73,9 @@ pub enum NumClusters {
 /// What is wanted of a clustering. What is `None` has a default or does not belong to the method.
 ///
 /// ```
-/// use datafusion_aiops::algorithms::cluster::{ClusterOptions, Method, NumClusters};
+/// use datafusion_aiops::algorithms::cluster::{ClusterOptions, ClusterMethod, NumClusters};
 ///
-/// let mut options = ClusterOptions { method: Method::KMeans, ..ClusterOptions::default() };
+/// let mut options = ClusterOptions { method: ClusterMethod::KMeans, ..ClusterOptions::default() };
 /// let error = options.check().unwrap_err();
 /// assert_eq!(error.to_string(), "method=kmeans needs a number of clusters: write num_clusters=8 or num_clusters=auto");
 /// options.num_clusters = Some(NumClusters::Auto);
@@ -84,7 +84,7 @@ pub enum NumClusters {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterOptions {
     /// How clusters are found.
-    pub method: Method,
+    pub method: ClusterMethod,
     /// Agglomerative only: what the distance of two clusters is. Default: average.
     pub linkage: Option<Linkage>,
     /// The distance, inclusive, up to which clusters merge, or which DBSCAN calls near. Default: [`DEFAULT_THRESHOLD`] for
@@ -112,7 +112,7 @@ pub struct ClusterOptions {
 impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
-            method: Method::default(),
+            method: ClusterMethod::default(),
             linkage: None,
             threshold: None,
             num_clusters: None,
@@ -144,7 +144,7 @@ impl Default for ClusterOptions {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clustering {
-    plan: Plan,
+    plan: FitPlan,
     metric: Metric,
     scale: Scale,
     max_exact_rows: usize,
@@ -152,10 +152,10 @@ pub struct Clustering {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Plan {
+enum FitPlan {
     Tree {
         linkage: Linkage,
-        cut: Cut,
+        cut: TreeCut,
     },
     KMeans {
         n_clusters: Option<NonZeroUsize>,
@@ -168,7 +168,7 @@ enum Plan {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Cut {
+enum TreeCut {
     At(f32),
     Into(NonZeroUsize),
     Auto,
@@ -219,14 +219,22 @@ impl ClusterOptions {
                 "max_exact_rows needs to be from 1 to {MOST_EXACT_ROWS}, got {got}"
             )));
         }
-        self.check_belongs(Method::Agglomerative, "linkage", self.linkage.is_some())?;
-        self.check_belongs(Method::Dbscan, "min_points", self.min_points.is_some())?;
-        self.check_belongs(Method::KMeans, "seed", self.seed.is_some())?;
-        self.check_belongs(Method::KMeans, "n_runs", self.n_runs.is_some())?;
+        self.check_belongs(
+            ClusterMethod::Agglomerative,
+            "linkage",
+            self.linkage.is_some(),
+        )?;
+        self.check_belongs(
+            ClusterMethod::Dbscan,
+            "min_points",
+            self.min_points.is_some(),
+        )?;
+        self.check_belongs(ClusterMethod::KMeans, "seed", self.seed.is_some())?;
+        self.check_belongs(ClusterMethod::KMeans, "n_runs", self.n_runs.is_some())?;
         let plan = match self.method {
-            Method::Agglomerative => self.tree()?,
-            Method::KMeans => self.k_means()?,
-            Method::Dbscan => self.dbscan()?,
+            ClusterMethod::Agglomerative => self.tree()?,
+            ClusterMethod::KMeans => self.k_means()?,
+            ClusterMethod::Dbscan => self.dbscan()?,
         };
         self.check_priors(plan)?;
         Ok(Clustering {
@@ -238,7 +246,7 @@ impl ClusterOptions {
         })
     }
 
-    fn check_belongs(&self, method: Method, option: &str, is_given: bool) -> Result<()> {
+    fn check_belongs(&self, method: ClusterMethod, option: &str, is_given: bool) -> Result<()> {
         if is_given && self.method != method {
             return Err(Error::new(format!(
                 "{option} belongs to method={}, not to method={}: leave it out",
@@ -249,20 +257,20 @@ impl ClusterOptions {
         Ok(())
     }
 
-    fn tree(&self) -> Result<Plan> {
+    fn tree(&self) -> Result<FitPlan> {
         let cut = match (self.threshold, self.num_clusters) {
             (Some(_), Some(_)) => {
                 return Err(Error::new(
                     "threshold and num_clusters exclude each other: write only one of them",
                 ));
             }
-            (Some(threshold), None) => Cut::At(check_threshold(threshold)?),
+            (Some(threshold), None) => TreeCut::At(check_threshold(threshold)?),
             (None, Some(NumClusters::Exactly(number))) => {
-                Cut::Into(self.within_exact_rows(number)?)
+                TreeCut::Into(self.within_exact_rows(number)?)
             }
-            (None, Some(NumClusters::Auto)) => Cut::Auto,
+            (None, Some(NumClusters::Auto)) => TreeCut::Auto,
             (None, None) if self.metric == Metric::Cosine => {
-                Cut::At(check_threshold(DEFAULT_THRESHOLD)?)
+                TreeCut::At(check_threshold(DEFAULT_THRESHOLD)?)
             }
             (None, None) => {
                 return Err(Error::new(
@@ -271,10 +279,10 @@ impl ClusterOptions {
             }
         };
         let linkage = self.linkage.unwrap_or_default();
-        Ok(Plan::Tree { linkage, cut })
+        Ok(FitPlan::Tree { linkage, cut })
     }
 
-    fn k_means(&self) -> Result<Plan> {
+    fn k_means(&self) -> Result<FitPlan> {
         let n_clusters = match (self.threshold, self.num_clusters) {
             (Some(_), _) => {
                 return Err(Error::new(
@@ -293,7 +301,7 @@ impl ClusterOptions {
             seed: self.seed.unwrap_or(DEFAULT_SEED),
             n_runs: at_least_1("n_runs", self.n_runs.unwrap_or(DEFAULT_N_RUNS))?,
         };
-        Ok(Plan::KMeans { n_clusters, starts })
+        Ok(FitPlan::KMeans { n_clusters, starts })
     }
 
     /// The leaders of many rows must be more than the clusters.
@@ -307,7 +315,7 @@ impl ClusterOptions {
         at_least_1("num_clusters", num_clusters)
     }
 
-    fn dbscan(&self) -> Result<Plan> {
+    fn dbscan(&self) -> Result<FitPlan> {
         if self.num_clusters.is_some() {
             return Err(Error::new(
                 "method=dbscan takes no num_clusters: write threshold=0.3",
@@ -318,17 +326,17 @@ impl ClusterOptions {
                 "method=dbscan needs the distance of neighbours: write threshold=0.3",
             ));
         };
-        Ok(Plan::Dbscan {
+        Ok(FitPlan::Dbscan {
             threshold: check_threshold(threshold)?,
             min_points: at_least_1("min_points", self.min_points.unwrap_or(DEFAULT_MIN_POINTS))?,
         })
     }
 
-    fn check_priors(&self, plan: Plan) -> Result<()> {
+    fn check_priors(&self, plan: FitPlan) -> Result<()> {
         let has_threshold = matches!(
             plan,
-            Plan::Tree {
-                cut: Cut::At(_),
+            FitPlan::Tree {
+                cut: TreeCut::At(_),
                 ..
             }
         );
@@ -351,7 +359,7 @@ fn at_least_1(option: &str, value: usize) -> Result<NonZeroUsize> {
         .ok_or_else(|| Error::new(format!("{option} needs to be at least 1, got 0")))
 }
 
-impl Method {
+impl ClusterMethod {
     fn name(self) -> &'static str {
         match self {
             Self::Agglomerative => "agglomerative",
@@ -395,9 +403,9 @@ impl Clustering {
     /// For each row the old cluster that it has or joins.
     fn join(&self, vectors: &Vectors, priors: &[Option<usize>]) -> Vec<Option<usize>> {
         match self.plan {
-            Plan::Tree {
+            FitPlan::Tree {
                 linkage,
-                cut: Cut::At(threshold),
+                cut: TreeCut::At(threshold),
             } if !priors.is_empty() => join(vectors, priors, self.metric, linkage, threshold),
             _ => vec![None; vectors.len()],
         }
@@ -428,7 +436,7 @@ impl Clustering {
     }
 
     fn labels(&self, vectors: &Vectors) -> Result<Vec<usize>> {
-        if let Plan::Dbscan {
+        if let FitPlan::Dbscan {
             threshold,
             min_points,
         } = self.plan
@@ -448,8 +456,8 @@ impl Clustering {
             |&row: &usize| self.metric == Metric::Cosine && vectors.row(row).square == 0.0;
         let (zero, mut rest): (Vec<usize>, Vec<usize>) = (0..vectors.len()).partition(is_zero);
         let threshold = match self.plan {
-            Plan::Tree {
-                cut: Cut::At(threshold),
+            FitPlan::Tree {
+                cut: TreeCut::At(threshold),
                 ..
             } => Some(threshold),
             _ => None,
@@ -480,23 +488,23 @@ impl Clustering {
 
     fn exact(&self, vectors: &Vectors) -> Result<Vec<usize>> {
         match self.plan {
-            Plan::Tree { linkage, cut } => {
+            FitPlan::Tree { linkage, cut } => {
                 let tree = Dendrogram::new(vectors, self.metric, linkage)?;
                 Ok(match cut {
-                    Cut::At(threshold) => tree.cut_at(threshold),
-                    Cut::Into(n_clusters) => tree.cut_into(n_clusters),
-                    Cut::Auto => best_cut(&tree, vectors, self.metric),
+                    TreeCut::At(threshold) => tree.cut_at(threshold),
+                    TreeCut::Into(n_clusters) => tree.cut_into(n_clusters),
+                    TreeCut::Auto => best_cut(&tree, vectors, self.metric),
                 })
             }
-            Plan::KMeans {
+            FitPlan::KMeans {
                 n_clusters: Some(n_clusters),
                 starts,
             } => k_means(vectors, self.metric, n_clusters, starts),
-            Plan::KMeans {
+            FitPlan::KMeans {
                 n_clusters: None,
                 starts,
             } => k_means_auto(vectors, self.metric, starts),
-            Plan::Dbscan {
+            FitPlan::Dbscan {
                 threshold,
                 min_points,
             } => Ok(dbscan(vectors, self.metric, threshold, min_points)),
@@ -604,11 +612,11 @@ mod tests {
             },
             ClusterOptions {
                 threshold: Some(3.0),
-                method: Method::Dbscan,
+                method: ClusterMethod::Dbscan,
                 ..base.clone()
             },
         ];
-        for method in [Method::Agglomerative, Method::KMeans] {
+        for method in [ClusterMethod::Agglomerative, ClusterMethod::KMeans] {
             for number in [NumClusters::Exactly(3), NumClusters::Auto] {
                 all.push(ClusterOptions {
                     method,
@@ -661,8 +669,8 @@ mod tests {
     #[test]
     fn zero_rows_stay_alone_by_cosine() {
         let rows = vectors(&[&[0.0, 0.0], &[1.0, 0.0], &[0.0, 0.0], &[1.0, 0.1]]);
-        for method in [Method::Agglomerative, Method::Dbscan] {
-            let min_points = (method == Method::Dbscan).then_some(2);
+        for method in [ClusterMethod::Agglomerative, ClusterMethod::Dbscan] {
+            let min_points = (method == ClusterMethod::Dbscan).then_some(2);
             let options = ClusterOptions {
                 method,
                 min_points,
@@ -683,12 +691,12 @@ mod tests {
         };
         let base = ClusterOptions::default;
         let kmeans = || ClusterOptions {
-            method: Method::KMeans,
+            method: ClusterMethod::KMeans,
             num_clusters: Some(NumClusters::Auto),
             ..base()
         };
         let dbscan = || ClusterOptions {
-            method: Method::Dbscan,
+            method: ClusterMethod::Dbscan,
             threshold: Some(0.1),
             ..base()
         };
@@ -959,7 +967,7 @@ mod tests {
             order in Just((0..40).collect::<Vec<usize>>()).prop_shuffle(),
         ) {
             let rows = gaussian(40, 5, seed);
-            for options in all_methods().into_iter().filter(|options| options.method == Method::Agglomerative) {
+            for options in all_methods().into_iter().filter(|options| options.method == ClusterMethod::Agglomerative) {
                 let options = ClusterOptions { threshold: options.threshold.map(|_| 0.9), ..options };
                 let found = number_by_first_row(run(&options, &rows.select(&order)));
                 prop_assert_eq!(found, permuted(&run(&options, &rows), &order));
@@ -973,7 +981,7 @@ mod tests {
             for (row, factor) in rows.rows().zip(factors) {
                 let mut dense = vec![0.0; 5];
                 row.add_to(2_f64.powi(factor), &mut dense);
-                let dense: Vec<_> = dense.into_iter().map(crate::algorithms::cluster::distance::to_f32).collect();
+                let dense: Vec<_> = dense.into_iter().map(crate::algorithms::cluster::numbers::to_f32).collect();
                 scaled.push(&dense).unwrap();
             }
             for options in all_methods() {

@@ -21,8 +21,9 @@
 //! Distances are `f32`, and averages of them are rounded to `f32` after every merge: two averages that are equal on
 //! paper can differ in the last digit, but always in the same way.
 
-use crate::algorithms::cluster::distance::{Metric, condensed};
+use crate::algorithms::cluster::distance::condensed;
 use crate::algorithms::cluster::labels::number_by_first_row;
+use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};
 use std::num::NonZeroUsize;
@@ -193,10 +194,10 @@ pub(crate) fn check_linkage(linkage: Linkage, metric: Metric) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithms::cluster::distance::to_f32;
     use crate::algorithms::cluster::labels::n_clusters;
+    use crate::algorithms::cluster::numbers::count;
+    use crate::algorithms::cluster::numbers::to_f32;
     use crate::algorithms::cluster::tests::{gaussian, vectors, zeros_and_ones};
-    use crate::algorithms::cluster::vectors::count;
     use proptest::prelude::*;
 
     const LINKAGES: [Linkage; 4] = [

@@ -9,11 +9,13 @@
 //! would merge them, and `|x - m|²` is the mean squared distance to the rows less their mean squared distance to `m`.
 //! A new row costs one search among the old ones.
 
-use crate::algorithms::cluster::distance::{Metric, to_f32};
 use crate::algorithms::cluster::hierarchical::Linkage;
 use crate::algorithms::cluster::labels::{members, n_clusters, number_by_first_row};
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::numbers::count;
+use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::search::{Index, Scratch};
-use crate::algorithms::cluster::vectors::{Vectors, count};
+use crate::algorithms::cluster::vectors::Vectors;
 
 /// Old rows and their clusters, numbered by their first rows.
 #[derive(Debug)]

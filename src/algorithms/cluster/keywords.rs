@@ -13,7 +13,7 @@
 //! What no dictionary knows of Chinese, and Japanese kana, comes as overlapping pairs of characters. Of a run of pairs that are equally frequent inside
 //! and outside every second one is left out, being the seam of its neighbours: 盘配 between 磁盘 and 配额.
 
-use crate::algorithms::text::tokenize::is_cjk;
+use crate::algorithms::text::runs::is_cjk;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many keywords a cluster gets if nothing else is said: what a person takes in at a glance.
@@ -43,7 +43,7 @@ pub struct KeywordCounts {
 
 /// A word, seen from one cluster.
 #[derive(Debug, Clone, Copy)]
-struct Candidate<'a> {
+struct KeywordCandidate<'a> {
     word: &'a str,
     /// Documents with the word.
     inside: u64,
@@ -137,7 +137,7 @@ impl KeywordCounts {
 
     /// For each cluster at most so many words, the most telling first.
     pub fn keywords(&self, max_keywords: usize) -> BTreeMap<i64, Vec<&str>> {
-        let mut candidates: BTreeMap<i64, Vec<Candidate<'_>>> = self
+        let mut candidates: BTreeMap<i64, Vec<KeywordCandidate<'_>>> = self
             .documents
             .keys()
             .map(|&cluster| (cluster, vec![]))
@@ -148,13 +148,16 @@ impl KeywordCounts {
             for (&cluster, &inside) in clusters {
                 let size = self.documents.get(&cluster).copied().unwrap_or(inside);
                 let outside = with_word - inside;
-                candidates.entry(cluster).or_default().push(Candidate {
-                    word,
-                    inside,
-                    outside,
-                    score: surprise(inside, size, outside, all.saturating_sub(size)),
-                    is_everywhere: clusters.len() == self.documents.len(),
-                });
+                candidates
+                    .entry(cluster)
+                    .or_default()
+                    .push(KeywordCandidate {
+                        word,
+                        inside,
+                        outside,
+                        score: surprise(inside, size, outside, all.saturating_sub(size)),
+                        is_everywhere: clusters.len() == self.documents.len(),
+                    });
             }
         }
         let best = |(cluster, candidates)| (cluster, best(candidates, max_keywords));
@@ -200,8 +203,8 @@ fn number(documents: u64) -> f64 {
     documents as f64
 }
 
-fn best(mut candidates: Vec<Candidate<'_>>, max_keywords: usize) -> Vec<&str> {
-    let mut tell = |tells: fn(&Candidate<'_>) -> bool| -> bool {
+fn best(mut candidates: Vec<KeywordCandidate<'_>>, max_keywords: usize) -> Vec<&str> {
+    let mut tell = |tells: fn(&KeywordCandidate<'_>) -> bool| -> bool {
         let any = candidates.iter().any(tells);
         if any {
             candidates.retain(tells);
@@ -227,7 +230,7 @@ fn best(mut candidates: Vec<Candidate<'_>>, max_keywords: usize) -> Vec<&str> {
 }
 
 /// The pairs of characters that only join two others: every second one of a run of equally frequent pairs, but its end.
-fn seams<'a>(candidates: &[Candidate<'a>]) -> BTreeSet<&'a str> {
+fn seams<'a>(candidates: &[KeywordCandidate<'a>]) -> BTreeSet<&'a str> {
     let pairs = candidates.iter().filter_map(Pair::of);
     let by_first: HashMap<_, _> = pairs
         .clone()
@@ -255,7 +258,7 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn of(candidate: &Candidate<'a>) -> Option<Self> {
+    fn of(candidate: &KeywordCandidate<'a>) -> Option<Self> {
         let mut chars = candidate.word.chars();
         let (first, last) = (chars.next()?, chars.next()?);
         let is_pair = chars.next().is_none() && is_cjk(first) && is_cjk(last);

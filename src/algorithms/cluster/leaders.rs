@@ -15,7 +15,8 @@
 //! What is lost against the exact way is measured in `fit`; it grows with the radius, so with the number of different
 //! rows above the limit.
 
-use crate::algorithms::cluster::distance::{Metric, for_each_run};
+use crate::algorithms::cluster::distance::for_each_run;
+use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 

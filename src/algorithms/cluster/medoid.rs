@@ -5,9 +5,11 @@
 //! costs one step a value however large the cluster is. Euclidean distances are summed in pairs up to 2,000 rows; of a
 //! larger cluster the row nearest to the mean is taken, which has the least sum of *squared* distances.
 
-use crate::algorithms::cluster::distance::{Metric, to_f32};
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::numbers::count;
+use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::search::{Index, Scratch};
-use crate::algorithms::cluster::vectors::{Row, Vectors, count};
+use crate::algorithms::cluster::vectors::{VectorRow, Vectors};
 
 /// The largest Euclidean cluster whose pairs are all looked at: four million distances, which take less than a second with
 /// hundreds of dense dimensions.
@@ -55,8 +57,8 @@ impl<'a> Medoids<'a> {
     fn nearest_to_sum(
         &mut self,
         members: &[usize],
-        weight: impl Fn(&Row<'_>) -> f64,
-        cost: impl Fn(&Row<'_>, &[f64]) -> f64,
+        weight: impl Fn(&VectorRow<'_>) -> f64,
+        cost: impl Fn(&VectorRow<'_>, &[f64]) -> f64,
     ) -> Option<usize> {
         let rows = || members.iter().map(|&row| self.vectors.row(row));
         rows().for_each(|row| row.add_to(weight(&row), &mut self.sum));
@@ -79,7 +81,7 @@ impl<'a> Medoids<'a> {
 }
 
 /// What brings the row to length 1.
-fn direction(row: &Row<'_>) -> f64 {
+fn direction(row: &VectorRow<'_>) -> f64 {
     if row.square > 0.0 {
         row.square.sqrt().recip()
     } else {
@@ -101,9 +103,12 @@ mod tests {
     use crate::algorithms::cluster::tests::{gaussian, vectors, words};
 
     fn by_definition(vectors: &Vectors, metric: Metric, members: &[usize]) -> usize {
-        let distance = |row: usize, other: usize| match row == other {
-            true => 0.0,
-            false => f64::from(metric.between(vectors.row(row), vectors.row(other))),
+        let distance = |row: usize, other: usize| {
+            if row == other {
+                0.0
+            } else {
+                f64::from(metric.between(vectors.row(row), vectors.row(other)))
+            }
         };
         let sum = |row: usize| {
             members

@@ -16,6 +16,8 @@ mod keywords;
 mod labels;
 mod leaders;
 mod medoid;
+mod metric;
+mod numbers;
 mod search;
 mod silhouette;
 #[cfg(test)]
@@ -23,11 +25,11 @@ mod tests;
 mod vectors;
 
 pub use assign::{Assigner, Assignment};
-pub use distance::Metric;
 pub use fit::{
-    Assigned, Cluster, ClusterOptions, Clustering, DEFAULT_MAX_EXACT_ROWS, DEFAULT_MIN_POINTS,
-    DEFAULT_N_RUNS, DEFAULT_SEED, DEFAULT_THRESHOLD, Method, NumClusters,
+    Assigned, Cluster, ClusterMethod, ClusterOptions, Clustering, DEFAULT_MAX_EXACT_ROWS,
+    DEFAULT_MIN_POINTS, DEFAULT_N_RUNS, DEFAULT_SEED, DEFAULT_THRESHOLD, NumClusters,
 };
 pub use hierarchical::{Dendrogram, Linkage, Merge};
 pub use keywords::{DEFAULT_MAX_KEYWORDS, KeywordCounts};
+pub use metric::Metric;
 pub use vectors::{Scale, Vectors};

@@ -1,8 +1,8 @@
 //! Distances from one row to many, by postings: for every dimension the rows that are not zero there, as a search
 //! engine keeps them. A query costs the length of its dimensions' postings plus one step a row held.
 
-use crate::algorithms::cluster::distance::Metric;
-use crate::algorithms::cluster::vectors::{Row, Vectors};
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::vectors::{VectorRow, Vectors};
 
 /// Some rows of `vectors`, ready to be searched.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Scratch {
 
 /// A row that was found, by its position in the order of `push`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct FoundRow {
     pub(crate) position: usize,
     pub(crate) distance: f32,
 }
@@ -59,7 +59,11 @@ impl<'a> Index<'a> {
     }
 
     /// The distances from `query` to every row held, in the order of `push`.
-    pub(crate) fn distances<'s>(&self, query: Row<'_>, scratch: &'s mut Scratch) -> &'s mut [f32] {
+    pub(crate) fn distances<'s>(
+        &self,
+        query: VectorRow<'_>,
+        scratch: &'s mut Scratch,
+    ) -> &'s mut [f32] {
         let Scratch { dots, distances } = scratch;
         dots.clear();
         dots.resize(self.rows.len(), 0.0);
@@ -80,9 +84,9 @@ impl<'a> Index<'a> {
     }
 
     /// The nearest row held, of equally near ones the first; `None` if there is none.
-    pub(crate) fn nearest(&self, query: Row<'_>, scratch: &mut Scratch) -> Option<Found> {
+    pub(crate) fn nearest(&self, query: VectorRow<'_>, scratch: &mut Scratch) -> Option<FoundRow> {
         let distances = self.distances(query, scratch).iter().enumerate();
-        let found = distances.map(|(position, &distance)| Found { position, distance });
+        let found = distances.map(|(position, &distance)| FoundRow { position, distance });
         found.min_by(|first, second| first.distance.total_cmp(&second.distance))
     }
 }
@@ -102,21 +106,21 @@ mod tests {
         let nearest = |row: usize| index.nearest(rows.row(row), &mut Scratch::default());
         assert_eq!(
             nearest(1),
-            Some(Found {
+            Some(FoundRow {
                 position: 0,
                 distance: 0.0
             })
         );
         assert_eq!(
             nearest(0),
-            Some(Found {
+            Some(FoundRow {
                 position: 2,
                 distance: 0.0
             })
         );
         assert_eq!(
             nearest(3),
-            Some(Found {
+            Some(FoundRow {
                 position: 0,
                 distance: 1.0
             })

@@ -3,7 +3,7 @@
 //! Vectors of text have some ten non-zeros of hundreds of dimensions, so rows are kept as pairs of index and value
 //! (compressed sparse rows); a dense row costs twice its size. Values are `f32` as they arrive, sums are `f64`.
 
-use crate::algorithms::cluster::distance::to_f32;
+use crate::algorithms::cluster::numbers::{count, to_f32};
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
 
@@ -48,7 +48,7 @@ pub struct Vectors {
 
 /// One row: its non-zero values with their dimensions, ascending.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row<'a> {
+pub(crate) struct VectorRow<'a> {
     pub(crate) indices: &'a [u32],
     pub(crate) values: &'a [f32],
     pub(crate) square: f64,
@@ -133,17 +133,17 @@ impl Vectors {
         self.ends.push(self.indices.len());
     }
 
-    pub(crate) fn row(&self, row: usize) -> Row<'_> {
+    pub(crate) fn row(&self, row: usize) -> VectorRow<'_> {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         let entries = start..self.ends[row];
-        Row {
+        VectorRow {
             indices: &self.indices[entries.clone()],
             values: &self.values[entries],
             square: self.squares[row],
         }
     }
 
-    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = VectorRow<'_>> {
         (0..self.len()).map(|row| self.row(row))
     }
 
@@ -185,8 +185,9 @@ impl Vectors {
     /// An order of rows by what is in them; equal rows are equal in every bit.
     pub(crate) fn compare(&self, first: usize, second: usize) -> Ordering {
         let (first, second) = (self.row(first), self.row(second));
-        let bits =
-            |row: Row<'_>| -> Vec<u32> { row.values.iter().map(|value| value.to_bits()).collect() };
+        let bits = |row: VectorRow<'_>| -> Vec<u32> {
+            row.values.iter().map(|value| value.to_bits()).collect()
+        };
         let by_indices = first.indices.cmp(second.indices);
         by_indices.then_with(|| bits(first).cmp(&bits(second)))
     }
@@ -209,7 +210,7 @@ impl Vectors {
     }
 }
 
-impl Row<'_> {
+impl VectorRow<'_> {
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, f32)> {
         self.indices
             .iter()
@@ -302,11 +303,6 @@ fn constant_columns(vectors: &Vectors, n_stored: &[usize]) -> Vec<bool> {
 /// The exact square: 24 bits times 24 bits fit into an `f64`.
 fn square(value: f32) -> f64 {
     f64::from(value) * f64::from(value)
-}
-
-/// A number of rows, for arithmetic: exact up to 2^53.
-pub(crate) fn count(n_rows: usize) -> f64 {
-    n_rows as f64
 }
 
 #[cfg(test)]

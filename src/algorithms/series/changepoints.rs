@@ -187,7 +187,7 @@ pub fn find_changepoints(values: &[f64], options: &ChangePointOptions) -> Vec<Ch
     let mut scaled: Vec<_> = present.iter().map(|value| value / scale).collect();
     let center = median_in_place(&mut scaled.clone()).unwrap_or_default();
     scaled.iter_mut().for_each(|value| *value -= center);
-    let cutter = Cutter::new(options, true);
+    let cutter = SegmentCutter::new(options, true);
     let segments = cutter.cut(&scaled);
     let mut changes = level_changes(&segments, &indices);
     for change in &mut changes {
@@ -324,7 +324,7 @@ fn spread_changes(
     }
     let logarithm = |residual: &f64| residual.abs().max(LEAST_RESIDUAL * mean).ln();
     let logarithms: Vec<_> = residuals.iter().map(logarithm).collect();
-    let segments = Cutter::new(options, false).cut(&logarithms);
+    let segments = SegmentCutter::new(options, false).cut(&logarithms);
     let change = |pair: &[Segment]| ChangePoint {
         index: indices[pair[1].points.start],
         kind: ChangeKind::VarianceChange,
@@ -370,14 +370,14 @@ fn mean_spread(values: &[f64]) -> f64 {
 
 /// Cuts series into segments.
 #[derive(Debug, Clone, Copy)]
-struct Cutter {
+struct SegmentCutter {
     min_points: usize,
     penalty: f64,
     /// Whether segments can be lines.
     with_lines: bool,
 }
 
-impl Cutter {
+impl SegmentCutter {
     fn new(options: &ChangePointOptions, with_lines: bool) -> Self {
         Self {
             min_points: options.min_points.max(SHORTEST_SEGMENT),

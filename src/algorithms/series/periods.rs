@@ -216,7 +216,7 @@ impl PeriodSearch {
             return vec![];
         };
         let longest = (rest.len() / PROVEN_CYCLES).min(options.max_points.unwrap_or(usize::MAX));
-        let mut found: Vec<Profile> = vec![];
+        let mut found: Vec<SeasonProfile> = vec![];
         let mut total = None;
         while found.len() < options.max_periods {
             let Some(next) = self.next_profile(&rest, longest, &found, &mut total) else {
@@ -233,9 +233,9 @@ impl PeriodSearch {
         &mut self,
         rest: &[f64],
         longest: usize,
-        found: &[Profile],
+        found: &[SeasonProfile],
         total: &mut Option<f64>,
-    ) -> Option<Profile> {
+    ) -> Option<SeasonProfile> {
         let mut candidates = self.candidates(rest, longest);
         let weeks: Vec<_> = found
             .iter()
@@ -253,7 +253,7 @@ impl PeriodSearch {
         let best = choose(&proven.collect::<Vec<_>>(), &weeks)?;
         let total = total.get_or_insert(best.variance);
         let is_worth = best.explained >= LEAST_SHARE * *total;
-        is_worth.then(|| Profile::of(rest, rest, best.period, &mut self.sums))
+        is_worth.then(|| SeasonProfile::of(rest, rest, best.period, &mut self.sums))
     }
 
     /// Peaks of the autocorrelation after moving means of a quarter of the series, a quarter of that, and so on; and what
@@ -431,7 +431,7 @@ fn smooth(lags: &[f64]) -> Vec<f64> {
 pub(crate) fn bridge_seasonally(values: &[f64], period: usize) -> Option<Vec<f64>> {
     let scale = magnitude(values);
     let scaled: Vec<_> = values.iter().map(|value| value / scale).collect();
-    let profile = Profile::of(&scaled, &bridge(&scaled)?, period, &mut vec![]);
+    let profile = SeasonProfile::of(&scaled, &bridge(&scaled)?, period, &mut vec![]);
     let mut levels = scaled;
     profile.add_to(&mut levels, -1.0);
     let mut bridged = bridge(&levels)?;
@@ -450,18 +450,18 @@ pub(crate) fn bridge_seasonally(values: &[f64], period: usize) -> Option<Vec<f64
 pub(crate) fn without_profile(values: &[f64], period: usize) -> Option<Vec<f64>> {
     let scale = magnitude(values);
     let mut scaled: Vec<_> = values.iter().map(|value| value / scale).collect();
-    Profile::of(&scaled, &bridge(&scaled)?, period, &mut vec![]).add_to(&mut scaled, -1.0);
+    SeasonProfile::of(&scaled, &bridge(&scaled)?, period, &mut vec![]).add_to(&mut scaled, -1.0);
     scaled.iter_mut().for_each(|value| *value *= scale);
     Some(scaled)
 }
 
 /// The season of a period: its median deviation from the level at each phase.
 #[derive(Debug, Clone)]
-struct Profile {
+struct SeasonProfile {
     medians: Vec<f64>,
 }
 
-impl Profile {
+impl SeasonProfile {
     /// The profile of the values that are not missing, around the level of the `bridged` ones.
     fn of(values: &[f64], bridged: &[f64], period: usize, sums: &mut Vec<f64>) -> Self {
         let deviations = deviations(bridged, period, sums);
@@ -497,13 +497,13 @@ impl Profile {
 }
 
 /// The strength of each season, given what is left of the values without all of them.
-fn strengths(rest: &[f64], mut found: Vec<Profile>) -> Vec<Period> {
-    found.sort_by_key(Profile::period);
+fn strengths(rest: &[f64], mut found: Vec<SeasonProfile>) -> Vec<Period> {
+    found.sort_by_key(SeasonProfile::period);
     let Some(longest) = found.last() else {
         return vec![];
     };
     let residuals = deviations(rest, longest.period(), &mut vec![]);
-    let strength = |profile: &Profile| {
+    let strength = |profile: &SeasonProfile| {
         let mut seasonal = residuals.clone();
         profile.add_to(&mut seasonal, 1.0);
         let share = mean_square(&residuals) / mean_square(&seasonal);
@@ -513,7 +513,7 @@ fn strengths(rest: &[f64], mut found: Vec<Profile>) -> Vec<Period> {
             (1.0 - share).clamp(0.0, 1.0)
         }
     };
-    let period = |profile: &Profile| Period {
+    let period = |profile: &SeasonProfile| Period {
         points: profile.period(),
         strength: strength(profile),
     };

@@ -12,8 +12,7 @@
 use crate::algorithms::series::fill::Bucket;
 use crate::algorithms::series::forecast::Step;
 use crate::algorithms::series::samples::Samples;
-
-const DAY_NS: i64 = 86_400_000_000_000;
+use crate::algorithms::units::DAY;
 
 /// A timeline of a step that is given has at most so many slots, as `ts_fill` has buckets: two years of minutes.
 const MAX_SLOTS: usize = crate::algorithms::series::fill::DEFAULT_MAX_POINTS;
@@ -36,13 +35,13 @@ const MAX_SLOTS: usize = crate::algorithms::series::fill::DEFAULT_MAX_POINTS;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timeline {
-    slots: Slots,
+    slots: SlotTimes,
     n_slots: usize,
 }
 
 /// When slots are.
 #[derive(Debug, Clone, PartialEq)]
-enum Slots {
+enum SlotTimes {
     /// Slot `i` is at `start_ns + i * step_ns`.
     Even {
         start_ns: i64,
@@ -65,7 +64,7 @@ enum Slots {
     },
 }
 
-impl Default for Slots {
+impl Default for SlotTimes {
     fn default() -> Self {
         Self::AsTheyCome {
             times_ns: vec![],
@@ -95,8 +94,8 @@ impl Timeline {
         let times_ns = samples.times_ns();
         let last_ns = *times_ns.last()?;
         let slots = match step {
-            Some(step) => Slots::of_step(*times_ns.first()?, step)?,
-            None => Slots::of_months(samples).unwrap_or_else(|| Slots::of_samples(samples)),
+            Some(step) => SlotTimes::of_step(*times_ns.first()?, step)?,
+            None => SlotTimes::of_months(samples).unwrap_or_else(|| SlotTimes::of_samples(samples)),
         };
         let n_slots = slots.index(last_ns)? + 1;
         (step.is_none() || n_slots <= MAX_SLOTS).then_some(Self { slots, n_slots })
@@ -116,9 +115,9 @@ impl Timeline {
     /// no step was given.
     pub fn step(&self) -> Option<Step> {
         match &self.slots {
-            Slots::Even { step_ns, .. } => Some(Step::Nanoseconds(*step_ns)),
-            Slots::Months { step, .. } => Some(Step::Months(*step)),
-            Slots::AsTheyCome { step_ns, .. } => step_ns.map(Step::Nanoseconds),
+            SlotTimes::Even { step_ns, .. } => Some(Step::Nanoseconds(*step_ns)),
+            SlotTimes::Months { step, .. } => Some(Step::Months(*step)),
+            SlotTimes::AsTheyCome { step_ns, .. } => step_ns.map(Step::Nanoseconds),
         }
     }
 
@@ -168,7 +167,7 @@ impl Timeline {
     }
 }
 
-impl Slots {
+impl SlotTimes {
     fn of_step(first_ns: i64, step: Step) -> Option<Self> {
         match step {
             Step::Nanoseconds(step_ns) if step_ns > 0 => Some(Self::Even {
@@ -193,7 +192,7 @@ impl Slots {
     /// time of the day, and a month, a quarter or a year apart.
     fn of_months(samples: &Samples) -> Option<Self> {
         // Beside months and quarters, years.
-        let step = match samples.step_ns()?.checked_div(DAY_NS)? {
+        let step = match samples.step_ns()?.checked_div(DAY)? {
             28..=31 => 1,
             89..=92 => 3,
             365..=366 => 12,
@@ -318,7 +317,7 @@ fn steps(start_ns: i64, time_ns: i64, step_ns: i64, to_nearest: bool) -> Option<
 /// assert_eq!(beginning_of_step(Step::Nanoseconds(60), 119), Some(60));
 /// ```
 pub fn beginning_of_step(step: Step, time_ns: i64) -> Option<i64> {
-    Slots::of_step(time_ns, step)?.time_ns(0)
+    SlotTimes::of_step(time_ns, step)?.time_ns(0)
 }
 
 /// The same day and time of day so many months later, or the last day of a month that has fewer; `None` if that time has
@@ -353,11 +352,11 @@ struct Date {
 
 impl Date {
     fn of(time_ns: i64) -> Self {
-        let (month, day) = month_and_day(time_ns.div_euclid(DAY_NS));
+        let (month, day) = month_and_day(time_ns.div_euclid(DAY));
         Self {
             month,
             day,
-            time_of_day_ns: time_ns.rem_euclid(DAY_NS),
+            time_of_day_ns: time_ns.rem_euclid(DAY),
         }
     }
 
@@ -365,7 +364,7 @@ impl Date {
     fn time_ns(self) -> Option<i64> {
         let day = self.day.min(days_in_month(self.month));
         let days = first_day(self.month)?.checked_add(day - 1)?;
-        let time_ns = i128::from(days) * i128::from(DAY_NS) + i128::from(self.time_of_day_ns);
+        let time_ns = i128::from(days) * i128::from(DAY) + i128::from(self.time_of_day_ns);
         i64::try_from(time_ns).ok()
     }
 }
@@ -474,7 +473,7 @@ mod tests {
 
     #[test]
     fn months_are_found() {
-        let hour = DAY_NS / 24;
+        let hour = DAY / 24;
         // The first of a month, some time in the day, one month missing.
         let firsts = [(2023, 11), (2023, 12), (2024, 2), (2024, 3)];
         let firsts = firsts.map(|(year, month)| date(year, month, 1) + hour);
@@ -500,21 +499,21 @@ mod tests {
     #[test]
     fn other_distances_are_no_months() {
         // Every 28 days, and days of the month that differ.
-        let times = [0, 28, 56, 84].map(|day| day * DAY_NS);
-        let next = [112 * DAY_NS];
-        check(&times, Some(Step::Nanoseconds(28 * DAY_NS)), 4, &next);
+        let times = [0, 28, 56, 84].map(|day| day * DAY);
+        let next = [112 * DAY];
+        check(&times, Some(Step::Nanoseconds(28 * DAY)), 4, &next);
         let timeline = Timeline::new(&samples(&[date(2023, 1, 1), date(2023, 2, 2)]), None);
         let step = timeline.unwrap().step();
-        assert_eq!(step, Some(Step::Nanoseconds(32 * DAY_NS)));
+        assert_eq!(step, Some(Step::Nanoseconds(32 * DAY)));
         // Quarters that do not stay quarters.
         let months = [1, 4, 7, 9].map(|month| date(2023, month, 1));
         let step = Timeline::new(&samples(&months), None).unwrap().step();
-        assert_eq!(step, Some(Step::Nanoseconds(90 * DAY_NS)));
+        assert_eq!(step, Some(Step::Nanoseconds(90 * DAY)));
     }
 
     #[test]
     fn given_steps() {
-        let (day, hour) = (DAY_NS, DAY_NS / 24);
+        let (day, hour) = (DAY, DAY / 24);
         let rows = samples(&[
             date(2024, 1, 31) + hour,
             date(2024, 2, 1),

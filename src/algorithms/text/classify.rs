@@ -5,28 +5,28 @@
 //! for Automated Log Parsing", ICSE-SEIP 2019; Khan et al., "Guidelines for Assessing the Accuracy of Log Message
 //! Template Identification Techniques", ICSE 2022), without their regular expressions.
 
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::random::is_random;
-use crate::algorithms::text::shape::{Class, Shape};
+use crate::algorithms::text::shape::{Class, WordShape};
 use crate::algorithms::text::words::is_technical_name;
 
 /// What is variable in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum WordVerdict {
     /// Nothing: the word belongs to the template.
     Constant,
     /// The whole word.
-    Whole(Kind),
+    Whole(VariableKind),
     /// The first bytes, that many.
-    Before(usize, Kind),
+    Before(usize, VariableKind),
     /// What follows the first bytes, that many.
-    After(usize, Kind),
+    After(usize, VariableKind),
 }
 
-use Verdict::{After, Before, Constant, Whole};
+use WordVerdict::{After, Before, Constant, Whole};
 
 /// The verdict on a word that holds no border byte and no colon inside.
-pub(crate) fn classify(word: &[u8], shape: Shape) -> Verdict {
+pub(crate) fn classify(word: &[u8], shape: WordShape) -> WordVerdict {
     let digits = shape.count(Class::Digit);
     if digits == 0 {
         return classify_without_digits(word, shape);
@@ -37,40 +37,40 @@ pub(crate) fn classify(word: &[u8], shape: Shape) -> Verdict {
     classify_mixed(word, shape, digits)
 }
 
-fn classify_without_digits(word: &[u8], shape: Shape) -> Verdict {
+fn classify_without_digits(word: &[u8], shape: WordShape) -> WordVerdict {
     let letters = shape.count(Class::Letter);
     if letters == 0 {
         return Constant;
     }
     let slashes = shape.count(Class::Slash);
     if slashes > 0 && is_path(word, slashes) || is_windows_path(word) {
-        return Whole(Kind::Path);
+        return Whole(VariableKind::Path);
     }
     if is_address_with_at(word) {
-        return Whole(Kind::Email);
+        return Whole(VariableKind::Email);
     }
     if is_host_name(word, shape) {
-        return Whole(Kind::Host);
+        return Whole(VariableKind::Host);
     }
     // Letters a to f alone, so many that it is no word of a language.
     if word.len() >= 8 && shape.count(Class::HexLetter) == word.len() {
-        return Whole(Kind::Hex);
+        return Whole(VariableKind::Hex);
     }
     if last_part(word, b'_').is_some_and(is_random) {
-        return Whole(Kind::Id);
+        return Whole(VariableKind::Id);
     }
     match shape.count(Class::Dash) {
         0 => {}
         1 => return name_and_random(word).unwrap_or(Constant),
-        _ if last_part(word, b'-').is_some_and(is_random_suffix) => return Whole(Kind::Id),
+        _ if last_part(word, b'-').is_some_and(is_random_suffix) => return Whole(VariableKind::Id),
         _ => {}
     }
     Constant
 }
 
-fn classify_without_letters(word: &[u8], shape: Shape) -> Verdict {
+fn classify_without_letters(word: &[u8], shape: WordShape) -> WordVerdict {
     if word[0] == b'#' {
-        return After(1, Kind::Num);
+        return After(1, VariableKind::Num);
     }
     let (dots, dashes, slashes) = (
         shape.count(Class::Dot),
@@ -79,16 +79,16 @@ fn classify_without_letters(word: &[u8], shape: Shape) -> Verdict {
     );
     // 10.0.0.1, /10.0.0.1, 10.0.0.0/8
     if dots == 3 && dashes == 0 && slashes <= 1 {
-        return Whole(Kind::Ip);
+        return Whole(VariableKind::Ip);
     }
     // 2005-06-17, 17/06/2005
     if dots == 0 && (dashes == 2 && word[0] != b'-' || slashes == 2 && word[0] != b'/') {
-        return Whole(Kind::Time);
+        return Whole(VariableKind::Time);
     }
-    Whole(Kind::Num)
+    Whole(VariableKind::Num)
 }
 
-fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
+fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
     if let Some(verdict) = verdict_of_form(word, shape) {
         return verdict;
     }
@@ -103,10 +103,10 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
         && slashes == 0
         && (word.len() >= 4 || word.len() == 3 && digits == 2)
     {
-        return Whole(Kind::Hex);
+        return Whole(VariableKind::Hex);
     }
     if is_windows_path(word) {
-        return Whole(Kind::Path);
+        return Whole(VariableKind::Path);
     }
     // A code address beside its function: schedule+0x1f/0x3c
     if let Some(plus) = word
@@ -116,7 +116,7 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
         && is_hex_number(&word[plus + 1..])
         && is_stable_prefix(&word[..plus])
     {
-        return After(plus + 1, Kind::Hex);
+        return After(plus + 1, VariableKind::Hex);
     }
     // A protocol and its version are a name; at the end of a request line the walk knows better.
     if word.starts_with(b"HTTP/") {
@@ -128,15 +128,15 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
         return verdict;
     }
     if slashes > 0 {
-        return Whole(Kind::Path);
+        return Whole(VariableKind::Path);
     }
     // An object beside its class: QuorumServer@33557fe4
     if let Some(at) = word.iter().position(|&byte| byte == b'@') {
         let class = &word[..at];
         if at > 0 && is_stable_prefix(class) && word[at + 1..].iter().all(u8::is_ascii_hexdigit) {
-            return After(at + 1, Kind::Hex);
+            return After(at + 1, VariableKind::Hex);
         }
-        return Whole(Kind::Email);
+        return Whole(VariableKind::Email);
     }
     if dots >= 2 && is_reverse_domain(word) {
         return Constant;
@@ -148,16 +148,16 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
     }
     if dots >= 2 && dots * 2 < word.len() {
         return Whole(if is_domain(word) {
-            Kind::Host
+            VariableKind::Host
         } else {
-            Kind::Id
+            VariableKind::Id
         });
     }
     if word.contains(&b'_') && (digits >= 2 || word.last().is_some_and(u8::is_ascii_digit)) {
-        return Whole(Kind::Id);
+        return Whole(VariableKind::Id);
     }
     if dashes >= 2 {
-        return Whole(Kind::Id);
+        return Whole(VariableKind::Id);
     }
     for joiner in [b'-', b'.', b'#'] {
         if let Some(verdict) = name_and_number(word, joiner) {
@@ -170,22 +170,22 @@ fn classify_mixed(word: &[u8], shape: Shape, digits: usize) -> Verdict {
         || dashes > 0 && digits >= 3
         || trailing_digits(word) >= 3
     {
-        return Whole(Kind::Id);
+        return Whole(VariableKind::Id);
     }
     if is_random(last_part(word, b'_').unwrap_or(word)) {
-        return Whole(Kind::Id);
+        return Whole(VariableKind::Id);
     }
     Constant
 }
 
 /// The verdict on a word of a form that is laid down somewhere: a number with its unit, a time, a UUID.
-fn verdict_of_form(word: &[u8], shape: Shape) -> Option<Verdict> {
+fn verdict_of_form(word: &[u8], shape: WordShape) -> Option<WordVerdict> {
     let kind = match () {
         () if is_technical_name(word) => return Some(Constant),
-        () if is_iso_duration(word) => Kind::Duration,
-        () if is_hex_number(word) => Kind::Hex,
-        () if is_iso_time(word) => Kind::Time,
-        () if is_uuid(word, shape) => Kind::Uuid,
+        () if is_iso_duration(word) => VariableKind::Duration,
+        () if is_hex_number(word) => VariableKind::Hex,
+        () if is_iso_time(word) => VariableKind::Time,
+        () if is_uuid(word, shape) => VariableKind::Uuid,
         () => return number_with_unit(word).map(Whole),
     };
     Some(Whole(kind))
@@ -198,12 +198,12 @@ fn last_part(word: &[u8], sign: u8) -> Option<&[u8]> {
 }
 
 /// A name and a generated suffix: `fluentd-x7k2p`, `req-1f9c07ab22de`.
-fn name_and_random(word: &[u8]) -> Option<Verdict> {
+fn name_and_random(word: &[u8]) -> Option<WordVerdict> {
     let dash = word.iter().position(|&byte| byte == b'-')?;
     let (name, behind) = (&word[..dash], &word[dash + 1..]);
     let is_made_up = is_random_suffix(behind) || is_random(behind) || is_digest(behind);
     let found = dash > 1 && is_made_up && name.iter().all(u8::is_ascii_alphabetic);
-    found.then_some(After(dash + 1, Kind::Id))
+    found.then_some(After(dash + 1, VariableKind::Id))
 }
 
 /// The letters and digits of random names that shall spell no words: those of Kubernetes, and the digits that it leaves out.
@@ -225,28 +225,28 @@ fn trailing_digits(word: &[u8]) -> usize {
 }
 
 /// A name and its number: `node-129`, `core.2275`, `PS/2`.
-fn name_and_number(word: &[u8], joiner: u8) -> Option<Verdict> {
+fn name_and_number(word: &[u8], joiner: u8) -> Option<WordVerdict> {
     let name = word.len() - trailing_digits(word);
     let found = name < word.len()
         && name > 1
         && word[name - 1] == joiner
         && word[name - 2].is_ascii_alphanumeric()
         && is_stable_prefix(&word[..name]);
-    found.then_some(After(name, Kind::Num))
+    found.then_some(After(name, VariableKind::Num))
 }
 
 /// A code and its name: `1/FAILURE`.
-fn code_and_name(word: &[u8]) -> Option<Verdict> {
+fn code_and_name(word: &[u8]) -> Option<WordVerdict> {
     let slash = word.iter().position(|&byte| byte == b'/')?;
     let (code, name) = (&word[..slash], &word[slash + 1..]);
     let found = slash > 0
         && code.iter().all(u8::is_ascii_digit)
         && name.iter().all(u8::is_ascii_alphabetic);
-    found.then_some(Before(slash, Kind::Num))
+    found.then_some(Before(slash, VariableKind::Num))
 }
 
 /// A name and its version: `jetty-6.1.26`.
-fn name_and_version(word: &[u8]) -> Option<Verdict> {
+fn name_and_version(word: &[u8]) -> Option<WordVerdict> {
     let name = word.len()
         - word
             .iter()
@@ -259,7 +259,7 @@ fn name_and_version(word: &[u8]) -> Option<Verdict> {
         && word[name - 2].is_ascii_alphanumeric()
         && word[name].is_ascii_digit()
         && is_stable_prefix(&word[..name]);
-    found.then_some(After(name, Kind::Num))
+    found.then_some(After(name, VariableKind::Num))
 }
 
 /// Whether the kept beginning of a word stays constant when it is seen again without its end.
@@ -268,13 +268,13 @@ fn is_stable_prefix(prefix: &[u8]) -> bool {
         .iter()
         .rposition(|byte| !matches!(byte, b'.' | b':'))
         .map_or(0, |last| last + 1);
-    let shape = Shape::of(&prefix[..end]);
+    let shape = WordShape::of(&prefix[..end]);
     shape.count(Class::Digit) == 0 && classify_without_digits(&prefix[..end], shape) == Constant
 }
 
 /// A number with optional sign, fraction, exponent and unit, as far as the word says: `-12.5ms`, `64K`, `3rd`, `1e-3`,
 /// `2h13m4s`.
-fn number_with_unit(word: &[u8]) -> Option<Kind> {
+fn number_with_unit(word: &[u8]) -> Option<VariableKind> {
     let start = usize::from(matches!(word.first(), Some(b'+' | b'-' | b'$')));
     let end = start + number_length(&word[start..]);
     if end == start {
@@ -287,10 +287,10 @@ fn number_with_unit(word: &[u8]) -> Option<Kind> {
             .or(exponent.strip_prefix(b"+"))
             .unwrap_or(exponent);
         if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
-            return Some(Kind::Num);
+            return Some(VariableKind::Num);
         }
     }
-    unit(behind).or_else(|| is_rest_of_duration(behind).then_some(Kind::Duration))
+    unit(behind).or_else(|| is_rest_of_duration(behind).then_some(VariableKind::Duration))
 }
 
 /// How many bytes of digits, with fraction, stand first.
@@ -312,7 +312,7 @@ fn is_rest_of_duration(mut text: &[u8]) -> bool {
             .count();
         let (name, behind) = text.split_at(letters);
         // A lone `m` is taken for megabytes, among times it is minutes.
-        if unit(name) != Some(Kind::Duration) && name != b"m" {
+        if unit(name) != Some(VariableKind::Duration) && name != b"m" {
             return false;
         }
         text = &behind[number_length(behind)..];
@@ -326,7 +326,7 @@ fn is_rest_of_duration(mut text: &[u8]) -> bool {
 const LONGEST_UNIT: usize = 12;
 
 /// The kind of a number that has this unit.
-pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
+pub(crate) fn unit(text: &[u8]) -> Option<VariableKind> {
     let mut buffer = [0; LONGEST_UNIT];
     let lower = buffer.get_mut(..text.len())?;
     lower.copy_from_slice(text);
@@ -334,20 +334,22 @@ pub(crate) fn unit(text: &[u8]) -> Option<Kind> {
     match &*lower {
         b"" | b"%" | b"x" | b"th" | b"st" | b"nd" | b"rd" | b"hz" | b"khz" | b"mhz" | b"ghz"
         | b"v" | b"mv" | b"w" | b"kw" | b"c" | b"f" | b"px" | b"rpm" | b"qps" | b"rps" | b"ops"
-        | b"ops/s" | b"req/s" => Some(Kind::Num),
+        | b"ops/s" | b"req/s" => Some(VariableKind::Num),
         b"b" | b"k" | b"m" | b"g" | b"t" | b"p" | b"kb" | b"mb" | b"gb" | b"tb" | b"pb" | b"eb"
         | b"kib" | b"mib" | b"gib" | b"tib" | b"pib" | b"eib" | b"ki" | b"mi" | b"gi" | b"ti"
         | b"pi" | b"ei" | b"byte" | b"bytes" | b"bit" | b"bits" | b"bps" | b"kbps" | b"mbps"
         | b"gbps" | b"tbps" | b"kbit" | b"mbit" | b"gbit" | b"kbit/s" | b"mbit/s" | b"gbit/s"
-        | b"b/s" | b"kb/s" | b"mb/s" | b"gb/s" | b"kib/s" | b"mib/s" | b"gib/s" => Some(Kind::Size),
+        | b"b/s" | b"kb/s" | b"mb/s" | b"gb/s" | b"kib/s" | b"mib/s" | b"gib/s" => {
+            Some(VariableKind::Size)
+        }
         b"ms" | b"us" | b"ns" | b"s" | b"sec" | b"secs" | b"second" | b"seconds" | b"min"
         | b"mins" | b"minute" | b"minutes" | b"h" | b"hr" | b"hrs" | b"hour" | b"hours" | b"d"
         | b"day" | b"days" | b"wk" | b"week" | b"weeks" | b"mo" | b"month" | b"months" | b"y"
         | b"yr" | b"yrs" | b"year" | b"years" | b"msec" | b"msecs" | b"usec" | b"usecs"
-        | b"nsec" | b"nsecs" | b"millis" | b"micros" | b"nanos" => Some(Kind::Duration),
+        | b"nsec" | b"nsecs" | b"millis" | b"micros" | b"nanos" => Some(VariableKind::Duration),
         _ => match str::from_utf8(text).ok()? {
-            "µs" | "μs" => Some(Kind::Duration),
-            "°" | "°C" | "°F" | "£" => Some(Kind::Num),
+            "µs" | "μs" => Some(VariableKind::Duration),
+            "°" | "°C" | "°F" | "£" => Some(VariableKind::Num),
             _ => None,
         },
     }
@@ -385,7 +387,7 @@ fn is_address_with_at(word: &[u8]) -> bool {
 }
 
 /// A dotted name that ends like a domain. Packages and classes (`java.io.IOException`, `org.apache.hadoop`) do not.
-fn is_host_name(word: &[u8], shape: Shape) -> bool {
+fn is_host_name(word: &[u8], shape: WordShape) -> bool {
     let dots = shape.count(Class::Dot);
     let others = shape.count(Class::Other) + shape.count(Class::Slash);
     dots >= 1 && others == 0 && word[0] != b'.' && is_domain(word) && !is_reverse_domain(word)
@@ -472,7 +474,7 @@ fn is_hex_number(word: &[u8]) -> bool {
     matches!(word, [b'0'..=b'9', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit())
 }
 
-fn is_uuid(word: &[u8], shape: Shape) -> bool {
+fn is_uuid(word: &[u8], shape: WordShape) -> bool {
     word.len() == 36
         && shape.count(Class::Dash) == 4
         && shape.count(Class::Digit) + shape.count(Class::HexLetter) == 32

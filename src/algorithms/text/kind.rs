@@ -2,7 +2,7 @@
 
 /// The kind of a variable; `style=typed` shows it in the template, `log_parse` beside the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum VariableKind {
     /// A variable of no known or of mixed kind; also a `<*>` that already stands in the text.
     Any,
     /// A number, with sign, fraction or percent: `42`, `-3.5`, `12,000`, `99%`.
@@ -39,44 +39,44 @@ pub enum Kind {
     Custom,
 }
 
-const PLACEHOLDERS: [(Kind, &str); 17] = [
-    (Kind::Any, "<*>"),
-    (Kind::Num, "<NUM>"),
-    (Kind::Size, "<SIZE>"),
-    (Kind::Duration, "<DURATION>"),
-    (Kind::Time, "<TIME>"),
-    (Kind::Ip, "<IP>"),
-    (Kind::Mac, "<MAC>"),
-    (Kind::Uuid, "<UUID>"),
-    (Kind::Hex, "<HEX>"),
-    (Kind::Path, "<PATH>"),
-    (Kind::Url, "<URL>"),
-    (Kind::Email, "<EMAIL>"),
-    (Kind::Host, "<HOST>"),
-    (Kind::User, "<USER>"),
-    (Kind::Id, "<ID>"),
-    (Kind::Bool, "<BOOL>"),
-    (Kind::Custom, "<CUSTOM>"),
+const PLACEHOLDERS: [(VariableKind, &str); 17] = [
+    (VariableKind::Any, "<*>"),
+    (VariableKind::Num, "<NUM>"),
+    (VariableKind::Size, "<SIZE>"),
+    (VariableKind::Duration, "<DURATION>"),
+    (VariableKind::Time, "<TIME>"),
+    (VariableKind::Ip, "<IP>"),
+    (VariableKind::Mac, "<MAC>"),
+    (VariableKind::Uuid, "<UUID>"),
+    (VariableKind::Hex, "<HEX>"),
+    (VariableKind::Path, "<PATH>"),
+    (VariableKind::Url, "<URL>"),
+    (VariableKind::Email, "<EMAIL>"),
+    (VariableKind::Host, "<HOST>"),
+    (VariableKind::User, "<USER>"),
+    (VariableKind::Id, "<ID>"),
+    (VariableKind::Bool, "<BOOL>"),
+    (VariableKind::Custom, "<CUSTOM>"),
 ];
 
-impl Kind {
+impl VariableKind {
     /// The placeholder of this kind in a typed template.
     ///
     /// ```
-    /// use datafusion_aiops::algorithms::text::Kind;
-    /// assert_eq!(Kind::Ip.placeholder(), "<IP>");
-    /// assert_eq!(Kind::Any.placeholder(), "<*>");
+    /// use datafusion_aiops::algorithms::text::VariableKind;
+    /// assert_eq!(VariableKind::Ip.placeholder(), "<IP>");
+    /// assert_eq!(VariableKind::Any.placeholder(), "<*>");
     /// ```
     pub fn placeholder(self) -> &'static str {
         PLACEHOLDERS[self as usize].1
     }
 
-    /// The name of this kind, in upper case and without brackets; `ANY` for [`Kind::Any`].
+    /// The name of this kind, in upper case and without brackets; `ANY` for [`VariableKind::Any`].
     ///
     /// ```
-    /// use datafusion_aiops::algorithms::text::Kind;
-    /// assert_eq!(Kind::Duration.name(), "DURATION");
-    /// assert_eq!(Kind::Any.name(), "ANY");
+    /// use datafusion_aiops::algorithms::text::VariableKind;
+    /// assert_eq!(VariableKind::Duration.name(), "DURATION");
+    /// assert_eq!(VariableKind::Any.name(), "ANY");
     /// ```
     pub fn name(self) -> &'static str {
         match self {
@@ -108,11 +108,11 @@ mod tests {
         for (position, (kind, name)) in PLACEHOLDERS.iter().enumerate() {
             assert_eq!(*kind as usize, position);
             assert_eq!(
-                Kind::of_placeholder(name.as_bytes()),
+                VariableKind::of_placeholder(name.as_bytes()),
                 Some((*kind, name.len()))
             );
         }
-        assert_eq!(Kind::of_placeholder(b"<NUMBER>"), None);
-        assert_eq!(Kind::of_placeholder(b"<"), None);
+        assert_eq!(VariableKind::of_placeholder(b"<NUMBER>"), None);
+        assert_eq!(VariableKind::of_placeholder(b"<"), None);
     }
 }

@@ -10,128 +10,16 @@
 
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks};
 use crate::algorithms::text::escapes::without_escapes;
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::memo::{Known, Memo};
-use crate::algorithms::text::scan::{Rules, Walk, scan};
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::mask_options::{MaskOptions, Profile, Quotes, Style, Subject};
+use crate::algorithms::text::memo::{KnownLine, Memo};
+use crate::algorithms::text::scan::{WalkNotes, WalkRules, scan};
+use crate::algorithms::text::variable::Variable;
 use crate::error::{Error, Result};
 use regex::Regex;
 use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// How variables are shown in a template.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::Style;
-/// assert_eq!(Style::default(), Style::Star);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Style {
-    /// `<*>` for all.
-    #[default]
-    Star,
-    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's [`Kind`].
-    Typed,
-}
-
-/// What kind of lines to expect.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Profile};
-///
-/// let masker = Masker::new(&MaskOptions { profile: Profile::KeyValue, ..MaskOptions::default() })?;
-/// assert_eq!(masker.template("level=info path=home user=7"), "level=info path=<*> user=<*>");
-/// # Ok::<(), datafusion_aiops::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Profile {
-    /// Text with values in it.
-    #[default]
-    Default,
-    /// `key=value` lines: every key is constant and every value a variable as a whole, but for the values of `level`,
-    /// `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`, `error`, `err`, `exception`, `reason` and
-    /// the stack trace: those tell the kind of event, and are masked like a text.
-    KeyValue,
-    /// JSON lines, in the same way; the elements of a list are one variable.
-    Json,
-}
-
-/// What becomes of a word in quotes.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Quotes};
-///
-/// let masker = |quotes| Masker::new(&MaskOptions { quotes, ..MaskOptions::default() });
-/// assert_eq!(masker(Quotes::Mask)?.template("no tag 'v1' in shop"), "no tag '<*>' in shop");
-/// assert_eq!(masker(Quotes::Keep)?.template("no tag 'v1' in shop"), "no tag 'v1' in shop");
-/// # Ok::<(), datafusion_aiops::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Quotes {
-    /// It is a variable: `user "alice"`. Options, signs, words in capitals and the keys of JSON stay.
-    #[default]
-    Mask,
-    /// It is judged like a word without quotes.
-    Keep,
-}
-
-/// What becomes of the name that a line begins with and then says something about: `orders: no such table`.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
-///
-/// let masker = |subject| Masker::new(&MaskOptions { subject, ..MaskOptions::default() });
-/// assert_eq!(masker(Subject::Mask)?.template("orders: no such table"), "<*>: no such table");
-/// assert_eq!(masker(Subject::Keep)?.template("orders: no such table"), "orders: no such table");
-/// # Ok::<(), datafusion_aiops::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Subject {
-    /// It is a variable, unless it says how bad the message is (`error: no such table`) or what follows begins with a capital letter,
-    /// as after the name of a component (`kubelet: Started`).
-    #[default]
-    Mask,
-    /// It is judged like any other word. Mining looks at all lines and needs no guess.
-    Keep,
-}
-
-/// The options of a [`Masker`].
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
-///
-/// let options = MaskOptions { keep: vec!["404".to_string()], mask: Some("web[a-z]".to_string()), ..MaskOptions::default() };
-/// assert_eq!(Masker::new(&options)?.template("weba said 404 in 3 s"), "<*> said 404 in <*> s");
-/// # Ok::<(), datafusion_aiops::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MaskOptions {
-    /// How variables are shown.
-    pub style: Style,
-    /// What kind of lines to expect.
-    pub profile: Profile,
-    /// What becomes of a word in quotes.
-    pub quotes: Quotes,
-    /// What becomes of the name before the first colon.
-    pub subject: Subject,
-    /// Words that are never masked, in exactly this spelling.
-    pub keep: Vec<String>,
-    /// A regular expression whose matches are variables, whatever else they look like.
-    pub mask: Option<String>,
-    /// Everything after this many bytes of a line is one variable. `None`: the whole line counts.
-    pub max_len: Option<usize>,
-}
-
-/// A variable part of a line: the bytes from `start` to `end`, and what they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variable {
-    /// Position of the first byte in the line.
-    pub start: usize,
-    /// Position behind the last byte.
-    pub end: usize,
-    /// What it is.
-    pub kind: Kind,
-}
 
 /// Finds the variables of log lines and writes templates. Made once from [`MaskOptions`], used for any number of lines.
 ///
@@ -204,7 +92,7 @@ pub struct Masking {
     has_escapes: bool,
     memo: Memo,
     /// What is known of the line from one before it.
-    known: Option<Known>,
+    known: Option<KnownLine>,
 }
 
 impl Masker {
@@ -259,12 +147,12 @@ impl Masker {
     /// Finds the variables of `line`, or rather of [`Masking::text`], which is the line without the colours of a terminal.
     ///
     /// ```
-    /// use datafusion_aiops::algorithms::text::{Kind, MaskOptions, Masker, Masking};
+    /// use datafusion_aiops::algorithms::text::{VariableKind, MaskOptions, Masker, Masking};
     ///
     /// let masker = Masker::new(&MaskOptions::default())?;
     /// let mut masking = Masking::default();
     /// masker.mask("took 12ms", &mut masking);
-    /// assert_eq!(masking.variables()[0].kind, Kind::Duration);
+    /// assert_eq!(masking.variables()[0].kind, VariableKind::Duration);
     /// # Ok::<(), datafusion_aiops::Error>(())
     /// ```
     pub fn mask(&self, line: &str, masking: &mut Masking) {
@@ -305,7 +193,7 @@ impl Masker {
     }
 
     /// The same with what `mask` matches as variables, and as far as `max_len` goes.
-    fn walk_with_limits(&self, line: &str, variables: &mut Vec<Variable>) -> Walk {
+    fn walk_with_limits(&self, line: &str, variables: &mut Vec<Variable>) -> WalkNotes {
         let bytes = line.as_bytes();
         let stop = if line.len() > self.max_len {
             cut_at_word(line, self.max_len)
@@ -324,7 +212,7 @@ impl Masker {
             variables.push(Variable {
                 start: found.start(),
                 end: found.end(),
-                kind: Kind::Custom,
+                kind: VariableKind::Custom,
             });
             start = found.end();
         }
@@ -333,17 +221,17 @@ impl Masker {
             variables.push(Variable {
                 start: stop,
                 end: line.len(),
-                kind: Kind::Any,
+                kind: VariableKind::Any,
             });
         }
-        Walk {
+        WalkNotes {
             single_blanks,
             looked_at_digits: true,
         }
     }
 
-    fn rules(&self) -> Rules<'_> {
-        Rules {
+    fn rules(&self) -> WalkRules<'_> {
+        WalkRules {
             profile: self.profile,
             quotes: self.quotes,
             subject: self.subject,
@@ -384,7 +272,7 @@ impl Masker {
         for variable in variables {
             write_constant(&line[at..variable.start], single_blanks, base, out);
             out.push_str(match self.style {
-                Style::Star => Kind::Any.placeholder(),
+                Style::Star => VariableKind::Any.placeholder(),
                 Style::Typed => variable.kind.placeholder(),
             });
             at = variable.end;

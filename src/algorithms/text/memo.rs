@@ -5,7 +5,7 @@
 //! `sha301` is not), the line is not remembered. In server logs, 70 to 99 of 100 lines repeat one of the last two thousand in this way
 //! (`benches/record/2026-11-30-templates.md`). Where few do, the search pauses.
 
-use crate::algorithms::text::mask::Variable;
+use crate::algorithms::text::variable::Variable;
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -32,24 +32,24 @@ const SEED: FixedState = FixedState::with_seed(0);
 
 /// What is known of a line.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownLine {
     hash: u64,
     /// Where its skeleton stands.
-    skeleton: Span,
+    skeleton: StoreRange,
     /// Where its template is; empty if the template contains digits, which must come from the line.
-    template: Span,
-    variables: Span,
+    template: StoreRange,
+    variables: StoreRange,
     pub(crate) single_blanks: bool,
 }
 
 /// A stretch of a store.
 #[derive(Debug, Clone, Copy, Default)]
-struct Span {
+struct StoreRange {
     start: u32,
     length: u16,
 }
 
-impl Span {
+impl StoreRange {
     fn of<T>(&self, store: &[T]) -> Range<usize> {
         let start = self.start as usize;
         start..(start + usize::from(self.length)).min(store.len())
@@ -61,7 +61,7 @@ impl Span {
 pub(crate) struct Memo {
     /// Of what kind of masks these are.
     masks: u8,
-    slots: Vec<Known>,
+    slots: Vec<KnownLine>,
     skeletons: Vec<u8>,
     templates: String,
     variables: Vec<Variable>,
@@ -77,7 +77,7 @@ pub(crate) struct Memo {
 
 impl Memo {
     /// What is known of a line. `masks` says which rules are applied; those of the first line are remembered.
-    pub(crate) fn find(&mut self, line: &str, masks: u8) -> Option<Known> {
+    pub(crate) fn find(&mut self, line: &str, masks: u8) -> Option<KnownLine> {
         self.skeleton.clear();
         if !LENGTHS.contains(&line.len()) || self.is_paused() || !self.is_of(masks) {
             return None;
@@ -116,7 +116,7 @@ impl Memo {
 
     fn is_of(&mut self, masks: u8) -> bool {
         if self.slots.is_empty() {
-            self.slots.resize(N_SLOTS, Known::default());
+            self.slots.resize(N_SLOTS, KnownLine::default());
             self.masks = masks;
         }
         self.masks == masks
@@ -128,7 +128,7 @@ impl Memo {
         variables: &[Variable],
         single_blanks: bool,
         template: impl FnOnce(&mut String),
-    ) -> Option<Known> {
+    ) -> Option<KnownLine> {
         if self.skeleton.is_empty() {
             return None;
         }
@@ -143,7 +143,7 @@ impl Memo {
         {
             self.templates.truncate(base);
         }
-        let known = Known {
+        let known = KnownLine {
             hash: self.hash,
             skeleton: span(self.skeletons.len(), self.skeleton.len())?,
             template: span(base, self.templates.len() - base)?,
@@ -159,19 +159,19 @@ impl Memo {
     }
 
     fn forget(&mut self) {
-        self.slots.fill(Known::default());
+        self.slots.fill(KnownLine::default());
         self.skeletons.clear();
         self.templates.clear();
         self.variables.clear();
     }
 
     /// The variables of a known line.
-    pub(crate) fn variables(&self, known: &Known) -> &[Variable] {
+    pub(crate) fn variables(&self, known: &KnownLine) -> &[Variable] {
         &self.variables[known.variables.of(&self.variables)]
     }
 
     /// The template of a known line, if it is the same for all digits.
-    pub(crate) fn template(&self, known: &Known) -> Option<&str> {
+    pub(crate) fn template(&self, known: &KnownLine) -> Option<&str> {
         (known.template.length > 0)
             .then(|| &self.templates[known.template.of(self.templates.as_bytes())])
     }
@@ -186,8 +186,8 @@ fn ways_of(hash: u64) -> Range<usize> {
 }
 
 /// A stretch of a store, which holds a megabyte or so, of a line of some hundred bytes.
-fn span(start: usize, length: usize) -> Option<Span> {
-    Some(Span {
+fn span(start: usize, length: usize) -> Option<StoreRange> {
+    Some(StoreRange {
         start: u32::try_from(start).ok()?,
         length: u16::try_from(length).ok()?,
     })
@@ -196,7 +196,7 @@ fn span(start: usize, length: usize) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithms::text::kind::Kind;
+    use crate::algorithms::text::kind::VariableKind;
 
     fn memo() -> Memo {
         Memo {
@@ -209,7 +209,7 @@ mod tests {
         let variable = Variable {
             start: 0,
             end: 1,
-            kind: Kind::Num,
+            kind: VariableKind::Num,
         };
         memo.insert(&[variable], true, |out| out.push_str(template));
     }

@@ -7,24 +7,30 @@ mod escapes;
 mod hash;
 mod kind;
 mod mask;
+mod mask_options;
 mod memo;
 mod mine;
 mod paths;
+mod quote_marks;
 mod random;
+pub(crate) mod runs;
 mod scan;
 mod shape;
 mod template;
 pub(crate) mod tokenize;
+mod variable;
 mod words;
 
 pub use blanks::with_single_blanks;
 pub use concepts::ConceptTable;
 pub use escapes::without_escapes;
 pub use hash::template_hash;
-pub use kind::Kind;
-pub use mask::{MaskOptions, Masker, Masking, Profile, Quotes, Style, Subject, Variable};
+pub use kind::VariableKind;
+pub use mask::{Masker, Masking};
+pub use mask_options::{MaskOptions, Profile, Quotes, Style, Subject};
 pub use mine::{MinedTemplates, Sighting, TemplateTally, first_words, generalise};
 pub use template::{
     TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,
 };
 pub use tokenize::{CONCEPT_MARK, TokenOptions, Tokenizer, tokens};
+pub use variable::Variable;

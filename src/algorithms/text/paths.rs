@@ -2,17 +2,17 @@
 //! addresses have them, but not over the punctuation of the sentence around it.
 
 use crate::algorithms::text::blanks::is_white;
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use memchr::memchr_iter;
 
 /// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two. Words with one slash inside are
 /// judged alone, since most of them are no paths.
-pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind> {
+pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<VariableKind> {
     let word = &line[start..end];
     let mut colons = memchr_iter(b':', word);
     if colons.any(|colon| word[colon..].starts_with(b"://")) {
-        return Some(Kind::Url);
+        return Some(VariableKind::Url);
     }
     let is_path = match word {
         // In Chinese "成功/失败" is "success or failure".
@@ -22,7 +22,7 @@ pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Kind
         [b'\\', b'\\', next, ..] => next.is_ascii_alphanumeric(),
         _ => false,
     };
-    is_path.then_some(Kind::Path)
+    is_path.then_some(VariableKind::Path)
 }
 
 /// Whether CJK letters start here and, if `be_sure`, are followed by something that does not end a sentence.
@@ -41,7 +41,7 @@ fn is_behind_cjk(line: &[u8], start: usize) -> bool {
 
 /// The end of the path or URL that begins at `start` and whose first word ends at `end`.
 pub(crate) fn end_of_path(line: &[u8], start: usize, mut end: usize) -> usize {
-    let place = Place::of(line, start);
+    let place = PathStart::of(line, start);
     while let Some(length) = continuation(line, place, end) {
         end += length;
         end += line[end..]
@@ -54,12 +54,12 @@ pub(crate) fn end_of_path(line: &[u8], start: usize, mut end: usize) -> usize {
 
 /// What stands before a path and tells what ends it.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct PathStart {
     quote: Option<u8>,
     is_value: bool,
 }
 
-impl Place {
+impl PathStart {
     fn of(line: &[u8], start: usize) -> Self {
         let before = start.checked_sub(1).map(|before| line[before]);
         Self {
@@ -70,7 +70,7 @@ impl Place {
 }
 
 /// How many bytes at `end`, where the last word of a path ends, belong to the path too.
-fn continuation(line: &[u8], place: Place, end: usize) -> Option<usize> {
+fn continuation(line: &[u8], place: PathStart, end: usize) -> Option<usize> {
     let rest = &line[end..];
     let (&byte, behind) = rest.split_first()?;
     let goes_on = behind

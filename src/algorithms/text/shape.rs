@@ -5,7 +5,7 @@
 //! be found 64 bytes at a time with the same table.
 
 /// One count a byte of this word; the order is that of [`Class`].
-pub(crate) type Counts = u64;
+pub(crate) type ClassCounts = u64;
 
 /// The classes that are counted, as positions of their bytes.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +25,11 @@ pub(crate) enum Class {
 /// Longer words are measured by their first bytes, since a count has eight bits.
 pub(crate) const MAX_COUNTED: usize = 255;
 
-const fn one(class: Class) -> Counts {
+const fn one(class: Class) -> ClassCounts {
     1 << (8 * class as u8)
 }
 
-const fn counts_of(byte: u8) -> Counts {
+const fn counts_of(byte: u8) -> ClassCounts {
     match byte {
         b'0'..=b'9' => one(Class::Digit),
         b'a'..=b'f' => one(Class::Letter) | one(Class::HexLetter),
@@ -51,7 +51,7 @@ const fn counts_of(byte: u8) -> Counts {
     }
 }
 
-const fn table() -> [Counts; 256] {
+const fn table() -> [ClassCounts; 256] {
     let mut table = [0; 256];
     let mut byte = u8::MAX;
     while byte > 0 {
@@ -62,7 +62,7 @@ const fn table() -> [Counts; 256] {
     table
 }
 
-static COUNTS: [Counts; 256] = table();
+static COUNTS: [ClassCounts; 256] = table();
 
 /// Whether this byte stands between words.
 #[inline(always)]
@@ -78,9 +78,9 @@ pub(crate) fn is_wide_lead(byte: u8) -> bool {
 
 /// The class counts of a word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Shape(Counts);
+pub(crate) struct WordShape(ClassCounts);
 
-impl Shape {
+impl WordShape {
     /// The shape of the word that begins at `bytes[0]`, and its length.
     #[inline]
     pub(crate) fn of_first_word(bytes: &[u8]) -> (Self, usize) {
@@ -116,13 +116,13 @@ impl Shape {
     /// Whether a word of this length is made of digits alone.
     #[inline(always)]
     pub(crate) fn is_of_digits(self, length: usize) -> bool {
-        length <= MAX_COUNTED && self.0 == length as Counts
+        length <= MAX_COUNTED && self.0 == length as ClassCounts
     }
 
     /// Whether the word is made of letters alone.
     #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {
-        const NOT_PLAIN: Counts = 0xff
+        const NOT_PLAIN: ClassCounts = 0xff
             * (one(Class::Digit)
                 | one(Class::Slash)
                 | one(Class::Dot)
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn counts() {
-        let (shape, length) = Shape::of_first_word(b"ab-12/X.y: rest");
+        let (shape, length) = WordShape::of_first_word(b"ab-12/X.y: rest");
         assert_eq!(length, 10);
         assert_eq!(shape.count(Class::Digit), 2);
         assert_eq!(shape.count(Class::Letter), 4);
@@ -154,14 +154,14 @@ mod tests {
     #[test]
     fn long_words_are_measured_by_their_beginning() {
         let word = [b'7'; 1000];
-        let (shape, length) = Shape::of_first_word(&word);
+        let (shape, length) = WordShape::of_first_word(&word);
         assert_eq!((shape.count(Class::Digit), length), (MAX_COUNTED, 1000));
-        assert_eq!(Shape::of(&word), shape);
+        assert_eq!(WordShape::of(&word), shape);
     }
 
     #[test]
     fn cjk_is_a_border() {
-        let (_, length) = Shape::of_first_word("abc连接".as_bytes());
+        let (_, length) = WordShape::of_first_word("abc连接".as_bytes());
         assert_eq!(length, 3);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks, with_single_blanks};
 use crate::algorithms::text::escapes::without_escapes;
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 use memchr::memmem;
 
 /// The constant texts between the placeholders of a template: one more than it has placeholders, each can be empty.
@@ -19,7 +19,7 @@ pub fn template_constants(template: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let text = rest?;
         for start in memchr::memchr_iter(b'<', text.as_bytes()) {
-            if let Some((_, length)) = Kind::of_placeholder(&text.as_bytes()[start..]) {
+            if let Some((_, length)) = VariableKind::of_placeholder(&text.as_bytes()[start..]) {
                 rest = Some(&text[start + length..]);
                 return Some(&text[..start]);
             }

@@ -6,7 +6,7 @@
 //! no words. Failure concepts can be added as words of their own.
 
 use crate::algorithms::text::concepts::ConceptTable;
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::runs::{TextRun, runs};
 use jieba_rs::Jieba;
 use std::sync::{Arc, LazyLock};
 
@@ -88,59 +88,14 @@ impl Default for TokenOptions {
 pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
     let mut lower = String::new();
     runs(text, |run| match run {
-        Run::Cjk(run) => words_without_blanks(run, &mut |word: &str| {
+        TextRun::Cjk(run) => words_without_blanks(run, &mut |word: &str| {
             let is_particle = only_char(word).is_some_and(|char| PARTICLES.contains(char));
             if !(options.stop_words && is_particle) {
                 take(word);
             }
         }),
-        Run::Word(word) => emit(word, options, &mut lower, &mut take),
+        TextRun::Word(word) => emit(word, options, &mut lower, &mut take),
     });
-}
-
-/// A stretch of text that is cut no further without knowing what it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Run<'a> {
-    /// Characters of a script without blanks.
-    Cjk(&'a str),
-    /// A word, or a part of a camelCase name.
-    Word(&'a str),
-}
-
-/// The words and the runs of CJK characters of a text, in order. Placeholders are left out.
-pub(super) fn runs<'a>(text: &'a str, mut take: impl FnMut(Run<'a>)) {
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        if first == '<'
-            && let Some((_, length)) = Kind::of_placeholder(rest.as_bytes())
-        {
-            rest = &rest[length..];
-        } else if is_cjk(first) {
-            let (run, behind) = split_run(rest, is_cjk);
-            take(Run::Cjk(run));
-            rest = behind;
-        } else if is_word_char(first) {
-            let (run, behind) = split_run(rest, is_word_char);
-            parts_of_name(run, |part| take(Run::Word(part)));
-            rest = behind;
-        } else {
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-}
-
-fn split_run(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
-    text.split_at(text.find(|char| !belongs(char)).unwrap_or(text.len()))
-}
-
-fn is_word_char(char: char) -> bool {
-    char.is_alphanumeric() && !is_cjk(char)
-}
-
-/// Scripts that are written without blanks: Han, Hiragana, Katakana.
-pub(crate) fn is_cjk(char: char) -> bool {
-    matches!(char, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}'
-        | '\u{20000}'..='\u{323af}' | '々')
 }
 
 /// The dictionary and its model, read when the first such text comes.
@@ -196,31 +151,6 @@ fn pairs(run: &str, take: &mut impl FnMut(&str)) {
     for (start, end) in starts.by_ref().zip(ends) {
         take(&run[start..end]);
     }
-}
-
-/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter behind a
-/// lower-case one or a digit, and at the last upper-case letter of a row that two lower-case ones follow (`IPv6` is one).
-fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
-    let mut begin = 0;
-    let mut before: Option<char> = None;
-    for (position, char) in run.char_indices() {
-        let begins_part = |before: char| !before.is_uppercase() || begins_word(&run[position..]);
-        let starts_part = char.is_uppercase() && before.is_some_and(begins_part);
-        if starts_part && position > begin {
-            take(&run[begin..position]);
-            begin = position;
-        }
-        before = Some(char);
-    }
-    take(&run[begin..]);
-}
-
-/// Whether one upper-case letter and two lower-case ones stand first: `Ser` in `HTTPServer`, not `Pv6` in `IPv6`.
-fn begins_word(text: &str) -> bool {
-    let behind: [Option<char>; 2] = [text.chars().nth(1), text.chars().nth(2)];
-    behind
-        .iter()
-        .all(|char| char.is_some_and(char::is_lowercase))
 }
 
 fn emit(word: &str, options: &TokenOptions, lower: &mut String, take: &mut impl FnMut(&str)) {

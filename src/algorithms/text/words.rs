@@ -1,6 +1,6 @@
 //! The words that masking knows: few, and each list with its reason.
 
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 
 /// Month and weekday names as `strftime` writes them; beside a number or a time they belong to it.
 pub(crate) fn is_month_or_weekday(word: &[u8]) -> bool {
@@ -322,7 +322,7 @@ pub(crate) fn is_error_code(word: &[u8]) -> bool {
 
 /// The Chinese unit of time at the beginning of a text: its length, and what a number with it is. `分` is a minute, and `时` an hour,
 /// where a number follows; otherwise they begin other words.
-pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, Kind)> {
+pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, VariableKind)> {
     const DURATIONS: [&str; 7] = ["毫秒", "微秒", "纳秒", "秒", "分钟", "小时", "天"];
     const DATES: [&str; 3] = ["年", "月", "日"];
     let starts = |unit: &&&str| text.starts_with(unit.as_bytes());
@@ -335,8 +335,8 @@ pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, Kind)> {
             .or_else(|| ["分", "时"].iter().find(before_number))
     };
     match DATES.iter().find(starts) {
-        Some(unit) => Some((unit.len(), Kind::Time)),
-        None => duration().map(|unit| (unit.len(), Kind::Duration)),
+        Some(unit) => Some((unit.len(), VariableKind::Time)),
+        None => duration().map(|unit| (unit.len(), VariableKind::Duration)),
     }
 }
 

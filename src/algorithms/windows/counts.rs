@@ -15,7 +15,7 @@ pub(crate) struct CountWindows {
 
 /// Consecutive rows of one push that belong to one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct WindowShare {
     /// The numbers of the rows that the whole window has when it is complete.
     pub(crate) window: Span,
     /// How many rows of this push belong to it; at least one.
@@ -52,7 +52,7 @@ impl CountWindows {
     }
 
     /// Counts the next rows and says how they split, in their order. They are counted whether or not the pieces are read.
-    pub(crate) fn push(&mut self, n_rows: u64) -> impl Iterator<Item = Piece> + use<> {
+    pub(crate) fn push(&mut self, n_rows: u64) -> impl Iterator<Item = WindowShare> + use<> {
         let n = self.n;
         let mut row = self.n_seen;
         let end = row.saturating_add(n_rows);
@@ -60,7 +60,7 @@ impl CountWindows {
         std::iter::from_fn(move || {
             let missing = n - row % n;
             let n_rows = missing.min(end - row);
-            let piece = Piece {
+            let piece = WindowShare {
                 window: window(n, row),
                 n_rows,
                 is_complete: n_rows == missing,

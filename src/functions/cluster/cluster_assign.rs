@@ -1,11 +1,11 @@
 //! `cluster_assign(vec, representatives [, options])`: the known cluster of a row.
 
 use crate::algorithms::cluster::{Assigner, Assignment, DEFAULT_THRESHOLD, Metric, Vectors};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes, struct_field};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::vectors::VectorColumn;
 use crate::functions::cluster::fit_options::{read_metric, read_threshold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes, struct_field};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::vectors::VectorColumn;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Float32Builder, ListArray, StructArray, UInt64Array,
     UInt64Builder, new_empty_array,
@@ -86,7 +86,7 @@ impl Scalar for ClusterAssign {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<AssignOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<AssignOptions> {
         let metric = read_metric(options)?.unwrap_or_default();
         let threshold = match read_threshold(options)? {
             Some(threshold) => threshold,
@@ -104,7 +104,11 @@ impl Scalar for ClusterAssign {
         DataType::Struct(result_fields(&cluster_id_type(&types[1])))
     }
 
-    fn call(&self, arguments: &Arguments<'_>, options: &AssignOptions) -> Result<ColumnarValue> {
+    fn call(
+        &self,
+        arguments: &BatchArguments<'_>,
+        options: &AssignOptions,
+    ) -> Result<ColumnarValue> {
         let n_rows = arguments.n_rows;
         let vectors = VectorColumn::try_new(&arguments.required(0).to_array(n_rows)?)?;
         let given = arguments.required(1);
@@ -114,10 +118,18 @@ impl Scalar for ClusterAssign {
         let lists = representative_lists(&lists)?;
         let mut nearest = Nearest::default();
         if is_one_list {
-            nearest.add(&Known::read(&lists, 0, options)?, &vectors, 0..n_rows)?;
+            nearest.add(
+                &KnownRepresentatives::read(&lists, 0, options)?,
+                &vectors,
+                0..n_rows,
+            )?;
         } else {
             for row in 0..n_rows {
-                nearest.add(&Known::read(&lists, row, options)?, &vectors, row..row + 1)?;
+                nearest.add(
+                    &KnownRepresentatives::read(&lists, row, options)?,
+                    &vectors,
+                    row..row + 1,
+                )?;
             }
         }
         let id_type = cluster_id_type(lists.data_type());
@@ -146,13 +158,13 @@ fn representative_lists(lists: &ArrayRef) -> Result<ListArray> {
 }
 
 /// The representatives of one list.
-struct Known {
+struct KnownRepresentatives {
     ids: Option<ArrayRef>,
     assigner: Option<Assigner>,
     dimensions: usize,
 }
 
-impl Known {
+impl KnownRepresentatives {
     fn read(lists: &ListArray, list: usize, options: &AssignOptions) -> Result<Self> {
         let nothing = Self {
             ids: None,
@@ -219,7 +231,12 @@ struct Nearest {
 }
 
 impl Nearest {
-    fn add(&mut self, known: &Known, vectors: &VectorColumn, rows: Range<usize>) -> Result<()> {
+    fn add(
+        &mut self,
+        known: &KnownRepresentatives,
+        vectors: &VectorColumn,
+        rows: Range<usize>,
+    ) -> Result<()> {
         let mut queries = Vectors::new(known.dimensions);
         let mut is_asked = Vec::with_capacity(rows.len());
         for row in rows {

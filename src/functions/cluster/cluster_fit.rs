@@ -1,14 +1,14 @@
 //! `cluster_fit(id, vec [, prior_cluster_id] [, options])`: rows with vectors become clusters.
 
 use crate::algorithms::cluster::{Assigned, Cluster, ClusterOptions, Vectors};
-use crate::functions::aggregate::{Aggregate, Fold};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::lists::list_of;
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::call::vectors::VectorColumn;
 use crate::functions::cluster::fit_options::read_cluster_options;
 use crate::functions::cluster::ids::{Id, id_column, id_type, read_ids};
-use crate::functions::lists::list_of;
-use crate::functions::models::{ModelKind, model_column, read_model, write_model};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::vectors::VectorColumn;
 use datafusion::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float32Array, Float32Builder, ListBuilder, StructArray,
     UInt32Builder,
@@ -34,7 +34,7 @@ const STATE: ModelKind = ModelKind {
     description = "Groups rows by their vectors. Returns a list with an element for each row, in the order of the ids: the row's id, its cluster, whether it is the representative of \
 the cluster (the medoid: the member with the least sum of distances to the others), and its distance from the representative. A new cluster's id is the id of its representative, so with `template_hash` as id it is the same on every run. \
 With prior clusters, give the old rows and the new ones together, as an old cluster is known by its rows: a row that has one keeps it, and two old clusters never merge; a new row joins the nearest old cluster within the threshold, judged by its old members, and the other new rows found new clusters among themselves; a row whose own id is that of an old cluster belongs to it. \
-A row with a NULL vector, or a NULL or NaN in it, gets its prior cluster or NULL, and a NULL distance. Under cosine a zero vector has distance 1 to every other row. Rows are ordered by id before clustering, so neither their order nor partitions matter; of two merges at equal distance the one whose rows come first in that order is made. An id stands for one row: an equal row counts once, another vector is an error. \
+A row with a NULL vector, or a NULL or NaN in it, gets its prior cluster or NULL, and a NULL distance. Under cosine a zero vector has distance 1 to every other row. FitRows are ordered by id before clustering, so neither their order nor partitions matter; of two merges at equal distance the one whose rows come first in that order is made. An id stands for one row: an equal row counts once, another vector is an error. \
 Agglomerative: hierarchical clustering by nearest-neighbour chain (Müllner 2011, kodama). More than `max_exact_rows` rows are first gathered around leaders, not farther than the threshold, which takes bounded memory and is approximate.",
     syntax_example = "cluster_fit(id, vec [, prior_cluster_id] [, options])",
     sql_example = r#"```sql
@@ -84,18 +84,18 @@ impl Aggregate for ClusterFit {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<ClusterOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<ClusterOptions> {
         read_cluster_options(options)
     }
 
-    fn check_call(options: &ClusterOptions, positions: &Positions) -> Result<()> {
+    fn check_call(options: &ClusterOptions, positions: &ArgumentPlaces) -> Result<()> {
         let options = for_call(options, positions);
         let checked = options.check();
         checked.map_err(|error| plan_datafusion_err!("{NAME}: {error}"))?;
         Ok(())
     }
 
-    fn check_types(types: &[DataType], positions: &Positions) -> Result<()> {
+    fn check_types(types: &[DataType], positions: &ArgumentPlaces) -> Result<()> {
         match positions.optional[0] {
             Some(prior) if id_type(&types[prior]) != id_type(&types[0]) => plan_err!(
                 "{NAME}: prior_cluster_id must be of the type of id, got {} and {}; cast one of them",
@@ -113,9 +113,9 @@ impl Aggregate for ClusterFit {
     fn fold(
         options: &Arc<ClusterOptions>,
         types: &[DataType],
-        positions: &Positions,
+        positions: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
-        Ok(Box::new(Rows {
+        Ok(Box::new(FitRows {
             options: for_call(options, positions),
             id_type: id_type(&types[0]),
             vectors: None,
@@ -125,7 +125,7 @@ impl Aggregate for ClusterFit {
     }
 }
 
-fn for_call(options: &ClusterOptions, positions: &Positions) -> ClusterOptions {
+fn for_call(options: &ClusterOptions, positions: &ArgumentPlaces) -> ClusterOptions {
     ClusterOptions {
         with_priors: positions.optional[0].is_some(),
         ..options.clone()
@@ -150,7 +150,7 @@ fn item(id_type: &DataType) -> FieldRef {
 
 /// The rows seen so far.
 #[derive(Debug)]
-struct Rows {
+struct FitRows {
     options: ClusterOptions,
     id_type: DataType,
     /// The vectors of the rows in `taken`; none before the first, which says how long vectors are.
@@ -176,7 +176,7 @@ impl Ids {
     }
 }
 
-impl Rows {
+impl FitRows {
     fn add(&mut self, ids: Ids, vector: Option<&[f32]>) -> Result<()> {
         let is_finite = |vector: &&[f32]| vector.iter().all(|value| value.is_finite());
         let Some(vector) = vector.filter(|vector| ids.id.is_some() && is_finite(vector)) else {
@@ -249,7 +249,7 @@ impl Rows {
         known.into_iter().collect()
     }
 
-    fn assigned(&self, vectors: &Vectors) -> Result<Vec<Row>> {
+    fn assigned(&self, vectors: &Vectors) -> Result<Vec<ResultRow>> {
         let order = self.sorted(vectors)?;
         let rows: Vec<&Ids> = order.iter().map(|&row| &self.taken[row]).collect();
         let known = self.known();
@@ -261,7 +261,7 @@ impl Rows {
             Cluster::Prior(number) => Some(known[number].clone()),
             Cluster::New(founder) => rows[founder].id.clone(),
         };
-        let row = |(row, assigned): (&&Ids, &Assigned)| Row {
+        let row = |(row, assigned): (&&Ids, &Assigned)| ResultRow {
             id: row.id.clone(),
             cluster: cluster(assigned),
             is_representative: assigned.is_representative,
@@ -271,10 +271,10 @@ impl Rows {
     }
 
     /// The rows that could not be clustered, each once; a prior cluster stays theirs.
-    fn not_clustered(&self) -> Vec<Row> {
+    fn not_clustered(&self) -> Vec<ResultRow> {
         let known = self.known();
         let refused: BTreeSet<&Ids> = self.refused.iter().collect();
-        let row = |row: &Ids| Row {
+        let row = |row: &Ids| ResultRow {
             id: row.id.clone(),
             cluster: prior_of(row, &known).cloned(),
             is_representative: false,
@@ -290,7 +290,7 @@ fn prior_of<'a>(row: &'a Ids, known: &[&Id]) -> Option<&'a Id> {
     row.prior.as_ref().or(own)
 }
 
-impl Fold for Rows {
+impl Fold for FitRows {
     fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()> {
         let ids = read_ids(NAME, &required[0])?;
         let priors = match optional[0] {
@@ -404,7 +404,7 @@ impl Fold for Rows {
 
 /// A row of the result.
 #[derive(Debug)]
-struct Row {
+struct ResultRow {
     id: Option<Id>,
     cluster: Option<Id>,
     is_representative: bool,

@@ -2,14 +2,14 @@
 
 use crate::algorithms::cluster::{DEFAULT_MAX_KEYWORDS, KeywordCounts};
 use crate::algorithms::text::template_hash;
-use crate::functions::aggregate::{Aggregate, Fold};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::lists::list_of;
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::call::words::{WordColumn, WordOptions, read_words};
 use crate::functions::cluster::ids::{Id, id_column, id_type, read_ids};
 use crate::functions::cluster::tfidf_fit::WORD_DEFAULTS;
-use crate::functions::lists::list_of;
-use crate::functions::models::{ModelKind, model_column, read_model, write_model};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::words::{WordColumn, WordOptions, read_words};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, StringArray, StringViewBuilder, StructArray, UInt64Array,
 };
@@ -81,7 +81,7 @@ impl Aggregate for ClusterKeywords {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<KeywordOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<KeywordOptions> {
         let max_keywords = options.take_number("max_keywords", 1)?;
         Ok(KeywordOptions {
             words: read_words(options, WORD_DEFAULTS)?,
@@ -96,9 +96,9 @@ impl Aggregate for ClusterKeywords {
     fn fold(
         options: &Arc<KeywordOptions>,
         types: &[DataType],
-        _: &Positions,
+        _: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
-        Ok(Box::new(Documents {
+        Ok(Box::new(KeywordDocuments {
             options: Arc::clone(options),
             id_type: id_type(&types[0]),
             counts: KeywordCounts::default(),
@@ -127,7 +127,7 @@ fn item(id_type: &DataType) -> FieldRef {
 
 /// The texts seen so far.
 #[derive(Debug)]
-struct Documents {
+struct KeywordDocuments {
     options: Arc<KeywordOptions>,
     id_type: DataType,
     counts: KeywordCounts,
@@ -143,7 +143,7 @@ fn number_of(id: &Id) -> i64 {
     }
 }
 
-impl Documents {
+impl KeywordDocuments {
     fn add_cluster(&mut self, id: &Id) -> i64 {
         let number = number_of(id);
         self.ids.entry(number).or_insert_with(|| id.clone());
@@ -151,7 +151,7 @@ impl Documents {
     }
 }
 
-impl Fold for Documents {
+impl Fold for KeywordDocuments {
     fn update(&mut self, required: &[ArrayRef], _: &[Option<&ArrayRef>]) -> Result<()> {
         let ids = read_ids(NAME, &required[0])?;
         let texts = ColumnarValue::Array(Arc::clone(&required[1]));

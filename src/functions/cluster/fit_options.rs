@@ -1,17 +1,17 @@
 //! The options of `cluster_fit`, and those of them that `cluster_assign` shares.
 
 use crate::algorithms::cluster::{
-    ClusterOptions, DEFAULT_MAX_EXACT_ROWS, Linkage, Method, Metric, NumClusters, Scale,
+    ClusterMethod, ClusterOptions, DEFAULT_MAX_EXACT_ROWS, Linkage, Metric, NumClusters, Scale,
 };
-use crate::functions::options::Options;
+use crate::functions::call::options::CallOptions;
 use datafusion::common::{Result, plan_err};
 
 /// Reads the options of `cluster_fit`; whether they fit together is checked when it is known if there are priors.
-pub(super) fn read_cluster_options(options: &mut Options) -> Result<ClusterOptions> {
+pub(super) fn read_cluster_options(options: &mut CallOptions) -> Result<ClusterOptions> {
     let methods = [
-        ("agglomerative", Method::Agglomerative),
-        ("kmeans", Method::KMeans),
-        ("dbscan", Method::Dbscan),
+        ("agglomerative", ClusterMethod::Agglomerative),
+        ("kmeans", ClusterMethod::KMeans),
+        ("dbscan", ClusterMethod::Dbscan),
     ];
     let linkages = [
         ("average", Linkage::Average),
@@ -41,16 +41,16 @@ pub(super) fn read_cluster_options(options: &mut Options) -> Result<ClusterOptio
     })
 }
 
-pub(super) fn read_metric(options: &mut Options) -> Result<Option<Metric>> {
+pub(super) fn read_metric(options: &mut CallOptions) -> Result<Option<Metric>> {
     let metrics = [("cosine", Metric::Cosine), ("euclidean", Metric::Euclidean)];
     options.take_choice("metric", &metrics)
 }
 
-pub(super) fn read_threshold(options: &mut Options) -> Result<Option<f64>> {
+pub(super) fn read_threshold(options: &mut CallOptions) -> Result<Option<f64>> {
     options.take_real("threshold", 0.0, f64::INFINITY)
 }
 
-fn read_num_clusters(options: &mut Options) -> Result<Option<NumClusters>> {
+fn read_num_clusters(options: &mut CallOptions) -> Result<Option<NumClusters>> {
     match options.take_text("num_clusters").as_deref() {
         None => Ok(None),
         Some("auto") => Ok(Some(NumClusters::Auto)),

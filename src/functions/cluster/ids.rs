@@ -1,6 +1,6 @@
 //! Ids of rows and clusters: whole numbers or texts, whatever their type in the query.
 
-use crate::functions::texts::{Texts, unpacked};
+use crate::functions::call::texts::{Texts, unpacked};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};

@@ -1,11 +1,11 @@
 //! `tfidf_fit(text [, options])`: a vocabulary for vectors, as a model.
 
 use crate::algorithms::features::{Selection, TermCounts};
-use crate::functions::aggregate::{Aggregate, Fold};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::call::words::{WordColumn, WordDefaults, WordOptions, read_words};
 use crate::functions::cluster::tfidf_model::{merge_state, write_fitted, write_state};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::words::{WordColumn, WordDefaults, WordOptions, read_words};
 use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -82,7 +82,7 @@ impl Aggregate for TfidfFit {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<FitOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<FitOptions> {
         let words = read_words(options, WORD_DEFAULTS)?;
         let default = Selection::default();
         let selection = Selection {
@@ -112,8 +112,12 @@ impl Aggregate for TfidfFit {
         DataType::BinaryView
     }
 
-    fn fold(options: &Arc<FitOptions>, _: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
-        Ok(Box::new(Documents {
+    fn fold(
+        options: &Arc<FitOptions>,
+        _: &[DataType],
+        _: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>> {
+        Ok(Box::new(FitDocuments {
             options: Arc::clone(options),
             counts: TermCounts::default(),
         }))
@@ -122,12 +126,12 @@ impl Aggregate for TfidfFit {
 
 /// The texts seen so far.
 #[derive(Debug)]
-struct Documents {
+struct FitDocuments {
     options: Arc<FitOptions>,
     counts: TermCounts,
 }
 
-impl Fold for Documents {
+impl Fold for FitDocuments {
     fn update(&mut self, required: &[ArrayRef], _: &[Option<&ArrayRef>]) -> Result<()> {
         let texts = ColumnarValue::Array(Arc::clone(&required[0]));
         let column = WordColumn::try_new(&texts, required[0].len())?;

@@ -6,8 +6,8 @@
 
 use crate::algorithms::features::{Selection, TermCounts, Vocabulary};
 use crate::algorithms::text::TokenOptions;
-use crate::functions::models::{ModelKind, model_column, read_model, write_model};
-use crate::functions::words::{WordOptions, word_options};
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::call::words::{WordOptions, word_options};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt64Array};
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;

@@ -1,11 +1,11 @@
 //! `tfidf_terms(model)`: what is inside a model of `tfidf_fit`.
 
+use crate::functions::call::lists::list_of;
+use crate::functions::call::models::Models;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::cluster::tfidf_model::TfidfModel;
-use crate::functions::lists::list_of;
-use crate::functions::models::Models;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
 use datafusion::arrow::array::{Float64Builder, Int64Builder, StringViewBuilder, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::Result;
@@ -64,7 +64,7 @@ impl Scalar for TfidfTerms {
         self.doc()
     }
 
-    fn read_options(_: &mut Options) -> Result<()> {
+    fn read_options(_: &mut CallOptions) -> Result<()> {
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl Scalar for TfidfTerms {
         DataType::List(item())
     }
 
-    fn call(&self, arguments: &Arguments<'_>, _: &()) -> Result<ColumnarValue> {
+    fn call(&self, arguments: &BatchArguments<'_>, _: &()) -> Result<ColumnarValue> {
         let decode = |bytes: &[u8]| TfidfModel::decode(NAME, bytes);
         let models = self.models.read(arguments.required(0), decode)?;
         let mut terms = StringViewBuilder::new();

@@ -1,14 +1,14 @@
 //! `tfidf_vec(text [, model] [, options])`: a text as a vector.
 
 use crate::algorithms::features::{Norm, Weight, hashed_vector};
+use crate::functions::call::lists::list_of;
+use crate::functions::call::models::Models;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::words::{WordColumn, WordOptions, read_words};
 use crate::functions::cluster::tfidf_fit::{MAX_DIMENSIONS, WORD_DEFAULTS};
 use crate::functions::cluster::tfidf_model::TfidfModel;
-use crate::functions::lists::list_of;
-use crate::functions::models::Models;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::words::{WordColumn, WordOptions, read_words};
 use datafusion::arrow::array::{ArrayRef, Float32Array};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, plan_err};
@@ -89,7 +89,7 @@ impl Scalar for TfidfVec {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<VectorOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<VectorOptions> {
         let weights = [
             ("tfidf", Weight::TfIdf),
             ("tf", Weight::Tf),
@@ -121,7 +121,7 @@ impl Scalar for TfidfVec {
         })
     }
 
-    fn check_call(options: &VectorOptions, positions: &Positions) -> Result<()> {
+    fn check_call(options: &VectorOptions, positions: &ArgumentPlaces) -> Result<()> {
         let has_model = positions.optional[0].is_some();
         match options {
             VectorOptions {
@@ -144,7 +144,11 @@ impl Scalar for TfidfVec {
         DataType::List(item())
     }
 
-    fn call(&self, arguments: &Arguments<'_>, options: &VectorOptions) -> Result<ColumnarValue> {
+    fn call(
+        &self,
+        arguments: &BatchArguments<'_>,
+        options: &VectorOptions,
+    ) -> Result<ColumnarValue> {
         let text = arguments.required(0);
         let n_rows = arguments.n_rows;
         let vectors = match arguments.optional(0) {
@@ -169,7 +173,7 @@ impl TfidfVec {
         let column = WordColumn::try_new(text, n_rows)?;
         let weight = options.weight.unwrap_or_default();
         let model_of = |row: usize| models.of_row(row).map(|number| &models.distinct[number]);
-        let mut vectors = Vectors::default();
+        let mut vectors = VectorColumn::default();
         // Rows are cut into words by the tokenizer of their own model.
         let tokenizer = |row: usize| model_of(row).map(|model| &model.words.tokenizer);
         column.for_each(tokenizer, |row, words| {
@@ -185,7 +189,7 @@ impl TfidfVec {
 
 fn hashed(text: &ColumnarValue, n_rows: usize, options: &VectorOptions) -> Result<ArrayRef> {
     let weight = options.weight.unwrap_or(Weight::Tf);
-    let mut vectors = Vectors::default();
+    let mut vectors = VectorColumn::default();
     let tokenizer = |_| Some(&options.words.tokenizer);
     WordColumn::try_new(text, n_rows)?.for_each(tokenizer, |_, words| {
         vectors.push(words, |words, out| {
@@ -198,13 +202,13 @@ fn hashed(text: &ColumnarValue, n_rows: usize, options: &VectorOptions) -> Resul
 
 /// Vectors, one behind the other.
 #[derive(Debug, Default)]
-struct Vectors {
+struct VectorColumn {
     values: Vec<f32>,
     lengths: Vec<usize>,
     is_valid: Vec<bool>,
 }
 
-impl Vectors {
+impl VectorColumn {
     fn push<W>(&mut self, words: Option<W>, vector: impl FnOnce(W, &mut Vec<f32>)) {
         let begin = self.values.len();
         self.is_valid.push(words.is_some());

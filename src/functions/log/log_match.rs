@@ -1,11 +1,11 @@
 //! `log_match(message, model)`: the mined template of a line.
 
+use crate::functions::call::models::{BatchModels, Models};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_text_rows};
 use crate::functions::log::mined_model::MinedModel;
-use crate::functions::models::{BatchModels, Models};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::{Texts, map_text_rows};
 use datafusion::arrow::array::{Array, ArrayRef, StructArray, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{interleave, take};
@@ -70,7 +70,7 @@ impl Scalar for LogMatch {
         self.doc()
     }
 
-    fn read_options(_: &mut Options) -> Result<()> {
+    fn read_options(_: &mut CallOptions) -> Result<()> {
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl Scalar for LogMatch {
         DataType::Struct(result_fields())
     }
 
-    fn call(&self, arguments: &Arguments<'_>, _: &()) -> Result<ColumnarValue> {
+    fn call(&self, arguments: &BatchArguments<'_>, _: &()) -> Result<ColumnarValue> {
         let models = self.models.read(arguments.required(1), |bytes| {
             MinedModel::decode(NAME, bytes)
         })?;

@@ -1,12 +1,12 @@
 //! `log_mine(message [, options])`: templates mined from many lines, as a model.
 
 use crate::algorithms::text::{MaskOptions, Masker, TemplateTally};
-use crate::functions::aggregate::{Aggregate, Fold};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::call::texts::each_text;
 use crate::functions::log::mined_model::{merge_state, write_mined, write_state};
 use crate::functions::log::read_mask_options;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::texts::each_text;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err};
@@ -66,7 +66,7 @@ impl Aggregate for LogMine {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<MineOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<MineOptions> {
         let mask = read_mask_options(options)?;
         let masker = Masker::new(&mask).map_err(|error| plan_datafusion_err!("{NAME}: {error}"))?;
         let max_templates = options.take_number("max_templates", 1)?;
@@ -81,7 +81,11 @@ impl Aggregate for LogMine {
         DataType::BinaryView
     }
 
-    fn fold(options: &Arc<MineOptions>, _: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+    fn fold(
+        options: &Arc<MineOptions>,
+        _: &[DataType],
+        _: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>> {
         Ok(Box::new(Lines {
             options: Arc::clone(options),
             tally: TemplateTally::new(options.max_templates),

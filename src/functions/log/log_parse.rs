@@ -1,12 +1,12 @@
 //! `log_parse(message [, options])`: template, hash and variables of a line in one pass.
 
 use crate::algorithms::text::{Masker, template_hash};
-use crate::functions::lists::list_of;
+use crate::functions::call::lists::list_of;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_texts};
 use crate::functions::log::read_masker;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::{Texts, map_texts};
 use datafusion::arrow::array::{Array, ArrayRef, Int64Builder, StringViewBuilder, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::Result;
@@ -123,7 +123,7 @@ impl Scalar for LogParse {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<Self::Options> {
+    fn read_options(options: &mut CallOptions) -> Result<Self::Options> {
         read_masker(options)
     }
 
@@ -131,7 +131,11 @@ impl Scalar for LogParse {
         DataType::Struct(result_fields())
     }
 
-    fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
+    fn call(
+        &self,
+        arguments: &BatchArguments<'_>,
+        options: &Self::Options,
+    ) -> Result<ColumnarValue> {
         map_texts(arguments.required(0), |texts| parsed(texts, options))
     }
 }

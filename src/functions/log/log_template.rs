@@ -1,11 +1,11 @@
 //! `log_template(message [, options])`: the line with its variables masked.
 
 use crate::algorithms::text::Masker;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_to_text, text_result_type};
 use crate::functions::log::read_masker;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::{Texts, map_to_text, text_result_type};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -72,7 +72,7 @@ impl Scalar for LogTemplate {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<Self::Options> {
+    fn read_options(options: &mut CallOptions) -> Result<Self::Options> {
         read_masker(options)
     }
 
@@ -80,7 +80,11 @@ impl Scalar for LogTemplate {
         text_result_type(&types[0])
     }
 
-    fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
+    fn call(
+        &self,
+        arguments: &BatchArguments<'_>,
+        options: &Self::Options,
+    ) -> Result<ColumnarValue> {
         map_to_text(arguments.required(0), |texts| Ok(templates(texts, options)))
     }
 }

@@ -1,12 +1,12 @@
 //! `log_templates(model)`: what is inside a model of `log_mine`.
 
 use crate::algorithms::text::template_hash;
-use crate::functions::lists::list_of;
+use crate::functions::call::lists::list_of;
+use crate::functions::call::models::Models;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::log::mined_model::{MinedTemplate, mined_templates};
-use crate::functions::models::Models;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
 use datafusion::arrow::array::{Int64Builder, StringViewBuilder, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::Result;
@@ -68,7 +68,7 @@ impl Scalar for LogTemplates {
         self.doc()
     }
 
-    fn read_options(_: &mut Options) -> Result<()> {
+    fn read_options(_: &mut CallOptions) -> Result<()> {
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Scalar for LogTemplates {
         DataType::List(item())
     }
 
-    fn call(&self, arguments: &Arguments<'_>, _: &()) -> Result<ColumnarValue> {
+    fn call(&self, arguments: &BatchArguments<'_>, _: &()) -> Result<ColumnarValue> {
         let decode = |bytes: &[u8]| mined_templates(NAME, bytes);
         let models = self.models.read(arguments.required(0), decode)?;
         let (mut templates, mut examples) = (StringViewBuilder::new(), StringViewBuilder::new());

@@ -1,12 +1,12 @@
 //! `log_tokens(text [, options])`: the words of a text.
 
 use crate::algorithms::text::Tokenizer;
-use crate::functions::lists::list_of;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::{Texts, map_texts};
-use crate::functions::words::{WordDefaults, WordOptions, read_words};
+use crate::functions::call::lists::list_of;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_texts};
+use crate::functions::call::words::{WordDefaults, WordOptions, read_words};
 use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
@@ -84,7 +84,7 @@ impl Scalar for LogTokens {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<Self::Options> {
+    fn read_options(options: &mut CallOptions) -> Result<Self::Options> {
         read_words(options, WORD_DEFAULTS)
     }
 
@@ -92,7 +92,11 @@ impl Scalar for LogTokens {
         DataType::List(word_item())
     }
 
-    fn call(&self, arguments: &Arguments<'_>, options: &Self::Options) -> Result<ColumnarValue> {
+    fn call(
+        &self,
+        arguments: &BatchArguments<'_>,
+        options: &Self::Options,
+    ) -> Result<ColumnarValue> {
         map_texts(arguments.required(0), |texts| {
             token_lists(texts, &options.tokenizer)
         })

@@ -8,7 +8,7 @@ use crate::algorithms::text::{
     MaskOptions, Masker, MinedTemplates, Profile, Quotes, Sighting, Style, Subject, TemplateTally,
     generalise,
 };
-use crate::functions::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array,
 };

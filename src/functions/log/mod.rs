@@ -12,11 +12,11 @@ pub(crate) mod template_match;
 pub(crate) mod template_regex;
 
 use crate::algorithms::text::{MaskOptions, Masker, Profile, Quotes, Style, Subject};
-use crate::functions::options::Options;
+use crate::functions::call::options::CallOptions;
 use datafusion::common::{Result, plan_datafusion_err};
 
 /// The masker that the options of `log_template` and `log_parse` describe.
-fn read_masker(options: &mut Options) -> Result<Masker> {
+fn read_masker(options: &mut CallOptions) -> Result<Masker> {
     let styles = [("star", Style::Star), ("typed", Style::Typed)];
     let style = options.take_choice("style", &styles)?.unwrap_or_default();
     let subjects = [("mask", Subject::Mask), ("keep", Subject::Keep)];
@@ -32,7 +32,7 @@ fn read_masker(options: &mut Options) -> Result<Masker> {
 }
 
 /// The options of masking that mining has too.
-fn read_mask_options(options: &mut Options) -> Result<MaskOptions> {
+fn read_mask_options(options: &mut CallOptions) -> Result<MaskOptions> {
     let profiles = [
         ("default", Profile::Default),
         ("kv", Profile::KeyValue),

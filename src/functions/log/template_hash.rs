@@ -1,10 +1,10 @@
 //! `template_hash(template)`: the identity of a template as a number.
 
 use crate::algorithms::text::template_hash;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::map_texts;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::map_texts;
 use datafusion::arrow::array::Int64Array;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -44,7 +44,7 @@ impl Scalar for TemplateHash {
         self.doc()
     }
 
-    fn read_options(_: &mut Options) -> Result<Self::Options> {
+    fn read_options(_: &mut CallOptions) -> Result<Self::Options> {
         Ok(())
     }
 
@@ -52,7 +52,7 @@ impl Scalar for TemplateHash {
         DataType::Int64
     }
 
-    fn call(&self, arguments: &Arguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
+    fn call(&self, arguments: &BatchArguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
         map_texts(arguments.required(0), |texts| {
             let hashes = texts.iter().map(|text| text.map(template_hash));
             Ok(Arc::new(hashes.collect::<Int64Array>()))

@@ -1,10 +1,10 @@
 //! `template_match(message, template)`: whether a message can have come from a template.
 
 use crate::algorithms::text::TemplateMatcher;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::{Texts, map_text_pairs, map_texts};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_text_pairs, map_texts};
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -56,7 +56,7 @@ impl Scalar for TemplateMatch {
         self.doc()
     }
 
-    fn read_options(_: &mut Options) -> Result<Self::Options> {
+    fn read_options(_: &mut CallOptions) -> Result<Self::Options> {
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Scalar for TemplateMatch {
         DataType::Boolean
     }
 
-    fn call(&self, arguments: &Arguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
+    fn call(&self, arguments: &BatchArguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
         let (messages, templates) = (arguments.required(0), arguments.required(1));
         match templates {
             ColumnarValue::Scalar(template) => {

@@ -1,10 +1,10 @@
 //! `template_regex(template)`: a template as an anchored regular expression.
 
 use crate::algorithms::text::template_regex;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Takes};
-use crate::functions::scalar::{Arguments, Scalar};
-use crate::functions::texts::{map_to_text, text_result_type};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{map_to_text, text_result_type};
 use datafusion::arrow::array::StringViewArray;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -52,7 +52,7 @@ impl Scalar for TemplateRegex {
         self.doc()
     }
 
-    fn read_options(_: &mut Options) -> Result<Self::Options> {
+    fn read_options(_: &mut CallOptions) -> Result<Self::Options> {
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Scalar for TemplateRegex {
         text_result_type(&types[0])
     }
 
-    fn call(&self, arguments: &Arguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
+    fn call(&self, arguments: &BatchArguments<'_>, _: &Self::Options) -> Result<ColumnarValue> {
         map_to_text(arguments.required(0), |texts| {
             let regexes = texts.iter().map(|text| text.map(template_regex));
             Ok(Arc::new(regexes.collect::<StringViewArray>()))

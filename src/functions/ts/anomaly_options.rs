@@ -1,8 +1,10 @@
 //! The options of `ts_anomaly`, the same for its two forms.
 
 use crate::algorithms::series::Season;
-use crate::algorithms::series::anomaly::{AnomalyOptions, AnomalyParams, Kind, Method, Sides};
-use crate::functions::options::Options;
+use crate::algorithms::series::anomaly::{
+    AnomalyKind, AnomalyMethod, AnomalyOptions, AnomalyParams, Sides,
+};
+use crate::functions::call::options::CallOptions;
 use crate::functions::ts::season::read_season;
 use crate::functions::ts::times::{UNTIL_KEY, read_time};
 use datafusion::common::{Result, plan_datafusion_err};
@@ -25,17 +27,20 @@ impl AnomalyCall {
     }
 }
 
-pub(super) fn read_anomaly_options(options: &mut Options) -> Result<AnomalyCall> {
+pub(super) fn read_anomaly_options(options: &mut CallOptions) -> Result<AnomalyCall> {
     let sides = [
         ("both", Sides::Both),
         ("up", Sides::Up),
         ("down", Sides::Down),
     ];
-    let methods = [("adaptive", Method::Adaptive), ("zscore", Method::ZScore)];
+    let methods = [
+        ("adaptive", AnomalyMethod::Adaptive),
+        ("zscore", AnomalyMethod::ZScore),
+    ];
     let default = AnomalyOptions::default();
     let read = AnomalyOptions {
         kinds: options
-            .take_choices("kinds", &Kind::ALL.map(|kind| (kind.as_str(), kind)))?
+            .take_choices("kinds", &AnomalyKind::ALL.map(|kind| (kind.as_str(), kind)))?
             .unwrap_or(default.kinds),
         sides: options
             .take_choice("sides", &sides)?

@@ -6,15 +6,15 @@
 //! past and returns structs.
 
 use crate::algorithms::series::anomaly::{Detector, Verdict, detect};
-use crate::functions::options::Prepared;
-use crate::functions::parameters::{Parameters, Takes};
+use crate::functions::call::options::Prepared;
+use crate::functions::call::parameters::{Parameters, Takes};
 use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
 use crate::functions::ts::times::{ReadTime, time_reader};
 use crate::functions::ts::ts_anomaly::NAME;
 use crate::functions::ts::verdicts::{
     NO_POINT, PACKED_TYPE, PACKED_WIDTH, RUNNING, VerdictColumns, pack, pack_all, verdict_fields,
 };
-use crate::functions::ts::zones::{Clock, Zone};
+use crate::functions::ts::zones::{Zone, ZoneClock};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
@@ -97,7 +97,7 @@ pub(super) const HOW_TO_CALL: &str =
     description = "A verdict on every row of a series: a struct of `is_anomaly`, its `kind` (spike, dip, level_shift, variance_change, cliff_drop, trend), \
 `direction` (1 above, -1 below, 0 for a change of variance and where there is no anomaly), `score` from 0 to 1 (an anomaly from 0.5 on), the `expected` value with its `lower` and `upper` bound, and `status`: ok, warmup (too few points to judge), missing (no value or no time), constant (all values so far are equal), new_level (what was reported has lasted for a season, or 200 points: this is the level from here on), running (the step has not ended, see `until`). `is_ongoing` stays true behind the first points of an anomaly until the values are back, or at a new level; it is false behind a change of variance. \
 **The frame says what may be seen.** The default frame sees the rows before and the one that is judged; a verdict never changes when more rows come, and live tables can be judged row by row. `ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING` sees the whole partition, and judges as `ts_anomaly(ts, value)` without OVER does. Other frames are refused. \
-PARTITION BY makes one series each. Time is the first ORDER BY expression where that is a timestamp or a date, and rows whose time is NULL or outside the years 1678 to 2261 are no points; a day is one by the clocks of its zone; where it is of another type, rows count as equally spaced. Rows of the same time are taken as they come: add a second ORDER BY expression where that matters. NULL, NaN and infinite values are missing points. \
+PARTITION BY makes one series each. Time is the first ORDER BY expression where that is a timestamp or a date, and rows whose time is NULL or outside the years 1678 to 2261 are no points; a day is one by the clocks of its zone; where it is of another type, rows count as equally spaced. PartitionRows of the same time are taken as they come: add a second ORDER BY expression where that matters. NULL, NaN and infinite values are missing points. \
 Arguments are given by position. A query that needs the verdict in a condition writes QUALIFY.",
     syntax_example = "ts_anomaly(value [, options]) OVER ([PARTITION BY series] ORDER BY ts)",
     sql_example = r#"```sql
@@ -213,9 +213,9 @@ impl WindowUDFImpl for AnomalyOver {
             );
         }
         let zone = order.and_then(|field| Zone::of(field.data_type()));
-        let rows = Rows {
+        let rows = PartitionRows {
             read_time,
-            clock: zone.map(Clock::new),
+            clock: zone.map(ZoneClock::new),
             is_packed: order.is_some(),
             call: Arc::clone(&call),
             newest: None,
@@ -244,11 +244,11 @@ impl WindowUDFImpl for AnomalyOver {
 
 /// How the rows of a partition are read and verdicts on them returned.
 #[derive(Debug)]
-struct Rows {
+struct PartitionRows {
     /// `None` where rows go by their positions.
     read_time: Option<ReadTime>,
     /// The clock of a series with a time zone.
-    clock: Option<Clock>,
+    clock: Option<ZoneClock>,
     is_packed: bool,
     call: Arc<AnomalyCall>,
     /// The newest time, and how long after another one it was.
@@ -264,7 +264,7 @@ enum Point {
     At(Option<i64>, f64),
 }
 
-impl Rows {
+impl PartitionRows {
     fn values(columns: &[ArrayRef]) -> Result<&Float64Array> {
         let values = columns
             .first()
@@ -337,7 +337,7 @@ impl Rows {
 /// Judges row by row, as they come.
 #[derive(Debug)]
 struct CausalEvaluator {
-    rows: Rows,
+    rows: PartitionRows,
     detector: Detector,
 }
 
@@ -354,12 +354,12 @@ impl CausalEvaluator {
 impl PartitionEvaluator for CausalEvaluator {
     /// Is called once for each row, in their order: `range` is one row.
     fn evaluate(&mut self, columns: &[ArrayRef], range: &Range<usize>) -> Result<ScalarValue> {
-        let verdict = self.judge(Rows::values(columns)?, columns, range.start);
+        let verdict = self.judge(PartitionRows::values(columns)?, columns, range.start);
         self.rows.verdict(&verdict)
     }
 
     fn evaluate_all(&mut self, columns: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
-        let values = Rows::values(columns)?;
+        let values = PartitionRows::values(columns)?;
         let verdicts: Vec<_> = (0..n_rows)
             .map(|row| self.judge(values, columns, row))
             .collect();
@@ -379,12 +379,12 @@ impl PartitionEvaluator for CausalEvaluator {
 /// Judges a whole partition.
 #[derive(Debug)]
 struct HindsightEvaluator {
-    rows: Rows,
+    rows: PartitionRows,
 }
 
 impl PartitionEvaluator for HindsightEvaluator {
     fn evaluate_all(&mut self, columns: &[ArrayRef], n_rows: usize) -> Result<ArrayRef> {
-        let values = Rows::values(columns)?;
+        let values = PartitionRows::values(columns)?;
         let mut verdicts = vec![NO_POINT; n_rows];
         let (mut points, mut times, mut numbers) = (vec![], vec![], vec![]);
         for (row, verdict) in verdicts.iter_mut().enumerate() {

@@ -1,8 +1,8 @@
 //! The days that a forecast treats as unlike others: holidays and days by their place in the month.
 
 use crate::algorithms::series::forecast::{SpecialPoint, Step};
-use crate::functions::options::Options;
-use crate::functions::ts::times::DAY;
+use crate::algorithms::units::DAY;
+use crate::functions::call::options::CallOptions;
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::Date32Type;
@@ -40,7 +40,7 @@ pub(super) struct Calendar {
 }
 
 /// The options `holidays` and `calendar`.
-pub(super) fn read_calendar(options: &mut Options) -> Result<Calendar> {
+pub(super) fn read_calendar(options: &mut CallOptions) -> Result<Calendar> {
     let function = options.function();
     let mut holidays = BTreeSet::new();
     for text in options.take_list("holidays").unwrap_or_default() {
@@ -179,7 +179,7 @@ mod tests {
 
     fn calendar(options: &str) -> Result<Calendar> {
         let literal = ScalarValue::from(options);
-        read_calendar(&mut Options::parse("f", Some(&literal))?)
+        read_calendar(&mut CallOptions::parse("f", Some(&literal))?)
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! This one reads the options where they stand as a literal, as text or as a struct, and puts in the `ts_forecast` whose
 //! result has what they ask for. The function itself refuses the options where nobody could read them.
 
-use crate::functions::aggregate::AggregateFunction;
-use crate::functions::options::Options;
+use crate::functions::call::aggregate::AggregateFunction;
+use crate::functions::call::options::CallOptions;
 use crate::functions::ts::ts_forecast::{EXPLAIN_KEY, ForecastWith, NAME, QUANTILES_KEY};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::planner::{
@@ -94,7 +94,7 @@ fn asked_fields(options: &Expr) -> (bool, bool) {
 
 /// Nothing is asked for by options that cannot be read: the function says what is wrong with them.
 fn asked_by_text(literal: &ScalarValue) -> (bool, bool) {
-    let Ok(mut options) = Options::parse(NAME, Some(literal)) else {
+    let Ok(mut options) = CallOptions::parse(NAME, Some(literal)) else {
         return (false, false);
     };
     let explain = options.take_switch(EXPLAIN_KEY).ok().flatten();

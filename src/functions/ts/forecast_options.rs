@@ -2,10 +2,10 @@
 
 use crate::algorithms::series::Bucket;
 use crate::algorithms::series::forecast::{Component, ForecastOptions, Model, Step};
-use crate::functions::options::Options;
+use crate::functions::call::options::CallOptions;
 use crate::functions::ts::calendar::read_calendar;
-use crate::functions::ts::durations::parse_step;
 use crate::functions::ts::season::read_season;
+use crate::functions::ts::steps::parse_step;
 use crate::functions::ts::time_axis::Reading;
 use crate::functions::ts::times::{UNTIL_KEY, read_time, time_unit};
 use crate::functions::ts::ts_fill::parse_gap;
@@ -13,7 +13,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, plan_err};
 
 /// How rows are read and how they are forecast.
-pub(super) fn read_forecast(options: &mut Options) -> Result<(Reading, ForecastOptions)> {
+pub(super) fn read_forecast(options: &mut CallOptions) -> Result<(Reading, ForecastOptions)> {
     let reading = read_reading(options)?;
     let forecast = ForecastOptions {
         season: reading.season.clone(),
@@ -43,7 +43,7 @@ fn check_bounds(function: &str, options: &ForecastOptions) -> Result<()> {
 }
 
 /// `season`, `freq`, `fill`, `dup`, `holidays`, `calendar` and `until`.
-fn read_reading(options: &mut Options) -> Result<Reading> {
+fn read_reading(options: &mut CallOptions) -> Result<Reading> {
     let season = read_season(options)?;
     let step = read_freq(options)?;
     let gap = match options.take_text("fill") {
@@ -76,7 +76,7 @@ fn read_reading(options: &mut Options) -> Result<Reading> {
     })
 }
 
-fn read_freq(options: &mut Options) -> Result<Option<Step>> {
+fn read_freq(options: &mut CallOptions) -> Result<Option<Step>> {
     let Some(text) = options.take_text("freq") else {
         return Ok(None);
     };
@@ -91,7 +91,7 @@ fn read_freq(options: &mut Options) -> Result<Option<Step>> {
 }
 
 /// `model`: a set of components, or one of them.
-fn read_model(options: &mut Options) -> Result<Model> {
+fn read_model(options: &mut CallOptions) -> Result<Model> {
     let mut choices = vec![("auto", Model::Auto), ("fast", Model::Fast)];
     let components = Component::ALL.map(|component| (component.name(), Model::One(component)));
     choices.extend(components);
@@ -100,7 +100,7 @@ fn read_model(options: &mut Options) -> Result<Model> {
 }
 
 /// `non_negative`; `None` is auto.
-fn read_non_negative(options: &mut Options) -> Result<Option<bool>> {
+fn read_non_negative(options: &mut CallOptions) -> Result<Option<bool>> {
     let choices = [
         ("auto", None),
         ("on", Some(true)),
@@ -112,13 +112,13 @@ fn read_non_negative(options: &mut Options) -> Result<Option<bool>> {
 }
 
 /// `level`: the share of future values that shall lie within the interval.
-pub(super) fn read_level(options: &mut Options) -> Result<f64> {
+pub(super) fn read_level(options: &mut CallOptions) -> Result<f64> {
     let level = read_share(options, "level")?;
     Ok(level.unwrap_or(ForecastOptions::default().level))
 }
 
 /// A share, above 0 and below 1.
-pub(super) fn read_share(options: &mut Options, key: &'static str) -> Result<Option<f64>> {
+pub(super) fn read_share(options: &mut CallOptions, key: &'static str) -> Result<Option<f64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);
     };

@@ -1,8 +1,8 @@
 //! How far a forecast reaches: so many steps, or those that begin within a length of time.
 
 use crate::algorithms::series::{Timeline, add_months};
-use crate::functions::ts::durations::{Span, read_span};
 use crate::functions::ts::zones::Zone;
+use crate::time::{CalendarSpan, read_span};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_err};
 
@@ -14,7 +14,7 @@ pub(super) const MAX_STEPS: usize = 100_000;
 pub(super) enum Horizon {
     /// From 1 to [`MAX_STEPS`].
     Steps(usize),
-    Span(Span),
+    Span(CalendarSpan),
 }
 
 /// The horizon that a constant argument is; `None` for NULL.
@@ -117,7 +117,7 @@ impl Horizon {
 mod tests {
     use super::*;
     use crate::algorithms::series::Samples;
-    use crate::functions::ts::times::HOUR;
+    use crate::algorithms::units::HOUR;
 
     #[test]
     fn steps_that_begin_within() {
@@ -136,7 +136,7 @@ mod tests {
             (&hours, 0, i64::MAX, None),
             (&january, 1, 0, Some(28 * 24)),
         ] {
-            let span = Span {
+            let span = CalendarSpan {
                 months,
                 nanoseconds,
             };

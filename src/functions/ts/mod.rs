@@ -3,7 +3,6 @@
 mod anomaly_options;
 pub(crate) mod anomaly_over;
 mod calendar;
-pub(crate) mod durations;
 pub(crate) mod forecast_fields;
 mod forecast_options;
 mod horizon;
@@ -11,7 +10,9 @@ pub(crate) mod over_routing;
 mod points;
 mod season;
 mod series;
+mod series_fold;
 mod series_groups;
+mod steps;
 mod time_axis;
 pub(crate) mod times;
 pub(crate) mod ts_anomaly;

@@ -1,20 +1,20 @@
 //! The option `season`, the same for all functions on series: `auto`, `none`, or how long the seasons are.
 
 use crate::algorithms::series::{Grid, PeriodOptions, Season, find_periods};
-use crate::functions::options::Options;
-use crate::functions::ts::durations::parse_duration;
+use crate::functions::call::options::CallOptions;
+use crate::time::parse_duration;
 use datafusion::common::{Result, plan_err};
 
 /// How long a season is.
 #[derive(Debug, Clone, Copy)]
-enum Length {
+enum SeasonLength {
     Points(usize),
     /// In nanoseconds.
     Duration(i64),
 }
 
 /// By default seasons are to be found.
-pub(super) fn read_season(options: &mut Options) -> Result<Season> {
+pub(super) fn read_season(options: &mut CallOptions) -> Result<Season> {
     let Some(texts) = options.take_list("season") else {
         return Ok(Season::Auto);
     };
@@ -44,14 +44,14 @@ pub(super) fn read_season(options: &mut Options) -> Result<Season> {
     }
 }
 
-fn length(text: &str) -> Option<Length> {
+fn length(text: &str) -> Option<SeasonLength> {
     match text.trim().parse::<usize>() {
-        Ok(points) => (points >= 2).then_some(Length::Points(points)),
-        Err(_) => parse_duration(text).map(Length::Duration),
+        Ok(points) => (points >= 2).then_some(SeasonLength::Points(points)),
+        Err(_) => parse_duration(text).map(SeasonLength::Duration),
     }
 }
 
-impl Length {
+impl SeasonLength {
     fn points(self) -> Option<usize> {
         match self {
             Self::Points(points) => Some(points),

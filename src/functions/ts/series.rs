@@ -1,21 +1,16 @@
-//! What all aggregates on series have in common: they collect points, put them into the order of time and return a list.
+//! A call of an aggregate on series: how its rows are read, and the columns of its result.
 
 use crate::algorithms::series::Samples;
-use crate::functions::aggregate::{Fold, LateAnswers};
-use crate::functions::lists::list_of;
-use crate::functions::parameters::Positions;
+use crate::functions::call::lists::list_of;
 use crate::functions::ts::calendar::{Calendar, add_holidays};
 use crate::functions::ts::points::{decode, encode};
-use crate::functions::ts::series_groups::{AnswerColumns, SeriesGroups};
 use crate::functions::ts::times::{ReadTime, time_column, time_reader};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, Float64Array, StructArray, new_empty_array,
-    new_null_array,
+    Array, ArrayRef, AsArray, Float64Array, StructArray, new_empty_array, new_null_array,
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
-use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_datafusion_err};
-use datafusion::logical_expr::GroupsAccumulator;
+use datafusion::common::{Result, exec_err, internal_err, plan_datafusion_err};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -162,6 +157,31 @@ pub(super) struct SeriesCall<O> {
 }
 
 impl<O> SeriesCall<O> {
+    /// The first two columns are the time stamps, of this type, and the values.
+    pub(super) fn new(
+        function: &'static str,
+        options: &Arc<O>,
+        ts_type: &DataType,
+        shape: ResultShape,
+        answer: Answer<O>,
+    ) -> Result<Self> {
+        let read_time = time_reader(ts_type).ok_or_else(|| {
+            plan_datafusion_err!("{function}: ts must be a timestamp or a date, got {ts_type}")
+        })?;
+        Ok(Self {
+            function,
+            options: Arc::clone(options),
+            ts_type: ts_type.clone(),
+            shape,
+            answer,
+            read_time,
+        })
+    }
+
+    pub(super) fn function(&self) -> &'static str {
+        self.function
+    }
+
     /// Calls `point` with the number, the time and the value of each row that has a time.
     pub(super) fn read(
         &self,
@@ -262,148 +282,5 @@ impl<O> SeriesCall<O> {
     }
 }
 
-/// The points seen so far, and what to make of them.
-#[derive(Debug)]
-pub(super) struct SeriesFold<O> {
-    call: Arc<SeriesCall<O>>,
-    times: Vec<i64>,
-    values: Vec<f64>,
-    /// So many points at the beginning of `times` and `values` have left again.
-    n_left: usize,
-    holidays: BTreeSet<i32>,
-}
-
-impl<O: Debug + Send + Sync + 'static> SeriesFold<O> {
-    /// Of no points yet. The first two columns are the time stamps, of this type, and the values.
-    pub(super) fn boxed(
-        function: &'static str,
-        options: &Arc<O>,
-        ts_type: &DataType,
-        shape: ResultShape,
-        answer: Answer<O>,
-    ) -> Result<Box<dyn Fold>> {
-        let read_time = time_reader(ts_type).ok_or_else(|| {
-            plan_datafusion_err!("{function}: ts must be a timestamp or a date, got {ts_type}")
-        })?;
-        let call = SeriesCall {
-            function,
-            options: Arc::clone(options),
-            ts_type: ts_type.clone(),
-            shape,
-            answer,
-            read_time,
-        };
-        Ok(Box::new(Self {
-            call: Arc::new(call),
-            times: vec![],
-            values: vec![],
-            n_left: 0,
-            holidays: BTreeSet::new(),
-        }))
-    }
-}
-
 /// The longest state, since a column of states counts their bytes in 31 bits.
 const MAX_STATE_BYTES: usize = i32::MAX as usize;
-
-impl<O> SeriesFold<O> {
-    fn points(&self) -> (&[i64], &[f64]) {
-        (&self.times[self.n_left..], &self.values[self.n_left..])
-    }
-}
-
-impl<O: Debug + Send + Sync> LateAnswers for SeriesCall<O> {
-    fn data_type(&self) -> DataType {
-        self.shape.data_type()
-    }
-
-    fn answer_all(&self, states: &BinaryViewArray) -> Result<ArrayRef> {
-        let mut lengths = Vec::with_capacity(states.len());
-        let mut answers = AnswerColumns::default();
-        let (mut times_ns, mut values) = (vec![], vec![]);
-        for state in states.iter().map(Option::unwrap_or_default) {
-            let mut holidays = BTreeSet::new();
-            times_ns.clear();
-            values.clear();
-            if !state.is_empty() {
-                self.decode(state, &mut holidays, |time_ns, value| {
-                    times_ns.push(time_ns);
-                    values.push(value);
-                })?;
-            }
-            let (columns, n_rows) = self.answer(&times_ns, &values, &holidays)?;
-            lengths.push(n_rows);
-            answers.push(columns)?;
-        }
-        answers.results(&self.shape, &lengths)
-    }
-}
-
-impl<O: Debug + Send + Sync + 'static> Fold for SeriesFold<O> {
-    fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()> {
-        let holidays = optional.first().copied().flatten();
-        self.call.read_holidays(holidays, &mut self.holidays)?;
-        self.call.read(required, |_, time_ns, value| {
-            self.times.push(time_ns);
-            self.values.push(value);
-        })
-    }
-
-    fn can_leave(&self) -> bool {
-        true
-    }
-
-    /// A row without a time never came.
-    fn leave(&mut self, required: &[ArrayRef]) -> Result<()> {
-        let mut n_points = 0;
-        self.call.read(required, |_, _, _| n_points += 1)?;
-        if n_points > self.times.len() - self.n_left {
-            return internal_err!("{}: more points leave than came", self.call.function);
-        }
-        self.n_left += n_points;
-        // Only then are points moved, so that a frame that moves row by row costs no more for it.
-        if self.n_left > self.times.len() / 2 {
-            self.times.drain(..self.n_left);
-            self.values.drain(..self.n_left);
-            self.n_left = 0;
-        }
-        Ok(())
-    }
-
-    fn state(&self) -> Result<Vec<u8>> {
-        let (times, values) = self.points();
-        self.call.encode(times, values, &self.holidays)
-    }
-
-    fn merge(&mut self, state: &[u8]) -> Result<()> {
-        self.call
-            .decode(state, &mut self.holidays, |time_ns, value| {
-                self.times.push(time_ns);
-                self.values.push(value);
-            })
-    }
-
-    fn finish(&self) -> Result<ScalarValue> {
-        if matches!(self.call.shape, ResultShape::Points) {
-            return Ok(ScalarValue::BinaryView(Some(self.state()?)));
-        }
-        let (times, values) = self.points();
-        let (columns, n_rows) = self.call.answer(times, values, &self.holidays)?;
-        let result = self.call.shape.results(columns, &[n_rows])?;
-        ScalarValue::try_from_array(&result, 0)
-    }
-
-    fn memory_bytes(&self) -> usize {
-        (self.times.capacity() + self.values.capacity()) * 8
-    }
-
-    fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
-        let is_long = matches!(self.call.shape, ResultShape::List(_));
-        is_long.then(|| Arc::clone(&self.call) as _)
-    }
-
-    fn groups(&self, positions: &Positions) -> Option<Box<dyn GroupsAccumulator>> {
-        let holidays = positions.optional.first().copied().flatten();
-        Some(Box::new(SeriesGroups::new(&self.call, holidays)))
-    }
-}

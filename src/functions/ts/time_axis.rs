@@ -7,10 +7,10 @@
 
 use crate::algorithms::series::forecast::{SpecialDays, Step};
 use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline, beginning_of_step};
+use crate::algorithms::units::{DAY, HOUR};
 use crate::functions::ts::calendar::Calendar;
 use crate::functions::ts::horizon::Horizon;
 use crate::functions::ts::series::Series;
-use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
 use datafusion::common::Result;
 use std::borrow::Cow;
@@ -332,7 +332,7 @@ fn second_times(utc_ns: &[i64], clocks_ns: &[i64], step_ns: i64) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::ts::durations::Span;
+    use crate::time::CalendarSpan;
     use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
     use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
@@ -500,7 +500,7 @@ mod tests {
         // March 2026 has 743 hours in New York.
         let samples = hours("2026-02-01T05:00:00", 28 * 24, HOUR);
         let axis = axis(&samples, &reading(None, Bucket::Mean));
-        let month = Horizon::Span(Span {
+        let month = Horizon::Span(CalendarSpan {
             months: 1,
             nanoseconds: 0,
         });

@@ -2,7 +2,8 @@
 //!
 //! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A time stamp outside is read as none, like NULL.
 
-use crate::functions::options::Options;
+use crate::algorithms::units::{DAY, MICROSECOND, MILLISECOND, SECOND};
+use crate::functions::call::options::CallOptions;
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::arrow::datatypes::{
@@ -14,12 +15,6 @@ use std::sync::Arc;
 
 /// Reads the time stamp of a row; `None` for NULL and for what nanoseconds cannot reach.
 pub(super) type ReadTime = fn(&dyn Array, usize) -> Option<i64>;
-
-const MICROSECOND: i64 = 1_000;
-pub(super) const MILLISECOND: i64 = 1_000_000;
-pub(crate) const SECOND: i64 = 1_000_000_000;
-pub(super) const HOUR: i64 = 3_600 * SECOND;
-pub(super) const DAY: i64 = 24 * HOUR;
 
 /// How to read a column of this type; `None` where it is no type of time stamp.
 pub(super) fn time_reader(data_type: &DataType) -> Option<ReadTime> {
@@ -95,7 +90,7 @@ where
 pub(crate) const UNTIL_KEY: &str = "until";
 
 /// An option that is a time, in nanoseconds since 1970.
-pub(super) fn read_time(options: &mut Options, key: &'static str) -> Result<Option<i64>> {
+pub(super) fn read_time(options: &mut CallOptions, key: &'static str) -> Result<Option<i64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);
     };

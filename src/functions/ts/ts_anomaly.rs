@@ -2,11 +2,12 @@
 //! stands in `anomaly_over`.
 
 use crate::algorithms::series::anomaly::detect;
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, point_fields};
+use crate::functions::ts::series::{ResultShape, Series, point_fields};
+use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::verdicts::{RUNNING, VerdictColumns, verdict_fields};
 use crate::functions::ts::zones::Zone;
 use datafusion::arrow::array::ArrayRef;
@@ -63,7 +64,7 @@ impl Aggregate for TsAnomaly {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<AnomalyCall> {
+    fn read_options(options: &mut CallOptions) -> Result<AnomalyCall> {
         read_anomaly_options(options)
     }
 
@@ -89,7 +90,7 @@ impl Aggregate for TsAnomaly {
     fn fold(
         options: &Arc<AnomalyCall>,
         types: &[DataType],
-        _: &Positions,
+        _: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
         SeriesFold::boxed(
             NAME,

@@ -4,16 +4,18 @@ use crate::algorithms::series::forecast::{
     CapacityOptions, Demand, Step, demand_on_days, plan_slots,
 };
 use crate::algorithms::series::{add_months, beginning_of_step};
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::durations::{parse_duration, read_step};
+use crate::algorithms::units::{DAY, HOUR};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::forecast_options::{check_unit, read_forecast, read_share};
 use crate::functions::ts::horizon::{Horizon, read_horizon};
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column, number_field};
+use crate::functions::ts::series::{ResultShape, Series, number_column, number_field};
+use crate::functions::ts::series_fold::SeriesFold;
+use crate::functions::ts::steps::read_step;
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
-use crate::functions::ts::times::{DAY, HOUR};
 use crate::functions::ts::zones::Zone;
+use crate::time::parse_duration;
 use datafusion::arrow::array::{ArrayRef, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -116,7 +118,7 @@ impl Aggregate for TsCapacity {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<CapacityCall> {
+    fn read_options(options: &mut CallOptions) -> Result<CapacityCall> {
         let unit_capacity = read_positive(options, "unit_capacity")?;
         let service_level = read_service_level(options)?;
         let headroom = read_headroom(options)?;
@@ -159,7 +161,7 @@ impl Aggregate for TsCapacity {
     fn fold(
         options: &Arc<CapacityCall>,
         types: &[DataType],
-        _: &Positions,
+        _: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
@@ -175,7 +177,7 @@ impl Aggregate for TsCapacity {
 }
 
 /// A number above 0.
-fn read_positive(options: &mut Options, key: &'static str) -> Result<Option<f64>> {
+fn read_positive(options: &mut CallOptions, key: &'static str) -> Result<Option<f64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);
     };
@@ -188,7 +190,7 @@ fn read_positive(options: &mut Options, key: &'static str) -> Result<Option<f64>
 /// The most headroom: ten times the demand.
 const MAX_HEADROOM: f64 = 10.0;
 
-fn read_headroom(options: &mut Options) -> Result<Option<f64>> {
+fn read_headroom(options: &mut CallOptions) -> Result<Option<f64>> {
     let Some(text) = options.take_text("headroom") else {
         return Ok(None);
     };
@@ -200,7 +202,7 @@ fn read_headroom(options: &mut Options) -> Result<Option<f64>> {
     }
 }
 
-fn read_service_level(options: &mut Options) -> Result<f64> {
+fn read_service_level(options: &mut CallOptions) -> Result<f64> {
     let level = read_share(options, "service_level")?;
     let under = read_positive(options, "cost_under")?;
     let over = read_positive(options, "cost_over")?;
@@ -223,7 +225,7 @@ fn read_service_level(options: &mut Options) -> Result<f64> {
     }
 }
 
-fn read_units(options: &mut Options) -> Result<(u64, Option<u64>)> {
+fn read_units(options: &mut CallOptions) -> Result<(u64, Option<u64>)> {
     let min_units = options
         .take_number::<u64>("min_units", 0)?
         .unwrap_or_default();
@@ -236,7 +238,7 @@ fn read_units(options: &mut Options) -> Result<(u64, Option<u64>)> {
     }
 }
 
-fn read_cooldown(options: &mut Options) -> Result<Cooldown> {
+fn read_cooldown(options: &mut CallOptions) -> Result<Cooldown> {
     let Some(text) = options.take_text("cooldown") else {
         return Ok(Cooldown::Slots(0));
     };
@@ -302,7 +304,7 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
         Some(step) if shortest_ns(slot) < shortest_ns(step) => None,
         _ => Some(slot),
     };
-    let slots = Slots::new(&axis, &future, slot);
+    let slots = SlotSteps::new(&axis, &future, slot);
     let mut options = call.options.clone();
     if let Some(slot) = slot.or(axis.step()) {
         options.cooldown = call.cooldown.n_slots(slot);
@@ -327,7 +329,7 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
 
 /// Slots, and the steps within them.
 #[derive(Debug, Default)]
-struct Slots {
+struct SlotSteps {
     /// When each begins.
     starts_ns: Vec<i64>,
     /// Steps in ascending order, one that reaches into the next slot twice.
@@ -336,7 +338,7 @@ struct Slots {
     slots: Vec<usize>,
 }
 
-impl Slots {
+impl SlotSteps {
     /// Slots of this length, or if there is none, one for each step.
     fn new(axis: &TimeAxis, future: &Future, slot: Option<Step>) -> Self {
         let to_last_ns = |clock_ns: i64| match axis.step().filter(|_| slot.is_some()) {

@@ -3,11 +3,12 @@
 use crate::algorithms::series::{
     ChangeKind, ChangePoint, ChangePointOptions, Season, find_changepoints,
 };
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column};
+use crate::functions::ts::series::{ResultShape, Series, number_column};
+use crate::functions::ts::series_fold::SeriesFold;
 use datafusion::arrow::array::{ArrayRef, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, plan_datafusion_err};
@@ -74,7 +75,7 @@ impl Aggregate for TsChangepoints {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<ChangeCall> {
+    fn read_options(options: &mut CallOptions) -> Result<ChangeCall> {
         let default = ChangePointOptions::default();
         let kinds = options.take_choices("kinds", &KINDS)?;
         let season = read_season(options)?;
@@ -98,7 +99,11 @@ impl Aggregate for TsChangepoints {
         ResultShape::List(fields(&types[0])).data_type()
     }
 
-    fn fold(options: &Arc<ChangeCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+    fn fold(
+        options: &Arc<ChangeCall>,
+        types: &[DataType],
+        _: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>> {
         SeriesFold::boxed(
             NAME,
             options,

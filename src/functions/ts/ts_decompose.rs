@@ -1,13 +1,14 @@
 //! `ts_decompose(ts, value [, options])`: a series as trend, seasons and rest.
 
 use crate::algorithms::series::{DecomposeOptions, Season, decompose};
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
 use crate::functions::ts::series::{
-    ResultShape, Series, SeriesFold, number_column, number_field, point_fields,
+    ResultShape, Series, number_column, number_field, point_fields,
 };
+use crate::functions::ts::series_fold::SeriesFold;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::common::Result;
@@ -72,7 +73,7 @@ impl Aggregate for TsDecompose {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<DecomposeCall> {
+    fn read_options(options: &mut CallOptions) -> Result<DecomposeCall> {
         Ok(DecomposeCall {
             season: read_season(options)?,
             options: DecomposeOptions {
@@ -91,7 +92,7 @@ impl Aggregate for TsDecompose {
     fn fold(
         options: &Arc<DecomposeCall>,
         types: &[DataType],
-        _: &Positions,
+        _: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
         SeriesFold::boxed(
             NAME,

@@ -1,13 +1,14 @@
 //! `ts_fill(ts, value, step [, options])`: one value a step, gaps closed.
 
 use crate::algorithms::series::{Bucket, FillOptions, Gap, fill};
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::durations::read_duration;
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::season::read_season;
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column, point_fields};
+use crate::functions::ts::series::{ResultShape, Series, number_column, point_fields};
+use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::times::{read_time, time_unit};
+use crate::time::read_duration;
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -81,7 +82,7 @@ impl Aggregate for TsFill {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<FillCall> {
+    fn read_options(options: &mut CallOptions) -> Result<FillCall> {
         let buckets = [
             ("mean", Bucket::Mean),
             ("sum", Bucket::Sum),
@@ -131,7 +132,11 @@ impl Aggregate for TsFill {
         ResultShape::List(fields(&types[0])).data_type()
     }
 
-    fn fold(options: &Arc<FillCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+    fn fold(
+        options: &Arc<FillCall>,
+        types: &[DataType],
+        _: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>> {
         let ts_type = &types[0];
         let unit = time_unit(ts_type).unwrap_or(1);
         if options.step_ns.is_some_and(|step_ns| step_ns % unit != 0) {
@@ -149,7 +154,7 @@ impl Aggregate for TsFill {
     }
 }
 
-fn read_gap(options: &mut Options) -> Result<Option<Gap>> {
+fn read_gap(options: &mut CallOptions) -> Result<Option<Gap>> {
     match options.take_text("gap").as_deref() {
         Some("null") => Ok(Some(Gap::Null)),
         Some(text) => match parse_gap(text) {

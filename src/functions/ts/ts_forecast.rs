@@ -5,13 +5,14 @@
 //! the one whose result has what the options say.
 
 use crate::algorithms::series::forecast::{Component, Forecast, ForecastOptions, forecast_on_days};
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::lists::list_of;
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::lists::list_of;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::forecast_options::{check_unit, parse_share, read_forecast, read_level};
 use crate::functions::ts::horizon::{Horizon, read_horizon};
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column, number_field};
+use crate::functions::ts::series::{ResultShape, Series, number_column, number_field};
+use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
 use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
@@ -110,7 +111,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
         self.0.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<ForecastCall> {
+    fn read_options(options: &mut CallOptions) -> Result<ForecastCall> {
         let level = read_level(options)?;
         let (reading, forecast) = read_forecast(options)?;
         let quantiles = read_quantiles(options)?;
@@ -155,7 +156,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
     fn fold(
         options: &Arc<ForecastCall>,
         types: &[DataType],
-        _: &Positions,
+        _: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
@@ -164,7 +165,7 @@ impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUAN
     }
 }
 
-fn read_quantiles(options: &mut Options) -> Result<Option<Vec<f64>>> {
+fn read_quantiles(options: &mut CallOptions) -> Result<Option<Vec<f64>>> {
     let Some(texts) = options.take_list(QUANTILES_KEY) else {
         return Ok(None);
     };

@@ -1,11 +1,12 @@
 //! `ts_periods(ts, value [, options])`: how long the seasons of a series are.
 
 use crate::algorithms::series::{PeriodOptions, find_periods};
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::durations::interval;
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::ts::series::{ResultShape, Series, number_column};
+use crate::functions::ts::series_fold::SeriesFold;
+use crate::time::interval;
 use datafusion::arrow::array::{ArrayRef, Int64Array, IntervalMonthDayNanoArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit};
 use datafusion::common::Result;
@@ -58,7 +59,7 @@ impl Aggregate for TsPeriods {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<PeriodOptions> {
+    fn read_options(options: &mut CallOptions) -> Result<PeriodOptions> {
         let default = PeriodOptions::default();
         let max_periods = options.take_number("max_periods", 1)?;
         Ok(PeriodOptions {
@@ -74,7 +75,7 @@ impl Aggregate for TsPeriods {
     fn fold(
         options: &Arc<PeriodOptions>,
         types: &[DataType],
-        _: &Positions,
+        _: &ArgumentPlaces,
     ) -> Result<Box<dyn Fold>> {
         SeriesFold::boxed(
             NAME,

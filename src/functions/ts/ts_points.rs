@@ -2,10 +2,11 @@
 //! points that it is made from, so functions that return lists make them from these values, one batch of groups at a time.
 //! The function is in no registry: only `planner::late_lists` writes it.
 
-use crate::functions::aggregate::{Aggregate, AggregateFunction, Fold, LateAnswers};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::series::{ResultShape, SeriesFold};
+use crate::functions::call::aggregate::{Aggregate, AggregateFunction, Fold, LateAnswers};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::ts::series::ResultShape;
+use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::ts_anomaly::TsAnomaly;
 use crate::functions::ts::ts_capacity::TsCapacity;
 use crate::functions::ts::ts_changepoints::TsChangepoints;
@@ -44,7 +45,7 @@ impl Aggregate for TsPoints {
         None
     }
 
-    fn read_options(_: &mut Options) -> Result<()> {
+    fn read_options(_: &mut CallOptions) -> Result<()> {
         Ok(())
     }
 
@@ -52,7 +53,7 @@ impl Aggregate for TsPoints {
         ResultShape::Points.data_type()
     }
 
-    fn fold(options: &Arc<()>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+    fn fold(options: &Arc<()>, types: &[DataType], _: &ArgumentPlaces) -> Result<Box<dyn Fold>> {
         SeriesFold::boxed(
             POINTS_NAME,
             options,
@@ -108,7 +109,7 @@ pub(crate) fn late_list(
     }))
 }
 
-fn fold_of(call: &AggregateExpr, types: &[DataType]) -> Option<(Box<dyn Fold>, Positions)> {
+fn fold_of(call: &AggregateExpr, types: &[DataType]) -> Option<(Box<dyn Fold>, ArgumentPlaces)> {
     let found = fold_of_type::<TsAnomaly>(call, types)
         .or_else(|| fold_of_type::<ForecastWith<false, false>>(call, types))
         .or_else(|| fold_of_type::<ForecastWith<false, true>>(call, types))
@@ -122,7 +123,7 @@ fn fold_of(call: &AggregateExpr, types: &[DataType]) -> Option<(Box<dyn Fold>, P
     found?.ok()
 }
 
-type CallFold = Result<(Box<dyn Fold>, Positions)>;
+type CallFold = Result<(Box<dyn Fold>, ArgumentPlaces)>;
 
 fn fold_of_type<F: Aggregate>(call: &AggregateExpr, types: &[DataType]) -> Option<CallFold> {
     let function = call.func.inner().downcast_ref::<AggregateFunction<F>>()?;

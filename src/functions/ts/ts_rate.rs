@@ -1,12 +1,13 @@
 //! `ts_rate(ts, value [, options])`: how fast a counter grows.
 
 use crate::algorithms::series::{Counting, rate};
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
-use crate::functions::ts::durations::parse_duration;
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold, number_column};
-use crate::functions::ts::times::SECOND;
+use crate::algorithms::units::SECOND;
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::ts::series::{ResultShape, Series, number_column};
+use crate::functions::ts::series_fold::SeriesFold;
+use crate::time::parse_duration;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, plan_err};
@@ -67,7 +68,7 @@ impl Aggregate for TsRate {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<RateCall> {
+    fn read_options(options: &mut CallOptions) -> Result<RateCall> {
         let is_counter = options.take_switch("counter")?.unwrap_or(true);
         let per_ns = match options.take_text("per") {
             None => SECOND,
@@ -94,7 +95,11 @@ impl Aggregate for TsRate {
         ResultShape::Number.data_type()
     }
 
-    fn fold(options: &Arc<RateCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+    fn fold(
+        options: &Arc<RateCall>,
+        types: &[DataType],
+        _: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>> {
         SeriesFold::boxed(NAME, options, &types[0], ResultShape::Number, growth)
     }
 }

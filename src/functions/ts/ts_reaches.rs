@@ -2,12 +2,13 @@
 
 use crate::algorithms::series::forecast::{Direction, ForecastOptions, Reach, forecast_on_days};
 use crate::algorithms::series::median;
-use crate::functions::aggregate::{Aggregate, Fold};
-use crate::functions::options::Options;
-use crate::functions::parameters::{Parameters, Positions, Takes};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::forecast_options::{check_unit, read_forecast, read_level};
 use crate::functions::ts::horizon::{Horizon, MAX_STEPS, parse_horizon};
-use crate::functions::ts::series::{ResultShape, Series, SeriesFold};
+use crate::functions::ts::series::{ResultShape, Series};
+use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::time_axis::{Reading, TimeAxis};
 use datafusion::arrow::array::{ArrayRef, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
@@ -89,7 +90,7 @@ impl Aggregate for TsReaches {
         self.doc()
     }
 
-    fn read_options(options: &mut Options) -> Result<ReachCall> {
+    fn read_options(options: &mut CallOptions) -> Result<ReachCall> {
         let directions = [
             ("auto", None),
             ("up", Some(Direction::Up)),
@@ -129,7 +130,11 @@ impl Aggregate for TsReaches {
         ResultShape::Struct(fields(&types[0])).data_type()
     }
 
-    fn fold(options: &Arc<ReachCall>, types: &[DataType], _: &Positions) -> Result<Box<dyn Fold>> {
+    fn fold(
+        options: &Arc<ReachCall>,
+        types: &[DataType],
+        _: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>> {
         let ts_type = &types[0];
         check_unit(NAME, "freq", options.reading.step, ts_type)?;
         SeriesFold::boxed(

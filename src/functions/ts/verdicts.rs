@@ -4,7 +4,7 @@
 //! the window function of `ts_anomaly` returns verdicts packed into bytes, and [`Unpack`], which the planner of queries
 //! puts around it, makes structs of a whole batch of them at once.
 
-use crate::algorithms::series::anomaly::{Kind, Status, Verdict};
+use crate::algorithms::series::anomaly::{AnomalyKind, Status, Verdict};
 use crate::functions::ts::series::number_column;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, FixedSizeBinaryArray, Int8Builder, StringViewArray,
@@ -74,8 +74,8 @@ fn status_number(status: Status) -> u8 {
 }
 
 /// The position of a kind among all kinds.
-fn kind_number(kind: Kind) -> Option<u8> {
-    let position = Kind::ALL.iter().position(|known| *known == kind)?;
+fn kind_number(kind: AnomalyKind) -> Option<u8> {
+    let position = AnomalyKind::ALL.iter().position(|known| *known == kind)?;
     u8::try_from(position).ok()
 }
 
@@ -116,7 +116,10 @@ impl VerdictColumns {
             let name = |number: Option<u8>| all.get(usize::from(number?)).copied();
             numbers.iter().map(name).collect()
         };
-        let kind = names(&Kind::ALL.map(Kind::as_str), &self.kind.finish());
+        let kind = names(
+            &AnomalyKind::ALL.map(AnomalyKind::as_str),
+            &self.kind.finish(),
+        );
         let status = names(
             &STATUSES.map(Status::as_str),
             &UInt8Array::from(self.status),
@@ -201,7 +204,7 @@ fn unpack(packed: &[u8]) -> Option<Verdict> {
     let direction = i8::from_le_bytes([direction]);
     Some(Verdict {
         is_anomaly: (is_anomaly != NULL_BYTE).then_some(is_anomaly == 1),
-        kind: Kind::ALL.get(usize::from(kind)).copied(),
+        kind: AnomalyKind::ALL.get(usize::from(kind)).copied(),
         direction: (direction != i8::MIN).then_some(direction),
         score: f64::from_le_bytes(score),
         expected: f64::from_le_bytes(expected),
@@ -294,7 +297,7 @@ mod tests {
             ..NO_POINT
         };
         assert_eq!(shown(&unpack(&pack(&verdict)).unwrap()), shown(&verdict));
-        for kind in Kind::ALL {
+        for kind in AnomalyKind::ALL {
             for (status, is_anomaly, direction) in [
                 (Status::Ok, Some(true), Some(-1)),
                 (Status::Warmup, Some(false), Some(0)),

@@ -3,7 +3,7 @@
 //! People live by their clocks: the peak at nine in the morning stays at nine when clocks are set forward. In UTC it moves
 //! by an hour, twice a year, so series with a zone are read by its clocks.
 
-use crate::functions::ts::times::{DAY, HOUR, SECOND};
+use crate::algorithms::units::{DAY, HOUR, SECOND};
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::datatypes::DataType;
@@ -86,13 +86,13 @@ const QUARTER_HOUR: i64 = HOUR / 4;
 
 /// What the clocks of a zone show at times that come one by one, mostly in order.
 #[derive(Debug, Clone)]
-pub(super) struct Clock {
+pub(super) struct ZoneClock {
     zone: Zone,
     /// The newest quarter of an hour, and how far the clocks were ahead in it.
     newest: Option<(i64, i64)>,
 }
 
-impl Clock {
+impl ZoneClock {
     pub(super) fn new(zone: Zone) -> Self {
         Self { zone, newest: None }
     }
@@ -195,7 +195,7 @@ mod tests {
             "UTC",
         ] {
             let zone = zone(name);
-            let mut clock = Clock::new(zone);
+            let mut clock = ZoneClock::new(zone);
             let steps = [HOUR / 4, 5 * HOUR, 100 * HOUR];
             for step in steps {
                 let times: Vec<_> = (0..3_000)

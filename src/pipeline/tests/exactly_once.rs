@@ -7,8 +7,9 @@ use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::prelude::SessionContext;
 
+use crate::pipeline::pipeline_options::PipelineOptions;
+use crate::pipeline::run::Pipeline;
 use crate::pipeline::tests::failing_store::FailingStore;
-use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::planner::windows::tests::scripts::{OPTIONS, Script, Seeded};
 
 /// What becomes of the rows of each window.

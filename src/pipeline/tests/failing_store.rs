@@ -71,9 +71,10 @@ impl FailingStore {
     }
 
     fn check(&self) -> Result<()> {
-        match self.is_dead.load(Ordering::SeqCst) {
-            true => Err(dead()),
-            false => Ok(()),
+        if self.is_dead.load(Ordering::SeqCst) {
+            Err(dead())
+        } else {
+            Ok(())
         }
     }
 
@@ -84,9 +85,10 @@ impl FailingStore {
         if is_last {
             self.is_dead.store(true, Ordering::SeqCst);
         }
-        match is_last && !self.dies_behind.load(Ordering::SeqCst) {
-            true => Err(dead()),
-            false => Ok(is_last),
+        if is_last && !self.dies_behind.load(Ordering::SeqCst) {
+            Err(dead())
+        } else {
+            Ok(is_last)
         }
     }
 }
@@ -114,10 +116,7 @@ impl ObjectStore for FailingStore {
             assert_eq!(old.bytes().await?.to_vec(), new, "{location} has changed");
         }
         let done = self.inner.put_opts(location, payload, options).await?;
-        match is_last {
-            true => Err(dead()),
-            false => Ok(done),
-        }
+        if is_last { Err(dead()) } else { Ok(done) }
     }
 
     async fn put_multipart_opts(

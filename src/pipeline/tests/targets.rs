@@ -12,7 +12,8 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 
-use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::pipeline::pipeline_options::PipelineOptions;
+use crate::pipeline::run::Pipeline;
 use crate::planner::windows::tests::scripts::{OPTIONS, Script};
 
 /// The table of an embedder, which can be written, but not so that a window is in it once.

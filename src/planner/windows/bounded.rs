@@ -17,7 +17,8 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-use crate::planner::windows::spec::{Cut, WINDOW_END, WINDOW_START, WindowSpec};
+use crate::planner::windows::spec::WindowSpec;
+use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape};
 
 /// Names of columns on the way; they do not come out.
 const OFFSET: &str = "__window_offset";
@@ -32,10 +33,10 @@ const LAST: &str = "__window_last";
 /// When the plan cannot be built, as by columns of the same name.
 pub(crate) fn plan(input: LogicalPlan, spec: &WindowSpec) -> Result<LogicalPlan> {
     let columns: Vec<Expr> = columns(&input);
-    match (&spec.cut, spec.time) {
-        (Cut::Rows { n_rows }, _) => count_windows(input, *n_rows),
+    match (&spec.shape, spec.time) {
+        (WindowShape::Rows { n_rows }, _) => count_windows(input, *n_rows),
         (_, None) => internal_err!("the call is checked before"),
-        (Cut::Grid { slide, size }, Some(time)) => {
+        (WindowShape::Grid { slide, size }, Some(time)) => {
             let time = Time::new(&input, time);
             let rows = LogicalPlanBuilder::from(input).filter(time.column.clone().is_not_null())?;
             if slide == size {
@@ -44,7 +45,7 @@ pub(crate) fn plan(input: LogicalPlan, spec: &WindowSpec) -> Result<LogicalPlan>
                 hopping(rows, columns, &time, *slide, *size)
             }
         }
-        (Cut::Session { gap, keys }, Some(time)) => {
+        (WindowShape::Session { gap, keys }, Some(time)) => {
             let keys = keys.iter().filter_map(|key| columns.get(*key).cloned());
             let keys = keys.collect();
             let time = Time::new(&input, time);

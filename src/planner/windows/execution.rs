@@ -28,11 +28,13 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 
-use crate::planner::windows::chain::RowPlan;
-use crate::planner::windows::cut::{Cutter, IN_ORDER};
 use crate::planner::windows::read::WindowedRead;
-use crate::planner::windows::scan::{CurrentWindow, WindowedScan};
-use crate::tables::live::stream::LiveStream;
+use crate::planner::windows::scan::WindowedScan;
+use crate::streams::session_extensions::CurrentWindow;
+use crate::streams::stream::LiveStream;
+use crate::streams::windows::cutter::WindowCutter;
+use crate::streams::windows::parts::IN_ORDER;
+use crate::streams::windows::row_plan::RowPlan;
 
 /// Batches of results that wait to be read.
 const BATCHES_AHEAD: usize = 2;
@@ -40,21 +42,21 @@ const BATCHES_AHEAD: usize = 2;
 /// A statement, and the windows on which it runs.
 pub(crate) struct WindowedExec {
     read: WindowedRead,
-    statement: Statement,
+    statement: WindowStatement,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 /// What runs on every window.
 #[derive(Clone)]
-pub(crate) struct Statement {
+pub(crate) struct WindowStatement {
     /// Optimised.
     pub(crate) plan: Arc<LogicalPlan>,
     pub(crate) state: SessionState,
     pub(crate) planner: Arc<dyn QueryPlanner + Send + Sync>,
 }
 
-impl Statement {
+impl WindowStatement {
     /// Plans it for this window.
     ///
     /// # Errors
@@ -87,7 +89,7 @@ impl WindowedExec {
     pub(crate) fn try_new(
         scan: Arc<WindowedScan>,
         outputs: BTreeSet<usize>,
-        statement: Statement,
+        statement: WindowStatement,
         schema: SchemaRef,
     ) -> Result<Self> {
         let properties = PlanProperties::new(
@@ -170,7 +172,7 @@ impl ExecutionPlan for WindowedExec {
         let stream = read.live().read(columns, read.time_kind(), None)?;
         let counters = Arc::clone(&stream.counters);
         let mut builder = RecordBatchReceiverStream::builder(self.schema(), BATCHES_AHEAD);
-        let run = Run {
+        let run = WindowedRun {
             cutter: read.cutter(counters, context.runtime_env(), &self.metrics)?,
             stream,
             rows: read.rows.clone(),
@@ -185,17 +187,17 @@ impl ExecutionPlan for WindowedExec {
 }
 
 /// A statement that is running.
-struct Run {
+struct WindowedRun {
     stream: LiveStream,
-    cutter: Cutter,
+    cutter: WindowCutter,
     rows: RowPlan,
-    statement: Statement,
+    statement: WindowStatement,
     output: Sender<Result<RecordBatch>>,
     baseline: BaselineMetrics,
     n_windows: Count,
 }
 
-impl Run {
+impl WindowedRun {
     async fn until_end(mut self) -> Result<()> {
         while let Some(step) = self.stream.next().await {
             let step = step?;

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, Win
 
 use crate::planner::unnest_keys;
 use crate::planner::windows::scan::WindowedScan;
-use crate::planner::windows::spec::{Cut, WINDOW_END, WINDOW_START};
+use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape};
 
 /// Refuses a statement that needs more than one window at a time.
 ///
@@ -59,7 +59,7 @@ fn windowed<T>(plan: &LogicalPlan, read: impl Fn(&WindowedScan) -> T) -> Result<
 
 fn key_names(scan: &WindowedScan) -> Vec<String> {
     let mut names = vec![WINDOW_START.to_string()];
-    if let Cut::Session { keys, .. } = &scan.spec.cut {
+    if let WindowShape::Session { keys, .. } = &scan.spec.shape {
         let fields = keys.iter().map(|key| scan.chain.schema.field(*key));
         names.extend(fields.map(|field| field.name().clone()));
     }

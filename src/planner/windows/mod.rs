@@ -7,15 +7,12 @@
 
 pub(crate) mod bounded;
 pub(crate) mod chain;
-pub(crate) mod cut;
 pub(crate) mod execution;
+mod find_chain;
 pub(crate) mod locality;
-pub(crate) mod range_notes;
 pub(crate) mod read;
 pub(crate) mod relation;
-pub(crate) mod rows;
 pub(crate) mod scan;
-pub(crate) mod session_cut;
 pub(crate) mod spec;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,12 +7,14 @@ use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
-use crate::planner::windows::chain::RowPlan;
-use crate::planner::windows::cut::{Cutter, CutterParts};
 use crate::planner::windows::scan::WindowedScan;
-use crate::planner::windows::spec::{Cut, WindowFunction};
-use crate::tables::live::counters::StreamCounters;
-use crate::tables::live::table::{LiveTable, TimeKind};
+use crate::planner::windows::spec::WindowFunction;
+use crate::streams::counters::StreamCounters;
+use crate::streams::table::{LiveTable, TimeKind};
+use crate::streams::windows::cutter::WindowCutter;
+use crate::streams::windows::parts::CutterParts;
+use crate::streams::windows::row_plan::RowPlan;
+use crate::streams::windows::shape::WindowShape;
 
 /// The windows of a live table, and the columns that are read of it.
 pub(crate) struct WindowedRead {
@@ -27,7 +29,7 @@ impl WindowedRead {
     /// None in practice: the columns are known.
     pub(crate) fn try_new(scan: Arc<WindowedScan>, mut outputs: BTreeSet<usize>) -> Result<Self> {
         outputs.retain(|output| *output < scan.n_columns());
-        if let Cut::Session { keys, .. } = &scan.spec.cut {
+        if let WindowShape::Session { keys, .. } = &scan.spec.shape {
             outputs.extend(keys);
         }
         // The time, so that it can be told of rows that come late.
@@ -63,10 +65,10 @@ impl WindowedRead {
         counters: Arc<StreamCounters>,
         runtime: Arc<RuntimeEnv>,
         metrics: &ExecutionPlanMetricsSet,
-    ) -> Result<Cutter> {
+    ) -> Result<WindowCutter> {
         let live = self.live();
-        Cutter::new(CutterParts {
-            cut: &self.scan.spec.cut,
+        WindowCutter::new(CutterParts {
+            shape: &self.scan.spec.shape,
             rows: &self.rows,
             bound_type: self.scan.bound_type(),
             is_timed: live.time_column.is_some(),

@@ -24,11 +24,14 @@ use futures::FutureExt;
 
 use crate::planner::windows::bounded;
 use crate::planner::windows::chain::Chain;
+use crate::planner::windows::find_chain::find_chain;
 use crate::planner::windows::scan::WindowedScan;
-use crate::planner::windows::spec::{Call, WINDOW_END, WINDOW_START, WindowFunction, WindowSpec};
-use crate::tables::live::clock::MachineClock;
-use crate::tables::live::counters::StreamRegistry;
-use crate::tables::live::table::LiveTable;
+use crate::planner::windows::spec::{WindowCall, WindowFunction, WindowSpec};
+use crate::sources::archive::archive_table;
+use crate::streams::clock::MachineClock;
+use crate::streams::counters::StreamRegistry;
+use crate::streams::table::LiveTable;
+use crate::streams::windows::shape::{WINDOW_END, WINDOW_START};
 
 /// The planner of window functions.
 pub(crate) struct WindowFunctions {
@@ -65,7 +68,7 @@ impl Archives {
             _ => "archive".to_string(),
         };
         let (clock, streams) = (Arc::new(MachineClock), Arc::clone(&self.streams));
-        let table = LiveTable::over_plan(name, plan.clone(), time_column, state, clock, streams)?;
+        let table = archive_table(name, plan.clone(), time_column, state, clock, streams)?;
         read.push((plan.clone(), table.clone()));
         Ok(table)
     }
@@ -149,7 +152,7 @@ impl WindowFunctions {
         arguments: Vec<FunctionArg>,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<LogicalPlan> {
-        let call = Call::read(function, arguments)?;
+        let call = WindowCall::read(function, arguments)?;
         let (input, table) = self.plan_table(function, &call.table, context)?;
         check_columns(function, input.schema())?;
         let schema = Arc::clone(input.schema());
@@ -192,7 +195,7 @@ impl WindowFunctions {
     }
 
     fn plan_windows(&self, input: LogicalPlan, spec: WindowSpec) -> Result<LogicalPlan> {
-        if let Some(chain) = Chain::of(&input, spec.function, &(self.state)())? {
+        if let Some(chain) = find_chain(&input, spec.function, &(self.state)())? {
             check_time(&chain, &spec)?;
             return windows_of(&input, chain, spec);
         }

@@ -27,29 +27,11 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, stream};
 
-use crate::algorithms::windows::Span;
 use crate::planner::windows::chain::Chain;
-use crate::planner::windows::rows::WindowRows;
-use crate::planner::windows::spec::{Cut, WINDOW_END, WINDOW_START, WindowSpec, nanoseconds_of};
-
-/// The window for which a statement is planned and runs.
-#[derive(Debug)]
-pub(crate) struct CurrentWindow {
-    /// From the first start to the last end of its rows: nanoseconds since 1970, or numbers of rows.
-    pub(crate) span: Span,
-    /// `None` while a statement is planned before there is a window.
-    pub(crate) rows: Option<WindowRows>,
-}
-
-impl CurrentWindow {
-    /// What a statement is planned with before there is a window.
-    pub(crate) fn placeholder() -> Self {
-        Self {
-            span: Span { start: 0, end: 0 },
-            rows: None,
-        }
-    }
-}
+use crate::planner::windows::spec::WindowSpec;
+use crate::streams::session_extensions::CurrentWindow;
+use crate::streams::windows::row_store::WindowRows;
+use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape, bound};
 
 /// A live table under a window function: its columns, or those of a subquery, and the bounds of the window.
 #[derive(Debug)]
@@ -112,14 +94,14 @@ impl WindowedScan {
             let index = self.schema.index_of(column.name());
             index.is_ok_and(|index| index < self.n_columns())
         };
-        matches!(self.spec.cut, Cut::Grid { .. })
+        matches!(self.spec.shape, WindowShape::Grid { .. })
             && !filter.is_volatile()
             && filter.column_refs().iter().all(is_own)
     }
 
     /// Whether the rows of a window all have the same bounds. Sessions that close at the same moment are one window.
     fn has_constant_bounds(&self) -> bool {
-        !matches!(self.spec.cut, Cut::Session { .. })
+        !matches!(self.spec.shape, WindowShape::Session { .. })
     }
 
     /// How many columns stand before the bounds.
@@ -143,22 +125,10 @@ impl WindowedScan {
 
 /// The type of the time column; row numbers are BIGINT.
 fn bound_type(chain: &Chain, spec: &WindowSpec) -> DataType {
-    match (&spec.cut, spec.time) {
-        (Cut::Rows { .. }, _) => DataType::Int64,
+    match (&spec.shape, spec.time) {
+        (WindowShape::Rows { .. }, _) => DataType::Int64,
         (_, Some(time)) => chain.schema.field(time).data_type().clone(),
         (_, None) => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
-    }
-}
-
-/// A bound of a window as a value of this type.
-pub(crate) fn bound(value: i64, data_type: &DataType) -> Result<ScalarValue> {
-    match data_type {
-        DataType::Int64 => Ok(ScalarValue::Int64(Some(value))),
-        DataType::Timestamp(unit, _) => {
-            let value = value.div_euclid(nanoseconds_of(*unit));
-            ScalarValue::Int64(Some(value)).cast_to(data_type)
-        }
-        other => internal_err!("windows of {other}"),
     }
 }
 
@@ -176,10 +146,13 @@ impl TableProvider for WindowedScan {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let how = |filter: &&Expr| match self.can_filter_early(filter) {
-            // Not exact: a statement that reads the windows twice has all rows cut.
-            true => TableProviderFilterPushDown::Inexact,
-            false => TableProviderFilterPushDown::Unsupported,
+        let how = |filter: &&Expr| {
+            if self.can_filter_early(filter) {
+                // Not exact: a statement that reads the windows twice has all rows cut.
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
         };
         Ok(filters.iter().map(how).collect())
     }
@@ -207,12 +180,13 @@ impl TableProvider for WindowedScan {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let bounds = match self.has_constant_bounds() {
-            true => Some([
+        let bounds = if self.has_constant_bounds() {
+            Some([
                 bound(window.span.start, self.bound_type())?,
                 bound(window.span.end, self.bound_type())?,
-            ]),
-            false => None,
+            ])
+        } else {
+            None
         };
         Ok(Arc::new(WindowRowsExec {
             text: self.text.clone(),
@@ -309,19 +283,19 @@ impl ExecutionPlan for WindowRowsExec {
 
 /// Where a column of the result comes from.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum ColumnOrigin {
     Stored(usize),
     Bound(usize),
 }
 
 impl WindowRowsExec {
-    fn places(&self, rows: &WindowRows) -> Result<Vec<Place>> {
+    fn places(&self, rows: &WindowRows) -> Result<Vec<ColumnOrigin>> {
         let n_stored = rows.outputs.len();
         let place = |column: &usize| match column.checked_sub(self.n_columns) {
-            Some(bound) if self.bounds.is_some() => Ok(Place::Bound(bound)),
-            Some(bound) => Ok(Place::Stored(n_stored + bound)),
+            Some(bound) if self.bounds.is_some() => Ok(ColumnOrigin::Bound(bound)),
+            Some(bound) => Ok(ColumnOrigin::Stored(n_stored + bound)),
             None => match rows.outputs.iter().position(|output| output == column) {
-                Some(stored) => Ok(Place::Stored(stored)),
+                Some(stored) => Ok(ColumnOrigin::Stored(stored)),
                 None => internal_err!("column {column} of {} is not stored", self.text),
             },
         };
@@ -331,15 +305,17 @@ impl WindowRowsExec {
 
 fn arranged(
     batch: &RecordBatch,
-    places: &[Place],
+    places: &[ColumnOrigin],
     bounds: Option<&[ScalarValue; 2]>,
     schema: &SchemaRef,
 ) -> Result<RecordBatch> {
     let n_rows = batch.num_rows();
-    let column = |place: &Place| -> Result<ArrayRef> {
+    let column = |place: &ColumnOrigin| -> Result<ArrayRef> {
         match (place, bounds) {
-            (Place::Bound(bound), Some(bounds)) => bounds[*bound].to_array_of_size(n_rows),
-            (Place::Stored(index) | Place::Bound(index), _) => Ok(Arc::clone(batch.column(*index))),
+            (ColumnOrigin::Bound(bound), Some(bounds)) => bounds[*bound].to_array_of_size(n_rows),
+            (ColumnOrigin::Stored(index) | ColumnOrigin::Bound(index), _) => {
+                Ok(Arc::clone(batch.column(*index)))
+            }
         }
     };
     let columns = places.iter().map(column).collect::<Result<_>>()?;

@@ -1,6 +1,6 @@
 //! What a call of a window function says: `tumble(t, ts, INTERVAL '30 seconds')`, `hop`, `session`, `count_window`.
 //!
-//! The arguments are read in two steps: first where they stand or what they are named (`Call`), then what they mean for
+//! The arguments are read in two steps: first where they stand or what they are named (`WindowCall`), then what they mean for
 //! the columns of the table (`WindowSpec`).
 
 use std::fmt::{Display, Formatter};
@@ -13,11 +13,9 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr};
 
-use crate::functions::ts::durations::read_duration;
-
-/// What a window function adds to the columns of a table.
-pub(crate) const WINDOW_START: &str = "window_start";
-pub(crate) const WINDOW_END: &str = "window_end";
+use crate::algorithms::units::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND};
+use crate::streams::windows::shape::{WindowShape, nanoseconds_of};
+use crate::time::read_duration;
 
 /// Windows that a row may be in: an hour by the second. Every row is repeated as often.
 const MAX_WINDOWS_PER_ROW: i64 = 3_600;
@@ -66,7 +64,7 @@ impl WindowFunction {
 
 /// The arguments of a call, each in its place.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct WindowCall {
     pub(crate) function: WindowFunction,
     pub(crate) table: ast::Expr,
     /// One for each parameter.
@@ -74,7 +72,7 @@ pub(crate) struct Call {
     keys: Vec<ast::Expr>,
 }
 
-impl Call {
+impl WindowCall {
     /// Puts the arguments into their places.
     ///
     /// # Errors
@@ -186,7 +184,7 @@ impl Call {
             let n_rows = count(function, expressions.into_iter().next().flatten(), schema)?;
             return Ok(WindowSpec {
                 function,
-                cut: Cut::Rows { n_rows },
+                shape: WindowShape::Rows { n_rows },
                 time: None,
             });
         }
@@ -210,31 +208,20 @@ impl Call {
         for key in self.keys {
             keys.push(column(function, "key", &plan(key)?, schema)?);
         }
-        let cut = cut(function, &lengths, keys)?;
+        let shape = shape(function, &lengths, keys)?;
         Ok(WindowSpec {
             function,
-            cut,
+            shape,
             time,
         })
     }
-}
-
-/// How rows are cut into windows. Lengths are in nanoseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Cut {
-    /// A window of this size at every multiple of the slide.
-    Grid { slide: i64, size: i64 },
-    /// Rows that follow each other within the gap, of one key: columns of the table.
-    Session { gap: i64, keys: Vec<usize> },
-    /// So many rows each.
-    Rows { n_rows: u64 },
 }
 
 /// A call that has been understood.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct WindowSpec {
     pub(crate) function: WindowFunction,
-    pub(crate) cut: Cut,
+    pub(crate) shape: WindowShape,
     /// The time column; `None`: the moment of reading, or rows are counted.
     pub(crate) time: Option<usize>,
 }
@@ -245,33 +232,36 @@ impl WindowSpec {
         let name = |index: &usize| columns.get(*index).cloned().unwrap_or_default();
         let mut parts = vec![table.to_string()];
         parts.extend(self.time.as_ref().map(name));
-        match &self.cut {
-            Cut::Grid { slide, size } if self.function == WindowFunction::Hop => {
-                parts.extend([Length(*slide).to_string(), Length(*size).to_string()]);
+        match &self.shape {
+            WindowShape::Grid { slide, size } if self.function == WindowFunction::Hop => {
+                parts.extend([
+                    ShownLength(*slide).to_string(),
+                    ShownLength(*size).to_string(),
+                ]);
             }
-            Cut::Grid { size, .. } => parts.push(Length(*size).to_string()),
-            Cut::Session { gap, keys } => {
-                parts.push(Length(*gap).to_string());
+            WindowShape::Grid { size, .. } => parts.push(ShownLength(*size).to_string()),
+            WindowShape::Session { gap, keys } => {
+                parts.push(ShownLength(*gap).to_string());
                 parts.extend(keys.iter().map(name));
             }
-            Cut::Rows { n_rows } => parts.push(n_rows.to_string()),
+            WindowShape::Rows { n_rows } => parts.push(n_rows.to_string()),
         }
         format!("{}({})", self.function.name(), parts.join(", "))
     }
 }
 
 /// A length of time, in its largest whole unit.
-struct Length(i64);
+struct ShownLength(i64);
 
-impl Display for Length {
+impl Display for ShownLength {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         let units = [
-            (86_400_000_000_000, "d"),
-            (3_600_000_000_000, "h"),
-            (60_000_000_000, "m"),
-            (1_000_000_000, "s"),
-            (1_000_000, "ms"),
-            (1_000, "us"),
+            (DAY, "d"),
+            (HOUR, "h"),
+            (MINUTE, "m"),
+            (SECOND, "s"),
+            (MILLISECOND, "ms"),
+            (MICROSECOND, "us"),
         ];
         let fitting = units.iter().find(|(unit, _)| self.0 % unit == 0);
         let (unit, name) = fitting.copied().unwrap_or((1, "ns"));
@@ -279,23 +269,13 @@ impl Display for Length {
     }
 }
 
-/// The nanoseconds of a unit of time.
-pub(crate) fn nanoseconds_of(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
-    }
-}
-
 fn wrong<T>(function: WindowFunction, what: &str) -> Result<T> {
     plan_err!("{}: {what}: write {}", function.name(), function.example())
 }
 
-fn cut(function: WindowFunction, lengths: &[i64], keys: Vec<usize>) -> Result<Cut> {
+fn shape(function: WindowFunction, lengths: &[i64], keys: Vec<usize>) -> Result<WindowShape> {
     match (function, lengths) {
-        (WindowFunction::Tumble, [size]) => Ok(Cut::Grid {
+        (WindowFunction::Tumble, [size]) => Ok(WindowShape::Grid {
             slide: *size,
             size: *size,
         }),
@@ -303,8 +283,8 @@ fn cut(function: WindowFunction, lengths: &[i64], keys: Vec<usize>) -> Result<Cu
             if size % slide != 0 {
                 return plan_err!(
                     "hop: size must be a multiple of slide, got {} and {}",
-                    Length(*size),
-                    Length(*slide)
+                    ShownLength(*size),
+                    ShownLength(*slide)
                 );
             }
             if size / slide > MAX_WINDOWS_PER_ROW {
@@ -314,12 +294,12 @@ fn cut(function: WindowFunction, lengths: &[i64], keys: Vec<usize>) -> Result<Cu
                     size / slide
                 );
             }
-            Ok(Cut::Grid {
+            Ok(WindowShape::Grid {
                 slide: *slide,
                 size: *size,
             })
         }
-        (WindowFunction::Session, [gap]) => Ok(Cut::Session { gap: *gap, keys }),
+        (WindowFunction::Session, [gap]) => Ok(WindowShape::Session { gap: *gap, keys }),
         _ => wrong(function, "wrong arguments"),
     }
 }
@@ -390,7 +370,7 @@ fn nanoseconds(
             "{}: {name} must be whole {}, as the time column has no smaller part, got {}",
             function.name(),
             unit_name(unit),
-            Length(nanoseconds)
+            ShownLength(nanoseconds)
         );
     }
     Ok(nanoseconds)

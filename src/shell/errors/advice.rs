@@ -2,7 +2,7 @@
 
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 
-use crate::shell::errors::explain::Explanation;
+use crate::shell::errors::explanation::Explanation;
 use crate::shell::errors::rewrite::shorten;
 
 /// What an error is about.
@@ -42,9 +42,10 @@ fn double_quotes(told: Explanation, asked: &Asked) -> Explanation {
     let Some(name) = name.and_then(|rest| rest.split(". Did you mean").next()) else {
         return told;
     };
-    let quoted = match name.starts_with('"') {
-        true => name.to_string(),
-        false => format!("\"{name}\""),
+    let quoted = if name.starts_with('"') {
+        name.to_string()
+    } else {
+        format!("\"{name}\"")
     };
     if !asked.sql.contains(&quoted) {
         return told;

@@ -6,44 +6,11 @@ use datafusion::error::DataFusionError;
 use datafusion::object_store;
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use crate::shell::errors::explanation::Explanation;
 use crate::shell::errors::rewrite::{rewrite, shorten, tidy};
 
 /// The most columns that a hint lists.
 const LISTED_COLUMNS: usize = 10;
-
-/// An error as it is told.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Explanation {
-    pub(crate) text: String,
-    pub(crate) hints: Vec<String>,
-    /// Line and column, from 1, in the text that the statement came from.
-    pub(crate) place: Option<(u64, u64)>,
-}
-
-impl Explanation {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-
-    fn place(mut self, place: Option<(u64, u64)>) -> Self {
-        self.place = self.place.or(place);
-        self
-    }
-
-    /// Puts the circumstances before the text.
-    fn within(mut self, circumstances: &str) -> Self {
-        self.text = format!("{circumstances}: {}", self.text);
-        self
-    }
-}
 
 /// Tells an error.
 pub(crate) fn explain(error: &DataFusionError) -> Explanation {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 
-use crate::shell::errors::explain::Explanation;
+use crate::shell::errors::explanation::Explanation;
 
 /// The longest text that is printed, in characters: about eight lines of a terminal.
 const LONGEST_TEXT: usize = 600;
@@ -104,9 +104,10 @@ fn invalid_function(text: &str) -> Option<Explanation> {
     // DataFusion names the nearest function even if it is far away, and any of several.
     let is_near = between(text, "Did you mean '", "'")
         .is_some_and(|other| levenshtein(name, other) <= 1 + name.len() / 4);
-    let told = match is_near {
-        true => tidy(text),
-        false => format!("Invalid function '{name}'"),
+    let told = if is_near {
+        tidy(text)
+    } else {
+        format!("Invalid function '{name}'")
     };
     Some(Explanation::new(told).hint(hint))
 }
@@ -246,11 +247,10 @@ fn quoted_value(text: &str) -> Option<Explanation> {
 
 fn unknown_setting(text: &str) -> Option<Explanation> {
     let is_setting = text.contains("Config value \"") && text.contains("not found on");
-    let hint = match text.contains("Options\"") || text.ends_with("Options") {
-        true => {
-            "OPTIONS of COPY are mode ('overwrite', 'overwrite_partitions', 'append') and those of the format, such as compression 'zstd'"
-        }
-        false => "SHOW ALL lists the settings",
+    let hint = if text.contains("Options\"") || text.ends_with("Options") {
+        "OPTIONS of COPY are mode ('overwrite', 'overwrite_partitions', 'append') and those of the format, such as compression 'zstd'"
+    } else {
+        "SHOW ALL lists the settings"
     };
     is_setting.then(|| Explanation::new(tidy(text)).hint(hint))
 }

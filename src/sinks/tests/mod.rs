@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use crate::session::{install, session_state_builder};
 use crate::sinks::local::LocalStage;
-use crate::sinks::{Stage, Target, WriteMode};
+use crate::sinks::stage::Stage;
+use crate::sinks::target::{Target, WriteMode};
 
 /// Ten rows of three days; the queries of these tests end with what is asked of them.
 const DAYS: &str = "SELECT value AS n, 'd' || (value % 3) AS day FROM range(0, 10)";
@@ -92,9 +93,10 @@ fn names_below(folder: &Path, prefix: &str) -> Vec<String> {
             Some((_, extension)) if is_random => format!("{prefix}*.{extension}"),
             _ => format!("{prefix}{name}"),
         };
-        match path.is_dir() {
-            true => names_below(&path, &format!("{shown}/")),
-            false => vec![shown],
+        if path.is_dir() {
+            names_below(&path, &format!("{shown}/"))
+        } else {
+            vec![shown]
         }
     });
     names.collect()
@@ -329,9 +331,10 @@ async fn a_query_that_fails_half_way_leaves_the_old_files_and_no_new_ones() {
         let before = place.files();
         assert!(!before.is_empty());
         let bytes = fs::read(place.folder.path().join(&before[0])).ok();
-        let overwrite = match to.contains("OPTIONS") {
-            true => to.replace("OPTIONS (", "OPTIONS (mode 'overwrite', "),
-            false => format!("{to} OPTIONS (mode 'overwrite')"),
+        let overwrite = if to.contains("OPTIONS") {
+            to.replace("OPTIONS (", "OPTIONS (mode 'overwrite', ")
+        } else {
+            format!("{to} OPTIONS (mode 'overwrite')")
         };
         place.error(&format!("COPY ({FAILS}) TO {overwrite}")).await;
         assert_eq!(place.files(), before, "{to}");

@@ -209,9 +209,10 @@ async fn every_file_answers_the_same_with_every_setting() {
             }
         }
         let turn = (0..SETTINGS_PER_FILE).map(|n| (index * SETTINGS_PER_FILE + n) % settings.len());
-        let chosen: Vec<usize> = match runs_all {
-            true => (0..settings.len()).collect(),
-            false => turn.collect(),
+        let chosen: Vec<usize> = if runs_all {
+            (0..settings.len()).collect()
+        } else {
+            turn.collect()
         };
         for setting in chosen.into_iter().map(|number| &settings[number]) {
             let found = answers(&statements, setting).await;

@@ -95,9 +95,10 @@ impl Generator {
 
     fn select(&mut self, depth: usize) -> Query {
         let (from, scope) = self.from(depth);
-        let condition = match self.chance(60) {
-            true => format!(" WHERE {}", self.predicate(&scope, depth)),
-            false => String::new(),
+        let condition = if self.chance(60) {
+            format!(" WHERE {}", self.predicate(&scope, depth))
+        } else {
+            String::new()
         };
         match self.below(10) {
             0..=3 => self.plain(&from, &condition, &scope),
@@ -128,20 +129,20 @@ impl Generator {
         }
         let (items, columns) = named(chosen);
         let by: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
-        let by = match by.is_empty() {
-            true => String::new(),
-            false => format!(" GROUP BY {}", by.join(", ")),
+        let by = if by.is_empty() {
+            String::new()
+        } else {
+            format!(" GROUP BY {}", by.join(", "))
         };
-        let having = match !by.is_empty() && self.chance(25) {
-            true => {
-                let aggregate = self.aggregate(scope);
-                format!(
-                    " HAVING {} IS NOT NULL AND count(*) >= {}",
-                    aggregate.name,
-                    self.below(3)
-                )
-            }
-            false => String::new(),
+        let having = if !by.is_empty() && self.chance(25) {
+            let aggregate = self.aggregate(scope);
+            format!(
+                " HAVING {} IS NOT NULL AND count(*) >= {}",
+                aggregate.name,
+                self.below(3)
+            )
+        } else {
+            String::new()
         };
         let sql = format!("SELECT {items} FROM {from}{condition}{by}{having}");
         Query { sql, columns }
@@ -150,20 +151,21 @@ impl Generator {
     fn aggregate(&mut self, scope: &[Column]) -> Column {
         let column = self.one_of(scope);
         let name = &column.name;
-        let choices = match column.is_text {
-            true => vec![
+        let choices = if column.is_text {
+            vec![
                 (format!("min({name})"), true),
                 (format!("max({name})"), true),
                 (format!("count(DISTINCT {name})"), false),
-            ],
-            false => vec![
+            ]
+        } else {
+            vec![
                 ("count(*)".to_string(), false),
                 (format!("sum({name})"), false),
                 (format!("min({name})"), false),
                 (format!("max({name})"), false),
                 (format!("count(DISTINCT {name})"), false),
                 (format!("sum({name}) FILTER (WHERE {name} > 2)"), false),
-            ],
+            ]
         };
         let (name, is_text) = self.one_of(&choices);
         Column { name, is_text }
@@ -180,9 +182,10 @@ impl Generator {
             ),
         };
         let function = self.one_of(&["sum", "min", "max", "count"]);
-        let call = match over.contains("ORDER BY") && self.chance(40) {
-            true => format!("rank() OVER {over}"),
-            false => format!("{function}({}) OVER {over}", value.name),
+        let call = if over.contains("ORDER BY") && self.chance(40) {
+            format!("rank() OVER {over}")
+        } else {
+            format!("{function}({}) OVER {over}", value.name)
         };
         let call = Column {
             name: call,
@@ -255,9 +258,10 @@ impl Generator {
             let operator = self.one_of(&["=", "=", "=", "IS NOT DISTINCT FROM", "<"]);
             let other = self.number(left);
             let is_sum = !of_left.is_text && self.chance(25);
-            parts.push(match is_sum {
-                true => format!("{} = {} - {}", of_right.name, of_left.name, other.name),
-                false => format!("({} {operator} {})", of_left.name, of_right.name),
+            parts.push(if is_sum {
+                format!("{} = {} - {}", of_right.name, of_left.name, other.name)
+            } else {
+                format!("({} {operator} {})", of_left.name, of_right.name)
             });
         }
         parts.join(" AND ")
@@ -270,21 +274,23 @@ impl Generator {
             .filter(|column| !column.is_text)
             .cloned()
             .collect();
-        match numbers.is_empty() {
-            true => Column {
+        if numbers.is_empty() {
+            Column {
                 name: self.below(5).to_string(),
                 is_text: false,
-            },
-            false => self.one_of(&numbers),
+            }
+        } else {
+            self.one_of(&numbers)
         }
     }
 
     fn comparison(&mut self, scope: &[Column]) -> String {
         let column = self.one_of(scope);
         let name = &column.name;
-        let value = match column.is_text {
-            true => format!("'{}'", self.one_of(&["x", "y", "z", ""])),
-            false => self.below(6).to_string(),
+        let value = if column.is_text {
+            format!("'{}'", self.one_of(&["x", "y", "z", ""]))
+        } else {
+            self.below(6).to_string()
         };
         let operator = self.one_of(&["=", "<", ">=", "<>", "IS DISTINCT FROM"]);
         match self.below(5) {
@@ -307,9 +313,10 @@ impl Generator {
             8 | 9 if depth > 0 => self.subquery(scope),
             _ => {
                 let (left, right) = (self.one_of(scope), self.one_of(scope));
-                match left.is_text == right.is_text {
-                    true => format!("{} = {}", left.name, right.name),
-                    false => self.comparison(scope),
+                if left.is_text == right.is_text {
+                    format!("{} = {}", left.name, right.name)
+                } else {
+                    self.comparison(scope)
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! The cadence of a series: how far its points are apart, and which slot of a season a point falls into.
 
-/// Nanoseconds of a day.
-pub(super) const DAY_NS: i64 = 86_400_000_000_000;
+use crate::algorithms::units::DAY;
 
 /// What a point counts for where there are no times: five minutes, the commonest step of monitoring.
 const DEFAULT_STEP_NS: i64 = 300_000_000_000;
@@ -80,11 +79,11 @@ impl Cadence {
     /// The days from the first point to this time.
     pub(super) fn age_days(&self, time_ns: i64) -> f64 {
         let age_ns = time_ns.saturating_sub(self.start_ns.unwrap_or(time_ns));
-        age_ns as f64 / DAY_NS as f64
+        age_ns as f64 / DAY as f64
     }
 
     pub(super) fn step_days(&self) -> f64 {
-        self.step_ns as f64 / DAY_NS as f64
+        self.step_ns as f64 / DAY as f64
     }
 
     /// How many steps the time is from the first point, rounded.
@@ -122,7 +121,7 @@ mod tests {
         }
         assert_eq!(cadence.step_ns, 5 * MINUTE);
         assert_eq!(cadence.slot(61 * MINUTE), 12);
-        assert_eq!(cadence.points_in(DAY_NS), Some(288));
+        assert_eq!(cadence.points_in(DAY), Some(288));
         cadence.measure(&[0, 1, 2, 3], 1);
         assert_eq!(cadence.step_ns, 1);
     }
@@ -132,7 +131,7 @@ mod tests {
         let mut cadence = Cadence::new();
         let times: Vec<_> = (0..3).map(|_| cadence.next(None)).collect();
         assert_eq!(times, [0, 5 * MINUTE, 10 * MINUTE]);
-        assert_eq!(cadence.points_in(DAY_NS), None);
+        assert_eq!(cadence.points_in(DAY), None);
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //! The constants were chosen on service metrics with labelled incidents, as round numbers in the middle of the region
 //! where results hardly change.
 
-use crate::algorithms::series::anomaly::model::{Expectation, FROM_MEAN_ABSOLUTE, ROUNDED};
+use crate::algorithms::series::anomaly::deviation::{FROM_MEAN_ABSOLUTE, ROUNDED};
+use crate::algorithms::series::anomaly::model::Expectation;
 
 /// The number of views.
 pub(super) const N_CHANNELS: usize = 3;

@@ -1,22 +1,26 @@
 //! The detector: judges a series point by point, by what came before.
 
-use crate::algorithms::series::anomaly::cadence::{Cadence, DAY_NS};
+use crate::algorithms::series::anomaly::cadence::Cadence;
 use crate::algorithms::series::anomaly::channels::{
     Channels, FLOOR, N_SILENT, POINT, SCATTER, SHIFT, THRESHOLDS, Views, below,
 };
 use crate::algorithms::series::anomaly::cliff::{self, LowestSeen};
-use crate::algorithms::series::anomaly::history::History;
-use crate::algorithms::series::anomaly::model::{Expectation, Model};
-use crate::algorithms::series::anomaly::ongoing::{Ongoing, State};
+use crate::algorithms::series::anomaly::finding::Finding;
+use crate::algorithms::series::anomaly::history::AnomalyHistory;
+use crate::algorithms::series::anomaly::model::{Expectation, SeriesModel};
+use crate::algorithms::series::anomaly::ongoing::{Ongoing, OngoingState};
 use crate::algorithms::series::anomaly::record::Record;
 use crate::algorithms::series::anomaly::rule::{AlertRule, Strength, held_back};
 use crate::algorithms::series::anomaly::season::SeasonWatch;
-use crate::algorithms::series::anomaly::shape::Shape;
+use crate::algorithms::series::anomaly::shape::AlertShape;
 use crate::algorithms::series::anomaly::zscore::ZScore;
-use crate::algorithms::series::anomaly::{AnomalyParams, Kind, Method, Status, Verdict};
+use crate::algorithms::series::anomaly::{
+    AnomalyKind, AnomalyMethod, AnomalyParams, Status, Verdict,
+};
 use crate::algorithms::series::robust::{
     NORMAL_CONSISTENT, floor_index, median, median_absolute_deviation,
 };
+use crate::algorithms::units::DAY;
 
 /// Values beyond this count as this, so that their squares are finite.
 const LARGEST_VALUE: f64 = 1e120;
@@ -53,7 +57,7 @@ const FALL_SCALES: f64 = 3.0;
 /// points for the search, and some numbers for each phase of the season.
 ///
 /// ```
-/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Kind};
+/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, AnomalyKind};
 /// let mut detector = Detector::new(&AnomalyOptions::default().check()?);
 /// let minute = 60_000_000_000;
 /// let verdicts: Vec<_> = (0..2_000)
@@ -62,7 +66,7 @@ const FALL_SCALES: f64 = 3.0;
 ///         detector.push(Some(i64::from(at) * minute), load)
 ///     })
 ///     .collect();
-/// assert_eq!(verdicts[1_900].kind, Some(Kind::Spike));
+/// assert_eq!(verdicts[1_900].kind, Some(AnomalyKind::Spike));
 /// assert!(verdicts[1_900].expected < 120.0);
 /// assert_eq!(verdicts.iter().filter(|verdict| verdict.kind.is_some()).count(), 1);
 /// # Ok::<(), datafusion_aiops::Error>(())
@@ -79,29 +83,12 @@ enum Judge {
     ZScore(Box<ZScore>),
 }
 
-/// What is found out about a point, before anyone asks for kinds and sides.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Finding {
-    /// An alert from 1 on; it may be held back all the same.
-    pub(super) strength: f64,
-    /// The kind and the direction of an alert.
-    pub(super) alert: Option<(Kind, i8)>,
-    /// How far this point and the newest ones before it all are from the slow expectation, in scales, with their sign.
-    pub(super) stays: f64,
-    pub(super) expected: f64,
-    /// Half the width of the bounds.
-    pub(super) margin: f64,
-    /// The alert with which a deviation began that goes on.
-    pub(super) ongoing: Option<(Kind, i8)>,
-    pub(super) status: Status,
-}
-
 impl Detector {
     /// A detector that has seen nothing yet.
     pub fn new(params: &AnomalyParams) -> Self {
         let judge = match params.method {
-            Method::Adaptive => Judge::Adaptive(Box::new(Adaptive::new(params))),
-            Method::ZScore => Judge::ZScore(Box::new(ZScore::new(params))),
+            AnomalyMethod::Adaptive => Judge::Adaptive(Box::new(Adaptive::new(params))),
+            AnomalyMethod::ZScore => Judge::ZScore(Box::new(ZScore::new(params))),
         };
         Self {
             params: params.clone(),
@@ -174,12 +161,12 @@ struct Adaptive {
     n_points: usize,
     cadence: Cadence,
     season: SeasonWatch,
-    history: History,
-    model: Model,
+    history: AnomalyHistory,
+    model: SeriesModel,
     channels: Channels,
     lowest: LowestSeen,
     record: Record,
-    shape: Shape,
+    shape: AlertShape,
     rule: AlertRule,
     ongoing: Ongoing,
     /// Before this point large residuals are no change of variance.
@@ -194,12 +181,12 @@ impl Adaptive {
             n_points: 0,
             cadence: Cadence::new(),
             season: SeasonWatch::new(&params.season),
-            history: History::default(),
-            model: Model::new(),
+            history: AnomalyHistory::default(),
+            model: SeriesModel::new(),
             channels: Channels::new(params.strictness),
             lowest: LowestSeen::new(),
             record: Record::default(),
-            shape: Shape::new(),
+            shape: AlertShape::new(),
             rule: AlertRule::new(params.strictness, params.min_points),
             ongoing: Ongoing::default(),
             settled_at: 0,
@@ -251,7 +238,7 @@ impl Adaptive {
         let alert = is_alert.then(|| self.classify(at, value, &expected, &views, best, falls));
         let state = self.go_on(at, value, &expected, alert);
         self.learn(time_ns, value, &expected, state);
-        let lasts = state == State::GoesOn || alert.is_some_and(|(kind, _)| lasts(kind));
+        let lasts = state == OngoingState::GoesOn || alert.is_some_and(|(kind, _)| lasts(kind));
         let is_constant = was_constant && self.model.is_constant();
         Finding {
             strength: best.strength,
@@ -259,16 +246,17 @@ impl Adaptive {
             stays: views.stays,
             ongoing: self.ongoing.alert(at),
             status: match state {
-                State::Accepted(_) => Status::NewLevel,
+                OngoingState::Accepted(_) => Status::NewLevel,
                 _ => status(at, is_constant, params),
             },
             ..bounds(&expected, lasts, params)
         }
     }
 
-    fn learn(&mut self, time_ns: i64, value: f64, expected: &Expectation, state: State) {
-        self.model.learn(value, expected, state == State::GoesOn);
-        if let State::Accepted(by) = state {
+    fn learn(&mut self, time_ns: i64, value: f64, expected: &Expectation, state: OngoingState) {
+        self.model
+            .learn(value, expected, state == OngoingState::GoesOn);
+        if let OngoingState::Accepted(by) = state {
             self.model.accept(by);
         }
         self.history.push(time_ns, value);
@@ -307,7 +295,7 @@ impl Adaptive {
         if n_odd == 0 || n_odd > MOST_ODD {
             return;
         }
-        self.model = Model::new();
+        self.model = SeriesModel::new();
         for (&time_ns, &value) in times_ns.iter().zip(values) {
             let value = usual(value);
             let expected = self.model.expect(self.cadence.slot(time_ns), value);
@@ -321,8 +309,8 @@ impl Adaptive {
         at: usize,
         value: f64,
         expected: &Expectation,
-        alert: Option<(Kind, i8)>,
-    ) -> State {
+        alert: Option<(AnomalyKind, i8)>,
+    ) -> OngoingState {
         let residual = value - expected.slow;
         let scale = expected.slow_scale + FLOOR * expected.spread + expected.rounding;
         let period = self.season.period().unwrap_or(0);
@@ -347,9 +335,9 @@ impl Adaptive {
         if !season.is_due(self.n_points) {
             return;
         }
-        history.hold_days(cadence.points_in(DAY_NS));
+        history.hold_days(cadence.points_in(DAY));
         let found = season.look(self.n_points, history, cadence, &params.searches);
-        let n_wanted = found.map_or(usize::MAX, Model::n_for_season);
+        let n_wanted = found.map_or(usize::MAX, SeriesModel::n_for_season);
         let (slots, values) = history.newest_slots(n_wanted, cadence);
         let Some(period) = found else {
             let (times_ns, _) = history.newest(1);
@@ -390,28 +378,28 @@ impl Adaptive {
         views: &Views,
         best: Strength,
         falls: bool,
-    ) -> (Kind, i8) {
+    ) -> (AnomalyKind, i8) {
         let is_shifted = views.shift.abs() > SHIFTED;
         let scatters = views.n_both_signs >= N_BOTH_SIGNS && views.shift.abs() < SHIFTED;
         let is_lasting = at - self.rule.onset() >= N_LASTING && is_shifted;
         let up = if value > expected.slow { 1 } else { -1 };
         let (kind, direction) = if best.channel == SCATTER || scatters {
-            (Kind::VarianceChange, 0)
+            (AnomalyKind::VarianceChange, 0)
         } else if falls || is_almost_nothing(value, expected) {
-            (Kind::CliffDrop, -1)
+            (AnomalyKind::CliffDrop, -1)
         } else if best.channel == SHIFT || is_lasting {
             let kind = if self.shape.is_ramp() {
-                Kind::Trend
+                AnomalyKind::Trend
             } else {
-                Kind::LevelShift
+                AnomalyKind::LevelShift
             };
             (kind, if views.shift > 0.0 { 1 } else { -1 })
         } else if up > 0 {
-            (Kind::Spike, up)
+            (AnomalyKind::Spike, up)
         } else {
-            (Kind::Dip, up)
+            (AnomalyKind::Dip, up)
         };
-        if matches!(kind, Kind::CliffDrop | Kind::LevelShift) {
+        if matches!(kind, AnomalyKind::CliffDrop | AnomalyKind::LevelShift) {
             self.settled_at = at + SETTLING_POINTS;
             self.is_settling = true;
         }
@@ -440,8 +428,11 @@ fn status(at: usize, is_constant: bool, params: &AnomalyParams) -> Status {
 }
 
 /// Whether an anomaly of this kind is one of many points.
-fn lasts(kind: Kind) -> bool {
-    matches!(kind, Kind::LevelShift | Kind::Trend | Kind::CliffDrop)
+fn lasts(kind: AnomalyKind) -> bool {
+    matches!(
+        kind,
+        AnomalyKind::LevelShift | AnomalyKind::Trend | AnomalyKind::CliffDrop
+    )
 }
 
 /// What was expected, of a point that is not judged yet. What lasts is compared with the slow expectation, since the fast

@@ -4,9 +4,9 @@
 //! * The neighbours of a strong point are suspicious too, as an incident rarely begins and ends with the point that was
 //!   noticed. Their scores rise, but not to that of an anomaly: alerts are the same as without hindsight.
 
-use crate::algorithms::series::anomaly::detector::Finding;
+use crate::algorithms::series::anomaly::finding::Finding;
 use crate::algorithms::series::anomaly::rule::GAP_POINTS;
-use crate::algorithms::series::anomaly::{AnomalyParams, Detector, Kind, Verdict};
+use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyParams, Detector, Verdict};
 
 /// How strong the neighbours of a point are at least, nearest first, as a part of its strength.
 const NEIGHBOURS: [f64; 2] = [0.8, 0.6];
@@ -29,13 +29,13 @@ const N_EXCEPTIONS: usize = 3;
 /// values, the rest counts as if at the last time.
 ///
 /// ```
-/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Kind, detect};
+/// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, AnomalyKind, detect};
 /// let mut load: Vec<f64> = (0..600).map(|at| f64::from(100 + at * 7 % 13)).collect();
 /// for value in &mut load[500..] {
 ///     *value += 50.0;
 /// }
 /// let verdicts = detect(None, &load, &AnomalyOptions::default().check()?);
-/// assert_eq!(verdicts[500].kind, Some(Kind::LevelShift));
+/// assert_eq!(verdicts[500].kind, Some(AnomalyKind::LevelShift));
 /// assert_eq!(verdicts[599].kind, None);
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
@@ -75,8 +75,10 @@ fn settle_kinds(findings: &mut [Finding]) {
         let Some(mut settled) = commonest(later) else {
             continue;
         };
-        if matches!(settled.0, Kind::Spike | Kind::Dip) && stays(&findings[run[0]..], settled.1) {
-            settled.0 = Kind::LevelShift;
+        if matches!(settled.0, AnomalyKind::Spike | AnomalyKind::Dip)
+            && stays(&findings[run[0]..], settled.1)
+        {
+            settled.0 = AnomalyKind::LevelShift;
         }
         for &at in run {
             findings[at].alert = Some(settled);
@@ -91,8 +93,8 @@ fn stays(findings: &[Finding], direction: i8) -> bool {
     newest.len() == N_STAYING && newest.iter().filter(is_off).count() >= N_STAYING - N_EXCEPTIONS
 }
 
-fn commonest(alerts: impl Iterator<Item = (Kind, i8)> + Clone) -> Option<(Kind, i8)> {
-    let count = |kind: Kind| alerts.clone().filter(|(other, _)| *other == kind).count();
+fn commonest(alerts: impl Iterator<Item = (AnomalyKind, i8)> + Clone) -> Option<(AnomalyKind, i8)> {
+    let count = |kind: AnomalyKind| alerts.clone().filter(|(other, _)| *other == kind).count();
     alerts.clone().max_by_key(|(kind, _)| count(*kind))
 }
 

@@ -19,7 +19,7 @@ const LONGEST_DAY: usize = 16_384;
 
 /// The newest points.
 #[derive(Debug)]
-pub(super) struct History {
+pub(super) struct AnomalyHistory {
     times_ns: Vec<i64>,
     values: Vec<f64>,
     /// How many points are kept as one, with the time of the first and the mean of the values.
@@ -29,7 +29,7 @@ pub(super) struct History {
     n_summed: usize,
 }
 
-impl Default for History {
+impl Default for AnomalyHistory {
     fn default() -> Self {
         Self {
             times_ns: vec![],
@@ -41,7 +41,7 @@ impl Default for History {
     }
 }
 
-impl History {
+impl AnomalyHistory {
     pub(super) fn push(&mut self, time_ns: i64, value: f64) {
         if let Some(last) = self.values.last_mut()
             && self.n_summed < self.stride
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn old_points_are_dropped() {
-        let mut history = History::default();
+        let mut history = AnomalyHistory::default();
         for at in 0..100_000_i32 {
             history.push(i64::from(at), f64::from(at));
         }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn close_points_are_kept_as_means() {
-        let mut history = History::default();
+        let mut history = AnomalyHistory::default();
         for at in 0..7_i32 {
             history.push(i64::from(at), f64::from(at));
         }

@@ -18,6 +18,8 @@ mod cadence;
 mod channels;
 mod cliff;
 mod detector;
+mod deviation;
+mod finding;
 mod hindsight;
 mod history;
 mod least_squares;
@@ -39,6 +41,7 @@ mod zscore;
 pub use detector::Detector;
 pub use hindsight::detect;
 pub use options::{
-    AnomalyOptions, AnomalyParams, DEFAULT_LEVEL, DEFAULT_MIN_POINTS, Kind, Method, Sides,
+    AnomalyKind, AnomalyMethod, AnomalyOptions, AnomalyParams, DEFAULT_LEVEL, DEFAULT_MIN_POINTS,
+    Sides,
 };
 pub use verdict::{Status, Verdict};

@@ -1,4 +1,4 @@
-//! What is expected of the next point: a slow expectation, which is the level and the season ([`Profile`]), and a fast
+//! What is expected of the next point: a slow expectation, which is the level and the season ([`PhaseProfile`]), and a fast
 //! one, which adds what the last points say.
 //!
 //! The level goes on as it has been going, by a slope that is smoothed as in Holt's method ("Forecasting seasonals and
@@ -8,13 +8,11 @@
 //! Everything learns from clipped residuals (Huber, "Robust estimation of a location parameter", 1964), and scales are
 //! clipped mean absolute residuals, so that an outlier neither moves an expectation nor widens a bound by much.
 
+use crate::algorithms::series::anomaly::deviation::{FROM_MEAN_ABSOLUTE, ROUNDED};
 use crate::algorithms::series::anomaly::least_squares::{Features, LeastSquares};
-use crate::algorithms::series::anomaly::profile::{Profile, Residual};
+use crate::algorithms::series::anomaly::profile::{PhaseProfile, Residual};
 use crate::algorithms::series::anomaly::trend::Trend;
 use crate::algorithms::series::robust::median_in_place;
-
-/// The mean absolute deviation of a normal distribution times this is its standard deviation: the square root of pi / 2.
-pub(super) const FROM_MEAN_ABSOLUTE: f64 = 1.25;
 
 /// Residuals beyond so many scales teach no more than that.
 const CLIP: f64 = 3.0;
@@ -57,22 +55,19 @@ const N_UNTAUGHT: usize = 8;
 /// Below this share of the level a residual is rounding error.
 const ROUNDING: f64 = 1e-12;
 
-/// The standard deviation of rounding to steps of 1: one over the square root of twelve.
-pub(super) const ROUNDED: f64 = 0.288_675_134_594_812_9;
-
 /// What clipping needs of the spread, so that a scale of 0 can grow again.
 const THIN: f64 = 1e-3;
 
 /// A point of the past.
 #[derive(Debug, Clone, Copy, Default)]
-struct Past {
+struct PastPoint {
     value: f64,
     phase: usize,
 }
 
 /// What is expected of a series, and how far off that was so far.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct SeriesModel {
     n_points: usize,
     level: f64,
     /// By how much the level grows from slot to slot.
@@ -85,10 +80,10 @@ pub(super) struct Model {
     resolution: f64,
     /// The share of points that are off by half a step or more.
     off_share: f64,
-    profile: Option<Profile>,
+    profile: Option<PhaseProfile>,
     prediction: LeastSquares,
     /// The last point and the one before.
-    past: [Past; 2],
+    past: [PastPoint; 2],
 }
 
 /// What is expected of a point.
@@ -113,7 +108,7 @@ pub(super) struct Expectation {
     pub(super) rounding: f64,
 }
 
-impl Model {
+impl SeriesModel {
     pub(super) fn new() -> Self {
         Self {
             n_points: 0,
@@ -128,7 +123,7 @@ impl Model {
             off_share: 0.0,
             profile: None,
             prediction: LeastSquares::new(),
-            past: [Past::default(); 2],
+            past: [PastPoint::default(); 2],
         }
     }
 
@@ -139,7 +134,7 @@ impl Model {
 
     /// The number of phases; 0 without a season.
     fn period(&self) -> usize {
-        self.profile.as_ref().map_or(0, Profile::period)
+        self.profile.as_ref().map_or(0, PhaseProfile::period)
     }
 
     /// The phase of a slot.
@@ -200,7 +195,7 @@ impl Model {
     }
 
     fn features(&self, phase: usize, season: f64) -> Features {
-        let deviation = |past: &Past, n_needed: usize| {
+        let deviation = |past: &PastPoint, n_needed: usize| {
             if self.n_points < n_needed {
                 0.0
             } else {
@@ -255,7 +250,7 @@ impl Model {
         }
         self.learn_spread(value, slow, expected.rounding);
         let phase = expected.phase;
-        self.past = [Past { value, phase }, self.past[0]];
+        self.past = [PastPoint { value, phase }, self.past[0]];
         self.n_points += 1;
     }
 
@@ -311,7 +306,7 @@ impl Model {
         let Some(level) = median_in_place(&mut values.to_vec()) else {
             return;
         };
-        let (profile, scale) = Profile::of(period, slots, values, level);
+        let (profile, scale) = PhaseProfile::of(period, slots, values, level);
         (self.level, self.slope, self.slow_scale) = (level, 0.0, scale);
         self.fast_scale = self.fast_scale.min(FRESH_SCALES * scale);
         self.prediction = LeastSquares::new();
@@ -347,13 +342,13 @@ impl Model {
         }
     }
 
-    /// How many of the newest points [`Model::take_season`] wants.
+    /// How many of the newest points [`SeriesModel::take_season`] wants.
     pub(super) fn n_for_season(period: usize) -> usize {
         period.saturating_mul(N_CYCLES)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.profile.as_ref().map_or(0, Profile::memory_bytes)
+        self.profile.as_ref().map_or(0, PhaseProfile::memory_bytes)
     }
 }
 

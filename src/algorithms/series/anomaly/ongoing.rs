@@ -4,7 +4,7 @@
 //! level moves there. Meanwhile the model learns nothing from it, so that expectations and bounds stay those of the time
 //! before.
 
-use crate::algorithms::series::anomaly::Kind;
+use crate::algorithms::series::anomaly::AnomalyKind;
 use crate::algorithms::series::anomaly::rule::GAP_POINTS;
 
 /// Slow residuals of fewer scales are back.
@@ -20,7 +20,7 @@ const LEAST_POINTS: usize = 200;
 #[derive(Debug, Clone, Copy)]
 struct Deviation {
     /// What was reported when it began.
-    alert: (Kind, i8),
+    alert: (AnomalyKind, i8),
     /// 1 up, -1 down.
     direction: f64,
     n_points: usize,
@@ -34,7 +34,7 @@ pub(super) struct Ongoing(Option<Deviation>);
 
 /// What a point says about what goes on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum State {
+pub(super) enum OngoingState {
     /// Nothing goes on.
     Quiet,
     /// A deviation has begun.
@@ -47,7 +47,7 @@ pub(super) enum State {
 
 impl Ongoing {
     /// What was reported when the deviation began that goes on at point `at`.
-    pub(super) fn alert(&self, at: usize) -> Option<(Kind, i8)> {
+    pub(super) fn alert(&self, at: usize) -> Option<(AnomalyKind, i8)> {
         let deviation = self.0.filter(|deviation| deviation.newest == at)?;
         Some(deviation.alert)
     }
@@ -58,9 +58,9 @@ impl Ongoing {
         at: usize,
         residual: f64,
         size: f64,
-        alert: Option<(Kind, i8)>,
+        alert: Option<(AnomalyKind, i8)>,
         period: usize,
-    ) -> State {
+    ) -> OngoingState {
         if let Some(deviation) = &mut self.0 {
             if size * deviation.direction >= STAYS {
                 deviation.newest = at;
@@ -72,9 +72,11 @@ impl Ongoing {
             }
             self.0 = None;
         }
-        let lasts = |(kind, _): &(Kind, i8)| *kind != Kind::VarianceChange && size.abs() >= STAYS;
+        let lasts = |(kind, _): &(AnomalyKind, i8)| {
+            *kind != AnomalyKind::VarianceChange && size.abs() >= STAYS
+        };
         let Some(alert) = alert.filter(lasts) else {
-            return State::Quiet;
+            return OngoingState::Quiet;
         };
         self.0 = Some(Deviation {
             alert,
@@ -83,20 +85,20 @@ impl Ongoing {
             sum: residual,
             newest: at,
         });
-        State::Begins
+        OngoingState::Begins
     }
 
-    fn go_on(&mut self, period: usize) -> State {
+    fn go_on(&mut self, period: usize) -> OngoingState {
         let Some(deviation) = self.0 else {
-            return State::Quiet;
+            return OngoingState::Quiet;
         };
         if deviation.n_points >= period.max(LEAST_POINTS) {
             self.0 = None;
-            State::Accepted(deviation.sum / deviation.n_points as f64)
+            OngoingState::Accepted(deviation.sum / deviation.n_points as f64)
         } else if deviation.n_points > N_BRIEF {
-            State::GoesOn
+            OngoingState::GoesOn
         } else {
-            State::Begins
+            OngoingState::Begins
         }
     }
 }

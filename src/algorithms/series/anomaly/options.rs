@@ -8,11 +8,11 @@ use std::sync::Arc;
 /// What an anomaly is.
 ///
 /// ```
-/// use datafusion_aiops::algorithms::series::anomaly::Kind;
-/// assert_eq!(Kind::ALL.map(Kind::as_str)[2], "level_shift");
+/// use datafusion_aiops::algorithms::series::anomaly::AnomalyKind;
+/// assert_eq!(AnomalyKind::ALL.map(AnomalyKind::as_str)[2], "level_shift");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum AnomalyKind {
     /// A few points above what was expected.
     Spike,
     /// A few points below what was expected.
@@ -27,7 +27,7 @@ pub enum Kind {
     Trend,
 }
 
-impl Kind {
+impl AnomalyKind {
     /// All kinds, in the order of the documentation.
     pub const ALL: [Self; 6] = [
         Self::Spike,
@@ -71,11 +71,11 @@ pub enum Sides {
 /// How points are judged.
 ///
 /// ```
-/// use datafusion_aiops::algorithms::series::anomaly::Method;
-/// assert_eq!(Method::default(), Method::Adaptive);
+/// use datafusion_aiops::algorithms::series::anomaly::AnomalyMethod;
+/// assert_eq!(AnomalyMethod::default(), AnomalyMethod::Adaptive);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Method {
+pub enum AnomalyMethod {
     /// Against a season and a level that are learnt, with an alert rule that remembers what the series has shown.
     #[default]
     Adaptive,
@@ -111,7 +111,7 @@ pub const DEFAULT_MIN_POINTS: usize = 24;
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyOptions {
     /// The kinds that are reported; the others are looked for all the same, so that they do not count as another.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<AnomalyKind>,
     /// The sides that are reported.
     pub sides: Sides,
     /// The season: found, none, or given. Of several given ones the longest is used of which two cycles have been seen.
@@ -119,21 +119,21 @@ pub struct AnomalyOptions {
     /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as many times as wide as at the default
     /// as the interval that holds this part of a normal distribution. At .99 they are .78 times, at .9999 1.18 times as wide.
     pub level: f64,
-    /// How many points must have been seen before one is judged, at least 3; [`Method::Adaptive`] needs 20 whatever it is.
+    /// How many points must have been seen before one is judged, at least 3; [`AnomalyMethod::Adaptive`] needs 20 whatever it is.
     pub min_points: usize,
     /// How points are judged.
-    pub method: Method,
+    pub method: AnomalyMethod,
 }
 
 impl Default for AnomalyOptions {
     fn default() -> Self {
         Self {
-            kinds: Kind::ALL.to_vec(),
+            kinds: AnomalyKind::ALL.to_vec(),
             sides: Sides::default(),
             season: Season::default(),
             level: DEFAULT_LEVEL,
             min_points: DEFAULT_MIN_POINTS,
-            method: Method::default(),
+            method: AnomalyMethod::default(),
         }
     }
 }
@@ -162,7 +162,7 @@ impl AnomalyOptions {
         }
         self.season.check()?;
         Ok(AnomalyParams {
-            reported: Kind::ALL.map(|kind| self.kinds.contains(&kind)),
+            reported: AnomalyKind::ALL.map(|kind| self.kinds.contains(&kind)),
             sides: self.sides,
             season: self.season.clone(),
             strictness: half_width(self.level) / half_width(DEFAULT_LEVEL),
@@ -184,28 +184,28 @@ impl AnomalyOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct AnomalyParams {
-    /// In the order of [`Kind::ALL`].
+    /// In the order of [`AnomalyKind::ALL`].
     reported: [bool; 6],
     sides: Sides,
     pub(super) season: Season,
     /// What the thresholds are multiplied with.
     pub(super) strictness: f64,
     pub(super) min_points: usize,
-    pub(super) method: Method,
+    pub(super) method: AnomalyMethod,
     /// Shared by all series that are judged with these options.
     pub(super) searches: Arc<Searches>,
 }
 
 impl AnomalyParams {
     /// Whether an anomaly is among those that were asked for.
-    pub(super) fn reports(&self, kind: Kind, direction: i8) -> bool {
+    pub(super) fn reports(&self, kind: AnomalyKind, direction: i8) -> bool {
         let on_side = match self.sides {
             Sides::Both => true,
             Sides::Up => direction >= 0,
             Sides::Down => direction <= 0,
         };
         on_side
-            && Kind::ALL
+            && AnomalyKind::ALL
                 .iter()
                 .zip(self.reported)
                 .any(|(known, is_reported)| *known == kind && is_reported)
@@ -285,12 +285,16 @@ mod tests {
     #[test]
     fn sides_and_kinds_choose() {
         let options = AnomalyOptions {
-            kinds: vec![Kind::Spike, Kind::VarianceChange],
+            kinds: vec![AnomalyKind::Spike, AnomalyKind::VarianceChange],
             sides: Sides::Up,
             ..AnomalyOptions::default()
         };
         let params = options.check().unwrap();
-        assert!(params.reports(Kind::Spike, 1) && params.reports(Kind::VarianceChange, 0));
-        assert!(!params.reports(Kind::LevelShift, 1) && !params.reports(Kind::Spike, -1));
+        assert!(
+            params.reports(AnomalyKind::Spike, 1) && params.reports(AnomalyKind::VarianceChange, 0)
+        );
+        assert!(
+            !params.reports(AnomalyKind::LevelShift, 1) && !params.reports(AnomalyKind::Spike, -1)
+        );
     }
 }

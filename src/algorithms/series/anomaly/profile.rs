@@ -6,7 +6,7 @@
 //! little. What comes at the same time in cycle after cycle is no incident: a phase changes at once when the majority of
 //! its cycles has been elsewhere, which is voted on (Boyer and Moore, "MJRTY: a fast majority vote algorithm", 1991).
 
-use crate::algorithms::series::anomaly::model::FROM_MEAN_ABSOLUTE;
+use crate::algorithms::series::anomaly::deviation::FROM_MEAN_ABSOLUTE;
 use crate::algorithms::series::robust::floor_index;
 
 /// How far a phase follows in each cycle.
@@ -37,7 +37,7 @@ const QUARTERS: f64 = 4.0;
 
 /// What is expected of each phase.
 #[derive(Debug)]
-pub(super) struct Profile {
+pub(super) struct PhaseProfile {
     /// The deviation from the level.
     values: Vec<f64>,
     /// The scale of the slow residuals.
@@ -59,7 +59,7 @@ pub(super) struct Residual {
     pub(super) thin: f64,
 }
 
-impl Profile {
+impl PhaseProfile {
     /// The profile of values around a level, and the scale of what it leaves. There must be values.
     pub(super) fn of(period: usize, slots: &[usize], values: &[f64], level: f64) -> (Self, f64) {
         let profile = medians(period, slots, values, level);
@@ -212,7 +212,7 @@ mod tests {
     fn of(n_cycles: usize, value: impl Fn(usize) -> f64) -> Vec<f64> {
         let slots: Vec<_> = (0..n_cycles * N_PHASES).collect();
         let values: Vec<_> = slots.iter().map(|slot| value(*slot)).collect();
-        Profile::of(N_PHASES, &slots, &values, 10.0).0.values
+        PhaseProfile::of(N_PHASES, &slots, &values, 10.0).0.values
     }
 
     #[test]
@@ -229,14 +229,14 @@ mod tests {
 
     #[test]
     fn phases_without_values_are_at_the_level() {
-        let (profile, _) = Profile::of(4, &[0, 1, 5], &[12.0, 12.0, 12.0], 10.0);
+        let (profile, _) = PhaseProfile::of(4, &[0, 1, 5], &[12.0, 12.0, 12.0], 10.0);
         assert!(profile.values.iter().all(|value| value.is_finite()));
     }
 
     /// Cycles after which a phase that is 50 off from then on has followed, if `n_before` cycles were not.
     fn n_until_learnt(n_before: usize) -> usize {
         let slots: Vec<_> = (0..n_before * N_PHASES).collect();
-        let (mut profile, _) = Profile::of(N_PHASES, &slots, &vec![10.0; slots.len()], 10.0);
+        let (mut profile, _) = PhaseProfile::of(N_PHASES, &slots, &vec![10.0; slots.len()], 10.0);
         (1..20)
             .find(|_| {
                 for phase in 0..N_PHASES {

@@ -8,10 +8,11 @@
 //! of some minutes a day would never be found: where there is no other season, a day or a week is one if the outliers of
 //! one cycle come again in the next.
 
-use crate::algorithms::series::anomaly::cadence::{Cadence, DAY_NS, N_FIRST_STEPS};
-use crate::algorithms::series::anomaly::history::{History, MAX_HISTORY};
+use crate::algorithms::series::anomaly::cadence::{Cadence, N_FIRST_STEPS};
+use crate::algorithms::series::anomaly::history::{AnomalyHistory, MAX_HISTORY};
 use crate::algorithms::series::robust::median_in_place;
 use crate::algorithms::series::{PeriodSearch, Season};
+use crate::algorithms::units::DAY;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The first search. Fewer points hold no two cycles of anything but jitter.
@@ -82,7 +83,7 @@ impl SeasonWatch {
             Season::Auto => FIRST_SEARCH,
             Season::None => usize::MAX,
             Season::Points(lengths) => {
-                next_complete(0, lengths.iter().copied(), &History::default())
+                next_complete(0, lengths.iter().copied(), &AnomalyHistory::default())
             }
             // By then the cadence knows its step.
             Season::Durations(_) => N_FIRST_STEPS + 1,
@@ -109,7 +110,7 @@ impl SeasonWatch {
     pub(super) fn look(
         &mut self,
         n_points: usize,
-        history: &History,
+        history: &AnomalyHistory,
         cadence: &mut Cadence,
         searches: &Searches,
     ) -> Option<usize> {
@@ -141,13 +142,13 @@ impl SeasonWatch {
     fn search(
         &mut self,
         n_points: usize,
-        history: &History,
+        history: &AnomalyHistory,
         cadence: &mut Cadence,
         searches: &Searches,
     ) -> Option<usize> {
         let (times_ns, values) = history.newest(usize::MAX);
         cadence.measure(times_ns, history.stride());
-        let natural = [DAY_NS, 7 * DAY_NS].map(|length| cadence.points_in(length));
+        let natural = [DAY, 7 * DAY].map(|length| cadence.points_in(length));
         if n_points >= self.next_search {
             self.next_search = self.next_search * 3 / 2;
         }
@@ -163,7 +164,7 @@ impl SeasonWatch {
 
 /// The season of the points that are kept.
 fn in_history(
-    history: &History,
+    history: &AnomalyHistory,
     times_ns: &[i64],
     values: &[f64],
     cadence: &Cadence,
@@ -263,7 +264,7 @@ fn n_for(period: usize) -> usize {
 }
 
 /// The same; `None` if they are more than the history holds.
-fn complete_at(period: usize, history: &History) -> Option<usize> {
+fn complete_at(period: usize, history: &AnomalyHistory) -> Option<usize> {
     Some(n_for(period)).filter(|&n_points| n_points <= MAX_HISTORY * history.stride())
 }
 
@@ -271,7 +272,7 @@ fn complete_at(period: usize, history: &History) -> Option<usize> {
 fn next_complete(
     n_points: usize,
     periods: impl Iterator<Item = usize>,
-    history: &History,
+    history: &AnomalyHistory,
 ) -> usize {
     let complete = periods.filter_map(|period| complete_at(period, history));
     complete
@@ -284,7 +285,7 @@ fn next_complete(
 fn longest_complete(
     n_points: usize,
     periods: impl Iterator<Item = usize>,
-    history: &History,
+    history: &AnomalyHistory,
 ) -> Option<usize> {
     let is_complete =
         |&period: &usize| complete_at(period, history).is_some_and(|at| at <= n_points);
@@ -305,7 +306,7 @@ mod tests {
         value: impl Fn(usize) -> f64,
     ) -> Vec<(usize, usize)> {
         let (mut watch, searches) = (SeasonWatch::new(wanted), Searches::default());
-        let (mut history, mut cadence) = (History::default(), Cadence::new());
+        let (mut history, mut cadence) = (AnomalyHistory::default(), Cadence::new());
         let mut found = vec![];
         for (at, time_ns) in (0..n_points).zip((0..).step_by(HOUR)) {
             let time_ns = cadence.next(Some(time_ns));

@@ -14,12 +14,12 @@ const N_LEAST: usize = 4;
 
 /// The newest slow residuals.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct AlertShape {
     residuals: [f64; N_KEPT],
     n_points: usize,
 }
 
-impl Shape {
+impl AlertShape {
     pub(super) fn new() -> Self {
         Self {
             residuals: [0.0; N_KEPT],
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn steps_and_ramps() {
         let is_ramp = |residual: &dyn Fn(i32) -> f64| {
-            let mut shape = Shape::new();
+            let mut shape = AlertShape::new();
             for at in 0..200 {
                 shape.push(residual(at) + f64::from(at * 7 % 5) * 0.3);
             }

@@ -4,7 +4,7 @@
 //! blocks of anything else hardly ever are (Mann, "Nonparametric tests against trend", 1945), the series follows a line:
 //! its slope is the median slope of all pairs of blocks (Theil, 1950; Sen, 1968).
 
-use crate::algorithms::series::anomaly::model::FROM_MEAN_ABSOLUTE;
+use crate::algorithms::series::anomaly::deviation::FROM_MEAN_ABSOLUTE;
 use crate::algorithms::series::robust::median_in_place;
 
 const N_BLOCKS: usize = 8;

@@ -1,6 +1,6 @@
 //! What is said of a point.
 
-use crate::algorithms::series::anomaly::Kind;
+use crate::algorithms::series::anomaly::AnomalyKind;
 
 /// What a verdict rests on.
 ///
@@ -52,7 +52,7 @@ pub struct Verdict {
     /// Whether it is an anomaly of a kind and on a side that were asked for; `None` if it was not judged.
     pub is_anomaly: Option<bool>,
     /// What it is; `None` unless it is one.
-    pub kind: Option<Kind>,
+    pub kind: Option<AnomalyKind>,
     /// 1 up, -1 down, 0 for a change of variance and where there is no anomaly; `None` if it was not judged.
     pub direction: Option<i8>,
     /// How strong the evidence is, 0 to 1; an anomaly from 0.5 on.

@@ -1,8 +1,8 @@
 //! The rolling z-score: how many standard deviations a point is from the mean of the last ones. What dashboards do, for
 //! comparison and for those who want exactly that; it knows no season and remembers no events.
 
-use crate::algorithms::series::anomaly::detector::Finding;
-use crate::algorithms::series::anomaly::{AnomalyParams, Kind, Status};
+use crate::algorithms::series::anomaly::finding::Finding;
+use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyParams, Status};
 
 /// The points of the window: a day of five minutes.
 const WINDOW: usize = 288;
@@ -72,9 +72,9 @@ impl ZScore {
         if finding.status == Status::Ok {
             finding.strength = (off.abs() / finding.margin).min(FARTHEST);
             let side = if off > 0.0 {
-                (Kind::Spike, 1)
+                (AnomalyKind::Spike, 1)
             } else {
-                (Kind::Dip, -1)
+                (AnomalyKind::Dip, -1)
             };
             finding.alert = (finding.strength >= 1.0).then_some(side);
         }
@@ -180,7 +180,7 @@ mod tests {
         );
         assert_eq!(
             (findings[50].status, findings[50].alert),
-            (Status::Ok, Some((Kind::Spike, 1)))
+            (Status::Ok, Some((AnomalyKind::Spike, 1)))
         );
         assert!(findings[50].strength.is_finite());
     }

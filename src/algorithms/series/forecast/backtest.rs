@@ -9,7 +9,7 @@ use crate::algorithms::series::forecast::components::{
 };
 use crate::algorithms::series::forecast::history::Seasons;
 use crate::algorithms::series::forecast::options::Component;
-use crate::algorithms::series::forecast::origins::Plan;
+use crate::algorithms::series::forecast::origins::OriginPlan;
 
 /// A forecast so many times the greatest value is no forecast but an overflow.
 const LARGEST: f64 = 1e6;
@@ -81,14 +81,14 @@ impl Backtest {
     /// first origin.
     pub(super) fn run(
         values: &[f64],
-        plan: &Plan,
+        plan: &OriginPlan,
         horizon: usize,
         components: &[Component],
         learns_twice: bool,
     ) -> Self {
         let mut past = Forecasts::new(components, plan.origins.len(), plan.horizon);
         let mut future = Forecasts::new(components, 1, horizon);
-        let mut series = Series::new(values, plan);
+        let mut series = BacktestSeries::new(values, plan);
         let first_origin = plan.origins.first().copied().unwrap_or(values.len());
         let mut learnt = series.learn(first_origin, components);
         series.forecast(&learnt, &plan.origins, &mut past);
@@ -110,7 +110,7 @@ struct Learnt {
 }
 
 /// The values, in the ways the components look at them.
-struct Series<'a> {
+struct BacktestSeries<'a> {
     values: &'a [f64],
     seasons: Seasons,
     year_ago: Option<YearAgo>,
@@ -119,8 +119,8 @@ struct Series<'a> {
     adjustment: Adjustment<'a>,
 }
 
-impl<'a> Series<'a> {
-    fn new(values: &'a [f64], plan: &Plan) -> Self {
+impl<'a> BacktestSeries<'a> {
+    fn new(values: &'a [f64], plan: &OriginPlan) -> Self {
         let seasons = plan.seasons;
         let is_positive = values.iter().all(|&value| value > 0.0);
         Self {
@@ -164,7 +164,7 @@ impl<'a> Series<'a> {
         for (number, &origin) in origins.iter().enumerate() {
             let values = &self.values[..origin];
             let naive = [
-                (Component::SeasonalNaive, seasonal_naive as Naive),
+                (Component::SeasonalNaive, seasonal_naive as NaiveForecast),
                 (Component::SeasonalMedian, seasonal_median),
             ];
             for (component, naive) in naive {
@@ -267,4 +267,4 @@ impl<'a> Series<'a> {
 }
 
 /// A forecaster that learns nothing.
-type Naive = fn(&[f64], Seasons, &mut [f64]);
+type NaiveForecast = fn(&[f64], Seasons, &mut [f64]);

@@ -8,7 +8,7 @@
 //! only where there is a season that was known at all of them.
 
 use crate::algorithms::series::forecast::forecaster::{Frame, Trial, forecast};
-use crate::algorithms::series::forecast::history::History;
+use crate::algorithms::series::forecast::history::ForecastHistory;
 use crate::algorithms::series::forecast::interval::Spread;
 use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{quantile, quantile_in_place};
@@ -122,7 +122,7 @@ pub fn demand_quantile(
     options: &CapacityOptions,
 ) -> Option<Demand> {
     let wanted = &options.forecast;
-    let history = History::new(values, step, &wanted.season, horizon)?;
+    let history = ForecastHistory::new(values, step, &wanted.season, horizon)?;
     let Some(trial) = Trial::new(&history, horizon, wanted.model) else {
         return of_last_value(values, step, horizon, options);
     };
@@ -134,9 +134,9 @@ pub fn demand_quantile(
 }
 
 /// The quantile of what is ahead of a history, in its units.
-fn quantile_ahead(history: &History, trial: &Trial, level: f64) -> Vec<f64> {
+fn quantile_ahead(history: &ForecastHistory, trial: &Trial, level: f64) -> Vec<f64> {
     let errors = trial.errors(history);
-    let past = Past {
+    let past = PastQuantile {
         period: trial.plan.seasons.short,
         level,
     };
@@ -204,12 +204,12 @@ fn above(points: &[f64], errors: &[Vec<f64>], level: f64) -> Vec<f64> {
 }
 
 /// Which quantile of the past is wanted.
-struct Past {
+struct PastQuantile {
     period: usize,
     level: f64,
 }
 
-impl Past {
+impl PastQuantile {
     /// The quantiles that are tried behind these values, that of the forecast being the first.
     fn quantiles(&self, known: &[f64], forecast: Vec<f64>) -> [Vec<f64>; 3] {
         let recent = self.recent(known);
@@ -508,7 +508,7 @@ mod tests {
 
     #[test]
     fn phases_with_their_neighbours() {
-        let past = Past {
+        let past = PastQuantile {
             period: 4,
             level: 1.0,
         };

@@ -7,7 +7,7 @@
 use crate::algorithms::series::forecast::backtest::Backtest;
 use crate::algorithms::series::forecast::components::dot;
 use crate::algorithms::series::forecast::options::Component;
-use crate::algorithms::series::forecast::origins::Plan;
+use crate::algorithms::series::forecast::origins::OriginPlan;
 use crate::algorithms::series::forecast::stacking::stack;
 
 /// The weight is 1 / error to this power: half the error, 256 times the weight. Measured: from 5 to 8 the
@@ -37,7 +37,7 @@ pub(super) struct Combination {
 
 impl Combination {
     /// Weights what the components forecast from the origins of the plan.
-    pub(super) fn new(values: &[f64], plan: &Plan, backtest: &Backtest) -> Self {
+    pub(super) fn new(values: &[f64], plan: &OriginPlan, backtest: &Backtest) -> Self {
         let trials = Trials::new(values, plan, backtest);
         let n_origins = plan.origins.len();
         let importances = importances(n_origins, DECAY);
@@ -80,7 +80,7 @@ struct Trials {
 }
 
 impl Trials {
-    fn new(values: &[f64], plan: &Plan, backtest: &Backtest) -> Self {
+    fn new(values: &[f64], plan: &OriginPlan, backtest: &Backtest) -> Self {
         let past = &backtest.past;
         let origins = plan.origins.iter().enumerate();
         let misses = origins

@@ -2,10 +2,10 @@
 
 use crate::algorithms::series::forecast::backtest::Backtest;
 use crate::algorithms::series::forecast::combination::Combination;
-use crate::algorithms::series::forecast::history::{History, MAX_ORIGINS};
+use crate::algorithms::series::forecast::history::{ForecastHistory, MAX_ORIGINS};
 use crate::algorithms::series::forecast::interval::Spread;
 use crate::algorithms::series::forecast::options::{Component, ForecastOptions, Model, Step};
-use crate::algorithms::series::forecast::origins::Plan;
+use crate::algorithms::series::forecast::origins::OriginPlan;
 
 /// Fewer known values make no forecast but the last one.
 const LEAST_KNOWN: usize = 8;
@@ -69,7 +69,7 @@ pub fn forecast(
     horizon: usize,
     options: &ForecastOptions,
 ) -> Option<Forecast> {
-    let history = History::new(values, step, &options.season, horizon)?;
+    let history = ForecastHistory::new(values, step, &options.season, horizon)?;
     let outlook = Outlook::new(&history, horizon, options.model);
     let frame = Frame::new(&history, horizon, options);
     let quantile = |probability| frame.quantile(&outlook, probability);
@@ -94,7 +94,7 @@ struct Outlook {
 }
 
 impl Outlook {
-    fn new(history: &History, horizon: usize, model: Model) -> Self {
+    fn new(history: &ForecastHistory, horizon: usize, model: Model) -> Self {
         let Some(trial) = Trial::new(history, horizon, model) else {
             return Self::last_value(history, history.n_ahead(horizon));
         };
@@ -114,7 +114,7 @@ impl Outlook {
     }
 
     /// The last value goes on, as that of a random walk.
-    fn last_value(history: &History, horizon: usize) -> Self {
+    fn last_value(history: &ForecastHistory, horizon: usize) -> Self {
         let last = history.values.last().copied().unwrap_or(0.0);
         Self {
             points: vec![last; horizon],
@@ -127,14 +127,14 @@ impl Outlook {
 
 /// The past as the components forecast it, and the future.
 pub(super) struct Trial {
-    pub(super) plan: Plan,
+    pub(super) plan: OriginPlan,
     pub(super) backtest: Backtest,
     pub(super) combination: Combination,
 }
 
 impl Trial {
     /// Of the `horizon` points behind what is missing; `None` if the history is too short or does not vary.
-    pub(super) fn new(history: &History, horizon: usize, model: Model) -> Option<Self> {
+    pub(super) fn new(history: &ForecastHistory, horizon: usize, model: Model) -> Option<Self> {
         if history.n_known < LEAST_KNOWN || history.is_constant {
             return None;
         }
@@ -145,7 +145,7 @@ impl Trial {
             Model::Fast => (&Component::FAST, FAST_ORIGINS, false),
             Model::One(component) => (std::slice::from_ref(component), MAX_ORIGINS, true),
         };
-        let plan = Plan::new(values.len(), &history.periods, horizon, n_origins)?;
+        let plan = OriginPlan::new(values.len(), &history.periods, horizon, n_origins)?;
         let plan = plan.with_year(history.year_ago);
         let mut components = components.to_vec();
         if plan.year_ago.is_none() {
@@ -167,7 +167,7 @@ impl Trial {
     }
 
     /// What the combination missed from each origin. Where values are not known, errors at others stand for theirs.
-    pub(super) fn errors(&self, history: &History) -> Vec<Vec<f64>> {
+    pub(super) fn errors(&self, history: &ForecastHistory) -> Vec<Vec<f64>> {
         let forecasts = self.plan.origins.iter().zip(&self.combination.past);
         let mut errors: Vec<Vec<f64>> = forecasts
             .map(|(&origin, forecast)| {
@@ -238,7 +238,11 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(history: &History, horizon: usize, options: &ForecastOptions) -> Self {
+    pub(super) fn new(
+        history: &ForecastHistory,
+        horizon: usize,
+        options: &ForecastOptions,
+    ) -> Self {
         Self {
             n_skipped: history.n_missing,
             horizon,

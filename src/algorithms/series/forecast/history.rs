@@ -4,24 +4,20 @@
 //! season, the forecast begins before the gap: what has not been seen for long is as unsure as that makes it.
 
 use crate::algorithms::series::forecast::components::YearAgo;
+use crate::algorithms::series::forecast::cycles::is_long_enough;
 use crate::algorithms::series::forecast::natural::natural_seasons;
 use crate::algorithms::series::forecast::options::Step;
 use crate::algorithms::series::forecast::repair::repair;
 use crate::algorithms::series::periods::bridge_seasonally;
 use crate::algorithms::series::robust::magnitude;
 use crate::algorithms::series::samples::{Season, bridge};
-
-/// A day in nanoseconds.
-pub(super) const DAY_NS: i64 = 86_400_000_000_000;
+use crate::algorithms::units::DAY;
 
 /// A mean month of the Gregorian calendar in nanoseconds: 365.2425 / 12 days.
 const MONTH_NS: i64 = 2_629_746_000_000_000;
 
 /// Seasons are looked for in the newest so many values: three weeks of minutes.
 const MAX_TESTED: usize = 1 << 15;
-
-/// A season needs so many half cycles to be used.
-const LEAST_HALF_CYCLES: usize = 5;
 
 /// The day is used unseen if there are so many cycles: metrics often have one that is too faint to prove
 /// itself.
@@ -74,7 +70,7 @@ impl Seasons {
 
 /// The newest values of a series.
 #[derive(Debug)]
-pub(super) struct History {
+pub(super) struct ForecastHistory {
     /// The values divided by `scale`, without gaps.
     pub(super) values: Vec<f64>,
     /// A power of two, so that no digit is lost.
@@ -95,7 +91,7 @@ pub(super) struct History {
     pub(super) is_constant: bool,
 }
 
-impl History {
+impl ForecastHistory {
     /// `None` if no value is known.
     pub(super) fn new(
         values: &[f64],
@@ -158,13 +154,14 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     /// So many values as these seasons need.
-    fn new(values: &'a [f64], found: &Found, horizon: usize) -> Option<Self> {
+    fn new(values: &'a [f64], found: &FoundSeasons, horizon: usize) -> Option<Self> {
         let raw = newest(values, n_kept(found.longest(), horizon));
         let raw_scale = magnitude(raw);
         let mut repaired = divided(raw, raw_scale);
-        repaired = match found.is_sure && found.longest() > 1 {
-            true => bridge_seasonally(&repaired, found.longest())?,
-            false => bridge(&repaired)?,
+        repaired = if found.is_sure && found.longest() > 1 {
+            bridge_seasonally(&repaired, found.longest())?
+        } else {
+            bridge(&repaired)?
         };
         let periods: &[usize] = if found.is_sure { &found.periods } else { &[] };
         let has_moved = repair(&mut repaired, periods);
@@ -181,14 +178,14 @@ impl<'a> Kept<'a> {
 
 /// The seasons of evenly spaced values.
 #[derive(Debug, PartialEq)]
-struct Found {
+struct FoundSeasons {
     /// In points, shortest first; the first and the last that are long enough are used.
     periods: Vec<usize>,
     /// Whether they are more than a guess.
     is_sure: bool,
 }
 
-impl Found {
+impl FoundSeasons {
     /// The shortest season; 1 if there is none.
     fn shortest(&self) -> usize {
         self.periods.first().copied().unwrap_or(1)
@@ -208,7 +205,7 @@ impl Found {
 }
 
 /// The seasons of values without gaps.
-fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> Found {
+fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> FoundSeasons {
     let step_ns = match step {
         Some(Step::Nanoseconds(step_ns)) => Some(step_ns),
         Some(Step::Months(months)) => Some(i64::from(months).saturating_mul(MONTH_NS)),
@@ -218,16 +215,16 @@ fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> Found {
         .periods(step_ns)
         .unwrap_or_else(|| natural_seasons(values, step));
     if !periods.is_empty() || *season != Season::Auto {
-        return Found {
+        return FoundSeasons {
             periods,
             is_sure: true,
         };
     }
     let day = step_ns
-        .filter(|&step_ns| step_ns > 0 && DAY_NS % step_ns == 0)
-        .and_then(|step_ns| usize::try_from(DAY_NS / step_ns).ok())
+        .filter(|&step_ns| step_ns > 0 && DAY % step_ns == 0)
+        .and_then(|step_ns| usize::try_from(DAY / step_ns).ok())
         .filter(|&day| day > 1 && values.len() / UNSEEN_CYCLES >= day);
-    Found {
+    FoundSeasons {
         periods: day.into_iter().collect(),
         is_sure: false,
     }
@@ -240,7 +237,7 @@ fn handy(values: &[f64]) -> Option<Vec<f64>> {
 
 /// How many values there are before the last long gap, if what follows it does not show the shortest season and what is
 /// before it shows all.
-fn end_before_gap(values: &[f64], found: &Found) -> Option<usize> {
+fn end_before_gap(values: &[f64], found: &FoundSeasons) -> Option<usize> {
     let (shortest, longest) = (found.shortest(), found.longest());
     if !found.is_sure || longest <= 1 {
         return None;
@@ -257,11 +254,6 @@ fn end_before_gap(values: &[f64], found: &Found) -> Option<usize> {
         after = before;
     }
     None
-}
-
-/// Whether so many values have enough cycles of the period.
-pub(super) fn is_long_enough(n_values: usize, period: usize) -> bool {
-    period >= 2 && n_values.saturating_mul(2) / LEAST_HALF_CYCLES >= period
 }
 
 /// The newest so many values.
@@ -296,7 +288,7 @@ mod tests {
     fn the_newest_values_are_kept_in_handy_units() {
         let mut values: Vec<_> = (0..5_000).map(|at| f64::from(at % 8)).collect();
         values.extend([5.0, f64::NAN, 7.0, f64::NAN]);
-        let history = History::new(&values, None, &Season::None, 1).unwrap();
+        let history = ForecastHistory::new(&values, None, &Season::None, 1).unwrap();
         assert_eq!(history.values.len(), 1_000);
         assert_eq!(
             (history.n_known, history.n_missing),
@@ -304,7 +296,7 @@ mod tests {
         );
         let newest = &history.values[history.values.len() - 2..];
         assert_eq!(newest, [6.0 / history.scale, 7.0 / history.scale]);
-        assert!(History::new(&[f64::NAN; 3], None, &Season::None, 1).is_none());
+        assert!(ForecastHistory::new(&[f64::NAN; 3], None, &Season::None, 1).is_none());
     }
 
     #[test]
@@ -322,7 +314,7 @@ mod tests {
         assert_eq!(find(72, 7 * hour, &Season::Auto), (vec![], false));
         assert_eq!(find(72, 0, &Season::Auto), (vec![], false));
         assert_eq!(find(72, hour, &Season::None), (vec![], true));
-        let year = Season::Durations(vec![365 * DAY_NS]);
+        let year = Season::Durations(vec![365 * DAY]);
         let quarters = find_seasons(&noise, Some(Step::Months(3)), &year);
         assert_eq!(quarters.periods, [4]);
     }

@@ -34,7 +34,7 @@ const FIRST_PART: usize = 12;
 /// The distribution of what is missed.
 #[derive(Debug)]
 pub(super) struct Spread {
-    variance: Line,
+    variance: VarianceLine,
     /// Errors divided by their deviation, ascending, with the share of importance that lies below.
     errors: Vec<(f64, f64)>,
     deviation: f64,
@@ -44,7 +44,7 @@ pub(super) struct Spread {
 
 /// The variance of errors by the number of steps from the origin.
 #[derive(Debug, Clone, Copy)]
-struct Line {
+struct VarianceLine {
     start: f64,
     slope: f64,
 }
@@ -55,7 +55,7 @@ impl Spread {
         let mut importances = importances(errors.len(), DECAY);
         let total: f64 = importances.iter().sum();
         importances.iter_mut().for_each(|each| *each /= total);
-        let variance = Line::fit(&variances(errors, &importances));
+        let variance = VarianceLine::fit(&variances(errors, &importances));
         let mut standard = Vec::with_capacity(errors.iter().map(Vec::len).sum());
         for (errors, &importance) in errors.iter().zip(&importances) {
             let deviations = (1_u32..).map(|step| variance.deviation(f64::from(step)));
@@ -87,7 +87,7 @@ impl Spread {
         let n_steps = values.len().saturating_sub(1).max(1) as f64;
         let slope = squares.sum::<f64>() / n_steps;
         Self {
-            variance: Line { start: 0.0, slope },
+            variance: VarianceLine { start: 0.0, slope },
             errors: vec![],
             deviation: if slope > 0.0 { 1.0 } else { 0.0 },
             empirical_share: 0.0,
@@ -144,7 +144,7 @@ fn variances(errors: &[Vec<f64>], importances: &[f64]) -> Vec<f64> {
     variances
 }
 
-impl Line {
+impl VarianceLine {
     /// The rising straight line from not below 0 that is nearest to variances at 1, 2, 3, ... steps.
     fn fit(variances: &[f64]) -> Self {
         let n_steps = variances.len().max(1) as f64;
@@ -199,7 +199,7 @@ mod tests {
             (&[3.0], [1.5, 1.5]),
         ];
         for (variances, [start, slope]) in cases {
-            let line = Line::fit(variances);
+            let line = VarianceLine::fit(variances);
             let is_near = |a: f64, b: f64| (a - b).abs() < 1e-12;
             assert!(
                 is_near(line.start, start) && is_near(line.slope, slope),

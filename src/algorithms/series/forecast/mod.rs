@@ -18,6 +18,7 @@ mod backtest;
 mod capacity;
 mod combination;
 mod components;
+mod cycles;
 mod forecaster;
 mod history;
 mod interval;

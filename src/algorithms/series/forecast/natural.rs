@@ -7,7 +7,7 @@
 //! predictions", 1974).
 
 use crate::algorithms::series::forecast::components::{average_cycle, center, with_cycle};
-use crate::algorithms::series::forecast::history::is_long_enough;
+use crate::algorithms::series::forecast::cycles::is_long_enough;
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::forecast::options::Step;
 use crate::algorithms::series::periods::{PeriodOptions, find_periods};

@@ -2,7 +2,8 @@
 //! "Out-of-sample tests of forecasting accuracy", 2000).
 
 use crate::algorithms::series::forecast::components::YearAgo;
-use crate::algorithms::series::forecast::history::{MAX_TRIED_HORIZON, Seasons, is_long_enough};
+use crate::algorithms::series::forecast::cycles::is_long_enough;
+use crate::algorithms::series::forecast::history::{MAX_TRIED_HORIZON, Seasons};
 
 /// Before the first origin there are so many of the longest season,
 const LEARNT_CYCLES: usize = 2;
@@ -27,7 +28,7 @@ const SHORT_ORIGINS: usize = 3;
 
 /// The seasons of a history, and from where it is forecast.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct OriginPlan {
     pub(super) seasons: Seasons,
     /// How many values are known at each origin, oldest first; at least one origin.
     pub(super) origins: Vec<usize>,
@@ -37,7 +38,7 @@ pub(super) struct Plan {
     pub(super) year_ago: Option<YearAgo>,
 }
 
-impl Plan {
+impl OriginPlan {
     /// A plan for so many values with these possible periods, shortest first. `None` for less than 8 values.
     pub(super) fn new(
         n_values: usize,
@@ -133,7 +134,7 @@ mod tests {
         horizon: usize,
         expected: (usize, Option<usize>, &[usize], usize),
     ) {
-        let plan = Plan::new(n_values, periods, horizon, 3).unwrap();
+        let plan = OriginPlan::new(n_values, periods, horizon, 3).unwrap();
         let (short, long, origins, horizon) = expected;
         assert_eq!(plan.seasons, Seasons { short, long });
         assert_eq!((plan.origins.as_slice(), plan.horizon), (origins, horizon));
@@ -153,7 +154,7 @@ mod tests {
         check(100, &[12], 4, (12, None, &[92, 94, 96], 4));
         check(20, &[7], 50, (7, None, &[11, 13, 15], 5));
         check(8, &[3], 5, (3, None, &[6], 2));
-        assert_eq!(Plan::new(6, &[], 1, 8), None);
+        assert_eq!(OriginPlan::new(6, &[], 1, 8), None);
     }
 
     proptest! {
@@ -166,7 +167,7 @@ mod tests {
             let mut periods = periods;
             periods.sort_unstable();
             periods.dedup();
-            let plan = Plan::new(n_values, &periods, horizon, 8).unwrap();
+            let plan = OriginPlan::new(n_values, &periods, horizon, 8).unwrap();
             prop_assert!(plan.origins.is_sorted() && (1..=8).contains(&plan.origins.len()));
             let learnt = plan.origins[0];
             prop_assert!(learnt >= 6 && learnt >= plan.seasons.short + 2);

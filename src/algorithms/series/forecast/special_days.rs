@@ -15,9 +15,9 @@
 
 use crate::algorithms::series::forecast::capacity::{CapacityOptions, Demand, demand_quantile};
 use crate::algorithms::series::forecast::forecaster::{Bounds, Forecast, forecast};
-use crate::algorithms::series::forecast::history::DAY_NS;
 use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median};
+use crate::algorithms::units::DAY;
 use std::collections::BTreeMap;
 
 /// The day of the week is known after this many weeks.
@@ -78,9 +78,10 @@ impl SpecialDays {
         {
             *value = f64::NAN;
         }
-        match ordinary.iter().any(|value| value.is_finite()) {
-            true => ordinary,
-            false => values.to_vec(),
+        if ordinary.iter().any(|value| value.is_finite()) {
+            ordinary
+        } else {
+            values.to_vec()
         }
     }
 }
@@ -235,9 +236,10 @@ struct Effect {
 impl Effect {
     /// How numbers around the middle of a forecast move, whose interval reaches so far on one side.
     fn moved(self, middle: f64, half: f64, bounds: &Bounds) -> impl Fn(f64) -> f64 + use<> {
-        let (factor, shift) = match self.is_factor {
-            true => (self.size.exp(), 0.0),
-            false => (1.0, self.size),
+        let (factor, shift) = if self.is_factor {
+            (self.size.exp(), 0.0)
+        } else {
+            (1.0, self.size)
         };
         let moved_middle = middle * factor + shift;
         let more = WIDER * self.uncertainty * if self.is_factor { moved_middle } else { 1.0 };
@@ -267,8 +269,8 @@ fn period(step: Option<Step>, n_values: usize) -> usize {
         return 1;
     };
     let points = |days: i64| {
-        let is_whole = step_ns > 0 && (days * DAY_NS) % step_ns == 0;
-        usize::try_from(days * DAY_NS / step_ns.max(1))
+        let is_whole = step_ns > 0 && (days * DAY) % step_ns == 0;
+        usize::try_from(days * DAY / step_ns.max(1))
             .ok()
             .filter(|_| is_whole)
     };
@@ -292,7 +294,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HOUR_NS: i64 = DAY_NS / 24;
+    const HOUR_NS: i64 = DAY / 24;
 
     /// Which days of a series with `per_day` points a day are special.
     fn days(
@@ -333,9 +335,12 @@ mod tests {
     /// Eight weeks of an office that is closed on holidays; one holiday is ahead.
     fn forecast_of_office(night: f64, are_told: bool) -> Forecast {
         let is_closed = |day: usize| HOLIDAYS.contains(&day) || day == 57;
-        let value = |point: usize| match is_closed(point / 24) {
-            true => office(point % 24 + 5 * 24, night),
-            false => office(point, night),
+        let value = |point: usize| {
+            if is_closed(point / 24) {
+                office(point % 24 + 5 * 24, night)
+            } else {
+                office(point, night)
+            }
         };
         let load: Vec<f64> = (0..56 * 24).map(value).collect();
         let days = days(load.len(), 72, 24, |day| are_told && is_closed(day));
@@ -380,7 +385,7 @@ mod tests {
             .map(|day| if is_quiet(day) { 200.0 } else { 1_000.0 } + (day * 7_919 % 41) as f64)
             .collect();
         let days = days(load.len(), 60, 1, |day| day % 365 == 360);
-        let step = Some(Step::Nanoseconds(DAY_NS));
+        let step = Some(Step::Nanoseconds(DAY));
         let forecast =
             forecast_on_days(&load, step, 60, &days, &ForecastOptions::default()).unwrap();
         let on = forecast.points[20];
@@ -389,7 +394,7 @@ mod tests {
 
     #[test]
     fn one_such_day_proves_less_than_four() {
-        let step = Some(Step::Nanoseconds(DAY_NS));
+        let step = Some(Step::Nanoseconds(DAY));
         let width = |holidays: &[usize]| {
             let is_special = |day: usize| holidays.contains(&day) || day == 112;
             let value = |day: usize| {
@@ -422,7 +427,7 @@ mod tests {
         };
         let load: Vec<f64> = (0..98).map(value).collect();
         let days = days(98, 3, 1, is_special);
-        let step = Some(Step::Nanoseconds(DAY_NS));
+        let step = Some(Step::Nanoseconds(DAY));
         let demand = demand_on_days(&load, step, 3, &days, &CapacityOptions::default()).unwrap();
         assert!(
             demand.upper[0] > 90.0 && demand.upper[1] < 40.0,
@@ -449,7 +454,7 @@ mod tests {
         };
         let days = days(99, 5, 1, is_special);
         let forecast =
-            forecast_on_days(&load, Some(Step::Nanoseconds(DAY_NS)), 5, &days, &options).unwrap();
+            forecast_on_days(&load, Some(Step::Nanoseconds(DAY)), 5, &days, &options).unwrap();
         let all = [&forecast.points, &forecast.lower, &forecast.upper]
             .into_iter()
             .flatten();
@@ -487,7 +492,7 @@ mod tests {
         ) {
             let days = days(values.len(), 7, per_day, |day| day % every == 0);
             let options = ForecastOptions { quantiles: vec![0.1, 0.9], ..ForecastOptions::default() };
-            let step = Some(Step::Nanoseconds(DAY_NS / per_day as i64));
+            let step = Some(Step::Nanoseconds(DAY / per_day as i64));
             if let Some(forecast) = forecast_on_days(&values, step, 7, &days, &options) {
                 for point in 0..7 {
                     let at = [&forecast.lower, &forecast.quantiles[0], &forecast.points, &forecast.quantiles[1], &forecast.upper];

@@ -11,7 +11,7 @@
 
 mod phrases;
 
-use crate::algorithms::text::concepts::phrases::{Match, Phrases, Word, words_of};
+use crate::algorithms::text::concepts::phrases::{Match, PhraseWord, Phrases, words_of};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -136,7 +136,7 @@ impl ConceptTable {
 
     /// The concepts of a text, each once, in the order of bytes.
     pub fn concepts(&self, text: &str) -> Vec<&str> {
-        let words: Vec<Word> = words_of(text);
+        let words: Vec<PhraseWord> = words_of(text);
         let matches = outermost(self.phrases.matches(&words));
         let lines = matches
             .into_iter()

@@ -1,6 +1,6 @@
 //! Phrases of words, prefixes and gaps, found in a text in one walk.
 
-use crate::algorithms::text::tokenize::{Run, runs};
+use crate::algorithms::text::runs::{TextRun, runs};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ const CJK_WIDTH: usize = 1;
 
 /// A word of a text in lower case, or one CJK character.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct PhraseWord {
     text: String,
     width: usize,
     /// Whether this is a CJK character right behind another one.
@@ -31,19 +31,21 @@ pub(super) struct Match {
 }
 
 /// The words of a text.
-pub(super) fn words_of(text: &str) -> Vec<Word> {
+pub(super) fn words_of(text: &str) -> Vec<PhraseWord> {
     let mut words = vec![];
     runs(text, |run| match run {
-        Run::Word(word) => words.push(Word {
+        TextRun::Word(word) => words.push(PhraseWord {
             text: word.to_lowercase(),
             width: WORD_WIDTH,
             is_joined: false,
         }),
-        Run::Cjk(run) => words.extend(run.chars().enumerate().map(|(position, char)| Word {
-            text: char.to_string(),
-            width: CJK_WIDTH,
-            is_joined: position > 0,
-        })),
+        TextRun::Cjk(run) => {
+            words.extend(run.chars().enumerate().map(|(position, char)| PhraseWord {
+                text: char.to_string(),
+                width: CJK_WIDTH,
+                is_joined: position > 0,
+            }))
+        }
     });
     words
 }
@@ -51,11 +53,11 @@ pub(super) fn words_of(text: &str) -> Vec<Word> {
 /// A tree of all phrases, by their elements.
 #[derive(Debug, Clone)]
 pub(super) struct Phrases {
-    nodes: Vec<Node>,
+    nodes: Vec<PhraseNode>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Node {
+struct PhraseNode {
     /// Words that may stand next, and CJK characters that must stand right behind the one before.
     words: HashMap<String, usize>,
     joined: HashMap<String, usize>,
@@ -73,7 +75,7 @@ const ROOT: usize = 0;
 impl Default for Phrases {
     fn default() -> Self {
         Self {
-            nodes: vec![Node::default()],
+            nodes: vec![PhraseNode::default()],
         }
     }
 }
@@ -131,19 +133,19 @@ impl Phrases {
     }
 
     /// The node behind a place in another one, made where there is none.
-    fn child(&mut self, node: usize, place: impl Fn(&mut Node) -> &mut usize) -> usize {
+    fn child(&mut self, node: usize, place: impl Fn(&mut PhraseNode) -> &mut usize) -> usize {
         let next = self.nodes.len();
         let child = place(&mut self.nodes[node]);
         if *child == usize::MAX {
             *child = next;
-            self.nodes.push(Node::default());
+            self.nodes.push(PhraseNode::default());
             return next;
         }
         *child
     }
 
     /// Where the phrases stand; with gaps as short as possible.
-    pub(super) fn matches(&self, words: &[Word]) -> Vec<Match> {
+    pub(super) fn matches(&self, words: &[PhraseWord]) -> Vec<Match> {
         let mut found = vec![];
         for begin in 0..words.len() {
             let first = found.len();
@@ -163,7 +165,13 @@ impl Phrases {
     }
 
     /// Calls `take` with every node that can be reached from this one, and the place behind its last word.
-    fn walk(&self, words: &[Word], at: usize, number: usize, take: &mut impl FnMut(usize, usize)) {
+    fn walk(
+        &self,
+        words: &[PhraseWord],
+        at: usize,
+        number: usize,
+        take: &mut impl FnMut(usize, usize),
+    ) {
         take(at, number);
         let node = &self.nodes[number];
         self.walk_words(words, at, node, take);
@@ -183,9 +191,9 @@ impl Phrases {
     /// Goes on with the word at this place.
     fn walk_words(
         &self,
-        words: &[Word],
+        words: &[PhraseWord],
         at: usize,
-        node: &Node,
+        node: &PhraseNode,
         take: &mut impl FnMut(usize, usize),
     ) {
         let Some(word) = words.get(at) else {

@@ -4,7 +4,7 @@
 //! text with two units, or once with the amount said again in brackets, the unit is part of the value.
 
 use crate::algorithms::text::classify::unit;
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,7 +27,7 @@ pub(super) fn without_units(template: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut at = 0;
     for (start, _) in template.match_indices('<') {
-        let Some((_, length)) = Kind::of_placeholder(&template.as_bytes()[start..]) else {
+        let Some((_, length)) = VariableKind::of_placeholder(&template.as_bytes()[start..]) else {
             continue;
         };
         let end = start + length;
@@ -50,7 +50,7 @@ fn length_of_unit(text: &str) -> Option<usize> {
     let word = length_of_blank_and_unit(text)?;
     let again = || {
         let rest = text[word..].strip_prefix(" (")?;
-        let (_, length) = Kind::of_placeholder(rest.as_bytes())?;
+        let (_, length) = VariableKind::of_placeholder(rest.as_bytes())?;
         let behind = length_of_blank_and_unit(&rest[length..]).unwrap_or_default();
         rest[length + behind..]
             .starts_with(')')
@@ -64,7 +64,7 @@ fn length_of_blank_and_unit(text: &str) -> Option<usize> {
     let length = word.bytes().take_while(u8::is_ascii_alphabetic).count();
     let is_unit = matches!(
         unit(&word.as_bytes()[..length]),
-        Some(Kind::Size | Kind::Duration)
+        Some(VariableKind::Size | VariableKind::Duration)
     );
     let ends = word[length..]
         .chars()

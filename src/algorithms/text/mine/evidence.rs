@@ -122,7 +122,7 @@ fn is_preposition(word: &str) -> bool {
 
 /// The different words of some templates at one place.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Words {
+pub(super) struct PlaceWords {
     pub(super) n_words: usize,
     /// How many look like made-up names.
     pub(super) n_identifiers: usize,
@@ -134,7 +134,7 @@ pub(super) struct Words {
     pub(super) has_placeholder: bool,
 }
 
-impl Words {
+impl PlaceWords {
     /// Whether these are values. One word alone varies in nothing.
     pub(super) fn are_values(&self, context: Context) -> bool {
         let n_forms = self.n_words + usize::from(self.has_placeholder);
@@ -192,11 +192,11 @@ fn speaks_of_failure(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithms::text::mine::pieces::Cut;
+    use crate::algorithms::text::mine::pieces::TemplateCut;
     use std::collections::HashSet;
 
     fn context(template: &str, word: &str) -> Context {
-        let pieces = Cut::Pieces.pieces(template, &HashSet::new());
+        let pieces = TemplateCut::Pieces.pieces(template, &HashSet::new());
         let place = pieces.iter().position(|(_, text)| *text == word).unwrap();
         let form: Vec<Piece> = pieces.iter().map(|(piece, _)| *piece).collect();
         let text = |wanted: Piece| {
@@ -231,18 +231,18 @@ mod tests {
     /// How many plain words a place needs, and how many identifiers.
     #[test]
     fn words_that_a_place_needs() {
-        let needed = |context: Context, words: fn(usize) -> Words| {
+        let needed = |context: Context, words: fn(usize) -> PlaceWords| {
             (1..100).find(|&n_words| words(n_words).are_values(context))
         };
-        let plain = |n_words| Words {
+        let plain = |n_words| PlaceWords {
             n_words,
-            ..Words::default()
+            ..PlaceWords::default()
         };
-        let identifiers = |n_words| Words {
+        let identifiers = |n_words| PlaceWords {
             n_identifiers: n_words,
-            ..Words {
+            ..PlaceWords {
                 n_words,
-                ..Words::default()
+                ..PlaceWords::default()
             }
         };
         for (context, n_plain, n_identifiers) in [
@@ -261,27 +261,27 @@ mod tests {
             );
         }
         // What masking saw beside it, and what is a value elsewhere.
-        let one = Words {
+        let one = PlaceWords {
             n_words: 1,
             n_known: 1,
             has_placeholder: true,
-            ..Words::default()
+            ..PlaceWords::default()
         };
         assert!(one.are_values(Context::Bare));
         assert!(
-            !Words {
+            !PlaceWords {
                 n_words: 1,
                 n_known: 1,
-                ..Words::default()
+                ..PlaceWords::default()
             }
             .are_values(Context::Quotes)
         );
-        assert!(!Words::default().are_values(Context::Quotes));
+        assert!(!PlaceWords::default().are_values(Context::Quotes));
         // Exceptions need many more.
-        let classes = |n_words| Words {
+        let classes = |n_words| PlaceWords {
             n_words,
             n_kinds: n_words,
-            ..Words::default()
+            ..PlaceWords::default()
         };
         assert_eq!(needed(Context::Detail, classes), Some(13));
     }

@@ -21,11 +21,11 @@
 //! parallel tree", IEEE TSC 2023). Those count lines; here distinct templates are counted, after masking, so that frequent lines do
 //! not decide and partial results can merge.
 
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::mine::amounts::unite_amounts;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
-use crate::algorithms::text::mine::evidence::{Context, Words, is_kind_of_event};
-use crate::algorithms::text::mine::pieces::{Cut, Piece, PieceKind};
+use crate::algorithms::text::mine::evidence::{Context, PlaceWords, is_kind_of_event};
+use crate::algorithms::text::mine::pieces::{Piece, PieceKind, TemplateCut};
 use std::collections::{HashMap, HashSet};
 
 /// So many places at once are tried.
@@ -65,7 +65,7 @@ pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
 
 /// The rules on words: covered templates, columns, several places at once.
 fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
-    let mut table = Table::new(templates, Cut::Pieces, keep);
+    let mut table = Table::new(templates, TemplateCut::Pieces, keep);
     for _ in 0..MAX_ROUNDS {
         let covered = table.unite_covered();
         let columns = table.replace_columns();
@@ -78,7 +78,7 @@ fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
 
 /// The rule on words with a placeholder in them.
 fn unite_words(masked: &[&str], keep: &HashSet<String>) -> Vec<String> {
-    let mut table = Table::new(masked, Cut::Words, keep);
+    let mut table = Table::new(masked, TemplateCut::Words, keep);
     table.unite_covered();
     table.texts()
 }
@@ -121,8 +121,8 @@ impl Member {
 }
 
 impl<'a> Table<'a> {
-    fn new(templates: &[&'a str], cut: Cut, keep: &HashSet<String>) -> Self {
-        let mut texts = HashMap::from([(Piece::any().hash, Kind::Any.placeholder())]);
+    fn new(templates: &[&'a str], cut: TemplateCut, keep: &HashSet<String>) -> Self {
+        let mut texts = HashMap::from([(Piece::any().hash, VariableKind::Any.placeholder())]);
         let mut form = |template: &&'a str| {
             let pieces = cut.pieces(template, keep).into_iter();
             pieces
@@ -325,7 +325,7 @@ impl<'a> Table<'a> {
             .map(|form| self.forms[*form][place])
             .map(|piece| (piece.hash, piece))
             .collect();
-        let mut words = Words::default();
+        let mut words = PlaceWords::default();
         for piece in pieces.values() {
             if !piece.kind.can_vary() {
                 words.has_placeholder = true;

@@ -3,7 +3,7 @@
 use crate::algorithms::text::hash::template_hash;
 use crate::algorithms::text::mine::amounts::without_units;
 use crate::algorithms::text::mine::cover::Covers;
-use crate::algorithms::text::mine::pieces::{Cut, Piece};
+use crate::algorithms::text::mine::pieces::{Piece, TemplateCut};
 use crate::algorithms::text::mine::tally::kept_of;
 use hashbrown::HashMap;
 use std::collections::HashSet;
@@ -50,7 +50,7 @@ impl MinedTemplates {
             known.insert(masked.into(), number);
         }
         let keep: HashSet<String> = keep.iter().cloned().collect();
-        let covers = |cut: Cut| {
+        let covers = |cut: TemplateCut| {
             let forms: Vec<_> = templates
                 .iter()
                 .map(|text| form(cut.pieces(text, &keep)))
@@ -58,8 +58,8 @@ impl MinedTemplates {
             Covers::new(&forms)
         };
         Self {
-            by_words: covers(Cut::Words),
-            by_pieces: covers(Cut::Pieces),
+            by_words: covers(TemplateCut::Words),
+            by_pieces: covers(TemplateCut::Pieces),
             numbers: numbers
                 .into_iter()
                 .map(|(mined, number)| (mined.into(), number))
@@ -92,11 +92,11 @@ impl MinedTemplates {
         }
         let by_pieces = || {
             self.by_pieces
-                .find(&form(Cut::Pieces.pieces(&masked, &self.keep)))
+                .find(&form(TemplateCut::Pieces.pieces(&masked, &self.keep)))
         };
         let by_words = || {
             self.by_words
-                .find(&form(Cut::Words.pieces(&masked, &self.keep)))
+                .find(&form(TemplateCut::Words.pieces(&masked, &self.keep)))
         };
         let by_amounts = || {
             let bare = without_units(&masked);

@@ -1,7 +1,7 @@
 //! Templates cut into pieces: once into words, placeholders and the delimiters between them, once at blanks alone.
 
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::tokenize::is_cjk;
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::runs::is_cjk;
 use std::collections::HashSet;
 use twox_hash::XxHash64;
 
@@ -43,7 +43,7 @@ pub(super) struct Piece {
 impl Piece {
     /// `<*>`.
     pub(super) fn any() -> Self {
-        Self::new(Kind::Any.placeholder(), PieceKind::Placeholder)
+        Self::new(VariableKind::Any.placeholder(), PieceKind::Placeholder)
     }
 
     fn new(text: &str, kind: PieceKind) -> Self {
@@ -54,7 +54,7 @@ impl Piece {
 
 /// How a template is cut into pieces; one behind the other they are the template again.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Cut {
+pub(super) enum TemplateCut {
     /// Into words, placeholders and delimiters.
     Pieces,
     /// At blanks: only a word with a placeholder in it can vary.
@@ -64,7 +64,7 @@ pub(super) enum Cut {
 /// Templates of more pieces are one piece that cannot vary: stack traces and dumps, whose columns say nothing.
 const MAX_PIECES: usize = 256;
 
-impl Cut {
+impl TemplateCut {
     /// The pieces of a template; words in `keep` cannot vary.
     pub(super) fn pieces<'a>(
         self,
@@ -96,7 +96,7 @@ fn pieces(template: &str) -> Option<Vec<&str>> {
         if pieces.len() == MAX_PIECES {
             return None;
         }
-        let length = match Kind::of_placeholder(rest.as_bytes()) {
+        let length = match VariableKind::of_placeholder(rest.as_bytes()) {
             Some((_, length)) => length,
             None => length_of_piece(rest, first),
         };
@@ -129,7 +129,8 @@ fn kind_of_word(word: &str) -> PieceKind {
 
 fn has_placeholder(word: &str) -> bool {
     let mut openings = word.match_indices('<');
-    openings.any(|(position, _)| Kind::of_placeholder(&word.as_bytes()[position..]).is_some())
+    openings
+        .any(|(position, _)| VariableKind::of_placeholder(&word.as_bytes()[position..]).is_some())
 }
 
 fn length_of_piece(text: &str, first: char) -> usize {
@@ -162,7 +163,9 @@ fn is_delimiter(char: char, text: &str) -> bool {
 
 /// What a piece is, judged by its text.
 fn kind_of(piece: &str) -> PieceKind {
-    if Kind::of_placeholder(piece.as_bytes()).is_some_and(|(_, length)| length == piece.len()) {
+    if VariableKind::of_placeholder(piece.as_bytes())
+        .is_some_and(|(_, length)| length == piece.len())
+    {
         return PieceKind::Placeholder;
     }
     if !piece.chars().any(char::is_alphanumeric) {
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn splits() {
         let check = |template: &str, expected: &[&str]| {
-            let found = Cut::Pieces.pieces(template, &HashSet::new());
+            let found = TemplateCut::Pieces.pieces(template, &HashSet::new());
             let found: Vec<&str> = found.iter().map(|piece| piece.1).collect();
             assert_eq!(found, expected, "{template}");
             assert_eq!(found.concat(), template);
@@ -205,7 +208,7 @@ mod tests {
 
     #[test]
     fn splits_at_blanks() {
-        let found = Cut::Words.pieces("wpad:<*> error <*> ", &HashSet::new());
+        let found = TemplateCut::Words.pieces("wpad:<*> error <*> ", &HashSet::new());
         let texts: Vec<&str> = found.iter().map(|piece| piece.1).collect();
         assert_eq!(texts, ["wpad:<*>", " ", "error", " ", "<*>", " "]);
         let varying: Vec<bool> = found.iter().map(|piece| piece.0.kind.can_vary()).collect();
@@ -215,11 +218,11 @@ mod tests {
     #[test]
     fn kept_words_and_long_templates_cannot_vary() {
         let keep = HashSet::from(["root".to_string()]);
-        let found = Cut::Pieces.pieces("root x", &keep);
+        let found = TemplateCut::Pieces.pieces("root x", &keep);
         let varying: Vec<bool> = found.iter().map(|piece| piece.0.kind.can_vary()).collect();
         assert_eq!(varying, [false, false, true]);
         let long = "a ".repeat(MAX_PIECES);
-        for cut in [Cut::Pieces, Cut::Words] {
+        for cut in [TemplateCut::Pieces, TemplateCut::Words] {
             assert_eq!(cut.pieces(&long, &keep).len(), 1);
         }
     }

@@ -7,7 +7,7 @@
 //! hierarchy: the first 8 words of the first 16 are the first 8.) That the first words of a line tell its kind is what
 //! Drain rests on (He et al., ICWS 2017).
 
-use crate::algorithms::text::kind::Kind;
+use crate::algorithms::text::kind::VariableKind;
 use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -196,7 +196,7 @@ impl TemplateTally {
 /// What is kept of a masked template: its first words, and of those the first 16 KiB.
 pub(super) fn kept_of(masked: &str, n_words: usize) -> Cow<'_, str> {
     let words = first_words(masked, n_words);
-    let (blank, any) = (" ", Kind::Any.placeholder());
+    let (blank, any) = (" ", VariableKind::Any.placeholder());
     // What has been cut is not cut again.
     if words.len() <= MAX_TEMPLATE_BYTES + blank.len() + any.len() {
         return words;
@@ -218,7 +218,7 @@ pub fn first_words(template: &str, n_words: usize) -> Cow<'_, str> {
     if n_words == usize::MAX {
         return Cow::Borrowed(template);
     }
-    let any = Kind::Any.placeholder();
+    let any = VariableKind::Any.placeholder();
     let mut blanks = template.match_indices(' ');
     match n_words.checked_sub(1).map(|last| blanks.nth(last)) {
         None => Cow::Borrowed(any),

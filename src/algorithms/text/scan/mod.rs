@@ -11,17 +11,18 @@ mod variables;
 mod word;
 
 use crate::algorithms::text::blanks::{is_white, trim_end};
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::{Profile, Quotes, Subject, Variable};
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::mask_options::{Profile, Quotes, Subject};
 use crate::algorithms::text::paths::length_of_cjk_letters;
-use crate::algorithms::text::scan::quotes::opening_quote;
+use crate::algorithms::text::quote_marks::opening_quote;
 use crate::algorithms::text::shape::is_border;
+use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 use std::collections::HashSet;
 
 /// What a walk needs to know beside the line.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules<'a> {
+pub(crate) struct WalkRules<'a> {
     pub(crate) profile: Profile,
     pub(crate) quotes: Quotes,
     pub(crate) subject: Subject,
@@ -31,7 +32,7 @@ pub(crate) struct Rules<'a> {
 
 /// What a walk saw beside variables.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Walk {
+pub(crate) struct WalkNotes {
     /// Whether all white space is single blanks between words.
     pub(crate) single_blanks: bool,
     /// Whether the value of a digit decided something.
@@ -43,16 +44,16 @@ pub(crate) fn scan(
     line: &[u8],
     start: usize,
     stop: usize,
-    rules: Rules<'_>,
+    rules: WalkRules<'_>,
     found: &mut Vec<Variable>,
-) -> Walk {
+) -> WalkNotes {
     let mut scanner = Scanner {
         line: &line[..stop],
         rules,
         found,
-        words: [Word::default(); 3],
+        words: [SeenWord::default(); 3],
         name_at: NOWHERE,
-        name_kind: Kind::User,
+        name_kind: VariableKind::User,
         user: None,
         long_blanks: vec![],
         text_at: NOWHERE,
@@ -65,7 +66,7 @@ pub(crate) fn scan(
         scanner.first_word = scanner.skip_white(0);
     }
     scanner.run(start);
-    Walk {
+    WalkNotes {
         single_blanks: scanner.single_blanks,
         looked_at_digits: scanner.looked_at_digits,
     }
@@ -73,7 +74,7 @@ pub(crate) fn scan(
 
 /// The bytes of a word that was seen.
 #[derive(Debug, Clone, Copy, Default)]
-struct Word {
+struct SeenWord {
     start: usize,
     end: usize,
 }
@@ -89,15 +90,15 @@ const LONG_BLANK: usize = 32;
 
 struct Scanner<'a> {
     line: &'a [u8],
-    rules: Rules<'a>,
+    rules: WalkRules<'a>,
     found: &'a mut Vec<Variable>,
     /// The last three words, the latest first.
-    words: [Word; 3],
+    words: [SeenWord; 3],
     /// Where a word must begin to be a variable because of what stands before it, and of which kind.
     name_at: usize,
-    name_kind: Kind,
+    name_kind: VariableKind,
     /// The last word "user", and whether the word before it makes a name follow.
-    user: Option<(Word, bool)>,
+    user: Option<(SeenWord, bool)>,
     /// Begin and end of the runs of white space that are too long to look at again and again.
     long_blanks: Vec<(usize, usize)>,
     /// Where the quote stands that begins a JSON string which is a text.
@@ -126,7 +127,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn text(&self, word: Word) -> &[u8] {
+    fn text(&self, word: SeenWord) -> &[u8] {
         &self.line[word.start..word.end]
     }
 
@@ -157,7 +158,7 @@ impl Scanner<'_> {
         match byte {
             b' ' if at > 0 && self.at(at + 1).is_some_and(|next| !is_white(next)) => at + 1,
             _ if is_white(byte) => self.irregular_blank(at),
-            b'<' => match Kind::of_placeholder(&self.line[at..]) {
+            b'<' => match VariableKind::of_placeholder(&self.line[at..]) {
                 Some((kind, length)) => {
                     self.push_apart(at, at + length, kind);
                     at + length
@@ -190,7 +191,7 @@ impl Scanner<'_> {
         }
         match self.length_of_chinese_name(at) {
             Some(length) if !self.is_kept(&self.line[at..at + length]) => {
-                self.push_apart(at, at + length, Kind::User);
+                self.push_apart(at, at + length, VariableKind::User);
                 self.remember(at, at + length);
                 at + length
             }
@@ -204,7 +205,10 @@ impl Scanner<'_> {
             .found
             .last()
             .filter(|last| last.end == at && !self.is_placeholder(last.start))?;
-        if !matches!(last.kind, Kind::Num | Kind::Duration | Kind::Time) {
+        if !matches!(
+            last.kind,
+            VariableKind::Num | VariableKind::Duration | VariableKind::Time
+        ) {
             return None;
         }
         let (length, kind) = words::chinese_unit(&self.line[at..])?;
@@ -281,11 +285,11 @@ impl Scanner<'_> {
     fn is_placeholder(&self, start: usize) -> bool {
         self.line
             .get(start..)
-            .is_some_and(|text| Kind::of_placeholder(text).is_some())
+            .is_some_and(|text| VariableKind::of_placeholder(text).is_some())
     }
 
     fn remember(&mut self, start: usize, end: usize) {
-        self.words = [Word { start, end }, self.words[0], self.words[1]];
+        self.words = [SeenWord { start, end }, self.words[0], self.words[1]];
     }
 
     fn is_kept(&self, word: &[u8]) -> bool {

@@ -1,17 +1,17 @@
 //! The bulk of every line: words of letters, and numbers. Most of them are the same wherever they stand, and are passed here; what
 //! could be more is left to the walk, which gives the same answer at more cost.
 
-use super::{LONGEST_UNIT, Scanner, Word};
+use super::{LONGEST_UNIT, Scanner, SeenWord};
 use crate::algorithms::text::blanks::is_white;
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::Variable;
-use crate::algorithms::text::shape::{Class, Shape};
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::shape::{Class, WordShape};
+use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
     /// Whether the word here is a word or a number and nothing around it makes it something else. A number is added.
     #[inline]
-    pub(super) fn is_plain(&mut self, start: usize, end: usize, shape: Shape) -> bool {
+    pub(super) fn is_plain(&mut self, start: usize, end: usize, shape: WordShape) -> bool {
         let is_word = shape.is_plain();
         if !is_word && !shape.is_of_digits(end - start) || !self.stands_free(start, end) {
             return false;
@@ -25,7 +25,7 @@ impl Scanner<'_> {
             self.found.push(Variable {
                 start,
                 end,
-                kind: Kind::Num,
+                kind: VariableKind::Num,
             });
         }
         is_alone
@@ -56,13 +56,13 @@ impl Scanner<'_> {
     }
 
     fn is_behind_month(&self) -> bool {
-        let Word { start, end } = self.words[0];
+        let SeenWord { start, end } = self.words[0];
         end - start == 3 && words::is_month_or_weekday(&self.line[start..end])
     }
 }
 
 /// Whether a word of letters can be a variable in some place: a truth value, an account, digits of a hexadecimal number, a random name.
-fn can_be_more(word: &[u8], shape: Shape) -> bool {
+fn can_be_more(word: &[u8], shape: WordShape) -> bool {
     match word.len() {
         3 => word[0] == b'n',
         4 => matches!(word[0], b't' | b'T' | b'n' | b'N' | b'r' | b'u' | b'U'),

@@ -4,31 +4,14 @@
 //! (`'--force'`), signs (`';'`), words in capitals (`'SELECT'`), several words, the keys of JSON and the values of keys that tell the kind
 //! of event (`level="error"`).
 
-use super::{Scanner, Word};
+use super::{Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::Quotes;
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::mask_options::Quotes;
+use crate::algorithms::text::quote_marks::opening_quote;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
 use memchr::memchr;
-
-/// The mark that opens a quotation at the beginning of a text: its length, and the marks that close it.
-pub(super) fn opening_quote(text: &[u8]) -> Option<(usize, &'static [&'static str])> {
-    Some(match text {
-        [b'"', ..] => (1, &["\""]),
-        [b'\'', ..] => (1, &["'"]),
-        [b'`', ..] => (1, &["`", "'"]),
-        [0xc2, 0xab, ..] => (2, &["»"]),
-        [0xe2, 0x80, 0x98, ..] => (3, &["’"]),
-        [0xe2, 0x80, 0x9c, ..] => (3, &["”"]),
-        [0xe2, 0x80, 0x9a, ..] => (3, &["‘", "’"]),
-        [0xe2, 0x80, 0x9e, ..] => (3, &["“", "”"]),
-        [0xe3, 0x80, 0x8a, ..] => (3, &["》"]),
-        [0xe3, 0x80, 0x8c, ..] => (3, &["」"]),
-        [0xe3, 0x80, 0x8e, ..] => (3, &["』"]),
-        _ => return None,
-    })
-}
 
 impl Scanner<'_> {
     /// What a quotation mark opens; returns where the walk goes on.
@@ -44,24 +27,24 @@ impl Scanner<'_> {
             .user
             .is_some_and(|(user, _)| self.is_blank(user.end, at))
         {
-            self.expect(at + 1, Kind::User);
+            self.expect(at + 1, VariableKind::User);
         }
         at + opening_quote(&self.line[at..]).map_or(1, |(length, _)| length)
     }
 
     /// Adds a quoted word; the parts of a name such as `` `shop`.`orders` `` are one variable.
-    fn push_quoted(&mut self, word: Word, quote: usize) {
+    fn push_quoted(&mut self, word: SeenWord, quote: usize) {
         if let Some(last) = self.found.last_mut()
             && matches!(&self.line[last.end..word.start], [close, b'.', open] if close == open && *open == self.line[quote])
         {
             last.end = word.end;
         } else {
-            self.push_apart(word.start, word.end, Kind::Any);
+            self.push_apart(word.start, word.end, VariableKind::Any);
         }
     }
 
     /// The word that the mark at `at` quotes, if it is data, and the position behind its closing mark.
-    fn quoted_word(&self, at: usize) -> Option<(Word, usize)> {
+    fn quoted_word(&self, at: usize) -> Option<(SeenWord, usize)> {
         let (length, closing) = opening_quote(&self.line[at..])?;
         let is_ascii = length == 1;
         if is_ascii && !self.can_open(at) || self.is_behind_placeholder(at) {
@@ -84,7 +67,7 @@ impl Scanner<'_> {
             && !self.is_kept(word)
             && !self.is_json_key(at, next)
             && !self.tells_kind(at);
-        is_variable.then_some((Word { start, end }, next))
+        is_variable.then_some((SeenWord { start, end }, next))
     }
 
     /// Whether a quotation can begin here: behind a border, a letter of a CJK script, or what joins it to another one, as in `"a":"b"`

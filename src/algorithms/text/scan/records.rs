@@ -3,10 +3,10 @@
 //! In the profile of such lines every value is a variable as a whole, with its quotes or brackets, so that `null`, `""` and `"alice"`
 //! give one template. The values of keys that tell the kind of event are masked like a text.
 
-use super::{NOWHERE, Scanner, Word};
+use super::{NOWHERE, Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::Profile;
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::mask_options::Profile;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
 
@@ -28,9 +28,9 @@ impl Scanner<'_> {
             return self.whole_value(next);
         }
         if words::is_identity_key(self.text(key)) {
-            self.expect(begin, Kind::User);
+            self.expect(begin, VariableKind::User);
         } else if !is_text && quote.is_some_and(|quote| self.is_one_word_to(begin, quote)) {
-            self.expect(begin, Kind::Any);
+            self.expect(begin, VariableKind::Any);
         }
         // What tells the kind of event stays, in quotes too.
         if is_text {
@@ -41,7 +41,7 @@ impl Scanner<'_> {
     }
 
     /// Where the walk goes on at the value of a text key: behind it, where it is the number of a level.
-    fn behind_level(&self, key: Word, value: usize) -> usize {
+    fn behind_level(&self, key: SeenWord, value: usize) -> usize {
         if self.rules.profile == Profile::Default || !words::is_level_key(self.text(key)) {
             return value;
         }
@@ -50,7 +50,7 @@ impl Scanner<'_> {
     }
 
     /// The key that ends at the `=` at `at`: in a text a word, in key-value lines all up to a blank or a sign between values.
-    fn key_before(&self, at: usize) -> Word {
+    fn key_before(&self, at: usize) -> SeenWord {
         let before = &self.line[at.saturating_sub(LONGEST_KEY)..at];
         let is_key = |&&byte: &&u8| {
             let is_letter = byte >= 0x80;
@@ -58,7 +58,7 @@ impl Scanner<'_> {
         };
         let length = before.iter().rev().take_while(is_key).count();
         let start = at - length;
-        Word {
+        SeenWord {
             start: start + self.length_of_clauses(start, at),
             end: at,
         }
@@ -77,7 +77,7 @@ impl Scanner<'_> {
     }
 
     /// A word that begins here is a variable.
-    pub(super) fn expect(&mut self, at: usize, kind: Kind) {
+    pub(super) fn expect(&mut self, at: usize, kind: VariableKind) {
         (self.name_at, self.name_kind) = (at, kind);
     }
 
@@ -102,7 +102,7 @@ impl Scanner<'_> {
             _ => self.end_of_bare_value(self.begin_of_number(begin)),
         };
         if !self.is_kept(without_quotes(&self.line[begin..end])) {
-            self.push_apart(begin, end, Kind::Any);
+            self.push_apart(begin, end, VariableKind::Any);
         }
         end
     }
@@ -232,10 +232,10 @@ impl Scanner<'_> {
         let value = self.skip_white(colon + 1);
         let behind = if words::is_text_key(&self.line[begin..end]) {
             self.text_at = value;
-            self.behind_level(Word { start: begin, end }, value)
+            self.behind_level(SeenWord { start: begin, end }, value)
         } else if self.begins_whole_value(value) {
             let behind = self.behind_brackets(value);
-            self.push_apart(value, behind, Kind::Any);
+            self.push_apart(value, behind, VariableKind::Any);
             behind
         } else {
             value
@@ -267,7 +267,7 @@ impl Scanner<'_> {
         {
             last.end = end;
         } else {
-            self.push_apart(start, end, Kind::Any);
+            self.push_apart(start, end, VariableKind::Any);
         }
         end
     }

@@ -2,8 +2,8 @@
 
 use super::Scanner;
 use crate::algorithms::text::blanks::is_white;
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::Variable;
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
@@ -11,13 +11,13 @@ impl Scanner<'_> {
     pub(super) fn empty_brackets(&mut self, at: usize) {
         if self.at(at + 1) == Some(b')')
             && let Some(last) = self.found.last()
-            && matches!(last.kind, Kind::Ip | Kind::Host)
+            && matches!(last.kind, VariableKind::Ip | VariableKind::Host)
             && self.is_blank(last.end, at)
         {
             self.found.push(Variable {
                 start: at + 1,
                 end: at + 1,
-                kind: Kind::Host,
+                kind: VariableKind::Host,
             });
         }
     }
@@ -62,7 +62,7 @@ impl Scanner<'_> {
         let is_parted = match gap {
             Some([b',', blank @ ..]) => blank.iter().all(|&byte| is_white(byte)),
             Some(blank @ [_, ..]) if blank.iter().all(|&byte| is_white(byte)) => {
-                this.kind == next.kind && this.kind != Kind::Any
+                this.kind == next.kind && this.kind != VariableKind::Any
             }
             _ => false,
         };
@@ -76,17 +76,21 @@ impl Scanner<'_> {
             .iter()
             .all(|variable| variable.kind == kind);
         self.found.truncate(first);
-        self.push_apart(start, end, if is_one_kind { kind } else { Kind::Any });
+        self.push_apart(
+            start,
+            end,
+            if is_one_kind { kind } else { VariableKind::Any },
+        );
     }
 
     /// Adds a variable that shares nothing with its neighbours.
-    pub(super) fn push_apart(&mut self, start: usize, end: usize, kind: Kind) {
+    pub(super) fn push_apart(&mut self, start: usize, end: usize, kind: VariableKind) {
         self.found.push(Variable { start, end, kind });
     }
 
     /// Adds a variable and joins it with what stands before it.
-    pub(super) fn push(&mut self, mut start: usize, end: usize, mut kind: Kind) {
-        if matches!(kind, Kind::Ip | Kind::Host) {
+    pub(super) fn push(&mut self, mut start: usize, end: usize, mut kind: VariableKind) {
+        if matches!(kind, VariableKind::Ip | VariableKind::Host) {
             self.name_before_address(start);
         }
         if let Some(&last) = self.found.last()
@@ -96,7 +100,7 @@ impl Scanner<'_> {
             start = last.start;
             kind = joined_kind(last.kind, kind);
         }
-        if kind == Kind::Time || kind == Kind::Num && end - start <= 4 {
+        if kind == VariableKind::Time || kind == VariableKind::Num && end - start <= 4 {
             for word in self.words {
                 let free = self.found.last().is_none_or(|last| last.end <= word.start);
                 let behind = word.end + usize::from(self.at(word.end) == Some(b','));
@@ -106,7 +110,7 @@ impl Scanner<'_> {
                     && words::is_month_or_weekday(self.text(word))
                 {
                     start = word.start;
-                    kind = Kind::Time;
+                    kind = VariableKind::Time;
                 }
             }
         }
@@ -140,12 +144,12 @@ impl Scanner<'_> {
             && !self.is_kept(self.text(name))
             && self.found.last().is_none_or(|last| last.end <= name.start)
         {
-            self.push_apart(name.start, name.end, Kind::User);
+            self.push_apart(name.start, name.end, VariableKind::User);
         }
     }
 
     /// Whether the variable that begins at `start` and the one before it are one.
-    fn are_one(&self, last: &Variable, start: usize, end: usize, kind: Kind) -> bool {
+    fn are_one(&self, last: &Variable, start: usize, end: usize, kind: VariableKind) -> bool {
         if self.is_placeholder(last.start) {
             return false;
         }
@@ -153,18 +157,22 @@ impl Scanner<'_> {
             [] => true,
             [b',' | b':' | b'-' | b'.' | b'/' | b'_' | b'@' | b'|' | b'#' | b'+'] => true,
             _ if self.is_blank(last.end, start) => match (last.kind, kind) {
-                (Kind::Time, Kind::Time) | (Kind::Duration, Kind::Duration) => true,
-                (Kind::Time, Kind::Num) => {
+                (VariableKind::Time, VariableKind::Time)
+                | (VariableKind::Duration, VariableKind::Duration) => true,
+                (VariableKind::Time, VariableKind::Num) => {
                     is_year_or_offset(&self.line[start..end], &self.line[last.start..last.end])
                 }
                 // A request line: /index.html HTTP/1.1
-                (Kind::Path | Kind::Url, Kind::Path)
+                (VariableKind::Path | VariableKind::Url, VariableKind::Path)
                     if self.line[start..].starts_with(b"HTTP/") =>
                 {
                     true
                 }
                 // Lists of identifiers are as long as they happen to be.
-                (Kind::Id | Kind::Uuid | Kind::Path | Kind::Url, _) => last.kind == kind,
+                (
+                    VariableKind::Id | VariableKind::Uuid | VariableKind::Path | VariableKind::Url,
+                    _,
+                ) => last.kind == kind,
                 _ => false,
             },
             _ => false,
@@ -186,11 +194,18 @@ fn is_year_or_offset(number: &[u8], time: &[u8]) -> bool {
     }
 }
 
-fn joined_kind(first: Kind, second: Kind) -> Kind {
+fn joined_kind(first: VariableKind, second: VariableKind) -> VariableKind {
     match (first, second) {
         _ if first == second => first,
-        (Kind::Time, _) | (_, Kind::Time) => Kind::Time,
-        (Kind::Ip | Kind::Host | Kind::Path | Kind::Url | Kind::Duration, Kind::Num) => first,
-        _ => Kind::Any,
+        (VariableKind::Time, _) | (_, VariableKind::Time) => VariableKind::Time,
+        (
+            VariableKind::Ip
+            | VariableKind::Host
+            | VariableKind::Path
+            | VariableKind::Url
+            | VariableKind::Duration,
+            VariableKind::Num,
+        ) => first,
+        _ => VariableKind::Any,
     }
 }

@@ -1,13 +1,14 @@
 //! The words of a line.
 
-use super::{LONGEST_UNIT, Scanner, Word};
+use super::{LONGEST_UNIT, Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
-use crate::algorithms::text::classify::{Verdict, classify, is_domain, unit};
-use crate::algorithms::text::kind::Kind;
-use crate::algorithms::text::mask::{Profile, Subject, Variable};
+use crate::algorithms::text::classify::{WordVerdict, classify, is_domain, unit};
+use crate::algorithms::text::kind::VariableKind;
+use crate::algorithms::text::mask_options::{Profile, Subject};
 use crate::algorithms::text::paths::{end_of_path, kind_of_path, length_of_cjk_letters};
 use crate::algorithms::text::random::is_random;
-use crate::algorithms::text::shape::{Class, Shape, is_border};
+use crate::algorithms::text::shape::{Class, WordShape, is_border};
+use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 use memchr::memchr;
 
@@ -18,7 +19,7 @@ impl Scanner<'_> {
             match first_word_of_json(&self.line[start..]) {
                 (0, escape) => return start + escape,
                 (length, _) => {
-                    let shape = Shape::of(&self.line[start..start + length]);
+                    let shape = WordShape::of(&self.line[start..start + length]);
                     return self.word_of_shape(start, start + length, shape);
                 }
             }
@@ -26,11 +27,11 @@ impl Scanner<'_> {
         if self.line[start..].starts_with("«".as_bytes()) {
             return self.quote(start);
         }
-        let (shape, length) = Shape::of_first_word(&self.line[start..]);
+        let (shape, length) = WordShape::of_first_word(&self.line[start..]);
         self.word_of_shape(start, start + length, shape)
     }
 
-    fn word_of_shape(&mut self, start: usize, mut end: usize, shape: Shape) -> usize {
+    fn word_of_shape(&mut self, start: usize, mut end: usize, shape: WordShape) -> usize {
         if self.is_plain(start, end, shape) {
             self.remember(start, end);
             return end;
@@ -43,14 +44,14 @@ impl Scanner<'_> {
             return end;
         }
         if self.rules.subject == Subject::Mask && self.is_subject(start, end) {
-            self.push(start, end - 1, Kind::Any);
+            self.push(start, end - 1, VariableKind::Any);
             self.remember(start, end - 1);
             return end;
         }
         if self.at(end) == Some(b'=')
             && let Some(end) = self.end_of_base64(start, end)
         {
-            self.push(start, end, Kind::Id);
+            self.push(start, end, VariableKind::Id);
             self.remember(start, end);
             return end;
         }
@@ -79,7 +80,7 @@ impl Scanner<'_> {
         let [first, .., b':'] = &self.line[start..end] else {
             return false;
         };
-        let Word {
+        let SeenWord {
             start: from,
             end: to,
         } = self.words[0];
@@ -122,10 +123,10 @@ impl Scanner<'_> {
     }
 
     /// A path or URL whose first word ends at `end`; returns where it ends itself.
-    fn path(&mut self, start: usize, end: usize, shape: Shape, kind: Kind) -> usize {
+    fn path(&mut self, start: usize, end: usize, shape: WordShape, kind: VariableKind) -> usize {
         let limit = self.end_of_text(end);
         let whole = end_of_path(&self.line[..limit], start, end);
-        if whole == end && kind == Kind::Path {
+        if whole == end && kind == VariableKind::Path {
             self.trimmed_word(start, end, shape);
         } else {
             let trimmed = self.trim(start, whole);
@@ -161,7 +162,7 @@ impl Scanner<'_> {
                 .count();
             if dots < 2 {
                 let length = find(&self.line[at..end], b"..").unwrap_or(end - at);
-                self.trimmed_word(at, at + length, Shape::of(&self.line[at..at + length]));
+                self.trimmed_word(at, at + length, WordShape::of(&self.line[at..at + length]));
                 at += length;
             } else {
                 at += dots;
@@ -170,13 +171,13 @@ impl Scanner<'_> {
     }
 
     /// A word without the punctuation that ends it.
-    fn trimmed_word(&mut self, start: usize, whole_end: usize, mut shape: Shape) {
+    fn trimmed_word(&mut self, start: usize, whole_end: usize, mut shape: WordShape) {
         let end = self.trim(start, whole_end);
         if start == end {
             return;
         }
         if end < whole_end {
-            shape = Shape::of(&self.line[start..end]);
+            shape = WordShape::of(&self.line[start..end]);
         }
         if shape.is_plain() {
             self.plain_word(start, end, shape);
@@ -198,7 +199,7 @@ impl Scanner<'_> {
     }
 
     /// A word of letters alone: constant, unless the words around it say otherwise.
-    fn plain_word(&mut self, start: usize, end: usize, shape: Shape) {
+    fn plain_word(&mut self, start: usize, end: usize, shape: WordShape) {
         let word = &self.line[start..end];
         if !self.is_kept(word) {
             match self.kind_of_plain_word(start, end, shape) {
@@ -209,13 +210,13 @@ impl Scanner<'_> {
         }
         if word.len() == 4 && word.eq_ignore_ascii_case(b"user") {
             let announced = self.follows(start, words::announces_user);
-            self.user = Some((Word { start, end }, announced));
+            self.user = Some((SeenWord { start, end }, announced));
         }
         self.remember(start, end);
     }
 
     /// Whether the word that begins here is a variable because of what stands before it, and of which kind.
-    fn expected(&self, start: usize) -> Option<Kind> {
+    fn expected(&self, start: usize) -> Option<VariableKind> {
         let follows_user = || {
             self.user
                 .is_some_and(|(user, announced)| announced && self.is_blank(user.end, start))
@@ -224,9 +225,10 @@ impl Scanner<'_> {
             return Some(self.name_kind);
         }
         if follows_user() {
-            return Some(Kind::User);
+            return Some(VariableKind::User);
         }
-        self.follows_chinese_noun(start).then_some(Kind::Any)
+        self.follows_chinese_noun(start)
+            .then_some(VariableKind::Any)
     }
 
     /// `用户alice`, `表 orders`: behind a Chinese noun for such things stands a name.
@@ -262,7 +264,12 @@ impl Scanner<'_> {
         }
     }
 
-    fn kind_of_plain_word(&self, start: usize, end: usize, shape: Shape) -> Option<Kind> {
+    fn kind_of_plain_word(
+        &self,
+        start: usize,
+        end: usize,
+        shape: WordShape,
+    ) -> Option<VariableKind> {
         let word = &self.line[start..end];
         if let Some(kind) = self.expected(start)
             && !words::is_no_name(word)
@@ -270,15 +277,17 @@ impl Scanner<'_> {
             return Some(kind);
         }
         match word.len() {
-            3..=5 if words::is_literal(word) => self.is_value(start, end).then_some(Kind::Bool),
+            3..=5 if words::is_literal(word) => {
+                self.is_value(start, end).then_some(VariableKind::Bool)
+            }
             4 | 5 | 13 if words::is_known_account(word) => self
                 .follows(start, |word| {
                     matches!(word, b"for" | b"by" | b"as" | b"user")
                 })
-                .then_some(Kind::User),
-            8.. if shape.count(Class::HexLetter) == word.len() => Some(Kind::Hex),
+                .then_some(VariableKind::User),
+            8.. if shape.count(Class::HexLetter) == word.len() => Some(VariableKind::Hex),
             10.. if (2..word.len()).contains(&shape.count(Class::Upper)) && is_random(word) => {
-                Some(Kind::Id)
+                Some(VariableKind::Id)
             }
             _ => None,
         }
@@ -295,28 +304,28 @@ impl Scanner<'_> {
         }
         let joined = match last.kind {
             // "<1 sec" stands where otherwise a measured time stands.
-            Kind::Num
-                if unit(word) == Some(Kind::Duration)
+            VariableKind::Num
+                if unit(word) == Some(VariableKind::Duration)
                     && last.start > 0
                     && self.line[last.start - 1] == b'<' =>
             {
                 Variable {
                     start: last.start - 1,
                     end,
-                    kind: Kind::Duration,
+                    kind: VariableKind::Duration,
                 }
             }
-            Kind::Num
+            VariableKind::Num
                 if last.end - self.skip_white(last.start) <= 2
                     && words::is_month_or_weekday(word) =>
             {
                 Variable {
                     end,
-                    kind: Kind::Time,
+                    kind: VariableKind::Time,
                     ..last
                 }
             }
-            Kind::Time if words::is_month_or_weekday(word) || words::is_zone(word) => {
+            VariableKind::Time if words::is_month_or_weekday(word) || words::is_zone(word) => {
                 Variable { end, ..last }
             }
             _ => return,
@@ -326,7 +335,7 @@ impl Scanner<'_> {
     }
 
     /// A word that has more than letters.
-    fn marked_word(&mut self, start: usize, end: usize, shape: Shape) {
+    fn marked_word(&mut self, start: usize, end: usize, shape: WordShape) {
         let word = &self.line[start..end];
         if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
             return;
@@ -337,18 +346,18 @@ impl Scanner<'_> {
             && !words::is_no_name(word)
         {
             return match self.verdict(start, end, shape) {
-                Verdict::Whole(kind) => self.push(start, end, kind),
+                WordVerdict::Whole(kind) => self.push(start, end, kind),
                 _ => self.push(start, end, expected),
             };
         }
         if end - start == 5 && self.is_klog_header(start, end) {
-            return self.push(start + 1, end, Kind::Time);
+            return self.push(start + 1, end, VariableKind::Time);
         }
         if colon.is_none()
             && shape.count(Class::Dot) > 0
             && self.follows(start, words::is_schema_noun)
         {
-            return self.push(start, end, Kind::Any);
+            return self.push(start, end, VariableKind::Any);
         }
         match colon {
             None => self.piece(start, end, shape),
@@ -356,7 +365,7 @@ impl Scanner<'_> {
                 if self.is_port_of_ipv6(start, end) {
                     return self.join_port(end);
                 }
-                self.marked_word(start + 1, end, Shape::of(&self.line[start + 1..end]))
+                self.marked_word(start + 1, end, WordShape::of(&self.line[start + 1..end]))
             }
             Some(colon) => self.word_with_colon(start, end, colon),
         }
@@ -368,7 +377,7 @@ impl Scanner<'_> {
         let last = self
             .found
             .last()
-            .filter(|last| last.kind == Kind::Ip && !self.is_placeholder(last.start));
+            .filter(|last| last.kind == VariableKind::Ip && !self.is_placeholder(last.start));
         is_number
             && last.is_some_and(|last| {
                 self.line[..last.start].ends_with(b"[") && self.line[last.end..start] == *b"]"
@@ -404,14 +413,14 @@ impl Scanner<'_> {
         let word = &self.line[start..end];
         let (host, port) = (&word[..colon], &word[colon + 1..]);
         if word[colon..].starts_with(b"://") {
-            return self.push(start, end, Kind::Url);
+            return self.push(start, end, VariableKind::Url);
         }
         if is_clf_date(host) {
-            return self.push(start, end, Kind::Time);
+            return self.push(start, end, VariableKind::Time);
         }
         // Without the zone of fe80::1%eth0.
         let groups = word.split(|&byte| byte == b'%').next().unwrap_or(word);
-        let of_groups = Shape::of(groups);
+        let of_groups = WordShape::of(groups);
         if of_groups.count(Class::Digit) > 0
             && of_groups.count(Class::Letter) == of_groups.count(Class::HexLetter)
         {
@@ -419,28 +428,28 @@ impl Scanner<'_> {
         }
         // Names of resources: arn:aws:s3:::bucket, urn:isbn:0451450523 (RFC 8141).
         if matches!(host, b"arn" | b"urn") {
-            return self.push(start, end, Kind::Id);
+            return self.push(start, end, VariableKind::Id);
         }
         // A symbol of a program, Scope::method, is constant.
         if port.starts_with(b":") && port.len() > 1 && word[0].is_ascii_alphabetic() {
             return;
         }
         if colon == 1 && matches!(port.first(), Some(b'\\' | b'/')) {
-            return self.push(start, end, Kind::Path);
+            return self.push(start, end, VariableKind::Path);
         }
         let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
         if is_port && (is_host_before_port(host) || host == b"localhost") {
-            return self.push(start, end, Kind::Host);
+            return self.push(start, end, VariableKind::Host);
         }
         let mut from = start;
         for length in lengths_between_colons(self.line, start, end) {
             if self.goes_on_from_path(from) {
-                self.push(from, from + length, Kind::Path);
+                self.push(from, from + length, VariableKind::Path);
             } else if length > 0 {
                 self.piece(
                     from,
                     from + length,
-                    Shape::of(&self.line[from..from + length]),
+                    WordShape::of(&self.line[from..from + length]),
                 );
             }
             from += length + 1;
@@ -452,33 +461,33 @@ impl Scanner<'_> {
         let last = self.found.last();
         last.is_some_and(|last| {
             self.line[last.end..from] == *b":"
-                && last.kind == Kind::Path
+                && last.kind == VariableKind::Path
                 && !self.is_placeholder(last.start)
         })
     }
 
     /// A word, or a part of one, without a colon.
-    fn piece(&mut self, start: usize, end: usize, shape: Shape) {
+    fn piece(&mut self, start: usize, end: usize, shape: WordShape) {
         let word = &self.line[start..end];
         if self.is_kept(word) {
             return;
         }
         if words::is_literal(word) {
-            return self.push(start, end, Kind::Bool);
+            return self.push(start, end, VariableKind::Bool);
         }
         if self.ends_request_line(start, end) {
-            return self.push(start, end, Kind::Path);
+            return self.push(start, end, VariableKind::Path);
         }
         match self.verdict(start, end, shape) {
-            Verdict::Constant => {}
-            Verdict::Whole(kind) => self.push(start, end, kind),
-            Verdict::Before(length, kind) => self.push(start, start + length, kind),
-            Verdict::After(prefix, kind) => self.push(start + prefix, end, kind),
+            WordVerdict::Constant => {}
+            WordVerdict::Whole(kind) => self.push(start, end, kind),
+            WordVerdict::Before(length, kind) => self.push(start, start + length, kind),
+            WordVerdict::After(prefix, kind) => self.push(start + prefix, end, kind),
         }
     }
 
     /// The verdict on a word alone.
-    fn verdict(&mut self, start: usize, end: usize, shape: Shape) -> Verdict {
+    fn verdict(&mut self, start: usize, end: usize, shape: WordShape) -> WordVerdict {
         let word = &self.line[start..end];
         self.looked_at_digits |=
             shape.count(Class::Digit) > 0 && words::can_be_technical_name(word);
@@ -499,7 +508,7 @@ impl Scanner<'_> {
         let last = self
             .found
             .last()
-            .filter(|last| matches!(last.kind, Kind::Path | Kind::Url));
+            .filter(|last| matches!(last.kind, VariableKind::Path | VariableKind::Url));
         word.starts_with(b"HTTP/")
             && last.is_some_and(|last| {
                 !self.is_placeholder(last.start) && self.is_blank(last.end, start)
@@ -519,7 +528,7 @@ impl Scanner<'_> {
 }
 
 /// Whether a word has what every path has, as far as counts say.
-fn can_begin_path(word: &[u8], shape: Shape) -> bool {
+fn can_begin_path(word: &[u8], shape: WordShape) -> bool {
     shape.count(Class::Slash) > 0 || matches!(word, [_, b':', b'\\', ..] | [b'\\', b'\\', ..])
 }
 
@@ -560,20 +569,20 @@ fn lengths_between_colons(line: &[u8], start: usize, end: usize) -> impl Iterato
 }
 
 /// Whether a word before `=` names a key; `fpr29=` does, `4711=` does not.
-fn is_key(word: &[u8], shape: Shape) -> bool {
+fn is_key(word: &[u8], shape: WordShape) -> bool {
     word[0].is_ascii_alphabetic() && shape.count(Class::Digit) < 4 && shape.count(Class::Slash) == 0
 }
 
 /// Digits and the letters a to f with colons: a time, an address with a port, IPv6, a row of bytes.
-fn kind_of_byte_groups(word: &[u8], shape: Shape) -> Kind {
+fn kind_of_byte_groups(word: &[u8], shape: WordShape) -> VariableKind {
     let colons = word.iter().filter(|&&byte| byte == b':').count();
     match () {
-        () if shape.count(Class::Dot) >= 3 => Kind::Ip,
-        () if find(word, b"::").is_some() => Kind::Ip,
-        () if shape.count(Class::Letter) == 0 && colons <= 2 => Kind::Time,
-        () if colons >= 5 && word.len() == colons * 3 + 2 => Kind::Mac,
-        () if colons == 7 => Kind::Ip,
-        () => Kind::Hex,
+        () if shape.count(Class::Dot) >= 3 => VariableKind::Ip,
+        () if find(word, b"::").is_some() => VariableKind::Ip,
+        () if shape.count(Class::Letter) == 0 && colons <= 2 => VariableKind::Time,
+        () if colons >= 5 && word.len() == colons * 3 + 2 => VariableKind::Mac,
+        () if colons == 7 => VariableKind::Ip,
+        () => VariableKind::Hex,
     }
 }
 

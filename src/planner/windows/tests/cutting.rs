@@ -11,14 +11,16 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::StreamExt;
 
-use crate::planner::windows::chain::{Chain, RowPlan};
-use crate::planner::windows::cut::{Cutter, CutterParts, IN_ORDER};
-use crate::planner::windows::scan::CurrentWindow;
-use crate::planner::windows::spec::Cut;
+use crate::planner::windows::chain::Chain;
 use crate::planner::windows::tests::scripts::{OPTIONS, Row, SECOND, Script, Seeded};
-use crate::tables::live::counters::{Missed, StreamCounters};
-use crate::tables::live::stream::{Pace, Stepper, TimeOf};
-use crate::tables::live::table::LiveTable;
+use crate::streams::counters::{Missed, StreamCounters};
+use crate::streams::session_extensions::CurrentWindow;
+use crate::streams::stream::{Pace, Stepper, TimeOf};
+use crate::streams::table::LiveTable;
+use crate::streams::windows::cutter::WindowCutter;
+use crate::streams::windows::parts::{CutterParts, IN_ORDER};
+use crate::streams::windows::row_plan::RowPlan;
+use crate::streams::windows::shape::WindowShape;
 
 pub(super) const N_SCRIPTS: u64 = 1_000;
 const N_COLUMNS: usize = 4;
@@ -54,7 +56,11 @@ impl Limit {
 }
 
 /// Plays a script through the cutter. The watermarks say when which step came.
-fn play(script: &Script, cut: &Cut, limit: Limit) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
+fn play(
+    script: &Script,
+    cut: &WindowShape,
+    limit: Limit,
+) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
     let mut player = Player::new(script.table(), cut, limit);
     for step in &script.steps {
         player.step(step.now);
@@ -66,14 +72,14 @@ fn play(script: &Script, cut: &Cut, limit: Limit) -> (Outcome, Vec<i64>, Arc<Str
 pub(super) struct Player {
     stepper: Stepper,
     rows: RowPlan,
-    cutter: Cutter,
+    cutter: WindowCutter,
     counters: Arc<StreamCounters>,
     outcome: Outcome,
     watermarks: Vec<i64>,
 }
 
 impl Player {
-    pub(super) fn new(live: LiveTable, cut: &Cut, limit: Limit) -> Self {
+    pub(super) fn new(live: LiveTable, cut: &WindowShape, limit: Limit) -> Self {
         let chain = Chain::of_table(live);
         let outputs = (0..N_COLUMNS).collect();
         let rows = chain.narrow(&outputs).unwrap();
@@ -83,11 +89,11 @@ impl Player {
         let time = TimeOf::Column(0);
         let stepper = Stepper::new(source, time, N_COLUMNS, OPTIONS, Arc::clone(&counters));
         let bound_type = match cut {
-            Cut::Rows { .. } => DataType::Int64,
+            WindowShape::Rows { .. } => DataType::Int64,
             _ => DataType::Timestamp(TimeUnit::Nanosecond, None),
         };
         let parts = CutterParts {
-            cut,
+            shape: cut,
             rows: &rows,
             bound_type: &bound_type,
             is_timed: true,
@@ -98,7 +104,7 @@ impl Player {
         };
         Self {
             stepper,
-            cutter: Cutter::new(parts).unwrap(),
+            cutter: WindowCutter::new(parts).unwrap(),
             rows,
             counters,
             outcome: Outcome::default(),
@@ -239,7 +245,7 @@ pub(super) fn rows_of(script: &Script) -> Vec<Vec<Row>> {
 }
 
 /// What windows are, said as plainly as possible.
-pub(super) fn expected(script: &Script, cut: &Cut, watermarks: &[i64]) -> Outcome {
+pub(super) fn expected(script: &Script, cut: &WindowShape, watermarks: &[i64]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut before = i64::MIN;
     let mut sessions = NaiveSessions::default();
@@ -251,7 +257,7 @@ pub(super) fn expected(script: &Script, cut: &Cut, watermarks: &[i64]) -> Outcom
                 continue;
             };
             match cut {
-                Cut::Grid { slide, size } => {
+                WindowShape::Grid { slide, size } => {
                     let newest = ts.div_euclid(*slide) * slide;
                     let starts = (0..size / slide).map(|k| newest - k * slide);
                     let (open, closed): (Vec<i64>, Vec<i64>) =
@@ -262,22 +268,22 @@ pub(super) fn expected(script: &Script, cut: &Cut, watermarks: &[i64]) -> Outcom
                         outcome.late.push(row.v);
                     }
                 }
-                Cut::Session { gap, keys } => {
+                WindowShape::Session { gap, keys } => {
                     let key = if keys.is_empty() { None } else { row.key };
                     if !sessions.add(ts, key, row.v, *gap, before) {
                         outcome.late.push(row.v);
                     }
                 }
-                Cut::Rows { .. } if ts < before => outcome.late.push(row.v),
-                Cut::Rows { .. } => ordered.push((ts, row.v)),
+                WindowShape::Rows { .. } if ts < before => outcome.late.push(row.v),
+                WindowShape::Rows { .. } => ordered.push((ts, row.v)),
             }
         }
         before = before.max(*watermark);
-        if let Cut::Session { gap, .. } = cut {
+        if let WindowShape::Session { gap, .. } = cut {
             sessions.close(*gap, before, &mut outcome.in_windows);
         }
     }
-    if let Cut::Rows { n_rows } = cut {
+    if let WindowShape::Rows { n_rows } = cut {
         let n = *n_rows as i64;
         // Rows are numbered as they come: a stable sort by time keeps those of the same time in that order.
         ordered.sort_by_key(|(ts, _)| *ts);
@@ -334,23 +340,23 @@ impl NaiveSessions {
     }
 }
 
-pub(super) fn cuts() -> Vec<Cut> {
-    let session = |keys| Cut::Session {
+pub(super) fn cuts() -> Vec<WindowShape> {
+    let session = |keys| WindowShape::Session {
         gap: 3 * SECOND,
         keys,
     };
     vec![
-        Cut::Grid {
+        WindowShape::Grid {
             slide: 10 * SECOND,
             size: 10 * SECOND,
         },
-        Cut::Grid {
+        WindowShape::Grid {
             slide: 2 * SECOND,
             size: 10 * SECOND,
         },
         session(vec![]),
         session(vec![1]),
-        Cut::Rows { n_rows: 7 },
+        WindowShape::Rows { n_rows: 7 },
     ]
 }
 
@@ -392,7 +398,7 @@ fn spilled_windows_are_the_same() {
         of_session: 4_000,
         ..NO_LIMIT
     };
-    let cuts: Vec<Cut> = cuts().into_iter().take(2).collect();
+    let cuts: Vec<WindowShape> = cuts().into_iter().take(2).collect();
     for limit in [of_table, of_session] {
         let mut n_spilled = 0;
         for seed in 0..20 {

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 
-use crate::planner::windows::spec::Cut;
 use crate::planner::windows::tests::cutting::{
     InWindow, N_SCRIPTS, NO_LIMIT, Outcome, Player, cuts, expected, rows_of,
 };
 use crate::planner::windows::tests::scripts::{OPTIONS, Row, SECOND, Script, Seeded};
-use crate::tables::live::table::LiveTable;
+use crate::streams::table::LiveTable;
+use crate::streams::windows::shape::WindowShape;
 
 /// Files of a script: a file for each partition, which is rotated now and then.
 struct Logs {
@@ -79,8 +79,8 @@ async fn followed(folder: &Path) -> LiveTable {
 }
 
 /// Lines of several files with the same time have no order, so by count only the windows are compared.
-fn told_apart(mut rows: Vec<InWindow>, cut: &Cut) -> Vec<InWindow> {
-    if let Cut::Rows { .. } = cut {
+fn told_apart(mut rows: Vec<InWindow>, cut: &WindowShape) -> Vec<InWindow> {
+    if let WindowShape::Rows { .. } = cut {
         rows.iter_mut().for_each(|row| row.0 = 0);
         rows.sort_unstable();
     }

@@ -7,9 +7,9 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use datafusion::arrow::record_batch::RecordBatch;
 
 use crate::algorithms::windows::watermark::WatermarkOptions;
-use crate::tables::live::scripted::{ScriptStep, scripted_table};
-use crate::tables::live::source::PartitionNews;
-use crate::tables::live::table::LiveTable;
+use crate::streams::scripted::{ScriptStep, scripted_table};
+use crate::streams::source::PartitionNews;
+use crate::streams::table::LiveTable;
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
 /// When scripts begin: 2024-05-01.

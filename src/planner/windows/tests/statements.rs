@@ -13,12 +13,13 @@ use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
+use crate::planner::unnest_keys::UnnestKeys;
 use crate::planner::windows::tests::scripts::{BEGIN, Row, SECOND, Script, batch, schema};
-use crate::planner::{UnnestKeys, live_planner, windows};
-use crate::tables::live::counters::Missed;
-use crate::tables::live::scripted::ScriptStep;
-use crate::tables::live::source::PartitionNews;
-use crate::tables::live::table::LiveTable;
+use crate::planner::{live_planner, windows};
+use crate::streams::counters::Missed;
+use crate::streams::scripted::ScriptStep;
+use crate::streams::source::PartitionNews;
+use crate::streams::table::LiveTable;
 
 /// A session with live tables `logs` and `other`, a live table without time `lines`, and the rows of `logs` as `old`.
 fn session(script: &Script) -> SessionContext {

@@ -4,7 +4,7 @@ mod reports;
 
 use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::{
-    AnomalyOptions, Detector, Kind, Method, Sides, Status, Verdict, detect,
+    AnomalyKind, AnomalyMethod, AnomalyOptions, Detector, Sides, Status, Verdict, detect,
 };
 use proptest::prelude::*;
 use std::f64::consts::TAU;
@@ -66,7 +66,7 @@ fn hindsight(values: &[f64]) -> Vec<Verdict> {
 }
 
 /// The alerts, each with its first point and its commonest kind.
-fn alerts(verdicts: &[Verdict]) -> Vec<(usize, Kind, i8)> {
+fn alerts(verdicts: &[Verdict]) -> Vec<(usize, AnomalyKind, i8)> {
     let flagged: Vec<_> = (0..verdicts.len())
         .filter(|&at| verdicts[at].is_anomaly == Some(true))
         .collect();
@@ -76,7 +76,7 @@ fn alerts(verdicts: &[Verdict]) -> Vec<(usize, Kind, i8)> {
             run.iter()
                 .map(|&at| (verdicts[at].kind.unwrap(), verdicts[at].direction.unwrap()))
         };
-        let count = |kind: Kind| kinds().filter(|(other, _)| *other == kind).count();
+        let count = |kind: AnomalyKind| kinds().filter(|(other, _)| *other == kind).count();
         let (kind, direction) = kinds().max_by_key(|(kind, _)| count(*kind)).unwrap();
         (run[0], kind, direction)
     })
@@ -86,30 +86,25 @@ fn alerts(verdicts: &[Verdict]) -> Vec<(usize, Kind, i8)> {
 #[test]
 fn every_kind_is_found_and_named() {
     type Change = fn(usize, f64) -> f64;
-    let cases: [(Kind, i8, usize, Change); 8] = [
-        (
-            Kind::Spike,
-            1,
-            2,
-            |at, value| if at < 2 { value + 40.0 } else { value },
-        ),
-        (
-            Kind::Dip,
-            -1,
-            2,
-            |at, value| if at < 2 { value - 40.0 } else { value },
-        ),
-        (
-            Kind::CliffDrop,
-            -1,
-            2,
-            |at, value| if at < 20 { 0.0 } else { value },
-        ),
-        (Kind::LevelShift, 1, 20, |_, value| value + 25.0),
-        (Kind::LevelShift, -1, 20, |_, value| value - 25.0),
-        (Kind::Trend, 1, 150, |at, value| value + at as f64 * 0.2),
-        (Kind::Trend, -1, 150, |at, value| value - at as f64 * 0.2),
-        (Kind::VarianceChange, 0, 40, |at, value| {
+    let cases: [(AnomalyKind, i8, usize, Change); 8] = [
+        (AnomalyKind::Spike, 1, 2, |at, value| {
+            if at < 2 { value + 40.0 } else { value }
+        }),
+        (AnomalyKind::Dip, -1, 2, |at, value| {
+            if at < 2 { value - 40.0 } else { value }
+        }),
+        (AnomalyKind::CliffDrop, -1, 2, |at, value| {
+            if at < 20 { 0.0 } else { value }
+        }),
+        (AnomalyKind::LevelShift, 1, 20, |_, value| value + 25.0),
+        (AnomalyKind::LevelShift, -1, 20, |_, value| value - 25.0),
+        (AnomalyKind::Trend, 1, 150, |at, value| {
+            value + at as f64 * 0.2
+        }),
+        (AnomalyKind::Trend, -1, 150, |at, value| {
+            value - at as f64 * 0.2
+        }),
+        (AnomalyKind::VarianceChange, 0, 40, |at, value| {
             if at < 100 {
                 value + 20.0 * (at as f64 * 2.4).sin()
             } else {
@@ -149,7 +144,7 @@ fn a_level_shift_is_reported_once_and_then_normal() {
     let verdicts = causal(&values, &AnomalyOptions::default());
     let found = alerts(&verdicts);
     assert!(
-        matches!(found[..], [(at, Kind::LevelShift, 1)] if at == 8 * DAY),
+        matches!(found[..], [(at, AnomalyKind::LevelShift, 1)] if at == 8 * DAY),
         "{found:?}"
     );
     let later = &verdicts[19 * DAY];
@@ -225,7 +220,10 @@ fn a_dip_behind_a_spike_leaves_it_a_spike() {
     let found = [1_500, 1_503].map(|at| (verdicts[at].kind, verdicts[at].direction));
     assert_eq!(
         found,
-        [(Some(Kind::Spike), Some(1)), (Some(Kind::Dip), Some(-1))]
+        [
+            (Some(AnomalyKind::Spike), Some(1)),
+            (Some(AnomalyKind::Dip), Some(-1))
+        ]
     );
 }
 
@@ -238,7 +236,7 @@ fn hindsight_names_a_jump_that_the_expectation_follows() {
     let first = hindsight(&values)[9 * DAY];
     assert_eq!(
         (first.kind, first.direction),
-        (Some(Kind::LevelShift), Some(-1))
+        (Some(AnomalyKind::LevelShift), Some(-1))
     );
 }
 
@@ -264,7 +262,7 @@ fn too_little_and_too_dull() {
     );
     assert_eq!(
         (verdicts[150].kind, verdicts[150].status),
-        (Some(Kind::Spike), Status::Ok)
+        (Some(AnomalyKind::Spike), Status::Ok)
     );
 }
 
@@ -290,18 +288,18 @@ fn options_choose_what_is_reported() {
         sides: Sides::Up,
         ..default.clone()
     });
-    assert_eq!(up, [(1_500, Kind::Spike, 1)]);
+    assert_eq!(up, [(1_500, AnomalyKind::Spike, 1)]);
     let dips = found(AnomalyOptions {
-        kinds: vec![Kind::Dip],
+        kinds: vec![AnomalyKind::Dip],
         ..default.clone()
     });
-    assert_eq!(dips, [(1_600, Kind::Dip, -1)]);
+    assert_eq!(dips, [(1_600, AnomalyKind::Dip, -1)]);
     let z_score = found(AnomalyOptions {
-        method: Method::ZScore,
+        method: AnomalyMethod::ZScore,
         level: 0.9,
         ..default.clone()
     });
-    assert!(z_score.contains(&(1_500, Kind::Spike, 1)));
+    assert!(z_score.contains(&(1_500, AnomalyKind::Spike, 1)));
     let day = Season::Durations(vec![i64::try_from(DAY).unwrap() * STEP]);
     assert_eq!(
         found(AnomalyOptions {
@@ -320,7 +318,7 @@ fn options_choose_what_is_reported() {
         min_points: 1_550,
         ..default
     };
-    assert_eq!(found(late), [(1_600, Kind::Dip, -1)]);
+    assert_eq!(found(late), [(1_600, AnomalyKind::Dip, -1)]);
 }
 
 #[test]
@@ -339,7 +337,7 @@ proptest! {
         repeated in 1..4_usize,
         has_times in any::<bool>(),
     ) {
-        for method in [Method::Adaptive, Method::ZScore] {
+        for method in [AnomalyMethod::Adaptive, AnomalyMethod::ZScore] {
             let params = AnomalyOptions { method, ..AnomalyOptions::default() }.check().unwrap();
             let (times, values): (Vec<_>, Vec<_>) = points.repeat(repeated).into_iter().unzip();
             let verdicts = detect(has_times.then_some(&times), &values, &params);

@@ -2,7 +2,7 @@
 
 use super::{MINUTE, Noise, alerts};
 use crate::algorithms::series::Season;
-use crate::algorithms::series::anomaly::{AnomalyOptions, Detector, Kind, Status, Verdict};
+use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyOptions, Detector, Status, Verdict};
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -304,7 +304,7 @@ fn an_outage_goes_on_until_it_is_over() {
                 (verdict.is_anomaly, verdict.is_ongoing),
                 (Some(true), Some(true))
             );
-            assert_eq!(verdict.kind, Some(Kind::CliffDrop));
+            assert_eq!(verdict.kind, Some(AnomalyKind::CliffDrop));
             assert!(verdict.expected > 150.0, "{verdict:?}");
         }
         let after = &verdicts[case.points(down.end + 10 * MINUTE..down.end + HOUR)];

@@ -39,7 +39,7 @@ struct Gains {
 
 /// What is known after some values, for several gains.
 #[derive(Debug)]
-pub(crate) struct State<const N: usize> {
+pub(crate) struct SmoothingState<const N: usize> {
     gains: [Gains; N],
     level: [f64; N],
     last_error: [f64; N],
@@ -92,14 +92,14 @@ impl DoubleSeasonal {
     }
 
     /// The state before the first of these values.
-    pub(crate) fn start(self, values: &[f64]) -> State<1> {
-        State::new(values, self.seasons, [self.gains])
+    pub(crate) fn start(self, values: &[f64]) -> SmoothingState<1> {
+        SmoothingState::new(values, self.seasons, [self.gains])
     }
 }
 
 /// The gains with the least squared errors.
 fn best<const N: usize>(values: &[f64], seasons: Seasons, gains: [Gains; N]) -> Gains {
-    let mut state = State::new(values, seasons, gains);
+    let mut state = SmoothingState::new(values, seasons, gains);
     let (first_cycle, rest) = values.split_at(values.len().min(seasons.longest()));
     state.learn(first_cycle);
     state.squared_errors = [0.0; N];
@@ -107,7 +107,7 @@ fn best<const N: usize>(values: &[f64], seasons: Seasons, gains: [Gains; N]) -> 
     gains[least(&state.squared_errors)]
 }
 
-impl<const N: usize> State<N> {
+impl<const N: usize> SmoothingState<N> {
     /// Level and seasons of the first long cycle.
     fn new(values: &[f64], seasons: Seasons, gains: [Gains; N]) -> Self {
         let first_cycle = &values[..values.len().min(seasons.longest())];
@@ -171,7 +171,7 @@ impl<const N: usize> State<N> {
     }
 }
 
-impl State<1> {
+impl SmoothingState<1> {
     /// The values that follow.
     pub(crate) fn forecast(&self, future: &mut [f64]) {
         let [level] = self.level;

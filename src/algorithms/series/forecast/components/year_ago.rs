@@ -3,15 +3,15 @@
 //! A year is 364 days, so that weekdays stay weekdays. For series of days and weeks, which are hardly ever long enough to
 //! have a year as a season.
 
-use crate::algorithms::series::forecast::history::DAY_NS;
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::forecast::options::Step;
+use crate::algorithms::units::DAY;
 
 /// 52 weeks in nanoseconds.
-const YEAR_NS: i64 = 364 * DAY_NS;
+const YEAR_NS: i64 = 364 * DAY;
 
 /// The level is the mean of so many days,
-const LEVEL_NS: i64 = 14 * DAY_NS;
+const LEVEL_NS: i64 = 14 * DAY;
 
 /// of at least so many points,
 const LEVEL_POINTS: usize = 3;
@@ -34,7 +34,7 @@ impl YearAgo {
         let Step::Nanoseconds(step_ns) = step else {
             return None;
         };
-        if step_ns < DAY_NS || YEAR_NS % step_ns != 0 {
+        if step_ns < DAY || YEAR_NS % step_ns != 0 {
             return None;
         }
         let window = usize::try_from(LEVEL_NS / step_ns).ok()?;
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn years_of_days_and_weeks() {
-        let of = |days: i64| YearAgo::of(Step::Nanoseconds(days * DAY_NS), 1);
+        let of = |days: i64| YearAgo::of(Step::Nanoseconds(days * DAY), 1);
         assert_eq!(
             of(1),
             Some(YearAgo {
@@ -96,7 +96,7 @@ mod tests {
             })
         );
         assert_eq!(of(3), None);
-        assert_eq!(YearAgo::of(Step::Nanoseconds(DAY_NS / 24), 24), None);
+        assert_eq!(YearAgo::of(Step::Nanoseconds(DAY / 24), 24), None);
         assert_eq!(YearAgo::of(Step::Months(1), 12), None);
         assert!(of(7).is_some_and(|weeks| weeks.is_known(55) && !weeks.is_known(54)));
     }

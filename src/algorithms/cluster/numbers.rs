@@ -1,0 +1,10 @@
+//! Conversions of numbers that lose nothing that matters here.
+
+pub(crate) fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
+/// A number of rows, for arithmetic: exact up to 2^53.
+pub(crate) fn count(n_rows: usize) -> f64 {
+    n_rows as f64
+}

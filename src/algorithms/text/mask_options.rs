@@ -1,0 +1,104 @@
+//! What the one who masks can choose.
+
+/// How variables are shown in a template.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::Style;
+/// assert_eq!(Style::default(), Style::Star);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// `<*>` for all.
+    #[default]
+    Star,
+    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's [`Kind`].
+    Typed,
+}
+
+/// What kind of lines to expect.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Profile};
+///
+/// let masker = Masker::new(&MaskOptions { profile: Profile::KeyValue, ..MaskOptions::default() })?;
+/// assert_eq!(masker.template("level=info path=home user=7"), "level=info path=<*> user=<*>");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Text with values in it.
+    #[default]
+    Default,
+    /// `key=value` lines: every key is constant and every value a variable as a whole, but for the values of `level`,
+    /// `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`, `error`, `err`, `exception`, `reason` and
+    /// the stack trace: those tell the kind of event, and are masked like a text.
+    KeyValue,
+    /// JSON lines, in the same way; the elements of a list are one variable.
+    Json,
+}
+
+/// What becomes of a word in quotes.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Quotes};
+///
+/// let masker = |quotes| Masker::new(&MaskOptions { quotes, ..MaskOptions::default() });
+/// assert_eq!(masker(Quotes::Mask)?.template("no tag 'v1' in shop"), "no tag '<*>' in shop");
+/// assert_eq!(masker(Quotes::Keep)?.template("no tag 'v1' in shop"), "no tag 'v1' in shop");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quotes {
+    /// It is a variable: `user "alice"`. Options, signs, words in capitals and the keys of JSON stay.
+    #[default]
+    Mask,
+    /// It is judged like a word without quotes.
+    Keep,
+}
+
+/// What becomes of the name that a line begins with and then says something about: `orders: no such table`.
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
+///
+/// let masker = |subject| Masker::new(&MaskOptions { subject, ..MaskOptions::default() });
+/// assert_eq!(masker(Subject::Mask)?.template("orders: no such table"), "<*>: no such table");
+/// assert_eq!(masker(Subject::Keep)?.template("orders: no such table"), "orders: no such table");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subject {
+    /// It is a variable, unless it says how bad the message is (`error: no such table`) or what follows begins with a capital letter,
+    /// as after the name of a component (`kubelet: Started`).
+    #[default]
+    Mask,
+    /// It is judged like any other word. Mining looks at all lines and needs no guess.
+    Keep,
+}
+
+/// The options of a [`Masker`].
+///
+/// ```
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
+///
+/// let options = MaskOptions { keep: vec!["404".to_string()], mask: Some("web[a-z]".to_string()), ..MaskOptions::default() };
+/// assert_eq!(Masker::new(&options)?.template("weba said 404 in 3 s"), "<*> said 404 in <*> s");
+/// # Ok::<(), datafusion_aiops::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MaskOptions {
+    /// How variables are shown.
+    pub style: Style,
+    /// What kind of lines to expect.
+    pub profile: Profile,
+    /// What becomes of a word in quotes.
+    pub quotes: Quotes,
+    /// What becomes of the name before the first colon.
+    pub subject: Subject,
+    /// Words that are never masked, in exactly this spelling.
+    pub keep: Vec<String>,
+    /// A regular expression whose matches are variables, whatever else they look like.
+    pub mask: Option<String>,
+    /// Everything after this many bytes of a line is one variable. `None`: the whole line counts.
+    pub max_len: Option<usize>,
+}

@@ -1,0 +1,145 @@
+//! What reading a log table has met: one set of counters per table, cumulative, and the same as metrics of a scan.
+//!
+//! They count what queries looked at: a query that stops at its LIMIT counts what it read until then, and a query that
+//! needs no text (`count(*)`) finds no bytes that are not UTF-8 and no unmatched events, since it looks for none.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+
+use crate::formats::log::event_splitter::CutCounts;
+
+/// The counters in the order in which they are shown.
+pub(crate) const COUNTER_NAMES: [&str; 7] = [
+    "events",
+    "bytes",
+    "blank",
+    "invalid_utf8",
+    "unmatched",
+    "uncast",
+    "truncated",
+];
+
+/// What a reader counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct EventCounts {
+    /// Events, bytes, blank lines and truncated events.
+    pub(crate) cut: CutCounts,
+    /// Events with bytes that are not UTF-8.
+    pub(crate) invalid_utf8: u64,
+    /// Events that the pattern does not match; lines that are not a JSON object.
+    pub(crate) unmatched: u64,
+    /// Values that do not fit the type of their column and became NULL.
+    pub(crate) uncast: u64,
+}
+
+impl EventCounts {
+    fn in_order(self) -> [u64; 7] {
+        let CutCounts {
+            events,
+            bytes,
+            blank,
+            truncated,
+        } = self.cut;
+        [
+            events,
+            bytes,
+            blank,
+            self.invalid_utf8,
+            self.unmatched,
+            self.uncast,
+            truncated,
+        ]
+    }
+}
+
+/// The counters of one table since its CREATE.
+#[derive(Debug, Default)]
+pub(crate) struct TableCounters {
+    scans: AtomicU64,
+    counts: [AtomicU64; 7],
+}
+
+impl TableCounters {
+    /// Counts a scan that begins.
+    pub(crate) fn add_scan(&self) {
+        self.scans.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds what a reader counted.
+    pub(crate) fn add(&self, counts: EventCounts) {
+        for (counter, value) in self.counts.iter().zip(counts.in_order()) {
+            counter.fetch_add(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Scans, then the values of [`COUNTER_NAMES`].
+    pub(crate) fn values(&self) -> Vec<u64> {
+        let counts = self
+            .counts
+            .iter()
+            .map(|counter| counter.load(Ordering::Relaxed));
+        std::iter::once(self.scans.load(Ordering::Relaxed))
+            .chain(counts)
+            .collect()
+    }
+}
+
+/// Where one partition of one scan counts: the metrics of the scan and the counters of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct ScanCounters {
+    table: Arc<TableCounters>,
+    metrics: [Count; 7],
+}
+
+impl ScanCounters {
+    /// Counters for a partition of a scan.
+    pub(crate) fn new(
+        table: &Arc<TableCounters>,
+        metrics: &ExecutionPlanMetricsSet,
+        partition: usize,
+    ) -> Self {
+        let metrics =
+            COUNTER_NAMES.map(|name| MetricBuilder::new(metrics).counter(name, partition));
+        Self {
+            table: Arc::clone(table),
+            metrics,
+        }
+    }
+
+    /// Adds to both.
+    pub(crate) fn add(&self, counts: EventCounts) {
+        self.table.add(counts);
+        for (metric, value) in self.metrics.iter().zip(counts.in_order()) {
+            metric.add(usize::try_from(value).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+/// The counters of all log tables of a session. A table that is dropped takes its counters with it.
+#[derive(Debug, Default)]
+pub(crate) struct ScanRegistry {
+    tables: Mutex<BTreeMap<String, Weak<TableCounters>>>,
+}
+
+impl ScanRegistry {
+    /// New counters, at zero, for a table; they replace those of an earlier table of this name.
+    pub(crate) fn add_table(&self, table_name: String) -> Arc<TableCounters> {
+        let counters = Arc::new(TableCounters::default());
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.retain(|_, counters| counters.strong_count() > 0);
+        tables.insert(table_name, Arc::downgrade(&counters));
+        counters
+    }
+
+    /// The tables by name, with their counters.
+    pub(crate) fn tables(&self) -> Vec<(String, Arc<TableCounters>)> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = |(name, counters): (&String, &Weak<TableCounters>)| {
+            Some((name.clone(), counters.upgrade()?))
+        };
+        tables.iter().filter_map(alive).collect()
+    }
+}

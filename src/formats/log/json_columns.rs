@@ -1,0 +1,190 @@
+//! The fields of JSON lines, inferred from a sample: arrow-json's rules for each field by itself, so that a field whose
+//! values contradict each other becomes TEXT and does not spoil the others. In alphabetical order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use datafusion::arrow::json::reader::infer_json_schema_from_iterator;
+use datafusion::common::{Result, plan_err};
+use serde_json::{Map, Value};
+
+use crate::formats::log::columns::{MESSAGE, is_time_name, time_type};
+use crate::formats::log::json_rows::decoder;
+use crate::formats::log::timestamp::TimestampReader;
+
+/// Above this the keys are data, such as ids, and not columns; planning would get slow too.
+const MAX_FIELDS: usize = 1000;
+
+/// The most levels of lists and structs in the type of a column; a deeper value is JSON text. DataFusion plans and prints
+/// them level by level, and nobody writes a path of that length.
+const MAX_TYPE_LEVELS: usize = 16;
+
+/// Infers the fields of these objects. A text field with the name of a time is one if all its values are.
+///
+/// # Errors
+/// Too many fields.
+pub(crate) fn infer_fields(
+    objects: &[Map<String, Value>],
+    timestamps: &TimestampReader,
+    written: DateTime<Utc>,
+) -> Result<Fields> {
+    let mut values_of: BTreeMap<&String, Vec<&Value>> = BTreeMap::new();
+    for (name, value) in objects.iter().flatten() {
+        values_of.entry(name).or_default().push(value);
+    }
+    if values_of.len() > MAX_FIELDS {
+        return plan_err!(
+            "The first {} JSON objects have {} fields, more than {MAX_FIELDS}: declare the columns that are \
+             wanted, as in CREATE EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …",
+            objects.len(),
+            values_of.len()
+        );
+    }
+    let field = |(name, values): (&String, Vec<&Value>)| {
+        let mut data_type = infer_type(name, &values);
+        if name == MESSAGE {
+            data_type = DataType::Utf8View;
+        } else if is_time_name(name) && data_type == DataType::Utf8View {
+            let is_time = |value: &&Value| {
+                value
+                    .as_str()
+                    .is_some_and(|text| timestamps.read(text, written).is_some())
+            };
+            let mut some = values.iter().filter(|value| !value.is_null()).peekable();
+            if some.peek().is_some() && some.all(is_time) {
+                data_type = time_type();
+            }
+        }
+        Field::new(name, data_type, true)
+    };
+    Ok(values_of.into_iter().map(field).collect())
+}
+
+/// Checks that lines can be read as these declared columns.
+///
+/// # Errors
+/// A type that JSON values cannot become.
+pub(crate) fn check_declared_fields(fields: &Fields) -> Result<()> {
+    for field in fields {
+        let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+        if decoder(&schema, 1).is_err() {
+            return plan_err!(
+                "Column {} cannot be {}: JSON values cannot become that. Declare it TEXT and convert it in the query",
+                field.name(),
+                field.data_type()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn infer_type(name: &str, values: &[&Value]) -> DataType {
+    let objects = values.iter().map(|value| {
+        Ok(Value::Object(Map::from_iter([(
+            name.to_string(),
+            (*value).clone(),
+        )])))
+    });
+    match infer_json_schema_from_iterator(objects) {
+        Ok(schema) if schema.fields().len() == 1 => match schema.field(0).data_type() {
+            DataType::Utf8 => DataType::Utf8View,
+            other if levels(other) > MAX_TYPE_LEVELS => DataType::Utf8View,
+            other => without_null_types(other),
+        },
+        _ => DataType::Utf8View,
+    }
+}
+
+/// How many lists and structs are within each other. The sample is bounded, and with it how often this calls itself.
+fn levels(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::List(item) => 1 + levels(item.data_type()),
+        DataType::Struct(fields) => {
+            let inner = fields.iter().map(|field| levels(field.data_type()));
+            1 + inner.max().unwrap_or_default()
+        }
+        _ => 0,
+    }
+}
+
+/// A value that is NULL in the whole sample may be anything later: it is read as text.
+fn without_null_types(data_type: &DataType) -> DataType {
+    let fixed = |field: &FieldRef| -> FieldRef {
+        let data_type = without_null_types(field.data_type());
+        Arc::new(field.as_ref().clone().with_data_type(data_type))
+    };
+    match data_type {
+        DataType::Null => DataType::Utf8View,
+        DataType::List(item) => DataType::List(fixed(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(fixed).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inferred(lines: &[&str]) -> String {
+        let objects: Vec<_> = lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let timestamps = TimestampReader::try_new(None, None).unwrap();
+        let fields = infer_fields(&objects, &timestamps, DateTime::UNIX_EPOCH).unwrap();
+        let fields = fields
+            .iter()
+            .map(|field| format!("{}: {}", field.name(), field.data_type()));
+        fields.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn deep_types_are_text() {
+        let object = |n_levels: usize| {
+            let (open, close) = (r#"{"a":"#.repeat(n_levels), "}".repeat(n_levels));
+            format!("{open}1{close}")
+        };
+        let list = |n_levels: usize| {
+            format!(
+                "{{\"a\":{}1{}}}",
+                "[".repeat(n_levels),
+                "]".repeat(n_levels)
+            )
+        };
+        // The object that has the columns is no level of theirs.
+        for (line, is_text) in [
+            (object(MAX_TYPE_LEVELS + 1), false),
+            (object(MAX_TYPE_LEVELS + 2), true),
+            (object(100), true),
+            (list(MAX_TYPE_LEVELS), false),
+            (list(MAX_TYPE_LEVELS + 1), true),
+        ] {
+            assert_eq!(inferred(&[&line]) == "a: Utf8View", is_text, "{line}");
+        }
+    }
+
+    #[test]
+    fn types() {
+        assert_eq!(
+            inferred(&[r#"{"b": 1, "a": "x", "c": 1.5, "d": true}"#]),
+            "a: Utf8View, b: Int64, c: Float64, d: Boolean"
+        );
+        assert_eq!(inferred(&[r#"{"a": 1}"#, r#"{"a": 1.5}"#]), "a: Float64");
+        assert_eq!(
+            inferred(&[r#"{"a": 1}"#, r#"{"a": {"b": 1}}"#, r#"{"a": [1]}"#]),
+            "a: Utf8View"
+        );
+        assert_eq!(inferred(&[r#"{"a": null}"#]), "a: Utf8View");
+        assert_eq!(inferred(&[r#"{"message": 5}"#]), "message: Utf8View");
+        let time = time_type().to_string();
+        assert_eq!(
+            inferred(&[r#"{"ts": "2026-01-01 00:00:00"}"#, r#"{"ts": null}"#]),
+            format!("ts: {time}")
+        );
+        assert_eq!(inferred(&[r#"{"ts": "yesterday"}"#]), "ts: Utf8View");
+        assert_eq!(inferred(&[r#"{"ts": null}"#]), "ts: Utf8View");
+        assert_eq!(inferred(&[]), "");
+    }
+}

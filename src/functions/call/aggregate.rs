@@ -1,0 +1,350 @@
+//! What all aggregate functions have in common: a function of this crate is an [`Aggregate`] that makes a [`Fold`],
+//! DataFusion sees an [`AggregateFunction`].
+
+use crate::functions::call::options::{CallOptions, Prepared};
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
+use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
+use datafusion::logical_expr::function::{
+    AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
+};
+use datafusion::logical_expr::utils::format_state_name;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, Signature,
+};
+use datafusion::physical_expr::expressions::Literal;
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A function of many rows.
+pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
+    const PARAMETERS: Parameters;
+
+    /// What the options argument says, checked.
+    type Options: Debug + Send + Sync + 'static;
+
+    fn documentation(&self) -> Option<&Documentation>;
+
+    /// Reads the options of a call; those that it does not ask for are refused.
+    fn read_options(options: &mut CallOptions) -> Result<Self::Options>;
+
+    /// What options and arguments must be together.
+    fn check_call(_: &Self::Options, _: &ArgumentPlaces) -> Result<()> {
+        Ok(())
+    }
+
+    /// Refuses arguments that mean another form of the function, before they are counted and checked one by one.
+    fn check_form(_: &[DataType]) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the types of arguments must be together.
+    fn check_types(_: &[DataType], _: &ArgumentPlaces) -> Result<()> {
+        Ok(())
+    }
+
+    fn return_type(types: &[DataType]) -> DataType;
+
+    /// The required parameters, by position, that must be the same in all rows.
+    const CONSTANTS: &'static [usize] = &[];
+
+    /// The options together with the values of the constants.
+    fn with_constants(
+        options: &Arc<Self::Options>,
+        _: &[&ScalarValue],
+    ) -> Result<Arc<Self::Options>> {
+        Ok(Arc::clone(options))
+    }
+
+    /// What is kept of no rows yet.
+    fn fold(
+        options: &Arc<Self::Options>,
+        types: &[DataType],
+        positions: &ArgumentPlaces,
+    ) -> Result<Box<dyn Fold>>;
+}
+
+/// What an aggregate keeps of the rows that it has seen. The answer must not depend on the order of rows or on how they
+/// were divided into folds.
+pub(crate) trait Fold: Debug + Send + Sync {
+    /// Adds rows; `optional` are the columns of the optional parameters.
+    fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()>;
+
+    /// What [`Fold::merge`] of another fold needs.
+    fn state(&self) -> Result<Vec<u8>>;
+
+    fn merge(&mut self, state: &[u8]) -> Result<()>;
+
+    /// Whether [`Fold::leave`] works, as a window frame whose beginning moves needs it.
+    fn can_leave(&self) -> bool {
+        false
+    }
+
+    /// Takes rows away again: of those that are left the ones that were added first.
+    fn leave(&mut self, _required: &[ArrayRef]) -> Result<()> {
+        internal_err!("rows of this aggregate cannot be taken away")
+    }
+
+    fn finish(&self) -> Result<ScalarValue>;
+
+    fn memory_bytes(&self) -> usize;
+
+    /// Makes results from states, for results so long that those of all groups should not be in memory together.
+    fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
+        None
+    }
+
+    /// The empty state of many groups, where keeping them together is cheaper than one fold each.
+    fn groups(&self, _: &ArgumentPlaces) -> Option<Box<dyn GroupsAccumulator>> {
+        None
+    }
+}
+
+/// Makes the results of a function of the states of groups.
+pub(crate) trait LateAnswers: Debug + Send + Sync {
+    fn data_type(&self) -> DataType;
+
+    /// The result for each state.
+    fn answer_all(&self, states: &BinaryViewArray) -> Result<ArrayRef>;
+}
+
+/// An [`Aggregate`] as DataFusion knows it.
+#[derive(Debug)]
+pub(crate) struct AggregateFunction<F: Aggregate> {
+    function: F,
+    signature: Signature,
+    options: Arc<Prepared<F::Options>>,
+}
+
+impl<F: Aggregate> AggregateFunction<F> {
+    pub(crate) fn udf() -> AggregateUDF {
+        AggregateUDF::new_from_impl(Self {
+            function: F::default(),
+            signature: F::PARAMETERS.signature(),
+            options: Arc::default(),
+        })
+    }
+
+    /// The empty state of a call, and the positions of its arguments.
+    fn fold(&self, args: &AccumulatorArgs) -> Result<(Box<dyn Fold>, ArgumentPlaces)> {
+        let types: Vec<_> = args
+            .expr_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let literal = |position: usize| args.exprs[position].downcast_ref::<Literal>();
+        self.fold_of(&types, |position| literal(position).map(Literal::value))
+    }
+
+    /// The same, from the types of the arguments and the values of those that are literals.
+    pub(crate) fn fold_of<'a>(
+        &self,
+        types: &[DataType],
+        literal: impl Fn(usize) -> Option<&'a ScalarValue>,
+    ) -> Result<(Box<dyn Fold>, ArgumentPlaces)> {
+        let function = F::PARAMETERS.function;
+        let positions = F::PARAMETERS.check(types)?;
+        let options = match positions.options {
+            None => None,
+            Some(position) => match literal(position) {
+                Some(options) => Some(options),
+                None => return plan_err!("{}", not_constant::<F>()),
+            },
+        };
+        let options = self.options.get(function, options, F::read_options)?;
+        F::check_call(&options, &positions)?;
+        let mut constants = vec![];
+        for &position in F::CONSTANTS {
+            match literal(position) {
+                Some(constant) => constants.push(constant),
+                None => {
+                    let (name, _) = F::PARAMETERS.required[position];
+                    return plan_err!("{function}: {name} must be a constant, not a column");
+                }
+            }
+        }
+        let options = F::with_constants(&options, &constants)?;
+        Ok((F::fold(&options, types, &positions)?, positions))
+    }
+}
+
+/// A function is known by its type: what it remembers of its calls is no part of it.
+impl<F: Aggregate> PartialEq for AggregateFunction<F> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<F: Aggregate> Eq for AggregateFunction<F> {}
+
+impl<F: Aggregate> Hash for AggregateFunction<F> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        F::PARAMETERS.function.hash(state);
+    }
+}
+
+impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
+    fn name(&self) -> &str {
+        F::PARAMETERS.function
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(F::PARAMETERS.coerce(types))
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        F::check_form(types)?;
+        let positions = F::PARAMETERS.check(types)?;
+        F::check_types(types, &positions)?;
+        Ok(F::return_type(types))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let name = format_state_name(args.name, "rows");
+        Ok(vec![Arc::new(Field::new(name, DataType::BinaryView, true))])
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let (fold, positions) = self.fold(&args)?;
+        Ok(Box::new(FoldAccumulator {
+            function: F::PARAMETERS.function,
+            fold,
+            n_required: F::PARAMETERS.required.len(),
+            positions,
+        }))
+    }
+
+    /// A call that is wrong is told when its accumulator is made.
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        let fold = self.fold(&args);
+        fold.is_ok_and(|(fold, positions)| fold.groups(&positions).is_some())
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        let (fold, positions) = self.fold(&args)?;
+        match fold.groups(&positions) {
+            Some(groups) => Ok(groups),
+            None => internal_err!("{} keeps its groups one by one", F::PARAMETERS.function),
+        }
+    }
+
+    /// Nothing is simplified: this is where a wrong option is found while the query is planned.
+    fn simplify(&self) -> Option<AggregateFunctionSimplification> {
+        let prepared = Arc::clone(&self.options);
+        Some(Box::new(move |call: AggregateExpr, context| {
+            if call.params.distinct {
+                return plan_err!(
+                    "{}(DISTINCT ...) is not supported; select the distinct rows first",
+                    F::PARAMETERS.function
+                );
+            }
+            let types: Vec<_> = call
+                .params
+                .args
+                .iter()
+                .map(|argument| context.get_data_type(argument))
+                .collect::<Result<_>>()?;
+            let positions = F::PARAMETERS.check(&types)?;
+            let argument = positions
+                .options
+                .map(|position| &call.params.args[position]);
+            let literal = match argument {
+                None => None,
+                Some(Expr::Literal(literal, _)) => Some(literal),
+                Some(_) => return Ok(Expr::AggregateFunction(call)),
+            };
+            let options = prepared.get(F::PARAMETERS.function, literal, F::read_options)?;
+            F::check_call(&options, &positions)?;
+            let constants = F::CONSTANTS.iter().map(|&position| {
+                let argument = &call.params.args[position];
+                argument.as_literal()
+            });
+            // What is no literal yet can become one: it is checked when the accumulator is made.
+            if let Some(constants) = constants.collect::<Option<Vec<_>>>() {
+                F::with_constants(&options, &constants)?;
+            }
+            Ok(Expr::AggregateFunction(call))
+        }))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.function.documentation()
+    }
+}
+
+/// What is wrong with options that are a column: a text in the last place is read as options, also where it was meant as
+/// the argument before them.
+fn not_constant<F: Aggregate>() -> String {
+    let function = F::PARAMETERS.function;
+    match F::PARAMETERS.optional.last() {
+        None => format!("{function}: options must be a constant, not a column"),
+        Some((name, _)) => format!(
+            "{function}: options must be a constant, not a column; if this is {name}, write '' behind it"
+        ),
+    }
+}
+
+/// A [`Fold`] as DataFusion drives it; its state is one binary value.
+#[derive(Debug)]
+struct FoldAccumulator {
+    function: &'static str,
+    fold: Box<dyn Fold>,
+    n_required: usize,
+    positions: ArgumentPlaces,
+}
+
+impl Accumulator for FoldAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let optional = self.positions.optional.iter();
+        let optional: Vec<_> = optional
+            .map(|position| position.map(|position| &values[position]))
+            .collect();
+        self.fold.update(&values[..self.n_required], &optional)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let Some(states) = states
+            .first()
+            .and_then(|states| states.as_binary_view_opt())
+        else {
+            return exec_err!(
+                "{}: the state of a partition is no binary view",
+                self.function
+            );
+        };
+        for state in (0..states.len()).filter(|&row| states.is_valid(row)) {
+            self.fold.merge(states.value(state))?;
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.fold.can_leave()
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.fold.leave(&values[..self.n_required])
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::BinaryView(Some(self.fold.state()?))])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.fold.finish()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.fold.memory_bytes()
+    }
+}

@@ -1,0 +1,704 @@
+//! Compressed files among followed logs: each is finished, so it is read once and whole, unless it is the compressed
+//! form of a rotated file that was followed. Of such a file only what was not followed to its end is read.
+//!
+//! A file is known by its size and its first and last bytes, so that it may be renamed. Positions tell for each file how
+//! much of its content was handed out and as which partition: so it can be read again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use chrono::DateTime;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::object_store::path::Path;
+use datafusion::object_store::{ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio_util::bytes::Bytes;
+use twox_hash::XxHash64;
+
+use crate::algorithms::units::SECOND;
+use crate::formats::log::blocks::{BlockReader, Compression};
+use crate::formats::log::spec::LogSpec;
+use crate::sources::files::follow::reread::{Recognised, Stretch};
+use crate::sources::files::follow::siblings::Folders;
+use crate::sources::files::follow::state::FollowedFiles;
+use crate::sources::files::growing::GrowingLog;
+use crate::sources::files::partitions::{FIRST_BYTES, PARTITION_STRIDE};
+use crate::streams::live_options::ReadFrom;
+use crate::streams::source::{PartitionNews, Polled};
+
+/// gzip writes for a while before a file is whole; it is taken when it has not changed for so long.
+const SETTLING_TIME: i64 = 2 * SECOND;
+/// What tells that the content was followed.
+const HEAD_BYTES: usize = 1024;
+/// Compressed files have odd partitions.
+const FIRST_PARTITION: u64 = 1;
+
+/// The most first and last bytes that a file is known by. The last have the checksum of its content.
+const MARK_BYTES: u64 = 1024;
+/// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
+/// When so many were read to their end in one range, it ends, so that none of them is forgotten before.
+const MAX_GONE: u64 = 100;
+/// Files that are decompressed side by side. More are closed, and opened again where they were left.
+const MAX_OPEN: usize = 64;
+
+/// What the compressed files of a reader are known by, and how far each was read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct PackedPositions {
+    next_partition: u64,
+    /// By mark.
+    files: BTreeMap<u64, TakenContent>,
+}
+
+/// Offset and line number.
+pub(super) type ContentPlace = (u64, u64);
+/// The beginning of a file.
+const START: ContentPlace = (0, 1);
+
+/// A file that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct TakenContent {
+    /// What its rows say: where it was when it was taken, or what it was called when it was followed.
+    name: String,
+    /// Where it was when it was last begun with.
+    path: String,
+    /// Counted up with each file; `None`: it is left alone.
+    partition: Option<u64>,
+    /// What comes before was followed; `None`: it is a file of its own.
+    followed_to: Option<ContentPlace>,
+    /// Bytes of its content that were handed out, and the number of the line that comes next.
+    place: ContentPlace,
+    is_done: bool,
+}
+
+/// The compressed files.
+pub(crate) struct PackedFiles {
+    store: Arc<dyn ObjectStore>,
+    handle: Handle,
+    is_first: bool,
+    read_from: ReadFrom,
+    positions: PackedPositions,
+    /// What was found out about paths: size, modification time and mark.
+    marks: BTreeMap<PathBuf, (u64, i64, u64)>,
+    /// Files that are being read, by partition.
+    files: BTreeMap<u64, PackedFile>,
+    /// The marks of files of which nothing more is read since the range began.
+    ended: BTreeSet<u64>,
+    /// Files that were not where they were expected: renamed, or removed. With the time since when they are looked for.
+    moved: Vec<(PathBuf, u64, Option<i64>)>,
+}
+
+/// A file that is being read.
+struct PackedFile {
+    path: PathBuf,
+    mark: u64,
+    /// `None`: not opened yet, or closed again.
+    content: Option<OpenContent>,
+}
+
+/// The bytes of an open file.
+pub(super) struct Unpacked {
+    blocks: BlockReader,
+    /// Bytes that were handed out before it was opened here.
+    n_skipped: u64,
+    /// Decompressed, but not handed out yet.
+    block: Bytes,
+}
+
+/// The content of a file that comes again: from the first place up to the offset.
+#[derive(Debug)]
+pub(super) struct PackedStretch {
+    pub(super) partition: u64,
+    /// What its rows say.
+    pub(super) name: String,
+    pub(super) from: ContentPlace,
+    pub(super) to: u64,
+    mark: u64,
+    taken: TakenContent,
+}
+
+/// The content of an open file, and its rows.
+struct OpenContent {
+    bytes: Unpacked,
+    log: GrowingLog,
+    written: i64,
+    is_new: bool,
+}
+
+impl PackedStretch {
+    /// Where its file was when it was read last, for people.
+    pub(super) fn path(&self) -> &str {
+        &self.taken.path
+    }
+}
+
+impl fmt::Debug for Unpacked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpacked")
+            .field("n_skipped", &self.n_skipped)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PackedFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackedFiles")
+            .field("positions", &self.positions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TakenContent {
+    fn whole(path: &FilePath) -> Self {
+        let name = path.to_string_lossy().into_owned();
+        Self {
+            path: name.clone(),
+            name,
+            partition: None,
+            followed_to: None,
+            place: START,
+            is_done: false,
+        }
+    }
+
+    fn began(&self) -> ContentPlace {
+        self.followed_to.unwrap_or(START)
+    }
+
+    /// Where it may be now, besides among the listed files.
+    fn others(&self, folders: &mut Folders) -> BTreeSet<PathBuf> {
+        let (name, path) = (FilePath::new(&self.name), FilePath::new(&self.path));
+        let mut others = folders.siblings(name);
+        others.extend(folders.siblings(path));
+        others.insert(path.to_path_buf());
+        others
+    }
+}
+
+impl Unpacked {
+    /// The next bytes after what was handed out before.
+    async fn next(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
+        while self.block.is_empty() {
+            let Some(mut block) = self.blocks.next().await? else {
+                return Ok(None);
+            };
+            let n_skipped = usize::try_from(self.n_skipped).unwrap_or(usize::MAX);
+            let skipped = block.split_to(n_skipped.min(block.len()));
+            self.n_skipped -= skipped.len() as u64;
+            self.block = block;
+        }
+        let n_bytes = self.block.len().min(max_bytes);
+        Ok(Some(self.block.split_to(n_bytes).into()))
+    }
+}
+
+impl PackedFiles {
+    /// None yet.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, handle: Handle, read_from: ReadFrom) -> Self {
+        Self {
+            store,
+            handle,
+            is_first: true,
+            read_from,
+            positions: PackedPositions {
+                next_partition: FIRST_PARTITION,
+                files: BTreeMap::new(),
+            },
+            marks: BTreeMap::new(),
+            files: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            moved: Vec::new(),
+        }
+    }
+
+    /// Goes on where an earlier reader stood.
+    pub(crate) fn seek(&mut self, positions: PackedPositions) {
+        self.positions = positions;
+        self.files.clear();
+        self.ended.clear();
+        let taken = self.positions.files.iter();
+        let unfinished = taken.filter(|(_, taken)| !taken.is_done);
+        let expected = unfinished.map(|(mark, taken)| (PathBuf::from(&taken.path), *mark, None));
+        self.moved = expected.collect();
+        self.is_first = false;
+    }
+
+    /// What was read before is of an earlier range.
+    pub(crate) fn begin_range(&mut self) {
+        self.ended.clear();
+    }
+
+    /// Whether so many files have ended in this range that it should end.
+    pub(crate) fn ends_range(&self) -> bool {
+        self.ended.len() as u64 >= MAX_GONE
+    }
+
+    /// Where the reader stands.
+    pub(crate) fn positions(&self) -> PackedPositions {
+        self.positions.clone()
+    }
+
+    /// The partitions of which there is more to read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = u64> {
+        self.files.keys().copied()
+    }
+
+    /// Begins with what is new among these files, the oldest first, and goes on with those that an earlier reader was at.
+    pub(crate) fn rescan(&mut self, listed: &[PathBuf], now: i64, polled: &mut Polled) {
+        let is_first = std::mem::take(&mut self.is_first);
+        let unlisted = self.unlisted();
+        let present: BTreeSet<&PathBuf> = listed.iter().chain(&unlisted).collect();
+        self.marks.retain(|path, _| present.contains(path));
+        let is_settled = |modified: i64| is_first || is_settled(modified, now);
+        let mut new = Vec::new();
+        for (paths, is_listed) in [(listed, true), (&unlisted, false)] {
+            for path in paths {
+                let Some((modified, mark)) = self.mark(path, is_settled) else {
+                    continue;
+                };
+                let taken = self.positions.files.get(&mark);
+                if taken.map_or(is_listed, |taken| !taken.is_done) && !self.is_under_way(mark) {
+                    new.push((taken.is_none(), modified, path.clone(), mark));
+                }
+            }
+        }
+        new.sort();
+        for (_, _, path, mark) in new {
+            if is_first && self.read_from == ReadFrom::End {
+                self.leave_alone(&path, mark)
+            } else {
+                self.begin(path, mark, polled)
+            }
+        }
+        self.report_removed(now, polled);
+        self.forget();
+    }
+
+    fn is_under_way(&self, mark: u64) -> bool {
+        let partition = self.positions.files.get(&mark);
+        let partition = partition.and_then(|taken| taken.partition);
+        partition.is_some_and(|partition| self.files.contains_key(&partition))
+    }
+
+    /// Its rows are waited for from now on, so that none comes late because other files are read first.
+    fn begin(&mut self, path: PathBuf, mark: u64, polled: &mut Polled) {
+        let PackedPositions {
+            next_partition,
+            files,
+        } = &mut self.positions;
+        let taken = files
+            .entry(mark)
+            .or_insert_with(|| TakenContent::whole(&path));
+        taken.path = path.to_string_lossy().into_owned();
+        let partition = *taken.partition.get_or_insert_with(|| {
+            let partition = *next_partition;
+            *next_partition += PARTITION_STRIDE;
+            partition
+        });
+        polled.news.push((partition, PartitionNews::Opened));
+        self.files.entry(partition).or_insert(PackedFile {
+            path,
+            mark,
+            content: None,
+        });
+    }
+
+    /// Where files may lie that were followed, are not read to their end, and were compressed to a name that is not
+    /// listed.
+    fn unlisted(&self) -> Vec<PathBuf> {
+        let taken = self.positions.files.values();
+        let unfinished = taken.filter(|taken| !taken.is_done && taken.followed_to.is_some());
+        let mut folders = Folders::default();
+        let others = unfinished.flat_map(|taken| taken.others(&mut folders));
+        others.filter(|path| is_packed(path)).collect()
+    }
+
+    /// What was not found where it was expected, and is nowhere else. Under a new name, too, it must settle first.
+    fn report_removed(&mut self, now: i64, polled: &mut Polled) {
+        for (path, mark, since) in std::mem::take(&mut self.moved) {
+            let since = since.unwrap_or(now);
+            if self.is_under_way(mark) {
+                continue;
+            }
+            if now.saturating_sub(since) <= SETTLING_TIME {
+                self.moved.push((path, mark, Some(since)));
+                continue;
+            }
+            let path = path.display();
+            polled.problems.push(format!(
+                "{path} was removed or replaced before it was read to its end"
+            ));
+            self.end(mark, polled);
+        }
+    }
+
+    /// Takes over a followed file that was compressed before it was read to its end, to be read from `rest` on; `false`:
+    /// its content is in none of the files.
+    pub(crate) fn go_on(
+        &mut self,
+        rest: &Stretch,
+        line_number: u64,
+        listed: &[PathBuf],
+        now: i64,
+        polled: &mut Polled,
+    ) -> bool {
+        let others = rest.others();
+        let found = candidates(listed, &others).map(|path| (modified(path), path));
+        let mut found: Vec<_> = found.filter(|(time, _)| rest.may_be_in(*time)).collect();
+        // Of several that begin alike it is the one that was written next.
+        found.sort();
+        let found = found.into_iter().find_map(|(_, path)| {
+            let (_, mark) = self.mark(path, |modified| is_settled(modified, now))?;
+            let has_it = self.is_free(mark) && self.has_content(rest, path).unwrap_or(false);
+            has_it.then_some((path, mark))
+        });
+        let Some((path, mark)) = found else {
+            return false;
+        };
+        let place = (rest.to, line_number);
+        let known = self.positions.files.get(&mark);
+        let taken = TakenContent {
+            name: rest.name.clone(),
+            partition: known.and_then(|known| known.partition),
+            followed_to: Some(place),
+            place,
+            ..TakenContent::whole(path)
+        };
+        if let Some(partition) = taken.partition {
+            self.files.remove(&partition);
+        }
+        self.positions.files.insert(mark, taken);
+        self.begin(path.clone(), mark, polled);
+        true
+    }
+
+    /// Whether nothing of a file was handed out, and it is not one that was left alone.
+    fn is_free(&self, mark: u64) -> bool {
+        let known = self.positions.files.get(&mark);
+        known.is_none_or(|known| {
+            let is_unread = known.place == START && known.followed_to.is_none();
+            is_unread && known.partition.is_some()
+        })
+    }
+
+    /// When a file was modified, and what it is known by, if it is whole; what cannot be read has no mark, and is tried
+    /// again.
+    fn mark(&mut self, path: &FilePath, is_settled: impl Fn(i64) -> bool) -> Option<(i64, u64)> {
+        let (size, modified) = (std::fs::metadata(path).ok()?.len(), modified(path));
+        if let Some((known_size, known_modified, mark)) = self.marks.get(path)
+            && (*known_size, *known_modified) == (size, modified)
+        {
+            return Some((modified, *mark));
+        }
+        if !is_settled(modified) {
+            return None;
+        }
+        let mark = mark_of(path, size).ok()?;
+        self.marks
+            .insert(path.to_path_buf(), (size, modified, mark));
+        Some((modified, mark))
+    }
+
+    fn leave_alone(&mut self, path: &FilePath, mark: u64) {
+        let taken = TakenContent {
+            is_done: true,
+            ..TakenContent::whole(path)
+        };
+        self.positions.files.insert(mark, taken);
+    }
+
+    /// Forgets files that are gone, but for the last ones.
+    fn forget(&mut self) {
+        let present: BTreeSet<u64> = self.marks.values().map(|(_, _, mark)| *mark).collect();
+        let oldest = self
+            .positions
+            .next_partition
+            .saturating_sub(MAX_GONE * PARTITION_STRIDE);
+        self.positions.files.retain(|mark, taken| {
+            let is_recent = taken.partition.is_some_and(|partition| partition >= oldest);
+            let is_of_range = self.ended.contains(mark);
+            is_recent || is_of_range || !taken.is_done || present.contains(mark)
+        });
+    }
+
+    /// Reads at most `max_bytes` of the file of a partition; how many it were.
+    ///
+    /// # Errors
+    /// When columns cannot be built. A file that cannot be read is a problem that is noted.
+    pub(crate) fn read(
+        &mut self,
+        partition: u64,
+        max_bytes: usize,
+        table: (&LogSpec, &[usize]),
+        followed: &FollowedFiles,
+        polled: &mut Polled,
+    ) -> Result<usize> {
+        let Some(mut file) = self.files.remove(&partition) else {
+            return Ok(0);
+        };
+        // The first look only tells where in time it is.
+        let max_bytes = match file.content {
+            Some(_) => max_bytes,
+            None => max_bytes.min(FIRST_BYTES),
+        };
+        let Some(mut content) = self.content_of(&mut file, table, polled) else {
+            return Ok(0);
+        };
+        let next = self.handle.block_on(content.bytes.next(max_bytes));
+        let block = next.unwrap_or_else(|error| {
+            polled.problems.push(problem(&file.path, &error));
+            None
+        });
+        let Some(block) = block else {
+            content.log.finish();
+            content.log.hand_over(partition, polled)?;
+            self.note(file.mark, &content);
+            self.end(file.mark, polled);
+            return Ok(0);
+        };
+        if std::mem::take(&mut content.is_new) {
+            let head = &block[..block.len().min(HEAD_BYTES)];
+            if followed.awaits_content(head) {
+                // The next rescans begin with it again, until it is known what it is.
+                return Ok(0);
+            }
+            if followed.knows_content(head) {
+                self.end(file.mark, polled);
+                return Ok(0);
+            }
+        }
+        let n_bytes = block.len();
+        polled.bytes += n_bytes as u64;
+        let written = DateTime::from_timestamp_nanos(content.written);
+        content.log.feed(block, written);
+        content.log.hand_over(partition, polled)?;
+        self.note(file.mark, &content);
+        polled.news.push((partition, PartitionNews::Behind));
+        file.content = Some(content);
+        self.files.insert(partition, file);
+        Ok(n_bytes)
+    }
+
+    /// The content of a file, which is opened where it was left; `None`: it cannot be, which is noted.
+    fn content_of(
+        &mut self,
+        file: &mut PackedFile,
+        table: (&LogSpec, &[usize]),
+        polled: &mut Polled,
+    ) -> Option<OpenContent> {
+        if let Some(content) = file.content.take() {
+            return Some(content);
+        }
+        let taken = self.positions.files.get(&file.mark)?;
+        let opened = self.open(&file.path, taken, table);
+        // Last, since a rotation may rename files at any time: what was opened is what was meant if that is still there.
+        if !is_at(&file.path, file.mark) {
+            self.moved.push((file.path.clone(), file.mark, None));
+            return None;
+        }
+        opened
+            .inspect_err(|error| {
+                polled.problems.push(problem(&file.path, error));
+                self.end(file.mark, polled);
+            })
+            .ok()
+    }
+
+    /// Closes files beyond [`MAX_OPEN`], first those that are furthest ahead in event time.
+    pub(crate) fn close_surplus(&mut self, newest: &HashMap<u64, i64>) {
+        let open = self.files.iter_mut();
+        let mut open: Vec<_> = open.filter(|(_, file)| file.content.is_some()).collect();
+        if open.len() <= MAX_OPEN {
+            return;
+        }
+        open.sort_by_key(|(partition, _)| newest.get(partition).copied());
+        for (_, file) in open.into_iter().skip(MAX_OPEN) {
+            file.content = None;
+        }
+    }
+
+    fn note(&mut self, mark: u64, content: &OpenContent) {
+        if let Some(taken) = self.positions.files.get_mut(&mark) {
+            taken.place = content.log.position();
+        }
+    }
+
+    /// Nothing more is read of a file.
+    fn end(&mut self, mark: u64, polled: &mut Polled) {
+        if let Some(taken) = self.positions.files.get_mut(&mark) {
+            taken.is_done = true;
+            self.ended.insert(mark);
+            let closed = |partition| (partition, PartitionNews::Closed);
+            polled.news.extend(taken.partition.map(closed));
+        }
+    }
+
+    fn open(
+        &self,
+        path: &FilePath,
+        taken: &TakenContent,
+        (spec, columns): (&LogSpec, &[usize]),
+    ) -> Result<OpenContent> {
+        Ok(OpenContent {
+            bytes: self.open_bytes(path, taken.place.0)?,
+            log: GrowingLog::try_new(spec, columns, &taken.name, taken.place)?,
+            written: modified(path),
+            is_new: taken.place == START && taken.followed_to.is_none(),
+        })
+    }
+
+    /// What an earlier reader had read after this one, up to `upto`.
+    pub(super) fn stretches(&self, upto: &PackedPositions) -> Vec<PackedStretch> {
+        let stretches = upto.files.iter().filter_map(|(mark, later)| {
+            let before = self.positions.files.get(mark);
+            let from = before.map_or(START, |before| before.place);
+            let from = from.max(later.began());
+            (from.0 < later.place.0).then_some(PackedStretch {
+                partition: later.partition?,
+                name: later.name.clone(),
+                from,
+                to: later.place.0,
+                mark: *mark,
+                taken: later.clone(),
+            })
+        });
+        stretches.collect()
+    }
+
+    /// Opens a file where it is to be read again, wherever it is now among `listed` and those beside where it was; and when
+    /// it was written. `None`: it is not there, or cannot be read.
+    pub(super) fn open_again(
+        &mut self,
+        stretch: &PackedStretch,
+        listed: &[PathBuf],
+    ) -> Option<(Unpacked, i64)> {
+        let path = self.find(stretch.mark, &stretch.taken, listed)?;
+        let bytes = self.open_bytes(&path, stretch.from.0).ok()?;
+        Some((bytes, modified(&path)))
+    }
+
+    /// Where a file is now.
+    fn find(&mut self, mark: u64, taken: &TakenContent, listed: &[PathBuf]) -> Option<PathBuf> {
+        let others = taken.others(&mut Folders::default());
+        let mut paths = candidates(listed, &others);
+        let has_mark = |path: &&PathBuf| self.mark(path, |_| true).is_some_and(|it| it.1 == mark);
+        paths.find(has_mark).cloned()
+    }
+
+    /// What was a plain file once, from the next byte of the stretch on, in one of `paths` or one that lies beside where it
+    /// was.
+    pub(super) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Unpacked> {
+        let others = stretch.others();
+        candidates(paths, &others).find_map(|path| self.unpack_from(stretch, path))
+    }
+
+    fn unpack_from(&self, stretch: &Stretch, path: &FilePath) -> Option<Unpacked> {
+        let size = std::fs::metadata(path).ok()?.len();
+        let mark = mark_of(path, size).ok()?;
+        if !self.has_content(stretch, path).ok()? {
+            return None;
+        }
+        let bytes = self.open_bytes(path, stretch.from).ok()?;
+        // Last, since a rotation may rename files at any time.
+        is_at(path, mark).then_some(bytes)
+    }
+
+    /// Whether a compressed file has all of a stretch. Nothing of it is kept, however long it is.
+    fn has_content(&self, stretch: &Stretch, path: &FilePath) -> Result<bool> {
+        let mut blocks = self.open_blocks(path)?;
+        let mut recognition = stretch.recognition();
+        while let Some(block) = self.handle.block_on(blocks.next())? {
+            match recognition.feed(&block) {
+                Recognised::Maybe => {}
+                Recognised::No => return Ok(false),
+                Recognised::Yes => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next bytes of an open file, at most so many; `None`: there are no more, or they cannot be read.
+    pub(super) fn next_bytes(&self, bytes: &mut Unpacked, max_bytes: usize) -> Option<Vec<u8>> {
+        self.handle.block_on(bytes.next(max_bytes)).ok().flatten()
+    }
+
+    fn open_bytes(&self, path: &FilePath, n_skipped: u64) -> Result<Unpacked> {
+        Ok(Unpacked {
+            blocks: self.open_blocks(path)?,
+            n_skipped,
+            block: Bytes::new(),
+        })
+    }
+
+    fn open_blocks(&self, path: &FilePath) -> Result<BlockReader> {
+        let location =
+            Path::from_absolute_path(path).map_err(|error| exec_datafusion_err!("{error}"))?;
+        self.handle.block_on(async {
+            let file = self.store.head(&location).await?;
+            BlockReader::open(Arc::clone(&self.store), &file, 0..u64::MAX, "/").await
+        })
+    }
+}
+
+fn is_settled(modified: i64, now: i64) -> bool {
+    now.saturating_sub(modified) >= SETTLING_TIME
+}
+
+/// Whether there is a file with this mark.
+fn is_at(path: &FilePath, mark: u64) -> bool {
+    let size = std::fs::metadata(path).map(|file| file.len());
+    let found = size.and_then(|size| mark_of(path, size));
+    found.is_ok_and(|found| found == mark)
+}
+
+/// Listed files, and the compressed ones among others.
+fn candidates<'a>(
+    listed: &'a [PathBuf],
+    others: &'a BTreeSet<PathBuf>,
+) -> impl Iterator<Item = &'a PathBuf> {
+    let others = others.iter().filter(|path| is_packed(path));
+    listed.iter().chain(others)
+}
+
+fn is_packed(path: &FilePath) -> bool {
+    let path = Path::from(path.to_string_lossy().as_ref());
+    let compression = Compression::of(&path, "/");
+    matches!(compression, Ok(Compression::Gzip | Compression::Zstd))
+}
+
+/// What a file of `size` bytes is known by.
+fn mark_of(path: &FilePath, size: u64) -> std::io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut bytes = size.to_le_bytes().to_vec();
+    Read::by_ref(&mut file)
+        .take(MARK_BYTES)
+        .read_to_end(&mut bytes)?;
+    file.seek(SeekFrom::Start(size.saturating_sub(MARK_BYTES)))?;
+    Read::by_ref(&mut file)
+        .take(MARK_BYTES)
+        .read_to_end(&mut bytes)?;
+    Ok(XxHash64::oneshot(0, &bytes))
+}
+
+fn modified(path: &std::path::Path) -> i64 {
+    let modified = std::fs::metadata(path)
+        .and_then(|file| file.modified())
+        .ok();
+    let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
+
+fn problem(path: &std::path::Path, error: &DataFusionError) -> String {
+    format!(
+        "{} cannot be read: {}",
+        path.display(),
+        error.strip_backtrace()
+    )
+}

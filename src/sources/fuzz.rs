@@ -1,0 +1,122 @@
+//! What the targets of `crate::fuzz` do with log files and with positions of sources.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::DateTime;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::datatypes::Fields;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::Result;
+use serde_json::Value;
+
+use crate::formats::log::batches::BatchBuilder;
+use crate::formats::log::columns::LogColumns;
+use crate::formats::log::event_splitter::EventSplitter;
+use crate::formats::log::json_columns::infer_fields;
+use crate::formats::log::log_options::{LineFormat, LogOptions};
+use crate::formats::log::spec::LogSpec;
+use crate::sources::archive::n_rows_of;
+use crate::sources::files::followed::FollowedPositions;
+use crate::sources::folder::TakenFiles;
+use crate::streams::source::Positions;
+
+/// Reads a log with these options, if they are valid: in one block, and in small blocks and batches of a row.
+pub(crate) fn rows_do_not_depend_on_blocks(options: &[(&str, &str)], log: &[u8]) {
+    let Ok(spec) = spec(options, log) else {
+        return;
+    };
+    let expected = rows(&spec, log, usize::MAX, usize::MAX);
+    for (block_bytes, batch_rows) in [(1, 1), (7, 3), (usize::MAX, 1)] {
+        let found = rows(&spec, log, block_bytes, batch_rows);
+        assert_eq!(found, expected, "blocks of {block_bytes} bytes");
+    }
+}
+
+fn spec(options: &[(&str, &str)], log: &[u8]) -> Result<LogSpec> {
+    let options = options.iter().copied();
+    let options: HashMap<_, _> = options
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
+    let options = LogOptions::try_new(&options)?;
+    let columns = match options.format {
+        LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), &Fields::empty())?,
+        LineFormat::Json => {
+            let lines = log.split(|byte| *byte == b'\n').take(10);
+            let objects = lines.filter_map(|line| match serde_json::from_slice(line) {
+                Ok(Value::Object(object)) => Some(object),
+                _ => None,
+            });
+            let objects: Vec<_> = objects.collect();
+            LogColumns::of_json(&infer_fields(
+                &objects,
+                &options.timestamps,
+                DateTime::UNIX_EPOCH,
+            )?)?
+        }
+    };
+    Ok(LogSpec {
+        start: Arc::new(options.start.clone()),
+        columns,
+        counters: Arc::default(),
+        options,
+    })
+}
+
+fn rows(spec: &LogSpec, log: &[u8], block_bytes: usize, batch_rows: usize) -> Vec<String> {
+    let columns: Vec<usize> = (0..spec.columns.sources.len()).collect();
+    let builder = BatchBuilder::try_new(spec, &columns, batch_rows, "a.log", DateTime::UNIX_EPOCH);
+    let mut builder = builder.expect("the columns are those of the table");
+    let max_event_bytes = spec.options.max_event_bytes;
+    let mut cutter = EventSplitter::new(Arc::clone(&spec.start), max_event_bytes, 0..u64::MAX);
+    for block in log.chunks(block_bytes) {
+        let block = Buffer::from_vec(block.to_vec());
+        cutter.feed(&block, &mut |event| builder.push(event, &block));
+        builder.end_block();
+    }
+    let no_block = Buffer::from_vec(Vec::<u8>::new());
+    cutter.finish(&mut |event| builder.push(event, &no_block));
+    builder.finish_batch();
+    let batches = builder.take_ready().into_iter();
+    let batches = batches.map(|batch| batch.expect("any text becomes rows"));
+    batches.flat_map(|batch| texts(&batch)).collect()
+}
+
+fn texts(batch: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::default().with_null("NULL");
+    let columns = batch.columns().iter();
+    let columns: Vec<_> = columns
+        .map(|column| ArrayFormatter::try_new(column, &options).expect("a column that is shown"))
+        .collect();
+    let row = |row: usize| {
+        let cells = columns.iter().map(|column| column.value(row).to_string());
+        cells.collect::<Vec<_>>().join("|")
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
+
+/// What is read of the positions of followed files is written in the same way.
+pub(crate) fn positions(positions: &Positions) {
+    if let Ok(written) = FollowedPositions::parse(positions) {
+        let value = serde_json::to_value(&written).expect("positions are written");
+        let again = FollowedPositions::parse(&value).expect("what was written is read");
+        assert_eq!(
+            serde_json::to_value(&again).expect("they are written"),
+            value
+        );
+    }
+}
+
+/// What is read of the positions of a folder is written in the same way.
+pub(crate) fn folder_positions(positions: &Positions) {
+    let _ = n_rows_of(positions);
+    if let Ok(taken) = TakenFiles::parse(positions) {
+        let value = serde_json::to_value(&taken).expect("positions are written");
+        let again = TakenFiles::parse(&value).expect("what was written is read");
+        assert_eq!(
+            serde_json::to_value(&again).expect("they are written"),
+            value
+        );
+    }
+}

@@ -1,0 +1,287 @@
+//! `CREATE EXTERNAL TABLE … STORED AS LOG`: checks everything that can be checked before a row is read.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use datafusion::arrow::datatypes::{DataType, Fields};
+use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::common::{Result, internal_datafusion_err, plan_err};
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::CreateExternalTable;
+use datafusion::object_store::{ObjectMeta, ObjectStore};
+
+use crate::formats::log::columns::LogColumns;
+use crate::formats::log::counters::ScanRegistry;
+use crate::formats::log::format::LogFormat;
+use crate::formats::log::json_columns::{check_declared_fields, infer_fields};
+use crate::formats::log::json_sample::sample_objects;
+use crate::formats::log::locations::Locations;
+use crate::formats::log::log_options::{LineFormat, LogOptions};
+use crate::formats::log::spec::LogSpec;
+use crate::formats::log::table::LogTable;
+use crate::sources::files::followed::FollowedLogs;
+use crate::sources::folder::LiveFolder;
+use crate::sources::stdin::{self, StdinSource};
+use crate::streams::clock::MachineClock;
+use crate::streams::counters::StreamRegistry;
+use crate::streams::live_options::LiveOptions;
+use crate::streams::source::LiveSource;
+use crate::streams::table::LiveTable;
+
+/// The factory behind STORED AS LOG.
+#[derive(Debug)]
+pub(crate) struct LogTableFactory {
+    registry: Arc<ScanRegistry>,
+    streams: Arc<StreamRegistry>,
+}
+
+impl LogTableFactory {
+    /// A factory whose tables count in `registry`, live ones in `streams` too.
+    pub(crate) fn new(registry: Arc<ScanRegistry>, streams: Arc<StreamRegistry>) -> Self {
+        Self { registry, streams }
+    }
+}
+
+#[async_trait]
+impl TableProviderFactory for LogTableFactory {
+    async fn create(
+        &self,
+        session: &dyn Session,
+        command: &CreateExternalTable,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let options = LogOptions::try_new(&command.options)?;
+        let live_options = LiveOptions::try_new(&command.options)?;
+        if command.unbounded && command.locations == [stdin::LOCATION] {
+            return self.standard_input(command, options, &live_options);
+        }
+        if command
+            .locations
+            .iter()
+            .any(|location| location == stdin::LOCATION)
+        {
+            return plan_err!(
+                "Standard input is read as it comes, and alone: write CREATE UNBOUNDED EXTERNAL TABLE … LOCATION '{}', \
+                 or ask the table stdin",
+                stdin::LOCATION
+            );
+        }
+        let locations = Locations::try_new(&command.locations, &command.name)?;
+        let first = locations.urls().first();
+        let first =
+            first.ok_or_else(|| internal_datafusion_err!("a log table without a location"))?;
+        let store = session.runtime_env().object_store(first)?;
+        let files = if command.unbounded {
+            files_so_far(session, &locations, &store).await?
+        } else {
+            locations.files(session, &store).await?
+        };
+        let (declared, partitions) = split_partitions(command);
+        let columns = columns(&options, &declared, &store, &files, locations.path_prefix()).await?;
+        let names: HashSet<&str> = columns
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        if let Some((name, _)) = partitions
+            .iter()
+            .find(|(name, _)| names.contains(name.as_str()))
+        {
+            return plan_err!(
+                "Column {name} is a partition column and a column of the log lines too: rename one of them"
+            );
+        }
+        check_partitions(session, &locations, &partitions).await?;
+        let schema = Arc::clone(&columns.schema);
+        let start = Arc::new(options.start.clone());
+        // Nothing fails from here on: a CREATE that fails must not touch the counters of the table it would replace.
+        let counters = self.registry.add_table(command.name.to_string());
+        let spec = Arc::new(LogSpec {
+            options,
+            start,
+            columns,
+            counters,
+        });
+        if command.unbounded && partitions.is_empty() && locations.are_local() {
+            let followed = FollowedLogs {
+                spec,
+                locations,
+                ignores_folders_below: ignores_folders_below(session),
+                read_from: live_options.read_from,
+                store,
+            };
+            return self.live_table(command, Arc::new(followed), &live_options);
+        }
+        let format = LogFormat {
+            spec,
+            locations: locations.clone(),
+        };
+        let listing_options = ListingOptions::new(Arc::new(format))
+            .with_file_extension("")
+            .with_table_partition_cols(partitions)
+            .with_file_sort_order(command.order_exprs.clone());
+        let config = ListingTableConfig::new_with_multi_paths(locations.urls().to_vec())
+            .with_listing_options(listing_options)
+            .with_schema(schema);
+        let listing = ListingTable::try_new(config)?
+            .with_definition(command.definition.clone())
+            .with_constraints(command.constraints.clone());
+        if command.unbounded {
+            let state = session.as_any().downcast_ref::<SessionState>();
+            let state = state
+                .ok_or_else(|| internal_datafusion_err!("a live table needs a SessionState"))?;
+            let folder = LiveFolder::new(&listing, state, live_options.read_from);
+            return self.live_table(command, Arc::new(folder), &live_options);
+        }
+        Ok(Arc::new(LogTable { listing }))
+    }
+}
+
+impl LogTableFactory {
+    fn live_table(
+        &self,
+        command: &CreateExternalTable,
+        source: Arc<dyn LiveSource>,
+        options: &LiveOptions,
+    ) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(LiveTable::try_new(
+            command.name.to_string(),
+            source,
+            options,
+            Arc::new(MachineClock),
+            Arc::clone(&self.streams),
+        )?))
+    }
+
+    fn standard_input(
+        &self,
+        command: &CreateExternalTable,
+        options: LogOptions,
+        live_options: &LiveOptions,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let declared = command.schema.as_arrow().fields();
+        let columns = match options.format {
+            LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), declared)?,
+            LineFormat::Json if declared.is_empty() => {
+                return plan_err!(
+                    "JSON lines of standard input cannot be looked at beforehand: declare the columns that are wanted, \
+                     as in CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …"
+                );
+            }
+            LineFormat::Json => {
+                check_declared_fields(declared)?;
+                LogColumns::of_json(declared)?
+            }
+        };
+        let spec = LogSpec {
+            start: Arc::new(options.start.clone()),
+            columns,
+            counters: self.registry.add_table(command.name.to_string()),
+            options,
+        };
+        let source = StdinSource {
+            spec: Arc::new(spec),
+        };
+        self.live_table(command, Arc::new(source), live_options)
+    }
+}
+
+/// The files that a live table has when it is made. There may be none, but the folder must be there.
+async fn files_so_far(
+    session: &dyn Session,
+    locations: &Locations,
+    store: &Arc<dyn ObjectStore>,
+) -> Result<Vec<ObjectMeta>> {
+    if !locations.are_local() {
+        return Ok(locations.files(session, store).await.unwrap_or_default());
+    }
+    if let Some(place) = locations.missing_folder() {
+        return plan_err!(
+            "No folder at '{place}', so no log file can appear there. LOCATION takes a file, a folder ('/var/log/app/') \
+             or a glob ('/var/log/app/*.log')"
+        );
+    }
+    let ignores_folders_below = ignores_folders_below(session);
+    locations.check_globs(ignores_folders_below)?;
+    if locations.local_files(ignores_folders_below).is_empty() {
+        return Ok(vec![]);
+    }
+    locations.files(session, store).await
+}
+
+fn ignores_folders_below(session: &dyn Session) -> bool {
+    let options = session.config_options();
+    options.execution.listing_table_ignore_subdirectory
+}
+
+/// Checks that the folders have these partition columns.
+async fn check_partitions(
+    session: &dyn Session,
+    locations: &Locations,
+    partitions: &[(String, DataType)],
+) -> Result<()> {
+    // Only names of folders are looked at, so any format does.
+    let options = ListingOptions::new(Arc::new(CsvFormat::default()))
+        .with_file_extension("")
+        .with_table_partition_cols(partitions.to_vec());
+    for url in locations.urls() {
+        options.validate_partitions(session, url).await?;
+    }
+    Ok(())
+}
+
+/// The declared columns without the partition columns, and the partition columns with their types.
+fn split_partitions(command: &CreateExternalTable) -> (Fields, Vec<(String, DataType)>) {
+    let declared = command.schema.as_arrow().fields();
+    let is_partition = |name: &String| command.table_partition_cols.contains(name);
+    let columns = declared
+        .iter()
+        .filter(|field| !is_partition(field.name()))
+        .cloned()
+        .collect();
+    // What ListingTableFactory gives them too: one value per file, so a dictionary.
+    let undeclared = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
+    let partition = |name: &String| {
+        let data_type = declared
+            .find(name)
+            .map(|(_, field)| field.data_type().clone());
+        (
+            name.clone(),
+            data_type.unwrap_or_else(|| undeclared.clone()),
+        )
+    };
+    (
+        columns,
+        command.table_partition_cols.iter().map(partition).collect(),
+    )
+}
+
+async fn columns(
+    options: &LogOptions,
+    declared: &Fields,
+    store: &Arc<dyn ObjectStore>,
+    files: &[ObjectMeta],
+    path_prefix: &str,
+) -> Result<LogColumns> {
+    match options.format {
+        LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), declared),
+        LineFormat::Json if !declared.is_empty() => {
+            check_declared_fields(declared)?;
+            LogColumns::of_json(declared)
+        }
+        LineFormat::Json if files.is_empty() => plan_err!(
+            "There is no JSON line yet to tell the columns by: declare them, as in \
+             CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT, message TEXT) STORED AS LOG …"
+        ),
+        LineFormat::Json => {
+            let objects = sample_objects(options, store, files, path_prefix).await?;
+            let written = files.iter().map(|file| file.last_modified).max();
+            let written: DateTime<Utc> = written.unwrap_or_default();
+            LogColumns::of_json(&infer_fields(&objects, &options.timestamps, written)?)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Standard input as a live log: `journalctl -f | datafusion-aiops -c "SELECT … FROM stdin"`.
+//!
+//! The table `stdin` is always there. With options of its own it is
+//! `CREATE UNBOUNDED EXTERNAL TABLE s STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. One statement of a process can read
+//! it, since what was read is gone. It ends when the pipe does, which closes the last window.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use chrono::DateTime;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use serde_json::json;
+
+use crate::formats::log::spec::LogSpec;
+use crate::sources::files::growing::GrowingLog;
+use crate::streams::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
+
+/// The location that means standard input.
+pub(crate) const LOCATION: &str = "/dev/stdin";
+/// What the column `file` says.
+const NAME: &str = "stdin";
+/// As much as a pipe holds.
+const BLOCK_BYTES: usize = 64 << 10;
+/// Blocks that are read ahead of the statement.
+const BLOCKS_AHEAD: usize = 16;
+const PARTITION: u64 = 0;
+
+/// Whether a statement has begun to read.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The source.
+#[derive(Debug)]
+pub(crate) struct StdinSource {
+    pub(crate) spec: Arc<LogSpec>,
+}
+
+impl LiveSource for StdinSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.spec.columns.schema)
+    }
+
+    fn open(
+        &self,
+        columns: &[usize],
+        positions: Option<&Positions>,
+    ) -> Result<Box<dyn SourceReader>> {
+        if positions.is_some() {
+            return exec_err!("standard input cannot be read again from an earlier place");
+        }
+        let log = GrowingLog::try_new(&self.spec, columns, NAME, (0, 1))?;
+        if IS_TAKEN.swap(true, Ordering::Relaxed) {
+            return exec_err!(
+                "standard input can be read by one statement only, and one has begun to"
+            );
+        }
+        Ok(Box::new(StdinReader::start(log, std::io::stdin())?))
+    }
+
+    fn is_replayable(&self) -> bool {
+        false
+    }
+}
+
+/// Standard input, or another stream of bytes, that is being read.
+#[derive(Debug)]
+struct StdinReader {
+    blocks: Receiver<std::io::Result<Vec<u8>>>,
+    log: GrowingLog,
+    is_new: bool,
+    quiet_since: i64,
+    n_bytes: u64,
+}
+
+impl StdinReader {
+    /// Reads on a thread of its own, since nothing else can wait for a pipe and go on meanwhile.
+    fn start(log: GrowingLog, input: impl Read + Send + 'static) -> Result<Self> {
+        let (sender, blocks) = sync_channel(BLOCKS_AHEAD);
+        std::thread::Builder::new()
+            .name(NAME.to_string())
+            .spawn(move || send_blocks(input, &sender))
+            .map_err(|error| exec_datafusion_err!("no thread to read standard input: {error}"))?;
+        Ok(Self {
+            blocks,
+            log,
+            is_new: true,
+            quiet_since: 0,
+            n_bytes: 0,
+        })
+    }
+}
+
+/// Sends what comes until there is no more, or an error, or nobody who wants it.
+fn send_blocks(mut input: impl Read, blocks: &SyncSender<std::io::Result<Vec<u8>>>) {
+    loop {
+        let mut block = vec![0; BLOCK_BYTES];
+        let read = match input.read(&mut block) {
+            Ok(0) => return,
+            Ok(n_bytes) => {
+                block.truncate(n_bytes);
+                Ok(block)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let is_error = read.is_err();
+        if blocks.send(read).is_err() || is_error {
+            return;
+        }
+    }
+}
+
+impl SourceReader for StdinReader {
+    fn poll(&mut self, now: i64, _newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()> {
+        if std::mem::take(&mut self.is_new) {
+            polled.news.push((PARTITION, PartitionNews::Opened));
+            self.quiet_since = now;
+        }
+        let written = DateTime::from_timestamp_nanos(now);
+        for _ in 0..BLOCKS_AHEAD {
+            match self.blocks.try_recv() {
+                Ok(Ok(block)) => {
+                    polled.bytes += block.len() as u64;
+                    self.n_bytes += block.len() as u64;
+                    self.log.feed(block, written);
+                    self.quiet_since = now;
+                    polled.has_more = true;
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(TryRecvError::Empty) => {
+                    polled.has_more = false;
+                    break;
+                }
+                Err(TryRecvError::Disconnected) => {
+                    self.log.finish();
+                    polled.has_ended = true;
+                    break;
+                }
+            }
+        }
+        if !polled.has_more && self.log.is_quiet_for(now - self.quiet_since) {
+            self.log.end_event();
+        }
+        self.log.hand_over(PARTITION, polled)?;
+        // Nobody can read it again.
+        drop(self.log.take_cuts());
+        polled
+            .news
+            .push((PARTITION, PartitionNews::CaughtUp(self.quiet_since)));
+        Ok(())
+    }
+
+    fn look(&mut self, _now: i64, _polled: &mut Polled) -> Result<()> {
+        Ok(())
+    }
+
+    fn replay(
+        &mut self,
+        _upto: &Positions,
+        _max_bytes: usize,
+        _now: i64,
+        _polled: &mut Polled,
+    ) -> Result<()> {
+        exec_err!("standard input cannot be read again")
+    }
+
+    /// For people: nobody can open it there.
+    fn positions(&self) -> Result<Positions> {
+        Ok(json!({ "bytes": self.n_bytes }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::log::spec::plain_text;
+
+    #[test]
+    fn a_pipe_is_read_to_its_end() {
+        let spec = plain_text().unwrap();
+        let log = GrowingLog::try_new(&spec, &[0, 2], NAME, (0, 1)).unwrap();
+        let text = "one\ntwo\n\nthree";
+        let mut reader = StdinReader::start(log, text.as_bytes()).unwrap();
+        let mut rows = vec![];
+        loop {
+            let mut polled = Polled::default();
+            reader.poll(7, &HashMap::new(), &mut polled).unwrap();
+            rows.extend(polled.pieces.into_iter().map(|piece| piece.rows));
+            if polled.has_ended {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        let rows = datafusion::arrow::util::pretty::pretty_format_batches(&rows)
+            .unwrap()
+            .to_string();
+        assert_eq!(reader.positions().unwrap(), json!({ "bytes": text.len() }));
+        for line in [
+            "| one     | 1           |",
+            "| two     | 2           |",
+            "| three   | 4           |",
+        ] {
+            assert!(rows.contains(line), "{rows}");
+        }
+    }
+}

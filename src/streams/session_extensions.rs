@@ -1,0 +1,47 @@
+//! What travels in the configuration of a session, since DataFusion hands a plan nothing else.
+//!
+//! | extension | set by | read by |
+//! | --- | --- | --- |
+//! | [`CurrentWindow`] | `planner/windows/execution` for a query, `pipeline/body` for a pipeline's statements | `planner/windows/scan`, for the rows of the window; `planner/live_planner`, which then plans no window |
+//! | [`AsRead`] | `planner/continuous`, where nothing makes use of the order of event time | `streams/table`, when it is scanned |
+//! | [`StdinCarriesCommands`] | `shell/session` | `shell/execute`, which refuses to read the table `stdin` |
+//!
+//! A transaction of a store travels in the same way, as an extension of the store's own: see
+//! `Transaction::enter` in `stores/store`.
+
+use crate::algorithms::windows::Span;
+use crate::streams::windows::row_store::WindowRows;
+
+/// The window for which a statement is planned and runs.
+#[derive(Debug)]
+pub(crate) struct CurrentWindow {
+    /// From the first start to the last end of its rows: nanoseconds since 1970, or numbers of rows.
+    pub(crate) span: Span,
+    /// `None` while a statement is planned before there is a window.
+    pub(crate) rows: Option<WindowRows>,
+}
+
+impl CurrentWindow {
+    /// What a statement is planned with before there is a window.
+    pub(crate) fn placeholder() -> Self {
+        Self {
+            span: Span { start: 0, end: 0 },
+            rows: None,
+        }
+    }
+
+    /// A window to check statements on.
+    pub(crate) fn without_rows() -> Self {
+        Self {
+            rows: Some(WindowRows::in_memory(
+                (0..usize::from(u16::MAX)).collect(),
+                vec![],
+            )),
+            ..Self::placeholder()
+        }
+    }
+}
+
+/// A query takes the rows of live tables in any order.
+#[derive(Debug)]
+pub(crate) struct AsRead;

@@ -1,0 +1,137 @@
+//! A live table: a source, and how event time is told.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::Field;
+use datafusion::common::Result;
+
+use crate::algorithms::windows::watermark::WatermarkOptions;
+use crate::streams::clock::Clock;
+use crate::streams::counters::StreamRegistry;
+use crate::streams::live_options::LiveOptions;
+use crate::streams::source::{LiveSource, Positions};
+use crate::streams::stream::{LiveStream, ReadAgain, Stepper, TimeOf};
+
+/// A table that is followed while it grows.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveTable {
+    pub(crate) name: String,
+    pub(crate) source: Arc<dyn LiveSource>,
+    /// The index of the event-time column; `None`: the moment of reading.
+    pub(crate) time_column: Option<usize>,
+    pub(crate) watermark: WatermarkOptions,
+    /// Bytes of rows that a statement may hold in memory while their windows are open.
+    pub(crate) buffer_bytes: usize,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) streams: Arc<StreamRegistry>,
+}
+
+/// Which time cuts the rows of a live table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum TimeKind {
+    /// The table's event time: its time column, or the moment of reading where it has none.
+    Event,
+    /// The moment of reading.
+    Processing,
+}
+
+/// What a reader goes on from that must not lose or double a row.
+#[derive(Debug, Default)]
+pub(crate) struct Resume {
+    /// Where to begin; `None`: where the options of the table say.
+    pub(crate) from: Option<Positions>,
+    /// What is read again first, range by range.
+    pub(crate) again: Vec<ReadAgain>,
+}
+
+impl LiveTable {
+    /// A table over `source`, known to `streams` by its name.
+    ///
+    /// # Errors
+    /// When the option `time_column` names no time of this source.
+    pub(crate) fn try_new(
+        name: String,
+        source: Arc<dyn LiveSource>,
+        options: &LiveOptions,
+        clock: Arc<dyn Clock>,
+        streams: Arc<StreamRegistry>,
+    ) -> Result<Self> {
+        let schema = source.schema();
+        let time_column = options.time_column_of(&schema)?;
+        streams.add_table(&name, schema);
+        Ok(Self {
+            name,
+            source,
+            time_column,
+            watermark: options.watermark,
+            buffer_bytes: options.buffer_bytes,
+            clock,
+            streams,
+        })
+    }
+
+    /// The event-time column.
+    pub(crate) fn time_field(&self) -> Option<Field> {
+        let schema = self.source.schema();
+        self.time_column.map(|index| schema.field(index).clone())
+    }
+
+    /// Begins to read the columns with these indices, in this order.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub(crate) fn read(
+        &self,
+        columns: &[usize],
+        time: TimeKind,
+        positions: Option<&Positions>,
+    ) -> Result<LiveStream> {
+        let stepper = self.stepper(columns, time, positions)?;
+        LiveStream::start(stepper, Arc::clone(&self.clock))
+    }
+
+    /// Like [`Self::read`], with positions in every step, so that reading can go on there exactly. First comes a step
+    /// without rows whose positions are where reading begins; then the steps of each range that is read again, the last of
+    /// them with its watermark and its positions; then what is new.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or cannot be read from these positions.
+    pub(crate) fn resume(
+        &self,
+        columns: &[usize],
+        time: TimeKind,
+        resume: Resume,
+    ) -> Result<LiveStream> {
+        let stepper = self.stepper(columns, time, resume.from.as_ref())?;
+        let stepper = stepper.resume(resume.from, resume.again);
+        LiveStream::start(stepper, Arc::clone(&self.clock))
+    }
+
+    fn stepper(
+        &self,
+        columns: &[usize],
+        time: TimeKind,
+        positions: Option<&Positions>,
+    ) -> Result<Stepper> {
+        let mut read = columns.to_vec();
+        let time_of = match (time, self.time_column) {
+            (TimeKind::Event, Some(column)) => {
+                let place = columns.iter().position(|index| *index == column);
+                if place.is_none() {
+                    read.push(column);
+                }
+                TimeOf::Column(place.unwrap_or(columns.len()))
+            }
+            _ => TimeOf::Reading,
+        };
+        let source = self.source.open(&read, positions)?;
+        let counters = self.streams.start(&self.name, self.clock.now());
+        Ok(Stepper::new(
+            source,
+            time_of,
+            columns.len(),
+            self.watermark,
+            counters,
+        ))
+    }
+}
