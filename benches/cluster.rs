@@ -40,12 +40,10 @@ fn fit(criterion: &mut Criterion) {
             ("average_cosine", Linkage::Average, Metric::Cosine),
             ("ward_euclidean", Linkage::Ward, Metric::Euclidean),
         ] {
-            let options = ClusterOptions {
-                linkage: Some(linkage),
-                threshold: Some(0.8),
-                metric,
-                ..ClusterOptions::default()
-            };
+            let mut options = ClusterOptions::default();
+            options.linkage = Some(linkage);
+            options.threshold = Some(0.8);
+            options.metric = metric;
             let clustering = options.check().expect("checked");
             group.throughput(Throughput::Elements(n_rows as u64));
             group.bench_function(format!("{name}_{n_rows}"), |bencher| {

@@ -61,10 +61,8 @@ fn anomalies(criterion: &mut Criterion) {
             ("causal", AnomalyMethod::Adaptive),
             ("rolling_zscore", AnomalyMethod::ZScore),
         ] {
-            let options = AnomalyOptions {
-                method,
-                ..AnomalyOptions::default()
-            };
+            let mut options = AnomalyOptions::default();
+            options.method = method;
             let params = options.check().expect("checked");
             group.bench_function(format!("{name}_{n_points}"), |bencher| {
                 bencher.iter(|| {
@@ -92,10 +90,8 @@ fn whole_series(criterion: &mut Criterion) {
     group.sample_size(10);
     for n_points in [4_000, 100_000] {
         let values = service(n_points);
-        let daily = DecomposeOptions {
-            periods: vec![DAY],
-            ..DecomposeOptions::default()
-        };
+        let mut daily = DecomposeOptions::default();
+        daily.periods = vec![DAY];
         group.throughput(Throughput::Elements(n_points as u64));
         group.bench_function(format!("periods_{n_points}"), |bencher| {
             bencher.iter(|| black_box(find_periods(&values, PeriodOptions::default())));
@@ -136,10 +132,11 @@ fn forecasts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("forecasts");
     for n_points in [850, 10_000, 100_000] {
         let values = hourly_service(n_points);
-        let options = |model, season| ForecastOptions {
-            model,
-            season,
-            ..ForecastOptions::default()
+        let options = |model, season| {
+            let mut options = ForecastOptions::default();
+            options.model = model;
+            options.season = season;
+            options
         };
         let given = Season::Points(DAY_AND_WEEK.to_vec());
         for (name, options) in [

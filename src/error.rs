@@ -1,33 +1,68 @@
 //! The crate's own error: what an algorithm says when its parameters or its input cannot be used.
 //!
-//! It is opaque, so that a new cause is no breaking change. At the SQL edge it becomes a plan-time or execution error.
+//! It is opaque but for its kind, so that a new cause is no breaking change.
 
 use std::fmt;
 
 /// Why an algorithm refused its parameters or its input; the text is a sentence for the person who wrote the query.
 ///
 /// ```
-/// let error = datafusion_aiops::Error::new("max_len needs at least 1, got 0");
+/// use datafusion_aiops::ErrorKind;
+/// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
+///
+/// let mut options = MaskOptions::default();
+/// options.max_len = Some(0);
+/// let error = Masker::new(&options).unwrap_err();
 /// assert_eq!(error.to_string(), "max_len needs at least 1, got 0");
+/// assert_eq!(error.kind(), ErrorKind::InvalidOption);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
+    kind: ErrorKind,
     message: String,
+}
+
+/// What an [`Error`] is about.
+///
+/// ```
+/// use datafusion_aiops::ErrorKind;
+/// use datafusion_aiops::algorithms::cluster::Vectors;
+///
+/// let error = Vectors::new(2).push(&[1.0]).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An option is wrong, or does not go with another: the call must be changed. In SQL it is told when the query is planned.
+    InvalidOption,
+    /// The data cannot be used. In SQL it is told when the query runs.
+    InvalidInput,
 }
 
 /// What the algorithms return.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error with this sentence, without a final full stop.
-    ///
-    /// ```
-    /// assert_eq!(datafusion_aiops::Error::new("too short").to_string(), "too short");
-    /// ```
-    pub fn new(message: impl Into<String>) -> Self {
+    /// The option is wrong; the sentence has no final full stop.
+    pub(crate) fn invalid_option(message: impl Into<String>) -> Self {
         Self {
+            kind: ErrorKind::InvalidOption,
             message: message.into(),
         }
+    }
+
+    /// The data is wrong; the sentence has no final full stop.
+    pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::InvalidInput,
+            message: message.into(),
+        }
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
     }
 }
 

@@ -18,10 +18,13 @@
 //! | any registry of functions | [`register_all`] |
 //! | nothing yet | [`session`], or [`session_state_builder`] and [`install`] |
 //! | a `SessionContext` | [`install`] |
-//! | SQL of others, before it is parsed | [`check_size`] |
-//! | a parsed statement to check before it is planned | [`check_statement`], [`complete_from_first`] |
-//! | a plan to check before it is run | [`check_plan`] |
+//! | a statement as text | [`aiops_sql`] |
+//! | a statement in parts: its text, parsed, planned | [`check_size`], [`complete_from_first`] and [`check_statement`], [`check_plan`] |
+//! | a data frame | [`expr_fn`] |
 //! | statements that run on every window | [`Pipeline`], or [`PipelineScript`] |
+//! | rows that keep coming from elsewhere | [`source::LiveSource`] |
+//! | a database of your own | [`store::Store`], [`store::MutableTable`] |
+//! | somewhere else to write windows to | [`sink::WindowSink`] |
 //! | log lines and no SQL | [`algorithms::text`] |
 //! | texts or vectors and no SQL | [`algorithms::features`], [`algorithms::cluster`] |
 //!
@@ -45,12 +48,13 @@ mod planner;
 mod session;
 mod sinks;
 mod sources;
+mod sql;
 mod stores;
 mod streams;
 mod time;
 
-pub use error::{Error, Result};
-pub use functions::register_all;
+pub use error::{Error, ErrorKind, Result};
+pub use functions::{expr_fn, register_all};
 pub use pipeline::body::StatementOutcome;
 pub use pipeline::pipeline_options::{PipelineEnd, PipelineOptions};
 pub use pipeline::run::{Pipeline, PipelineStopper, WindowReport};
@@ -60,6 +64,29 @@ pub use planner::live_planner::check_plan;
 pub use planner::statement_check::check_statement;
 pub use planner::statement_size::{MAX_STATEMENT_BYTES, check_size};
 pub use session::{install, session, session_state_builder};
+pub use sources::register_stdin;
+pub use sql::aiops_sql;
+
+/// Live sources, for those who write one: rows that keep coming, with positions that can be written down.
+pub mod source {
+    pub use crate::streams::source::{
+        LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, ReadRows, SourceReader,
+    };
+    pub use crate::streams::table::live_table;
+}
+
+/// Stores, for those who write one: tables whose rows can be changed, in one transaction for a whole window.
+pub mod store {
+    pub use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges};
+    pub use crate::stores::store::{DoneWindows, Store, Transaction};
+    pub use crate::stores::target_table::TargetTable;
+    pub use crate::stores::write_exec::{RowWriter, write_plan};
+}
+
+/// Sinks, for those who write one: what a pipeline writes its windows to.
+pub mod sink {
+    pub use crate::sinks::sink::WindowSink;
+}
 
 /// The Rust blocks of the README are tests too.
 #[cfg(doctest)]

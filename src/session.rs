@@ -7,6 +7,7 @@ use crate::planner::{live_planner, windows, workarounds, write_planner};
 use crate::stores::changes;
 #[cfg(feature = "sqlite")]
 use crate::stores::sqlite;
+use crate::streams::counters::StreamRegistry;
 use crate::{sources, streams};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
@@ -50,7 +51,8 @@ pub fn session_state_builder() -> SessionStateBuilder {
 
 /// Adds everything of this crate to a session that exists.
 ///
-/// The default schema gets the table `stdin`, unless it has one, and the session's query planner is wrapped, so set yours before.
+/// The session's query planner is wrapped, so set yours before. Standard input is not read unless you call
+/// [`register_stdin`](crate::register_stdin).
 ///
 /// What DataFusion 55.2 is known to answer wrongly is mended or switched off: `enable_leaf_expression_pushdown` and
 /// `enable_aggregate_dynamic_filter_pushdown` of `datafusion.optimizer`, the rule that hands filters down while a query runs,
@@ -71,9 +73,10 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
     register_all(&mut *state)?;
-    let registry = Arc::default();
+    let registry: Arc<StreamRegistry> = Arc::default();
+    state.config_mut().set_extension(Arc::clone(&registry));
     streams::register(&mut state, &registry);
-    sources::register(&mut state, &registry)?;
+    sources::register(&mut state, &registry);
     #[cfg(feature = "sqlite")]
     sqlite::register(&mut state);
     changes::register(&mut state);

@@ -2,9 +2,11 @@
 
 pub(crate) mod call;
 mod cluster;
+pub mod expr_fn;
 mod log;
 pub(crate) mod ts;
 
+use crate::error::{Error, ErrorKind};
 use crate::functions::call::aggregate::AggregateFunction;
 use crate::functions::call::scalar::ScalarFunction;
 use crate::functions::cluster::cluster_assign::ClusterAssign;
@@ -112,9 +114,12 @@ fn aggregate_functions() -> Vec<AggregateUDF> {
     ]
 }
 
-/// A refused parameter is a mistake in the query.
-impl From<crate::error::Error> for DataFusionError {
-    fn from(error: crate::error::Error) -> Self {
-        Self::Plan(error.to_string())
+/// A wrong option is a mistake in the query, which planning tells; wrong data is found when the query runs.
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidOption => Self::Plan(error.to_string()),
+            ErrorKind::InvalidInput => Self::Execution(error.to_string()),
+        }
     }
 }

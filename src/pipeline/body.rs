@@ -6,10 +6,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ResolvedTableReference, Result, TableReference, plan_err};
-use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
@@ -23,9 +21,9 @@ use crate::planner::live_tables::LiveScans;
 use crate::planner::plan_size::check_plan_size;
 use crate::planner::windows::execution::with_window;
 use crate::planner::windows::read::WindowedRead;
-use crate::sinks::window_files;
-use crate::stores::mutable::StoreTable;
+use crate::sinks::sink::WindowSink;
 use crate::stores::store::Store;
+use crate::stores::target_table::TargetTable;
 use crate::streams::session_extensions::CurrentWindow;
 
 /// What a statement has done on a window.
@@ -58,25 +56,25 @@ pub(crate) struct Body {
     statements: Vec<PipelineStatement>,
     /// Where the tables are that the statements write in a transaction.
     pub(crate) database: Option<Arc<dyn Store>>,
-    /// The tables of files that they write, once for each INSERT.
-    targets: Vec<Arc<dyn TableProvider>>,
+    /// What they write to otherwise, once for each INSERT.
+    sinks: Vec<Arc<dyn WindowSink>>,
 }
 
 /// A statement that runs on a window.
 struct StatementRun<'a> {
     context: &'a SessionContext,
-    names: FileNames<'a>,
+    names: WindowNames<'a>,
 }
 
-/// The names of the files of a window.
-struct FileNames<'a> {
+/// The names under which the rows of a window are written.
+struct WindowNames<'a> {
     /// What they are named after.
     stem: &'a str,
-    /// How many statements have written into each folder before.
+    /// How many statements have written into each place before.
     n_inserts: HashMap<String, usize>,
 }
 
-impl<'a> FileNames<'a> {
+impl<'a> WindowNames<'a> {
     fn new(stem: &'a str) -> Self {
         Self {
             stem,
@@ -84,15 +82,14 @@ impl<'a> FileNames<'a> {
         }
     }
 
-    /// That of the next INSERT into this table.
-    fn next(&mut self, table: &ListingTable) -> Result<String> {
-        let folder = window_files::folder(table)?.to_string();
-        let n_before = self.n_inserts.entry(folder).or_default();
+    /// That of the next INSERT into this sink.
+    fn next(&mut self, sink: &dyn WindowSink) -> String {
+        let n_before = self.n_inserts.entry(sink.place()).or_default();
         *n_before += 1;
-        Ok(match *n_before {
+        match *n_before {
             1 => self.stem.to_string(),
             number => format!("{}-{number}", self.stem),
-        })
+        }
     }
 }
 
@@ -142,7 +139,7 @@ impl Body {
         let body = Self {
             statements,
             database: checked.database,
-            targets: checked.targets,
+            sinks: checked.sinks,
         };
         Ok((body, WindowedRead::try_new(scan, scans.outputs)?))
     }
@@ -150,30 +147,25 @@ impl Body {
     /// Removes what a run that was killed has begun to write for this pipeline.
     ///
     /// # Errors
-    /// None in practice: the tables were checked.
-    pub(crate) fn clean_up(&self, pipeline: &str) -> Result<()> {
-        for table in self.tables() {
-            window_files::clean_up(window_files::folder(table)?, pipeline);
+    /// Those of the sinks.
+    pub(crate) async fn clean_up(&self, pipeline: &str) -> Result<()> {
+        for sink in &self.sinks {
+            sink.clean_up(pipeline).await?;
         }
         Ok(())
     }
 
-    /// Removes the files of a window that has not run to its end, so that no statement finds what it is about to write: an
+    /// Removes what was written of a window that has not run to its end, so that no statement finds what it is about to write: an
     /// INSERT of what is not there yet would else insert nothing.
     ///
     /// # Errors
-    /// Those of the object store.
-    pub(crate) async fn undo(&self, file_stem: &str, state: &SessionState) -> Result<()> {
-        let mut names = FileNames::new(file_stem);
-        for table in self.tables() {
-            window_files::remove(table, &names.next(table)?, state).await?;
+    /// Those of the sinks.
+    pub(crate) async fn undo(&self, window: &str, state: &SessionState) -> Result<()> {
+        let mut names = WindowNames::new(window);
+        for sink in &self.sinks {
+            sink.undo(&names.next(sink.as_ref()), state).await?;
         }
         Ok(())
-    }
-
-    fn tables(&self) -> impl Iterator<Item = &ListingTable> {
-        let targets = self.targets.iter();
-        targets.filter_map(|target| target.downcast_ref::<ListingTable>())
     }
 
     /// Runs all statements in this session, which has the window.
@@ -183,18 +175,24 @@ impl Body {
     pub(crate) async fn run(
         &self,
         state: SessionState,
-        file_stem: &str,
+        window: &str,
     ) -> Result<Vec<StatementOutcome>> {
         let context = SessionContext::new_with_state(state);
+        for sink in &self.sinks {
+            sink.begin(window).await?;
+        }
         let mut run = StatementRun {
             context: &context,
-            names: FileNames::new(file_stem),
+            names: WindowNames::new(window),
         };
         let mut outcomes = Vec::with_capacity(self.statements.len());
         for statement in &self.statements {
             let plan = statement.plan(&context.state()).await?;
             let outcome = run.run(plan).await;
             outcomes.push(outcome.map_err(|error| statement.at(error))?);
+        }
+        for sink in &self.sinks {
+            sink.commit(window).await?;
         }
         Ok(outcomes)
     }
@@ -218,7 +216,7 @@ struct Checked {
     /// Tables in memory that are made on every window.
     made: BTreeSet<ResolvedTableReference>,
     database: Option<Arc<dyn Store>>,
-    targets: Vec<Arc<dyn TableProvider>>,
+    sinks: Vec<Arc<dyn WindowSink>>,
 }
 
 impl Checked {
@@ -229,7 +227,7 @@ impl Checked {
             default_schema: defaults.default_schema.clone(),
             made: BTreeSet::new(),
             database: None,
-            targets: vec![],
+            sinks: vec![],
         }
     }
 
@@ -317,7 +315,7 @@ impl Checked {
     fn check_dml(&mut self, dml: &DmlStatement) -> Result<()> {
         let name = &dml.table_name;
         let provider = source_as_provider(&dml.target)?;
-        if let Some(database) = StoreTable::store_of(provider.as_ref()) {
+        if let Some(database) = TargetTable::store_of(provider.as_ref()) {
             return match &self.database {
                 Some(known) if known.name() != database.name() => plan_err!(
                     "a pipeline writes the tables of one database, so that a window is done in it or not at all: got {} and {}",
@@ -330,11 +328,11 @@ impl Checked {
                 }
             };
         }
-        if let Some(table) = provider.downcast_ref::<ListingTable>() {
+        if let Some(sink) = TargetTable::sink_of(&provider) {
             return match dml.op {
                 WriteOp::Insert(InsertOp::Append) => {
-                    window_files::check(table, name.table())?;
-                    self.targets.push(Arc::clone(&provider));
+                    sink.check(name.table())?;
+                    self.sinks.push(sink);
                     Ok(())
                 }
                 _ => plan_err!("only INSERT INTO writes {name} window by window"),
@@ -374,8 +372,8 @@ impl StatementRun<'_> {
             LogicalPlan::Dml(dml) => {
                 let table = dml.table_name.clone();
                 let provider = source_as_provider(&dml.target)?;
-                if let Some(files) = provider.downcast_ref::<ListingTable>() {
-                    return self.write_file(&table, files, &dml.input).await;
+                if let Some(sink) = TargetTable::sink_of(&provider) {
+                    return self.write_window(&table, sink.as_ref(), &dml.input).await;
                 }
                 let (is_insert, table) = (
                     matches!(dml.op, WriteOp::Insert(_)),
@@ -401,18 +399,18 @@ impl StatementRun<'_> {
         frame.collect().await
     }
 
-    async fn write_file(
+    async fn write_window(
         &mut self,
-        name: &TableReference,
-        table: &ListingTable,
+        table: &TableReference,
+        sink: &dyn WindowSink,
         input: &LogicalPlan,
     ) -> Result<StatementOutcome> {
-        let file_name = self.names.next(table)?;
+        let name = self.names.next(sink);
         let state = self.context.state();
         let input = state.create_physical_plan(input).await?;
-        let n_rows = window_files::write(table, input, &file_name, &state).await?;
+        let n_rows = sink.write(&name, input, &state).await?;
         Ok(StatementOutcome::Inserted {
-            table: name.table().to_string(),
+            table: table.table().to_string(),
             n_rows,
         })
     }

@@ -71,14 +71,14 @@ impl Header {
 pub(crate) struct Range {
     /// Counted from 0, which is where reading began.
     pub(crate) number: u64,
-    /// Where the source stood after the range; never null.
+    /// Where the source stood after the range.
     pub(crate) positions: Positions,
     pub(crate) watermark: i64,
     /// Windows of the time of reading: a time in the window of all rows of the range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reading_time: Option<i64>,
     pub(crate) notes: RangeNotes,
-    /// Behind which range reading begins to have all rows of the windows that are open in this one.
+    /// Replay starts after this range, the earliest whose rows may belong to a window that is still open.
     pub(crate) read_again_from: u64,
     /// How many windows had closed before.
     pub(crate) windows_before: u64,
@@ -172,17 +172,7 @@ impl Checkpoint {
         let done = self.read::<DoneWindows>(&self.path(DONE)).await?;
         let mut ranges = Vec::new();
         for number in self.range_numbers().await? {
-            let range = self.read::<Range>(&self.range_path(number)).await?;
-            if range
-                .as_ref()
-                .is_some_and(|range| range.positions.is_null())
-            {
-                return exec_err!(
-                    "the checkpoint {} is damaged, range {number} has no positions: give another one",
-                    self.name
-                );
-            }
-            ranges.extend(range);
+            ranges.extend(self.read::<Range>(&self.range_path(number)).await?);
         }
         let from = ranges.last().map_or(0, |last| last.read_again_from);
         let had_ranges = !ranges.is_empty();

@@ -41,8 +41,10 @@ pub(crate) struct Feed {
     is_within_range: bool,
     /// The range whose rows come now.
     number: u64,
-    /// Behind the rows that were cut.
+    /// Positions after the last row assigned to a window.
     positions: Option<Positions>,
+    /// The ranges that are written down, each with its positions.
+    written: VecDeque<(u64, Positions)>,
     /// The partition of the rows of the range, where they are of one, and the watermark of the last step.
     partition: Option<u64>,
     watermark: i64,
@@ -50,7 +52,7 @@ pub(crate) struct Feed {
     reading_time: Option<i64>,
     /// A step whose rows come behind the windows that are closing.
     held: Option<StreamStep>,
-    /// Behind which range reading would begin if it had to.
+    /// The last range that a restart could skip.
     read_again_from: u64,
     /// Windows that have closed, and those that have run.
     n_closed: u64,
@@ -111,6 +113,8 @@ impl Feed {
             cutter.resume(&notes);
             cutter.advance(first.watermark)?;
         }
+        let written = first.iter().chain(&again);
+        let written = written.map(|range| (range.number, range.positions.clone()));
         let last = again.back().or(first.as_ref());
         let n_closed = last.map_or(0, |last| last.windows_before);
         Ok(Self {
@@ -120,6 +124,7 @@ impl Feed {
             end,
             is_new: first.is_none(),
             number: first.as_ref().map_or(0, |first| first.number),
+            written: written.collect(),
             positions: None,
             partition: None,
             watermark: i64::MIN,
@@ -164,6 +169,7 @@ impl Feed {
             }
             if self.again.is_empty() {
                 self.checkpoint.forget_before(self.read_again_from).await?;
+                self.acknowledge();
             }
             if let Some(step) = self.held.take() {
                 let (ends_range, watermark) = (step.ends_range, step.watermark);
@@ -179,6 +185,22 @@ impl Feed {
                 Some(step) => self.take(step?).await?,
                 None => self.has_ended = true,
             }
+        }
+    }
+
+    /// Tells the source that what comes before the first range a restart needs is not asked for again.
+    fn acknowledge(&mut self) {
+        let n_before = self.written.len();
+        let is_over = |(number, _): &(u64, Positions)| *number < self.read_again_from;
+        while self.written.front().is_some_and(is_over) {
+            self.written.pop_front();
+        }
+        if let Some((_, upto)) = self
+            .written
+            .front()
+            .filter(|_| self.written.len() < n_before)
+        {
+            self.stream.acknowledge(upto.clone());
         }
     }
 
@@ -288,6 +310,7 @@ impl Feed {
                 windows_before: 0,
             };
             self.checkpoint.put_range(&start).await?;
+            self.written.push_back((start.number, start.positions));
         }
         self.number += 1;
         self.cutter.begin_range(self.number);
@@ -343,6 +366,7 @@ impl Feed {
             windows_before: self.n_closed,
         };
         self.checkpoint.put_range(&range).await?;
+        self.written.push_back((range.number, range.positions));
         self.read_again_from = range.read_again_from;
         self.cutter.advance(watermark)?;
         self.number += 1;

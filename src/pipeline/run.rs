@@ -138,7 +138,7 @@ impl Pipeline {
         };
         check_windows(&header, windows, checkpoint.name())?;
         check_same_name(&header, &options.name, checkpoint.name())?;
-        body.clean_up(&options.name)?;
+        body.clean_up(&options.name).await?;
         let header = with_statements(header, texts, &options, checkpoint.name())?;
         checkpoint.put_header(&header).await?;
         let done = done_windows(&body, &header, done, &options).await?;
@@ -238,15 +238,15 @@ impl Pipeline {
         if let Some(transaction) = &transaction {
             Arc::clone(transaction).enter(state.config_mut());
         }
-        let file_stem = self.file_stem(span);
+        let name = self.window_name(span);
         if std::mem::take(&mut self.may_have_begun) {
-            self.body.undo(&file_stem, &state).await?;
+            self.body.undo(&name, &state).await?;
         }
-        let outcomes = match self.body.run(state.clone(), &file_stem).await {
+        let outcomes = match self.body.run(state.clone(), &name).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 // The error of the statement is the one to tell.
-                let _ = self.body.undo(&file_stem, &state).await;
+                let _ = self.body.undo(&name, &state).await;
                 return Err(error);
             }
         };
@@ -274,8 +274,8 @@ impl Pipeline {
         }
     }
 
-    /// What the files of a window are named after.
-    fn file_stem(&self, span: Span) -> String {
+    /// What a window is called in what it writes: it has the same name when it runs again.
+    fn window_name(&self, span: Span) -> String {
         let bound = |value: i64| match self.bound_type {
             DataType::Timestamp(..) => {
                 let time = DateTime::from_timestamp_nanos(value);

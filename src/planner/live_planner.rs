@@ -149,6 +149,7 @@ fn state_of(session: &dyn Session) -> Result<&SessionState> {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> datafusion::error::Result<()> {
 /// let context = datafusion_aiops::session()?;
+/// datafusion_aiops::register_stdin(&context)?;
 /// let plan = context.state().create_logical_plan("CREATE TABLE t AS SELECT * FROM stdin").await?;
 /// assert!(datafusion_aiops::check_plan(&plan).is_err());
 /// # Ok(())

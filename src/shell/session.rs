@@ -51,6 +51,7 @@ pub(crate) fn open(
     )));
     register_cli_functions(&context);
     datafusion_aiops::install(&context)?;
+    datafusion_aiops::register_stdin(&context)?;
     if arguments.reads_sql_from_stdin() {
         // What comes there are statements.
         context.deregister_table(STDIN)?;

@@ -14,6 +14,7 @@ pub(crate) mod fit;
 mod local;
 pub(crate) mod local_files;
 mod remote;
+pub(crate) mod sink;
 mod stage;
 pub(crate) mod staged_sink;
 mod staged_store;

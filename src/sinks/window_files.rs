@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_err};
 use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::physical_plan::{FileOutputMode, FileSinkConfig};
 use datafusion::execution::SessionState;
@@ -20,13 +21,61 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect}
 
 use crate::formats::listed_files::forget_listed_files;
 use crate::sinks::local_files::{remove_staged, sync};
+use crate::sinks::sink::WindowSink;
 use crate::sinks::target::extension_of;
+
+/// The files of a table.
+#[derive(Debug)]
+pub(crate) struct WindowFiles(Arc<dyn TableProvider>);
+
+impl WindowFiles {
+    /// Those of a provider, if it is a listing table.
+    pub(crate) fn of(provider: &Arc<dyn TableProvider>) -> Option<Self> {
+        provider.downcast_ref::<ListingTable>()?;
+        Some(Self(Arc::clone(provider)))
+    }
+
+    fn table(&self) -> Result<&ListingTable> {
+        let table = self.0.downcast_ref::<ListingTable>();
+        table.ok_or_else(|| internal_datafusion_err!("the files of a table that has none"))
+    }
+}
+
+#[async_trait]
+impl WindowSink for WindowFiles {
+    fn place(&self) -> String {
+        let folder = self.table().and_then(folder);
+        folder.map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn check(&self, table: &str) -> Result<()> {
+        check(self.table()?, table)
+    }
+
+    async fn write(
+        &self,
+        name: &str,
+        input: Arc<dyn ExecutionPlan>,
+        state: &SessionState,
+    ) -> Result<u64> {
+        write(self.table()?, input, name, state).await
+    }
+
+    async fn undo(&self, name: &str, state: &SessionState) -> Result<()> {
+        remove(self.table()?, name, state).await
+    }
+
+    async fn clean_up(&self, pipeline: &str) -> Result<()> {
+        clean_up(folder(self.table()?)?, pipeline);
+        Ok(())
+    }
+}
 
 /// Whether the windows of a pipeline can be written into this table.
 ///
 /// # Errors
 /// A plan error that says what to write instead.
-pub(crate) fn check(table: &ListingTable, name: &str) -> Result<()> {
+fn check(table: &ListingTable, name: &str) -> Result<()> {
     if !table.options().table_partition_cols.is_empty() {
         return plan_err!(
             "INSERT INTO {name}: a pipeline writes one file for each window, so leave PARTITIONED BY out of CREATE \
@@ -55,7 +104,7 @@ pub(crate) fn check(table: &ListingTable, name: &str) -> Result<()> {
 ///
 /// # Errors
 /// Those of the input and of the object store.
-pub(crate) async fn write(
+async fn write(
     table: &ListingTable,
     input: Arc<dyn ExecutionPlan>,
     file_name: &str,
@@ -110,11 +159,7 @@ pub(crate) async fn write(
 ///
 /// # Errors
 /// Those of the object store.
-pub(crate) async fn remove(
-    table: &ListingTable,
-    file_name: &str,
-    state: &SessionState,
-) -> Result<()> {
+async fn remove(table: &ListingTable, file_name: &str, state: &SessionState) -> Result<()> {
     let (url, _) = file(table, file_name)?;
     delete(folder(table)?, url.prefix(), state).await?;
     forget_listed_files(state, table.table_paths());
@@ -138,7 +183,7 @@ fn file(table: &ListingTable, name: &str) -> Result<(ListingTableUrl, String)> {
 }
 
 /// Removes what a killed run of this pipeline had begun to write.
-pub(crate) fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
+fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
     if folder.scheme() == "file" {
         let path = format!("/{}", folder.prefix());
         // A bound of a window begins with a digit: `app` and `app-eu` are two pipelines.
@@ -155,7 +200,7 @@ pub(crate) fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
 ///
 /// # Errors
 /// When it has no LOCATION.
-pub(crate) fn folder(table: &ListingTable) -> Result<&ListingTableUrl> {
+fn folder(table: &ListingTable) -> Result<&ListingTableUrl> {
     match table.table_paths().first() {
         Some(folder) => Ok(folder),
         None => plan_err!("a table without LOCATION cannot be written"),

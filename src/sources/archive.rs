@@ -26,7 +26,7 @@ use crate::streams::clock::Clock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::DEFAULT_BUFFER_BYTES;
 use crate::streams::source::{
-    LiveSource, PartitionNews, Polled, Positions, ReadRows, SourceReader,
+    LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, ReadRows, SourceReader,
 };
 use crate::streams::table::LiveTable;
 
@@ -142,10 +142,14 @@ impl LiveSource for ArchiveSource {
         Arc::clone(&self.schema)
     }
 
+    fn positions_kind(&self) -> PositionsKind {
+        PositionsKind::new("archive", 1)
+    }
+
     fn open(
         &self,
         columns: &[usize],
-        positions: Option<&Positions>,
+        positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>> {
         let handle = Handle::try_current()
             .map_err(|_| exec_datafusion_err!("a table is read within a tokio runtime"))?;
@@ -165,7 +169,7 @@ impl LiveSource for ArchiveSource {
     }
 }
 
-pub(super) fn n_rows_of(positions: &Positions) -> Result<u64> {
+pub(super) fn n_rows_of(positions: &PositionsBody) -> Result<u64> {
     let n_rows = positions["rows"].as_u64();
     n_rows.ok_or_else(|| exec_datafusion_err!("these positions are not of an archive: {positions}"))
 }
@@ -254,7 +258,7 @@ impl SourceReader for ArchiveReader {
 
     fn replay(
         &mut self,
-        upto: &Positions,
+        upto: &PositionsBody,
         max_bytes: usize,
         _now: i64,
         polled: &mut Polled,
@@ -285,7 +289,7 @@ impl SourceReader for ArchiveReader {
         Ok(())
     }
 
-    fn positions(&self) -> Result<Positions> {
+    fn positions(&self) -> Result<PositionsBody> {
         Ok(json!({ "rows": self.n_rows }))
     }
 }

@@ -35,8 +35,8 @@ use crate::algorithms::units::SECOND;
 use crate::formats::listed_files::forget_listed_files;
 use crate::streams::live_options::ReadFrom;
 use crate::streams::source::{
-    LiveSource, PartitionNews, Polled, Positions, ReadRows, SourceReader, positions_of,
-    unknown_version,
+    LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, ReadRows, SourceReader,
+    positions_of,
 };
 
 /// Listing an object store costs money and time; a local folder costs nothing.
@@ -50,8 +50,6 @@ const PARTITION: u64 = 0;
 const MAX_GONE: u64 = 100;
 /// A range ends after this many files, few enough that all of them are still remembered.
 const MAX_FILES_OF_RANGE: u64 = MAX_GONE / 2;
-/// Changes whenever the meaning of a field changes.
-const POSITIONS_VERSION: u32 = 1;
 
 /// The folder of a live table.
 #[derive(Clone)]
@@ -186,10 +184,14 @@ impl LiveSource for LiveFolder {
         Arc::clone(&self.schema)
     }
 
+    fn positions_kind(&self) -> PositionsKind {
+        PositionsKind::new("folder", 1)
+    }
+
     fn open(
         &self,
         columns: &[usize],
-        positions: Option<&Positions>,
+        positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>> {
         let handle = Handle::try_current()
             .map_err(|_| exec_datafusion_err!("a live folder is read within a tokio runtime"))?;
@@ -220,9 +222,8 @@ impl LiveSource for LiveFolder {
 }
 
 /// The files that were taken, which is the written form of where a reader stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct TakenFiles {
-    version: u32,
     next_turn: u64,
     /// By name: those that are there, and the last ones that are gone.
     files: BTreeMap<String, TakenFile>,
@@ -240,26 +241,11 @@ struct TakenFile {
     is_gone: bool,
 }
 
-impl Default for TakenFiles {
-    fn default() -> Self {
-        Self {
-            version: POSITIONS_VERSION,
-            next_turn: 0,
-            files: BTreeMap::new(),
-        }
-    }
-}
-
 impl TakenFiles {
-    pub(super) fn parse(positions: &Positions) -> Result<Self> {
-        let wrong =
-            || exec_datafusion_err!("these positions are not of a folder of files: {positions}");
-        // An unknown version may have other fields, so this is looked at first.
-        let version = positions["version"].as_u64().ok_or_else(wrong)?;
-        if version != u64::from(POSITIONS_VERSION) {
-            return Err(unknown_version(version));
-        }
-        Self::deserialize(positions).map_err(|_| wrong())
+    pub(super) fn parse(positions: &PositionsBody) -> Result<Self> {
+        Self::deserialize(positions).map_err(|_| {
+            exec_datafusion_err!("these positions are not of a folder of files: {positions}")
+        })
     }
 
     /// Notes which files are there, and forgets those that are gone, but for the last ones.
@@ -501,7 +487,7 @@ impl FolderReader {
         }
     }
 
-    fn begin_replay(&self, upto: &Positions) -> Result<FolderReplay> {
+    fn begin_replay(&self, upto: &PositionsBody) -> Result<FolderReplay> {
         let later = TakenFiles::parse(upto)?;
         let wanted: VecDeque<_> = self.taken.read_until(&later).into();
         let files = if wanted.is_empty() {
@@ -618,7 +604,7 @@ impl SourceReader for FolderReader {
 
     fn replay(
         &mut self,
-        upto: &Positions,
+        upto: &PositionsBody,
         max_bytes: usize,
         _now: i64,
         polled: &mut Polled,
@@ -640,7 +626,7 @@ impl SourceReader for FolderReader {
         Ok(())
     }
 
-    fn positions(&self) -> Result<Positions> {
+    fn positions(&self) -> Result<PositionsBody> {
         positions_of(&self.taken)
     }
 }

@@ -20,7 +20,7 @@ use crate::formats::log::spec::LogSpec;
 use crate::sources::archive::n_rows_of;
 use crate::sources::files::followed::FollowedPositions;
 use crate::sources::folder::TakenFiles;
-use crate::streams::source::Positions;
+use crate::streams::source::PositionsBody;
 
 /// Reads a log with these options, if they are valid: in one block, and in small blocks and batches of a row.
 pub(crate) fn rows_do_not_depend_on_blocks(options: &[(&str, &str)], log: &[u8]) {
@@ -97,7 +97,7 @@ fn texts(batch: &RecordBatch) -> Vec<String> {
 }
 
 /// What is read of the positions of followed files is written in the same way.
-pub(crate) fn positions(positions: &Positions) {
+pub(crate) fn positions(positions: &PositionsBody) {
     if let Ok(written) = FollowedPositions::parse(positions) {
         let value = serde_json::to_value(&written).expect("positions are written");
         let again = FollowedPositions::parse(&value).expect("what was written is read");
@@ -109,7 +109,7 @@ pub(crate) fn positions(positions: &Positions) {
 }
 
 /// What is read of the positions of a folder is written in the same way.
-pub(crate) fn folder_positions(positions: &Positions) {
+pub(crate) fn folder_positions(positions: &PositionsBody) {
     let _ = n_rows_of(positions);
     if let Ok(taken) = TakenFiles::parse(positions) {
         let value = serde_json::to_value(&taken).expect("positions are written");

@@ -29,6 +29,7 @@ use crate::sources::stdin::{self, StdinSource};
 use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::LiveOptions;
+use crate::streams::session_extensions::ReadsStdin;
 use crate::streams::source::LiveSource;
 use crate::streams::table::LiveTable;
 
@@ -55,14 +56,20 @@ impl TableProviderFactory for LogTableFactory {
     ) -> Result<Arc<dyn TableProvider>> {
         let options = LogOptions::try_new(&command.options)?;
         let live_options = LiveOptions::try_new(&command.options)?;
-        if command.unbounded && command.locations == [stdin::LOCATION] {
-            return self.standard_input(command, options, &live_options);
-        }
         if command
             .locations
             .iter()
             .any(|location| location == stdin::LOCATION)
         {
+            if session.config().get_extension::<ReadsStdin>().is_none() {
+                return plan_err!(
+                    "Standard input is not for the statements of this session: the program has not called \
+                     datafusion_aiops::register_stdin"
+                );
+            }
+            if command.unbounded && command.locations.len() == 1 {
+                return self.standard_input(command, options, &live_options);
+            }
             return plan_err!(
                 "Standard input is read as it comes, and alone: write CREATE UNBOUNDED EXTERNAL TABLE … LOCATION '{}', \
                  or ask the table stdin",

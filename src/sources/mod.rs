@@ -14,11 +14,11 @@ mod stdin;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::SessionState;
+use datafusion::prelude::SessionContext;
 
 use crate::formats::log::counters::ScanRegistry;
 use crate::formats::log::spec::plain_text;
@@ -26,21 +26,15 @@ use crate::sources::aiops_scans::AiopsScans;
 use crate::sources::folder_factory::FolderFactory;
 use crate::sources::log_factory::LogTableFactory;
 use crate::sources::stdin::StdinSource;
-use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
-use crate::streams::live_options::LiveOptions;
-use crate::streams::table::LiveTable;
+use crate::streams::session_extensions::ReadsStdin;
+use crate::streams::table::live_table;
 
 /// The formats of DataFusion whose files can be dropped into a live folder.
 const FOLDER_FORMATS: [&str; 6] = ["PARQUET", "JSON", "NDJSON", "CSV", "AVRO", "ARROW"];
 
-/// Adds STORED AS LOG, UNBOUNDED folders of DataFusion's formats, the table `stdin` and the table function `aiops_scans()` to a
-/// session.
-///
-/// # Errors
-/// When the table `stdin` cannot be made.
-pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) -> Result<()> {
-    register_stdin(state, streams)?;
+/// Adds STORED AS LOG, UNBOUNDED folders of DataFusion's formats and the table function `aiops_scans()` to a session.
+pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) {
     let scans = Arc::new(ScanRegistry::default());
     let log = LogTableFactory::new(Arc::clone(&scans), Arc::clone(streams));
     let factories = state.table_factories_mut();
@@ -52,26 +46,31 @@ pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) 
         }
     }
     state.register_udtf("aiops_scans", Arc::new(AiopsScans::new(scans)));
-    Ok(())
 }
 
-/// The table `stdin`, unless the session's default schema takes no tables or has one of that name.
-fn register_stdin(state: &SessionState, streams: &Arc<StreamRegistry>) -> Result<()> {
-    let Ok(schema) = state.schema_for_ref("stdin") else {
-        return Ok(());
-    };
-    if schema.table_exist("stdin") {
-        return Ok(());
-    }
-    let spec = Arc::new(plain_text()?);
-    let table = LiveTable::try_new(
-        "stdin".to_string(),
-        Arc::new(StdinSource { spec }),
-        &LiveOptions::try_new(&HashMap::new())?,
-        Arc::new(MachineClock),
-        Arc::clone(streams),
-    )?;
-    // A catalog that takes no tables is no reason to be without the rest.
-    let _ = schema.register_table("stdin".to_string(), Arc::new(table));
+/// Lets a session read the standard input of the process: as the table `stdin`, and with `LOCATION '/dev/stdin'`. For programs whose
+/// user is the one who writes the SQL; in a server, everybody who may send a statement could read it.
+///
+/// # Errors
+/// When the session was not prepared by [`install`](crate::install), or has a table of this name.
+///
+/// ```
+/// let context = datafusion_aiops::session()?;
+/// assert!(!context.table_exist("stdin")?);
+/// datafusion_aiops::register_stdin(&context)?;
+/// assert!(context.table_exist("stdin")?);
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
+pub fn register_stdin(context: &SessionContext) -> Result<()> {
+    let source = Arc::new(StdinSource {
+        spec: Arc::new(plain_text()?),
+    });
+    let table = live_table(context, "stdin", source, &[])?;
+    context.register_table("stdin", table)?;
+    let state = context.state_ref();
+    state
+        .write()
+        .config_mut()
+        .set_extension(Arc::new(ReadsStdin));
     Ok(())
 }

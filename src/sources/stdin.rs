@@ -17,7 +17,9 @@ use serde_json::json;
 
 use crate::formats::log::spec::LogSpec;
 use crate::sources::files::growing::GrowingLog;
-use crate::streams::source::{LiveSource, PartitionNews, Polled, Positions, SourceReader};
+use crate::streams::source::{
+    LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, SourceReader,
+};
 
 /// The location that means standard input.
 pub(crate) const LOCATION: &str = "/dev/stdin";
@@ -43,10 +45,14 @@ impl LiveSource for StdinSource {
         Arc::clone(&self.spec.columns.schema)
     }
 
+    fn positions_kind(&self) -> PositionsKind {
+        PositionsKind::new("standard input", 1)
+    }
+
     fn open(
         &self,
         columns: &[usize],
-        positions: Option<&Positions>,
+        positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>> {
         if positions.is_some() {
             return exec_err!("standard input cannot be read again from an earlier place");
@@ -159,7 +165,7 @@ impl SourceReader for StdinReader {
 
     fn replay(
         &mut self,
-        _upto: &Positions,
+        _upto: &PositionsBody,
         _max_bytes: usize,
         _now: i64,
         _polled: &mut Polled,
@@ -168,7 +174,7 @@ impl SourceReader for StdinReader {
     }
 
     /// For people: nobody can open it there.
-    fn positions(&self) -> Result<Positions> {
+    fn positions(&self) -> Result<PositionsBody> {
         Ok(json!({ "bytes": self.n_bytes }))
     }
 }

@@ -34,7 +34,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges, changed_twice};
-use crate::stores::write_exec::{RowWriter, WriteExec, with_extension};
+use crate::stores::write_exec::{RowWriter, with_extension, write_plan};
 
 /// A table in memory.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl MutableTable for MemoryTable {
             table: self.clone(),
             changes,
         };
-        Arc::new(WriteExec::new(Arc::new(writer), input))
+        write_plan(Arc::new(writer), input)
     }
 }
 
@@ -211,7 +211,7 @@ impl RowWriter for MemoryWriter {
             RowAction::Insert(_) => "INSERT",
             RowAction::Delete => "DELETE",
         };
-        let actions: Vec<_> = self.changes.actions.iter().map(action).collect();
+        let actions: Vec<_> = self.changes.actions().iter().map(action).collect();
         actions.join("; ")
     }
 
@@ -226,7 +226,7 @@ impl RowWriter for MemoryWriter {
         let found = collect(input, below).await?;
         let edits = Edits::read(&self.changes, &found)?;
         let new = edits.apply(&partitions, &self.table.0.schema())?;
-        if !matches!(self.changes.actions.as_slice(), [RowAction::Delete]) {
+        if !matches!(self.changes.actions(), [RowAction::Delete]) {
             // What was in order may no longer be.
             table.sort_order.lock().clear();
         }
@@ -287,7 +287,7 @@ impl<'a> Edits<'a> {
                 let Some(action) = action else { continue };
                 let edit = Edit { action, batch, row };
                 edits.n_rows += 1;
-                let is_insert = matches!(changes.actions.get(action), Some(RowAction::Insert(_)));
+                let is_insert = matches!(changes.actions().get(action), Some(RowAction::Insert(_)));
                 match number {
                     Some(number) if !is_insert => {
                         if edits.changed.insert(number, edit).is_some() {
@@ -344,7 +344,7 @@ impl<'a> Edits<'a> {
         let batch = whole(schema, columns)?;
         let is_kept = |edit: &Option<&Edit>| {
             edit.is_none_or(|edit| {
-                self.changes.actions.get(edit.action) != Some(&RowAction::Delete)
+                self.changes.actions().get(edit.action) != Some(&RowAction::Delete)
             })
         };
         let kept = BooleanArray::from_iter(edits.iter().map(|edit| Some(is_kept(edit))));
@@ -361,7 +361,7 @@ impl<'a> Edits<'a> {
         let Some(place) = self.changes.place(index) else {
             return Ok(Arc::clone(old));
         };
-        let is_set = |action: usize| match self.changes.actions.get(action) {
+        let is_set = |action: usize| match self.changes.actions().get(action) {
             Some(RowAction::Update(columns)) => columns.contains(&index),
             _ => false,
         };
@@ -398,7 +398,7 @@ impl<'a> Edits<'a> {
                 return Ok(new_null_array(field.data_type(), self.inserted.len()));
             };
             let row = |edit: &Edit| {
-                let is_given = match self.changes.actions.get(edit.action) {
+                let is_given = match self.changes.actions().get(edit.action) {
                     Some(RowAction::Insert(columns)) => columns.contains(&index),
                     _ => false,
                 };

@@ -3,6 +3,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | what a store, a transaction and a table that can be changed are | `store`, `mutable` |
+//! | the table that a catalog holds | `target_table` |
 //! | UPDATE, DELETE and MERGE, once for all of them | `changes` |
 //! | the plan node that writes | `write_exec` |
 //! | tables in memory | `memory` |
@@ -14,4 +15,5 @@ pub(crate) mod mutable;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 pub(crate) mod store;
+pub(crate) mod target_table;
 pub(crate) mod write_exec;

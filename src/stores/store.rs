@@ -9,41 +9,48 @@ use datafusion::prelude::SessionConfig;
 use serde::{Deserialize, Serialize};
 
 /// How far the windows of a pipeline have run.
+///
+/// ```
+/// let done = datafusion_aiops::store::DoneWindows::default();
+/// assert_eq!((done.windows, done.last), (0, (0, 0)));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DoneWindows {
-    /// How many.
-    pub(crate) windows: u64,
+pub struct DoneWindows {
+    /// How many of them.
+    pub windows: u64,
     /// Start and end of the last of them. Those of a range run in the order of their ends.
-    pub(crate) last: (i64, i64),
+    pub last: (i64, i64),
 }
 
-/// A store whose tables can be written in one transaction for a whole window.
-pub(crate) trait Store: Debug + Send + Sync {
-    /// What tells it from others: the canonical path of the file.
+/// A store whose tables can be written in one transaction for a whole window. Calls block the thread.
+///
+/// `tests/it/extend.rs` has an example.
+pub trait Store: Debug + Send + Sync {
+    /// What tells it from others, such as the canonical path of its file. A pipeline writes one store.
     fn name(&self) -> &str;
 
-    /// Begins a transaction that takes the write lock now, waiting as long as the busy timeout says. Blocks the thread.
+    /// Begins a transaction in which nobody else can change what it reads, waiting for others as long as the store sees fit.
     ///
     /// # Errors
-    /// When another process keeps the lock, or the file cannot be written.
+    /// When another process keeps the lock, or nothing can be written.
     fn begin(&self) -> Result<Arc<dyn Transaction>>;
 
-    /// What this pipeline has committed. Blocks the thread.
+    /// What this pipeline has committed; the default if that is nothing.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When it cannot be read.
     fn committed(&self, pipeline: &str) -> Result<DoneWindows>;
 }
 
-/// A transaction that has the write lock. Dropping the last reference without a commit rolls back.
-pub(crate) trait Transaction: Debug + Send + Sync {
-    /// Notes in the same transaction how far the pipeline is with it, and commits. Blocks the thread.
+/// A transaction of a [`Store`]. Dropping the last reference without a commit rolls back. Calls block the thread.
+pub trait Transaction: Debug + Send + Sync {
+    /// Notes in the same transaction how far the pipeline is with it, and commits.
     ///
     /// # Errors
-    /// When the file cannot be written; nothing is committed then.
+    /// When nothing can be written; nothing is committed then.
     fn commit(&self, pipeline: &str, done: DoneWindows) -> Result<()>;
 
-    /// Adds to a session what lets its statements read and write the tables of the store in this transaction: an extension
-    /// of the store's own.
+    /// Adds to the configuration of a session what lets its statements read and write the tables of the store in this transaction: an
+    /// extension of the store's own type, which its tables look for when they run.
     fn enter(self: Arc<Self>, config: &mut SessionConfig);
 }

@@ -20,7 +20,7 @@ use futures::{StreamExt, stream};
 
 /// Writes the rows of a plan into a table.
 #[async_trait]
-pub(crate) trait RowWriter: Debug + Send + Sync {
+pub trait RowWriter: Debug + Send + Sync {
     /// The name of the plan node, as EXPLAIN shows it.
     fn name(&self) -> &'static str;
 
@@ -32,6 +32,14 @@ pub(crate) trait RowWriter: Debug + Send + Sync {
     /// # Errors
     /// Those of the input and of the table. Nothing is written then.
     async fn run(&self, input: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<u64>;
+}
+
+/// A plan that runs its input in one partition, lets `writer` write the rows, and returns how many there were as `count`.
+pub fn write_plan(
+    writer: Arc<dyn RowWriter>,
+    input: Arc<dyn ExecutionPlan>,
+) -> Arc<dyn ExecutionPlan> {
+    Arc::new(WriteExec::new(writer, input))
 }
 
 /// Writes what its input has, and returns the number of rows.

@@ -15,7 +15,7 @@ use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::streams::clock::Clock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::source::{
-    LiveSource, PartitionNews, Polled, Positions, ReadRows, SourceReader,
+    LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, ReadRows, SourceReader,
 };
 use crate::streams::table::LiveTable;
 
@@ -136,10 +136,14 @@ impl LiveSource for LiveScript {
         Arc::clone(&self.schema)
     }
 
+    fn positions_kind(&self) -> PositionsKind {
+        PositionsKind::new("script", 1)
+    }
+
     fn open(
         &self,
         columns: &[usize],
-        positions: Option<&Positions>,
+        positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>> {
         let n_played = positions.and_then(|positions| positions["step"].as_u64());
         let n_played = usize::try_from(n_played.unwrap_or(0)).unwrap();
@@ -177,7 +181,7 @@ impl SourceReader for ScriptReader {
 
     fn replay(
         &mut self,
-        upto: &Positions,
+        upto: &PositionsBody,
         _max_bytes: usize,
         _now: i64,
         polled: &mut Polled,
@@ -195,7 +199,7 @@ impl SourceReader for ScriptReader {
         Ok(())
     }
 
-    fn positions(&self) -> Result<Positions> {
+    fn positions(&self) -> Result<PositionsBody> {
         Ok(json!({ "step": self.n_played }))
     }
 }

@@ -4,7 +4,9 @@
 //! | --- | --- | --- |
 //! | [`CurrentWindow`] | `planner/windows/execution` for a query, `pipeline/body` for a pipeline's statements | `planner/windows/scan`, for the rows of the window; `planner/live_planner`, which then plans no window |
 //! | [`AsRead`] | `planner/continuous`, where nothing makes use of the order of event time | `streams/table`, when it is scanned |
-//! | [`StdinCarriesCommands`] | `shell/session` | `shell/execute`, which refuses to read the table `stdin` |
+//! | [`StreamRegistry`](crate::streams::counters::StreamRegistry) | `session`, when the crate is installed | `streams/table`, for live tables of other crates |
+//! | [`ReadsStdin`] | `sources`, when standard input is registered | `sources/log_factory`, which else refuses `/dev/stdin` |
+//! | `datafusion_cli`'s `StdinCarriesCommands` | `shell/session` | `shell/execute`, which refuses to read the table `stdin` |
 //!
 //! A transaction of a store travels in the same way, as an extension of the store's own: see
 //! `Transaction::enter` in `stores/store`.
@@ -45,3 +47,7 @@ impl CurrentWindow {
 /// A query takes the rows of live tables in any order.
 #[derive(Debug)]
 pub(crate) struct AsRead;
+
+/// Statements may read the standard input of the process.
+#[derive(Debug)]
+pub(crate) struct ReadsStdin;

@@ -4,40 +4,111 @@
 //! the calls alone, so that a test can play any order of events without a clock.
 
 use std::collections::HashMap;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
-use serde::Serialize;
+use datafusion::common::{Result, exec_err};
+use serde::{Deserialize, Serialize};
 
-/// Where a reader stands, as JSON: what it has read before is not read again when it is opened there. Two of them, of one
-/// reader or of one that was opened at the first, tell exactly what was read in between.
-pub(crate) type Positions = serde_json::Value;
+/// Where a reader stands, as JSON whose form is the source's own: what it has read before is not read again when it is opened there. Two
+/// of them, of one reader or of one that was opened at the first, tell exactly what was read in between.
+pub type PositionsBody = serde_json::Value;
+
+/// What positions are of, and which version of their form they have: those of another kind or version are refused before the source
+/// sees them.
+///
+/// ```
+/// use datafusion_aiops::source::PositionsKind;
+///
+/// const KIND: PositionsKind = PositionsKind::new("ticks", 1);
+/// assert_eq!((KIND.name(), KIND.version()), ("ticks", 1));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PositionsKind {
+    name: &'static str,
+    version: u32,
+}
+
+impl PositionsKind {
+    /// The version begins at 1, and is counted up whenever the meaning of a field changes.
+    pub const fn new(name: &'static str, version: u32) -> Self {
+        Self { name, version }
+    }
+
+    /// The name of the kind of source.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The version of the form.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+/// Where a reader stands, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Positions {
+    kind: String,
+    version: u32,
+    body: PositionsBody,
+}
+
+impl Positions {
+    pub(crate) fn new(kind: PositionsKind, body: PositionsBody) -> Self {
+        Self {
+            kind: kind.name.to_string(),
+            version: kind.version,
+            body,
+        }
+    }
+
+    /// What the source has written, as long as it is of its kind.
+    ///
+    /// # Errors
+    /// When it is of another source, or of another version.
+    pub(crate) fn body_of(&self, kind: PositionsKind) -> Result<&PositionsBody> {
+        if self.kind != kind.name {
+            return exec_err!(
+                "these positions are of {}, and the table reads {}: use another checkpoint",
+                self.kind,
+                kind.name
+            );
+        }
+        if self.version != kind.version {
+            return exec_err!(
+                "positions of version {} of {} are not known to this version, which writes {}: use another checkpoint",
+                self.version,
+                self.kind,
+                kind.version
+            );
+        }
+        Ok(&self.body)
+    }
+}
 
 /// The written form of a place. It is never null: who begins at null begins at the start.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn positions_of(place: &impl Serialize) -> Result<Positions> {
+pub(crate) fn positions_of(place: &impl Serialize) -> Result<PositionsBody> {
     match serde_json::to_value(place) {
-        Ok(Positions::Null) => exec_err!("a reader tells no positions"),
+        Ok(PositionsBody::Null) => exec_err!("a reader tells no positions"),
         Ok(positions) => Ok(positions),
         Err(error) => exec_err!("positions cannot be written down: {error}"),
     }
 }
 
-/// The error of a reader that is to go on from positions of another version.
-pub(crate) fn unknown_version(version: impl Display) -> DataFusionError {
-    exec_datafusion_err!(
-        "positions of version {version} are not known to this version: begin anew with another checkpoint"
-    )
-}
-
 /// Where the rows of a live table come from.
-pub(crate) trait LiveSource: Debug + Send + Sync {
+///
+/// [`live_table`](crate::source::live_table) makes a table of one; `tests/it/extend.rs` has an example.
+pub trait LiveSource: Debug + Send + Sync {
     /// All columns.
     fn schema(&self) -> SchemaRef;
+
+    /// What its positions are.
+    fn positions_kind(&self) -> PositionsKind;
 
     /// Begins to read the columns with these indices: at `positions`, or else where the options of the table say.
     ///
@@ -46,7 +117,7 @@ pub(crate) trait LiveSource: Debug + Send + Sync {
     fn open(
         &self,
         columns: &[usize],
-        positions: Option<&Positions>,
+        positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>>;
 
     /// Whether what was read once can be read again, so that positions mean something to a later process.
@@ -54,7 +125,7 @@ pub(crate) trait LiveSource: Debug + Send + Sync {
 }
 
 /// A source that is being read.
-pub(crate) trait SourceReader: Debug + Send {
+pub trait SourceReader: Debug + Send {
     /// Reads what is there now, up to about one block, and tells what is known of the partitions. `newest` has the
     /// largest event time of the partitions that were read before: a source with several reads the oldest first.
     ///
@@ -81,7 +152,7 @@ pub(crate) trait SourceReader: Debug + Send {
     /// When the source cannot be read, or the positions are not of this source.
     fn replay(
         &mut self,
-        upto: &Positions,
+        upto: &PositionsBody,
         max_bytes: usize,
         now: i64,
         polled: &mut Polled,
@@ -91,43 +162,62 @@ pub(crate) trait SourceReader: Debug + Send {
     ///
     /// # Errors
     /// When the place cannot be written.
-    fn positions(&self) -> Result<Positions>;
+    fn positions(&self) -> Result<PositionsBody>;
+
+    /// What comes before these positions is never asked for again, by this process or a later one: they have been written down, and so has
+    /// all that was made of the rows before them. A source that keeps what it hands out may let go of it now.
+    ///
+    /// # Errors
+    /// When the source cannot be told.
+    fn acknowledge(&mut self, _upto: &PositionsBody) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What one poll has found.
+///
+/// ```
+/// use datafusion_aiops::source::{PartitionNews, Polled};
+///
+/// let mut polled = Polled::default();
+/// polled.news.push((0, PartitionNews::Opened));
+/// assert!(polled.pieces.is_empty());
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Polled {
+pub struct Polled {
     /// Rows, in the order in which they were read.
-    pub(crate) pieces: Vec<ReadRows>,
+    pub pieces: Vec<ReadRows>,
     /// What is new about partitions.
-    pub(crate) news: Vec<(u64, PartitionNews)>,
+    pub news: Vec<(u64, PartitionNews)>,
     /// Whether there was more than fits one poll, or one call of a replay.
-    pub(crate) has_more: bool,
+    pub has_more: bool,
     /// Positions remember no more than they do now: what is read next can be replayed from here, but not from an earlier
     /// place.
-    pub(crate) ends_range: bool,
+    pub ends_range: bool,
     /// Whether the source has ended, as standard input does.
-    pub(crate) has_ended: bool,
+    pub has_ended: bool,
     /// Bytes read.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Rows among them that are not written as the table expects.
-    pub(crate) malformed: u64,
+    pub malformed: u64,
     /// What went wrong without stopping the rest, for people.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// How many more there were.
-    pub(crate) n_more_problems: u64,
+    pub n_more_problems: u64,
 }
 
 /// Rows of one partition: of one file.
 #[derive(Debug)]
-pub(crate) struct ReadRows {
-    pub(crate) partition: u64,
-    pub(crate) rows: RecordBatch,
+pub struct ReadRows {
+    /// The file, or whatever has its rows in an order of its own.
+    pub partition: u64,
+    /// The columns that were asked for.
+    pub rows: RecordBatch,
 }
 
 /// What is known of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PartitionNews {
+pub enum PartitionNews {
     /// It was found: its rows are waited for.
     Opened,
     /// There is more to read.
@@ -136,4 +226,103 @@ pub(crate) enum PartitionNews {
     CaughtUp(i64),
     /// It will have no more rows.
     Closed,
+}
+
+/// A reader whose positions have their kind and version.
+#[derive(Debug)]
+pub(crate) struct CheckedReader {
+    reader: Box<dyn SourceReader>,
+    kind: PositionsKind,
+}
+
+impl CheckedReader {
+    /// Begins to read the columns with these indices: at `positions`, or else where the options of the table say.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or the positions are not its own.
+    pub(crate) fn open(
+        source: &dyn LiveSource,
+        columns: &[usize],
+        positions: Option<&Positions>,
+    ) -> Result<Self> {
+        let kind = source.positions_kind();
+        let body = positions.map(|positions| positions.body_of(kind));
+        Ok(Self {
+            reader: source.open(columns, body.transpose()?)?,
+            kind,
+        })
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        now: i64,
+        newest: &HashMap<u64, i64>,
+        polled: &mut Polled,
+    ) -> Result<()> {
+        self.reader.poll(now, newest, polled)
+    }
+
+    pub(crate) fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()> {
+        self.reader.look(now, polled)
+    }
+
+    pub(crate) fn replay(
+        &mut self,
+        upto: &Positions,
+        max_bytes: usize,
+        now: i64,
+        polled: &mut Polled,
+    ) -> Result<()> {
+        let upto = upto.body_of(self.kind)?;
+        self.reader.replay(upto, max_bytes, now, polled)
+    }
+
+    pub(crate) fn positions(&self) -> Result<Positions> {
+        Ok(Positions::new(self.kind, self.reader.positions()?))
+    }
+
+    pub(crate) fn acknowledge(&mut self, upto: &Positions) -> Result<()> {
+        self.reader.acknowledge(upto.body_of(self.kind)?)
+    }
+
+    /// As people see it.
+    pub(crate) fn place(&self) -> Result<String> {
+        Ok(self.reader.positions()?.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_of_others_are_refused() {
+        const KIND: PositionsKind = PositionsKind::new("files", 2);
+        let positions = Positions::new(KIND, PositionsBody::from(7));
+        assert_eq!(positions.body_of(KIND).unwrap(), 7);
+        for (kind, expected) in [
+            (
+                PositionsKind::new("topic", 2),
+                "these positions are of files, and the table reads topic",
+            ),
+            (
+                PositionsKind::new("files", 3),
+                "positions of version 2 of files are not known",
+            ),
+        ] {
+            let error = positions.body_of(kind).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn positions_are_written_with_their_kind() {
+        let positions = Positions::new(
+            PositionsKind::new("files", 2),
+            serde_json::json!({ "at": 7 }),
+        );
+        let text = serde_json::to_string(&positions).unwrap();
+        assert_eq!(text, r#"{"kind":"files","version":2,"body":{"at":7}}"#);
+        assert_eq!(serde_json::from_str::<Positions>(&text).unwrap(), positions);
+    }
 }

@@ -4,8 +4,8 @@
 //! between the two, and a waiting reader never holds a thread of the query.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
 use datafusion::arrow::array::{Array, AsArray, TimestampNanosecondArray};
@@ -19,7 +19,7 @@ use crate::algorithms::units::SECOND;
 use crate::algorithms::windows::watermark::{Watermark, WatermarkOptions};
 use crate::streams::clock::Clock;
 use crate::streams::counters::StreamCounters;
-use crate::streams::source::{PartitionNews, Polled, Positions, ReadRows, SourceReader};
+use crate::streams::source::{CheckedReader, PartitionNews, Polled, Positions, ReadRows};
 
 /// Steps that a reader may be ahead of its query.
 pub(crate) const STEPS_AHEAD: usize = 4;
@@ -90,7 +90,7 @@ pub(crate) enum TimeOf {
 /// Reads a source step by step. Told the time, it is a state machine without a clock.
 #[derive(Debug)]
 pub(crate) struct Stepper {
-    source: Box<dyn SourceReader>,
+    source: CheckedReader,
     time_of: TimeOf,
     /// The columns to hand out: all but a time column that was read for its times alone.
     n_columns: usize,
@@ -119,7 +119,7 @@ pub(crate) enum Pace {
 impl Stepper {
     /// Reads `source`, of whose columns the first `n_columns` are handed out.
     pub(crate) fn new(
-        source: Box<dyn SourceReader>,
+        source: CheckedReader,
         time_of: TimeOf,
         n_columns: usize,
         options: WatermarkOptions,
@@ -161,6 +161,14 @@ impl Stepper {
             Some(Prelude::Again(again)) => self.again(again),
             None => self.live(),
         }
+    }
+
+    /// What comes before these positions is not asked for again.
+    ///
+    /// # Errors
+    /// When the source cannot be told.
+    fn acknowledge(&mut self, upto: &Positions) -> Result<()> {
+        self.source.acknowledge(upto)
     }
 
     /// Tells where the source stands before anything was read.
@@ -255,11 +263,7 @@ impl Stepper {
     ) -> Result<StreamStep> {
         self.counters.watermark.store(watermark, Ordering::Relaxed);
         if self.now >= self.positions_at {
-            let told = match &positions {
-                Some(positions) => positions.to_string(),
-                None => self.source.positions()?.to_string(),
-            };
-            self.counters.stand_at(told);
+            self.counters.stand_at(self.source.place()?);
             self.positions_at = self.now.saturating_add(POSITIONS_INTERVAL);
         }
         let (partitions, arrivals) = arrivals.into_iter().unzip();
@@ -352,6 +356,8 @@ pub(crate) fn nanoseconds(times: &dyn Array) -> Result<TimestampNanosecondArray>
 pub(crate) struct LiveStream {
     steps: mpsc::Receiver<Result<StreamStep>>,
     reader: Thread,
+    /// The newest positions that the source may be told to forget what is before.
+    acknowledged: Arc<Mutex<Option<Positions>>>,
     pub(crate) counters: Arc<StreamCounters>,
 }
 
@@ -364,16 +370,25 @@ impl LiveStream {
         let (sender, steps) = mpsc::channel(STEPS_AHEAD);
         let counters = Arc::clone(&stepper.counters);
         let name = format!("live {}", counters.table_name);
+        let acknowledged = Arc::new(Mutex::new(None));
+        let to_tell = Arc::clone(&acknowledged);
         let work = move || {
             while !sender.is_closed() {
+                if let Err(error) = acknowledge(&mut stepper, &to_tell) {
+                    // The receiver may be gone; then nobody can see the error.
+                    let _ = sender.blocking_send(Err(error));
+                    return;
+                }
                 let (is_last, pace) = send_step(&mut stepper, clock.now(), &sender);
                 if is_last {
-                    return;
+                    break;
                 }
                 if pace == Pace::Waiting {
                     clock.wait();
                 }
             }
+            // The last word, as far as it was said; a source that is not told it keeps more than it must.
+            let _ = acknowledge(&mut stepper, &to_tell);
         };
         let reader = std::thread::Builder::new()
             .name(name)
@@ -382,14 +397,31 @@ impl LiveStream {
         Ok(Self {
             steps,
             reader: reader.thread().clone(),
+            acknowledged,
             counters,
         })
+    }
+
+    /// Tells the source, before it reads on, that what comes before these positions is not asked for again.
+    pub(crate) fn acknowledge(&self, upto: Positions) {
+        *self
+            .acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(upto);
     }
 
     /// The next step; `None` behind the last.
     pub(crate) async fn next(&mut self) -> Option<Result<StreamStep>> {
         self.steps.recv().await
     }
+}
+
+/// Tells the source what was acknowledged since it was told last.
+fn acknowledge(stepper: &mut Stepper, acknowledged: &Mutex<Option<Positions>>) -> Result<()> {
+    let mut acknowledged = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+    let upto = acknowledged.take();
+    drop(acknowledged);
+    upto.map_or(Ok(()), |upto| stepper.acknowledge(&upto))
 }
 
 impl Drop for LiveStream {
@@ -413,7 +445,7 @@ fn send_step(
             (is_gone || pace == Pace::Ended, pace)
         }
         Err(error) => {
-            // Who is no longer there has no use for the error.
+            // The receiver is gone; nobody can see the error.
             let _ = sender.blocking_send(Err(error));
             (true, Pace::Ended)
         }

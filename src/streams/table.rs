@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
-use datafusion::common::Result;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, plan_err};
+use datafusion::prelude::SessionContext;
 
 use crate::algorithms::windows::watermark::WatermarkOptions;
-use crate::streams::clock::Clock;
+use crate::streams::clock::{Clock, MachineClock};
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::LiveOptions;
-use crate::streams::source::{LiveSource, Positions};
+use crate::streams::source::{CheckedReader, LiveSource, Positions};
 use crate::streams::stream::{LiveStream, ReadAgain, Stepper, TimeOf};
 
 /// A table that is followed while it grows.
@@ -33,6 +35,40 @@ pub(crate) enum TimeKind {
     Event,
     /// The moment of reading.
     Processing,
+}
+
+/// A live table over a source of your own, to be registered under this name. The options are those of every live table: `time_column`,
+/// `delay`, `idle_timeout`, `max_skew`, `buffer_bytes`; `read_from` is for the source to heed.
+///
+/// # Errors
+/// When an option is wrong, or the session was not prepared by [`install`](crate::install).
+///
+/// ```
+/// # use std::sync::Arc;
+/// use datafusion_aiops::source::{LiveSource, live_table};
+///
+/// fn register(source: Arc<dyn LiveSource>) -> datafusion::error::Result<()> {
+///     let context = datafusion_aiops::session()?;
+///     let ticks = live_table(&context, "ticks", source, &[("time_column", "ts"), ("delay", "0 s")])?;
+///     context.register_table("ticks", ticks)?;
+///     Ok(())
+/// }
+/// ```
+pub fn live_table(
+    context: &SessionContext,
+    name: &str,
+    source: Arc<dyn LiveSource>,
+    options: &[(&str, &str)],
+) -> Result<Arc<dyn TableProvider>> {
+    let config = context.copied_config();
+    let Some(streams) = config.get_extension::<StreamRegistry>() else {
+        return plan_err!("{name}: call datafusion_aiops::install on the session first");
+    };
+    let owned = |(key, value): &(&str, &str)| ((*key).to_string(), (*value).to_string());
+    let options = LiveOptions::try_new(&options.iter().map(owned).collect())?;
+    let clock = Arc::new(MachineClock);
+    let table = LiveTable::try_new(name.to_string(), source, &options, clock, streams)?;
+    Ok(Arc::new(table))
 }
 
 /// What a reader goes on from that must not lose or double a row.
@@ -124,7 +160,7 @@ impl LiveTable {
             }
             _ => TimeOf::Reading,
         };
-        let source = self.source.open(&read, positions)?;
+        let source = CheckedReader::open(self.source.as_ref(), &read, positions)?;
         let counters = self.streams.start(&self.name, self.clock.now());
         Ok(Stepper::new(
             source,

@@ -104,7 +104,9 @@ impl Imports {
                 continue;
             }
             module.retain(|part| part != "mod" && part != "lib");
-            texts.insert(module, production_lines(&path).join("\n"));
+            let lines = production_lines(&path);
+            let code: Vec<_> = lines.iter().map(|line| without_texts(line)).collect();
+            texts.insert(module, code.join("\n"));
         }
         Self::of(texts)
     }

@@ -9,6 +9,7 @@
 mod copy;
 mod differential;
 mod docs;
+mod extend;
 mod golden;
 mod imports;
 mod invariance;

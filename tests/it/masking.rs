@@ -176,10 +176,8 @@ fn a_template_does_not_depend_on_a_value() {
 /// The same where words in quotes are judged like others.
 #[test]
 fn a_template_does_not_depend_on_a_value_without_the_rule_on_quotes() {
-    let options = MaskOptions {
-        quotes: Quotes::Keep,
-        ..MaskOptions::default()
-    };
+    let mut options = MaskOptions::default();
+    options.quotes = Quotes::Keep;
     let masker = Masker::new(&options).unwrap();
     for line in [
         "rejected '@' again",
@@ -626,12 +624,10 @@ fn check(masker: &Masker, line: &str, space: &mut Space) {
 }
 
 fn masker(profile: Profile, style: Style) -> Masker {
-    Masker::new(&MaskOptions {
-        profile,
-        style,
-        ..MaskOptions::default()
-    })
-    .unwrap()
+    let mut options = MaskOptions::default();
+    options.profile = profile;
+    options.style = style;
+    Masker::new(&options).unwrap()
 }
 
 fn check_many(masker: &Masker, n_lines: usize, seed: u64) {
@@ -657,12 +653,10 @@ fn the_short_way_finds_what_the_long_one_does() {
     for profile in [Profile::Default, Profile::KeyValue, Profile::Json] {
         let short = masker(profile, Style::Typed);
         let keep = vec!["\u{1}".to_string()];
-        let options = MaskOptions {
-            profile,
-            style: Style::Typed,
-            keep,
-            ..MaskOptions::default()
-        };
+        let mut options = MaskOptions::default();
+        options.profile = profile;
+        options.style = Style::Typed;
+        options.keep = keep;
         let long = Masker::new(&options).unwrap();
         for _ in 0..100_000 {
             for line in [
@@ -757,7 +751,9 @@ proptest! {
     /// A line cut at `max_len` still gives itself back and matches.
     #[test]
     fn any_max_len(line in "[ -~]{0,80}", max_len in 1usize..90) {
-        let masker = Masker::new(&MaskOptions { max_len: Some(max_len), ..MaskOptions::default() }).unwrap();
+        let mut options = MaskOptions::default();
+        options.max_len = Some(max_len);
+        let masker = Masker::new(&options).unwrap();
         let mut masking = Masking::default();
         masker.mask(&line, &mut masking);
         let values: Vec<&str> = masking.variables().iter().map(|variable| &line[variable.start..variable.end]).collect();

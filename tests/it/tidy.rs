@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The rooms of `src`, each of which uses those before it and itself alone.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
     "error",
     "algorithms",
     "time",
@@ -15,10 +15,11 @@ const ROOMS: [&str; 13] = [
     "streams",
     "formats",
     "sources",
-    "stores",
     "sinks",
+    "stores",
     "planner",
     "pipeline",
+    "sql",
     "session",
     "shell",
 ];

@@ -66,7 +66,7 @@ impl Assigner {
     pub fn assign(&self, rows: &Vectors) -> Result<Vec<Option<Assignment>>> {
         let known = &self.representatives;
         if rows.dimensions() != known.dimensions() {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_input(format!(
                 "the representatives have {} values each, the vectors {}",
                 known.dimensions(),
                 rows.dimensions()
@@ -95,7 +95,7 @@ pub(crate) fn check_threshold(threshold: f64) -> Result<f32> {
     if threshold.is_finite() && threshold >= 0.0 {
         return Ok(to_f32(threshold));
     }
-    Err(Error::new(format!(
+    Err(Error::invalid_option(format!(
         "threshold is a distance and needs to be 0 or more, got {threshold}"
     )))
 }

@@ -97,7 +97,7 @@ impl Dense {
             .tolerance(self.tolerance.max(f64::MIN_POSITIVE))
             .fit(&DatasetBase::from(self.rows.view()))
             .map_err(|error| {
-                Error::new(format!(
+                Error::invalid_input(format!(
                     "k-means with num_clusters={n_clusters} failed: {error}"
                 ))
             })?;

@@ -45,6 +45,7 @@ const MOST_EXACT_ROWS: usize = 32_768;
 /// assert_eq!(ClusterMethod::default(), ClusterMethod::Agglomerative);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ClusterMethod {
     /// Rows are merged, nearest first, up to a threshold or a number of clusters.
     #[default]
@@ -62,6 +63,7 @@ pub enum ClusterMethod {
 /// assert_ne!(NumClusters::Exactly(2), NumClusters::Auto);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NumClusters {
     /// So many, or as many as there are (different) rows if they are fewer.
     Exactly(usize),
@@ -75,13 +77,15 @@ pub enum NumClusters {
 /// ```
 /// use datafusion_aiops::algorithms::cluster::{ClusterOptions, ClusterMethod, NumClusters};
 ///
-/// let mut options = ClusterOptions { method: ClusterMethod::KMeans, ..ClusterOptions::default() };
+/// let mut options = ClusterOptions::default();
+/// options.method = ClusterMethod::KMeans;
 /// let error = options.check().unwrap_err();
 /// assert_eq!(error.to_string(), "method=kmeans needs a number of clusters: write num_clusters=8 or num_clusters=auto");
 /// options.num_clusters = Some(NumClusters::Auto);
 /// assert!(options.check().is_ok());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ClusterOptions {
     /// How clusters are found.
     pub method: ClusterMethod,
@@ -181,6 +185,7 @@ enum TreeCut {
 /// assert_ne!(Cluster::Prior(3), Cluster::New(3));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Cluster {
     /// An old one, by the number with which it came.
     Prior(usize),
@@ -215,7 +220,7 @@ impl ClusterOptions {
         check_linkage(self.linkage.unwrap_or_default(), self.metric)?;
         if !(1..=MOST_EXACT_ROWS).contains(&self.max_exact_rows) {
             let got = self.max_exact_rows;
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "max_exact_rows needs to be from 1 to {MOST_EXACT_ROWS}, got {got}"
             )));
         }
@@ -248,7 +253,7 @@ impl ClusterOptions {
 
     fn check_belongs(&self, method: ClusterMethod, option: &str, is_given: bool) -> Result<()> {
         if is_given && self.method != method {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "{option} belongs to method={}, not to method={}: leave it out",
                 method.name(),
                 self.method.name()
@@ -260,7 +265,7 @@ impl ClusterOptions {
     fn tree(&self) -> Result<FitPlan> {
         let cut = match (self.threshold, self.num_clusters) {
             (Some(_), Some(_)) => {
-                return Err(Error::new(
+                return Err(Error::invalid_option(
                     "threshold and num_clusters exclude each other: write only one of them",
                 ));
             }
@@ -273,7 +278,7 @@ impl ClusterOptions {
                 TreeCut::At(check_threshold(DEFAULT_THRESHOLD)?)
             }
             (None, None) => {
-                return Err(Error::new(
+                return Err(Error::invalid_option(
                     "metric=euclidean has no default threshold: write threshold=..., num_clusters=... or num_clusters=auto",
                 ));
             }
@@ -285,12 +290,12 @@ impl ClusterOptions {
     fn k_means(&self) -> Result<FitPlan> {
         let n_clusters = match (self.threshold, self.num_clusters) {
             (Some(_), _) => {
-                return Err(Error::new(
+                return Err(Error::invalid_option(
                     "method=kmeans takes no threshold: write num_clusters=8 or num_clusters=auto",
                 ));
             }
             (None, None) => {
-                return Err(Error::new(
+                return Err(Error::invalid_option(
                     "method=kmeans needs a number of clusters: write num_clusters=8 or num_clusters=auto",
                 ));
             }
@@ -307,7 +312,7 @@ impl ClusterOptions {
     /// The leaders of many rows must be more than the clusters.
     fn within_exact_rows(&self, num_clusters: usize) -> Result<NonZeroUsize> {
         if num_clusters > self.max_exact_rows {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "num_clusters={num_clusters} needs max_exact_rows of at least as many, got {}",
                 self.max_exact_rows
             )));
@@ -317,12 +322,12 @@ impl ClusterOptions {
 
     fn dbscan(&self) -> Result<FitPlan> {
         if self.num_clusters.is_some() {
-            return Err(Error::new(
+            return Err(Error::invalid_option(
                 "method=dbscan takes no num_clusters: write threshold=0.3",
             ));
         }
         let Some(threshold) = self.threshold else {
-            return Err(Error::new(
+            return Err(Error::invalid_option(
                 "method=dbscan needs the distance of neighbours: write threshold=0.3",
             ));
         };
@@ -341,12 +346,12 @@ impl ClusterOptions {
             }
         );
         if self.with_priors && !has_threshold {
-            return Err(Error::new(
+            return Err(Error::invalid_option(
                 "prior clusters need method=agglomerative and a threshold: write threshold=0.8",
             ));
         }
         if self.with_priors && self.scale != Scale::None {
-            return Err(Error::new(
+            return Err(Error::invalid_option(
                 "prior clusters need scale=none: the scale would change with every new row, and with it the old clusters",
             ));
         }
@@ -356,7 +361,7 @@ impl ClusterOptions {
 
 fn at_least_1(option: &str, value: usize) -> Result<NonZeroUsize> {
     NonZeroUsize::new(value)
-        .ok_or_else(|| Error::new(format!("{option} needs to be at least 1, got 0")))
+        .ok_or_else(|| Error::invalid_option(format!("{option} needs to be at least 1, got 0")))
 }
 
 impl ClusterMethod {
@@ -388,12 +393,12 @@ impl Clustering {
     fn check_priors(&self, vectors: &Vectors, priors: &[Option<usize>]) -> Result<()> {
         if !priors.is_empty() && priors.len() != vectors.len() {
             let (n_priors, n_rows) = (priors.len(), vectors.len());
-            return Err(Error::new(format!(
+            return Err(Error::invalid_input(format!(
                 "got {n_rows} vectors but {n_priors} prior clusters"
             )));
         }
         if !self.with_priors && priors.iter().any(Option::is_some) {
-            return Err(Error::new(
+            return Err(Error::invalid_option(
                 "got prior clusters but the options are without with_priors",
             ));
         }

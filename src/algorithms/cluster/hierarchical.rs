@@ -35,6 +35,7 @@ use std::num::NonZeroUsize;
 /// assert_eq!(Linkage::default(), Linkage::Average);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Linkage {
     /// The mean distance of their pairs of rows.
     #[default]
@@ -184,7 +185,7 @@ impl Dendrogram {
 /// If the linkage has no meaning under the metric.
 pub(crate) fn check_linkage(linkage: Linkage, metric: Metric) -> Result<()> {
     if linkage == Linkage::Ward && metric != Metric::Euclidean {
-        return Err(Error::new(
+        return Err(Error::invalid_option(
             "linkage=ward needs Euclidean distances: write metric=euclidean too",
         ));
     }

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 /// assert_eq!(Metric::default(), Metric::Cosine);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Metric {
     /// 1 - cos, from 0 (one direction) to 2 (opposite). A zero row has distance 1 to every other row, also to another zero
     /// row: of a text without any known word nothing is known in common with any other.

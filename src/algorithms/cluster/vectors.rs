@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 /// assert_eq!(Scale::default(), Scale::None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Scale {
     /// Values are taken as they are.
     #[default]
@@ -84,7 +85,7 @@ impl Vectors {
     /// ```
     pub fn push(&mut self, row: &[f32]) -> Result<bool> {
         if row.len() != self.dimensions {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_input(format!(
                 "vectors need {} values each, got one of {}",
                 self.dimensions,
                 row.len()

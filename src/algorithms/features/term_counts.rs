@@ -40,9 +40,10 @@ impl Default for TermCounts {
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::Selection;
-/// assert_eq!(Selection { min_df: 2, ..Selection::default() }.max_terms, 1024);
+/// assert_eq!(Selection::default().max_terms, 1024);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Selection {
     /// A term must occur in at least so many texts.
     pub min_df: u64,

@@ -17,6 +17,7 @@ use hashbrown::HashMap;
 /// assert_eq!(Weight::default(), Weight::TfIdf);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Weight {
     /// How often the text has it, damped, times how rare it is.
     #[default]
@@ -34,6 +35,7 @@ pub enum Weight {
 /// assert_eq!(Norm::default(), Norm::L2);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Norm {
     /// The Euclidean length is 1; that of a text without a known term stays 0.
     #[default]

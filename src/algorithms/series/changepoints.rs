@@ -73,6 +73,7 @@ const LEAST_RESIDUAL: f64 = 0.05;
 /// assert_ne!(ChangeKind::LevelShift, ChangeKind::Trend);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChangeKind {
     /// The level, at once.
     LevelShift,
@@ -114,6 +115,7 @@ pub struct ChangePoint {
 /// assert_eq!(options.check().unwrap_err().to_string(), "min_points needs at least 3, got 1");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ChangePointOptions {
     /// The kinds that are reported. Default: all.
     pub kinds: Vec<ChangeKind>,
@@ -149,13 +151,13 @@ impl ChangePointOptions {
     pub fn check(&self) -> Result<()> {
         if self.min_points < SHORTEST_SEGMENT {
             let got = self.min_points;
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "min_points needs at least {SHORTEST_SEGMENT}, got {got}"
             )));
         }
         if !(self.penalty > 0.0 && self.penalty.is_finite()) {
             let got = self.penalty;
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "penalty needs to be greater than 0, got {got}"
             )));
         }

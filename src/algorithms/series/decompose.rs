@@ -41,6 +41,7 @@ const LONGEST_WINDOW: usize = 1 << 31;
 /// assert!(DecomposeOptions::default().is_robust);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DecomposeOptions {
     /// How long the seasons are, in points. Left out is what is shorter than 2 points or longer than half the series.
     pub periods: Vec<usize>,
@@ -70,7 +71,9 @@ impl Default for DecomposeOptions {
 /// ```
 /// use datafusion_aiops::algorithms::series::{DecomposeOptions, decompose};
 /// let values: Vec<f64> = (0..40).map(|at| f64::from(at) + [0.0, 9.0, 0.0, -9.0][at as usize % 4]).collect();
-/// let parts = decompose(&values, &DecomposeOptions { periods: vec![4], ..DecomposeOptions::default() });
+/// let mut options = DecomposeOptions::default();
+/// options.periods = vec![4];
+/// let parts = decompose(&values, &options);
 /// assert!((parts.trend[20] - 20.0).abs() < 0.01);
 /// assert!((parts.seasons[0].values[21] - 9.0).abs() < 0.01);
 /// assert!(parts.residual[20].abs() < 0.01);

@@ -20,6 +20,7 @@ pub const DEFAULT_MAX_POINTS: usize = 1_000_000;
 /// assert_eq!(Bucket::default(), Bucket::Mean);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Bucket {
     /// Their mean.
     #[default]
@@ -45,6 +46,7 @@ pub enum Bucket {
 /// assert_ne!(Gap::Zero, Gap::Null);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Gap {
     /// It stays empty.
     Null,
@@ -66,13 +68,16 @@ pub enum Gap {
 /// ```
 /// use datafusion_aiops::algorithms::series::{Bucket, FillOptions, Samples, fill};
 /// let samples = Samples::new(vec![0, 10, 45], vec![1.0, 3.0, 4.0])?;
-/// let options = FillOptions { bucket: Bucket::Count, end_ns: Some(80), ..FillOptions::default() };
+/// let mut options = FillOptions::default();
+/// options.bucket = Bucket::Count;
+/// options.end_ns = Some(80);
 /// let filled = fill(&samples, 20, &options).unwrap_or_default();
 /// let counts: Vec<_> = filled.iter().map(|bucket| bucket.value).collect();
 /// assert_eq!(counts, [Some(2.0), Some(0.0), Some(1.0), Some(0.0)]);
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct FillOptions {
     /// What becomes of several samples in one bucket.
     pub bucket: Bucket,

@@ -107,6 +107,7 @@ pub struct Period {
 /// assert_eq!(PeriodOptions::default().max_periods, 3);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeriodOptions {
     /// At most so many periods are found.
     pub max_periods: usize,

@@ -11,6 +11,7 @@ const SECOND_NS: f64 = 1e9;
 /// assert_ne!(Counting::Up, Counting::Both);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Counting {
     /// A counter: a value below the one before began at 0.
     Up,

@@ -60,6 +60,7 @@ pub struct Grid {
 /// assert_eq!(Season::Auto.periods(Some(3_600_000_000_000)), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Season {
     /// To be found in the values.
     #[default]
@@ -80,7 +81,7 @@ impl Samples {
     pub fn new(times_ns: Vec<i64>, values: Vec<f64>) -> Result<Self> {
         if times_ns.len() != values.len() {
             let (n_times, n_values) = (times_ns.len(), values.len());
-            return Err(Error::new(format!(
+            return Err(Error::invalid_input(format!(
                 "got {n_times} times but {n_values} values"
             )));
         }
@@ -179,7 +180,7 @@ impl Season {
                 .map(|duration| format!("season needs to be longer than 0, got {duration} ns")),
             Self::Auto | Self::None => None,
         };
-        wrong.map_or(Ok(()), |message| Err(Error::new(message)))
+        wrong.map_or(Ok(()), |message| Err(Error::invalid_option(message)))
     }
 
     /// The periods in points of a series with this step, ascending, each once; `None` if they are to be found in the

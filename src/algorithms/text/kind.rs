@@ -2,6 +2,7 @@
 
 /// The kind of a variable; `style=typed` shows it in the template, `log_parse` beside the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum VariableKind {
     /// A variable of no known or of mixed kind; also a `<*>` that already stands in the text.
     Any,

@@ -103,7 +103,7 @@ impl Masker {
     pub fn new(options: &MaskOptions) -> Result<Self> {
         let mask = options.mask.as_deref().map(compile).transpose()?;
         if options.max_len == Some(0) {
-            return Err(Error::new("max_len needs at least 1, got 0"));
+            return Err(Error::invalid_option("max_len needs at least 1, got 0"));
         }
         let has_limits = mask.is_some() || options.max_len.is_some() || !options.keep.is_empty();
         let masks = [
@@ -288,7 +288,9 @@ impl Masker {
     /// ```
     /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Style};
     ///
-    /// let masker = Masker::new(&MaskOptions { style: Style::Typed, ..MaskOptions::default() })?;
+    /// let mut options = MaskOptions::default();
+    /// options.style = Style::Typed;
+    /// let masker = Masker::new(&options)?;
     /// assert_eq!(masker.template("GET /cart 503 in 1.5s"), "GET <PATH> <NUM> in <DURATION>");
     /// # Ok::<(), datafusion_aiops::Error>(())
     /// ```
@@ -340,10 +342,11 @@ fn write_constant(text: &str, single_blanks: bool, base: usize, out: &mut String
 }
 
 fn compile(mask: &str) -> Result<Regex> {
-    let regex = Regex::new(mask)
-        .map_err(|error| Error::new(format!("mask is no regular expression: {error}")))?;
+    let regex = Regex::new(mask).map_err(|error| {
+        Error::invalid_option(format!("mask is no regular expression: {error}"))
+    })?;
     if regex.is_match("") {
-        return Err(Error::new(format!(
+        return Err(Error::invalid_option(format!(
             "mask '{mask}' matches the empty text; let it match at least one character"
         )));
     }

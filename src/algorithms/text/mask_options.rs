@@ -7,6 +7,7 @@
 /// assert_eq!(Style::default(), Style::Star);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Style {
     /// `<*>` for all.
     #[default]
@@ -20,11 +21,14 @@ pub enum Style {
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Profile};
 ///
-/// let masker = Masker::new(&MaskOptions { profile: Profile::KeyValue, ..MaskOptions::default() })?;
+/// let mut options = MaskOptions::default();
+/// options.profile = Profile::KeyValue;
+/// let masker = Masker::new(&options)?;
 /// assert_eq!(masker.template("level=info path=home user=7"), "level=info path=<*> user=<*>");
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Profile {
     /// Text with values in it.
     #[default]
@@ -42,12 +46,17 @@ pub enum Profile {
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Quotes};
 ///
-/// let masker = |quotes| Masker::new(&MaskOptions { quotes, ..MaskOptions::default() });
+/// let masker = |quotes| {
+///     let mut options = MaskOptions::default();
+///     options.quotes = quotes;
+///     Masker::new(&options)
+/// };
 /// assert_eq!(masker(Quotes::Mask)?.template("no tag 'v1' in shop"), "no tag '<*>' in shop");
 /// assert_eq!(masker(Quotes::Keep)?.template("no tag 'v1' in shop"), "no tag 'v1' in shop");
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Quotes {
     /// It is a variable: `user "alice"`. Options, signs, words in capitals and the keys of JSON stay.
     #[default]
@@ -61,12 +70,17 @@ pub enum Quotes {
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
 ///
-/// let masker = |subject| Masker::new(&MaskOptions { subject, ..MaskOptions::default() });
+/// let masker = |subject| {
+///     let mut options = MaskOptions::default();
+///     options.subject = subject;
+///     Masker::new(&options)
+/// };
 /// assert_eq!(masker(Subject::Mask)?.template("orders: no such table"), "<*>: no such table");
 /// assert_eq!(masker(Subject::Keep)?.template("orders: no such table"), "orders: no such table");
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Subject {
     /// It is a variable, unless it says how bad the message is (`error: no such table`) or what follows begins with a capital letter,
     /// as after the name of a component (`kubelet: Started`).
@@ -81,11 +95,14 @@ pub enum Subject {
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
 ///
-/// let options = MaskOptions { keep: vec!["404".to_string()], mask: Some("web[a-z]".to_string()), ..MaskOptions::default() };
+/// let mut options = MaskOptions::default();
+/// options.keep = vec!["404".to_string()];
+/// options.mask = Some("web[a-z]".to_string());
 /// assert_eq!(Masker::new(&options)?.template("weba said 404 in 3 s"), "<*> said 404 in <*> s");
 /// # Ok::<(), datafusion_aiops::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct MaskOptions {
     /// How variables are shown.
     pub style: Style,

@@ -54,6 +54,7 @@ impl Tokenizer {
 
 /// The options of [`tokens`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenOptions {
     /// Whether words become lower case.
     pub lower_case: bool,

@@ -31,7 +31,9 @@ impl CountWindows {
     /// If `n` is 0.
     pub(crate) fn new(n: u64) -> Result<Self> {
         if n == 0 {
-            return Err(Error::new("a count window needs at least 1 row, got 0"));
+            return Err(Error::invalid_option(
+                "a count window needs at least 1 row, got 0",
+            ));
         }
         Ok(Self { n, n_seen: 0 })
     }

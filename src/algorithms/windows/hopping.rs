@@ -45,13 +45,13 @@ impl HoppingWindows {
         if size <= 0 || slide <= 0 {
             let message =
                 format!("size and slide of a window need to be above 0 ns, got {size} and {slide}");
-            return Err(Error::new(message));
+            return Err(Error::invalid_option(message));
         }
         if size % slide != 0 {
             let message = format!(
                 "the size of a window needs to be a multiple of its slide, got {size} and {slide} ns"
             );
-            return Err(Error::new(message));
+            return Err(Error::invalid_option(message));
         }
         Ok(Self { size, slide })
     }

@@ -92,7 +92,7 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
     pub(crate) fn new(gap: i64) -> Result<Self, Error> {
         if gap <= 0 {
             let message = format!("the gap of a session needs to be above 0 ns, got {gap}");
-            return Err(Error::new(message));
+            return Err(Error::invalid_option(message));
         }
         Ok(Self {
             gap,

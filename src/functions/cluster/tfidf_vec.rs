@@ -173,7 +173,7 @@ impl TfidfVec {
         let column = WordColumn::try_new(text, n_rows)?;
         let weight = options.weight.unwrap_or_default();
         let model_of = |row: usize| models.of_row(row).map(|number| &models.distinct[number]);
-        let mut vectors = VectorColumn::default();
+        let mut vectors = VectorBuffer::default();
         // Rows are cut into words by the tokenizer of their own model.
         let tokenizer = |row: usize| model_of(row).map(|model| &model.words.tokenizer);
         column.for_each(tokenizer, |row, words| {
@@ -189,7 +189,7 @@ impl TfidfVec {
 
 fn hashed(text: &ColumnarValue, n_rows: usize, options: &VectorOptions) -> Result<ArrayRef> {
     let weight = options.weight.unwrap_or(Weight::Tf);
-    let mut vectors = VectorColumn::default();
+    let mut vectors = VectorBuffer::default();
     let tokenizer = |_| Some(&options.words.tokenizer);
     WordColumn::try_new(text, n_rows)?.for_each(tokenizer, |_, words| {
         vectors.push(words, |words, out| {
@@ -202,13 +202,13 @@ fn hashed(text: &ColumnarValue, n_rows: usize, options: &VectorOptions) -> Resul
 
 /// Vectors, one behind the other.
 #[derive(Debug, Default)]
-struct VectorColumn {
+struct VectorBuffer {
     values: Vec<f32>,
     lengths: Vec<usize>,
     is_valid: Vec<bool>,
 }
 
-impl VectorColumn {
+impl VectorBuffer {
     fn push<W>(&mut self, words: Option<W>, vector: impl FnOnce(W, &mut Vec<f32>)) {
         let begin = self.values.len();
         self.is_valid.push(words.is_some());

@@ -25,7 +25,7 @@ use crate::algorithms::units::SECOND;
 use crate::formats::log::blocks::Compression;
 use crate::formats::log::locations::Locations;
 use crate::formats::log::spec::LogSpec;
-use crate::sources::files::follow::positions::{FilePositions, POSITIONS_VERSION};
+use crate::sources::files::follow::positions::FilePositions;
 use crate::sources::files::follow::reread::Stretch;
 use crate::sources::files::follow::state::{
     FileState, FollowFrom, FollowOptions, FollowedFiles, Problem,
@@ -36,7 +36,7 @@ use crate::sources::files::partitions::{FIRST_BYTES, PARTITION_STRIDE};
 use crate::sources::files::replay::{Bytes, Replay, ReplayPart, Sources};
 use crate::streams::live_options::ReadFrom;
 use crate::streams::source::{
-    LiveSource, PartitionNews, Polled, Positions, SourceReader, positions_of, unknown_version,
+    LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, SourceReader, positions_of,
 };
 
 /// Bytes of one poll.
@@ -63,10 +63,14 @@ impl LiveSource for FollowedLogs {
         Arc::clone(&self.spec.columns.schema)
     }
 
+    fn positions_kind(&self) -> PositionsKind {
+        PositionsKind::new("log files", 1)
+    }
+
     fn open(
         &self,
         columns: &[usize],
-        positions: Option<&Positions>,
+        positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>> {
         let options = FollowOptions {
             read_from: match self.read_from {
@@ -99,7 +103,7 @@ impl LiveSource for FollowedLogs {
             replay: None,
         };
         if let Some(positions) = positions {
-            reader.seek(FollowedPositions::parse(positions)?)?;
+            reader.seek(FollowedPositions::parse(positions)?);
         }
         Ok(Box::new(reader))
     }
@@ -123,14 +127,9 @@ pub(crate) struct FollowedPositions {
 }
 
 impl FollowedPositions {
-    pub(crate) fn parse(positions: &Positions) -> Result<Self> {
-        let wrong = || exec_datafusion_err!("these positions are not of followed log files");
-        // An unknown version may have other fields, so this is looked at first.
-        let version = positions["files"]["version"].as_u64().ok_or_else(wrong)?;
-        if version != u64::from(POSITIONS_VERSION) {
-            return Err(unknown_version(version));
-        }
-        Self::deserialize(positions).map_err(|_| wrong())
+    pub(crate) fn parse(positions: &PositionsBody) -> Result<Self> {
+        Self::deserialize(positions)
+            .map_err(|_| exec_datafusion_err!("these positions are not of followed log files"))
     }
 
     /// Where the events of a stretch were cut.
@@ -190,9 +189,8 @@ struct FollowedReader {
 
 impl FollowedReader {
     /// Goes on where an earlier reader stood.
-    fn seek(&mut self, written: FollowedPositions) -> Result<()> {
-        let files = FollowedFiles::with_positions(self.options, written.files);
-        self.files = files.map_err(unknown_version)?;
+    fn seek(&mut self, written: FollowedPositions) {
+        self.files = FollowedFiles::with_positions(self.options, written.files);
         self.logs.clear();
         self.failing.clear();
         self.resumed_lines = written.lines;
@@ -201,7 +199,6 @@ impl FollowedReader {
         self.read_at = written.read_at;
         self.packed.seek(written.packed);
         self.rescan_at = i64::MIN;
-        Ok(())
     }
 
     fn written(&self) -> FollowedPositions {
@@ -484,7 +481,7 @@ impl SourceReader for FollowedReader {
 
     fn replay(
         &mut self,
-        upto: &Positions,
+        upto: &PositionsBody,
         max_bytes: usize,
         now: i64,
         polled: &mut Polled,
@@ -511,10 +508,11 @@ impl SourceReader for FollowedReader {
             self.replay = Some((later, replay));
             return Ok(());
         }
-        self.seek(later)
+        self.seek(later);
+        Ok(())
     }
 
-    fn positions(&self) -> Result<Positions> {
+    fn positions(&self) -> Result<PositionsBody> {
         positions_of(&self.written())
     }
 }
@@ -579,7 +577,7 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
         }
 
-        fn open(&self, positions: Option<&Positions>) -> Box<dyn SourceReader> {
+        fn open(&self, positions: Option<&PositionsBody>) -> Box<dyn SourceReader> {
             let _guard = self.runtime.enter();
             self.source.open(&[0, 2], positions).unwrap()
         }

@@ -16,7 +16,7 @@ use crate::sources::archive::archive_table;
 use crate::sources::tests::runtime;
 use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
-use crate::streams::source::{LiveSource, Polled, Positions, SourceReader};
+use crate::streams::source::{LiveSource, Polled, Positions, PositionsBody, SourceReader};
 use crate::streams::stream::ReadAgain;
 use crate::streams::table::{Resume, TimeKind};
 
@@ -63,13 +63,13 @@ fn numbers(polled: &Polled) -> Vec<i64> {
     values.copied().collect()
 }
 
-fn open(source: &ArchiveSource, positions: Option<&Positions>) -> Box<dyn SourceReader> {
+fn open(source: &ArchiveSource, positions: Option<&PositionsBody>) -> Box<dyn SourceReader> {
     let _guard = runtime().enter();
     source.open(&[0], positions).unwrap()
 }
 
 /// Positions after each poll, and what it brought.
-fn polls(reader: &mut Box<dyn SourceReader>) -> Vec<(Positions, Vec<i64>)> {
+fn polls(reader: &mut Box<dyn SourceReader>) -> Vec<(PositionsBody, Vec<i64>)> {
     let mut polls = vec![];
     loop {
         let mut polled = Polled::default();
@@ -112,7 +112,7 @@ proptest! {
         prop_assert_eq!(&all, &expected);
         let n_rows = all.len() as u64;
         let (from, to) = (one.min(other).min(n_rows), one.max(other).min(n_rows));
-        let at = |n_rows: u64| serde_json::json!({ "rows": n_rows });
+        let at = |n_rows| serde_json::json!({ "rows": n_rows });
         let mut reader = open(&source, Some(&at(from)));
         reader.look(0, &mut Polled::default()).unwrap();
         let mut found = vec![];
@@ -210,7 +210,10 @@ fn the_watermark_follows_the_newest_row() {
         })
     };
     let all = steps(Resume::default());
-    let at = |n_rows: u64| serde_json::json!({ "rows": n_rows });
+    let at = |n_rows: u64| {
+        let body = serde_json::json!({ "rows": n_rows });
+        Positions::new(live.source.positions_kind(), body)
+    };
     assert_eq!(all.len(), 3);
     assert_eq!(all[0], (vec![], None, i64::MIN, at(0)));
     let newest = far * SECOND;

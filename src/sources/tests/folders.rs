@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::algorithms::units::SECOND;
 use crate::sources::tests::runtime;
-use crate::streams::source::{LiveSource, Polled, Positions, SourceReader};
+use crate::streams::source::{LiveSource, Polled, PositionsBody, SourceReader};
 use crate::streams::table::LiveTable;
 
 /// 2026-01-01.
@@ -65,7 +65,7 @@ fn rows(polled: &Polled) -> Vec<i64> {
 /// Replays in calls of so many bytes: the rows and the problems. No call reads a batch more once it has as many.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
-    upto: &Positions,
+    upto: &PositionsBody,
     max_bytes: usize,
     now: i64,
 ) -> (Vec<i64>, Vec<String>) {
@@ -84,7 +84,7 @@ fn replay(
     }
 }
 
-fn open(source: &Arc<dyn LiveSource>, positions: Option<&Positions>) -> Box<dyn SourceReader> {
+fn open(source: &Arc<dyn LiveSource>, positions: Option<&PositionsBody>) -> Box<dyn SourceReader> {
     let _guard = runtime().enter();
     source.open(&[0], positions).unwrap()
 }
@@ -190,7 +190,7 @@ impl World {
         assert_eq!(self.reader.positions().unwrap(), positions);
         for record in first + 1..=last {
             let (upto, expected) = &self.records[record];
-            let upto: Positions = serde_json::from_str(upto).unwrap();
+            let upto: PositionsBody = serde_json::from_str(upto).unwrap();
             let (found, problems) = replay(&mut self.reader, &upto, max_bytes, self.now);
             assert_eq!(problems, Vec::<String>::new());
             assert_eq!(&found, expected, "from {first} to {record}");
@@ -241,7 +241,7 @@ fn what_is_gone_is_told_and_a_new_file_of_its_name_is_read() {
         let mut world = World::new(is_parquet, "start");
         world.drop_file(4, 0);
         world.settle();
-        let first: Positions = serde_json::from_str(&world.records[0].0).unwrap();
+        let first: PositionsBody = serde_json::from_str(&world.records[0].0).unwrap();
         let upto = world.reader.positions().unwrap();
         fs::remove_file(world.path(0)).unwrap();
         let mut reader = open(&world.source, Some(&first));
@@ -291,11 +291,7 @@ fn other_positions_are_refused() {
     let _guard = runtime().enter();
     for (positions, expected) in [
         (serde_json::json!({ "done": [] }), "are not of a folder"),
-        (Positions::Null, "are not of a folder"),
-        (
-            serde_json::json!({ "version": 9 }),
-            "version 9 are not known",
-        ),
+        (PositionsBody::Null, "are not of a folder"),
     ] {
         let error = world.source.open(&[0], Some(&positions)).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");

@@ -13,6 +13,7 @@ use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::sources::tests::runtime;
 use crate::streams::scripted::{ScriptStep, scripted_table};
 use crate::streams::source::PartitionNews;
+use crate::streams::source::{Positions, PositionsKind};
 use crate::streams::stream::{ReadAgain, STEPS_AHEAD, StreamStep};
 use crate::streams::table::{LiveTable, Resume, TimeKind};
 
@@ -60,6 +61,12 @@ fn table() -> LiveTable {
     scripted_table("t", schema, Some(0), OPTIONS, steps)
 }
 
+/// The positions of a script that has played so many steps.
+fn at_step(n_played: usize) -> Positions {
+    let body = serde_json::json!({ "step": n_played });
+    Positions::new(PositionsKind::new("script", 1), body)
+}
+
 fn steps(live: &LiveTable, time: TimeKind, resume: Resume) -> Vec<StreamStep> {
     runtime().block_on(async {
         let mut stream = live.resume(&[1], time, resume).unwrap();
@@ -101,7 +108,7 @@ fn steps_tell_where_they_stand_and_how_far_they_are() {
     let nows: Vec<i64> = steps.iter().map(|step| step.now / SECOND).collect();
     assert_eq!(nows, [100, 100, 101, 103, 120, 121]);
     for (step, played) in steps.iter().zip([0, 1, 2, 3, 4, 5]) {
-        assert_eq!(step.positions, Some(serde_json::json!({ "step": played })));
+        assert_eq!(step.positions, Some(at_step(played)));
     }
     assert_eq!(numbers(&steps[0]), [0_i64; 0]);
     assert_eq!(
@@ -204,9 +211,9 @@ fn a_replay_is_only_a_few_steps_ahead() {
     let schema: SchemaRef = batch(&[], &[]).schema();
     let live = scripted_table("t", schema, Some(0), OPTIONS, vec![step]);
     let resume = Resume {
-        from: Some(serde_json::json!({ "step": 0 })),
+        from: Some(at_step(0)),
         again: vec![ReadAgain {
-            upto: serde_json::json!({ "step": 1 }),
+            upto: at_step(1),
             watermark: 0,
             reading_time: None,
         }],

@@ -25,7 +25,8 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::stores::changes::others::with_conditions;
 use crate::stores::memory::MemoryTable;
-use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges, StoreTable};
+use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges};
+use crate::stores::target_table::TargetTable;
 
 /// The column that tells which action a row is for.
 const ACTION: &str = "__aiops_action";
@@ -77,7 +78,7 @@ fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 
 /// The table as one whose rows can be changed, if it is.
 fn mutable(provider: &Arc<dyn TableProvider>) -> Option<Arc<dyn MutableTable>> {
-    if let Some(table) = StoreTable::mutable_of(provider.as_ref()) {
+    if let Some(table) = TargetTable::mutable_of(provider.as_ref()) {
         return Some(table);
     }
     let table = MemoryTable::of(provider)?;
@@ -95,10 +96,7 @@ fn changed(statement: DmlStatement) -> Result<Transformed<LogicalPlan>> {
 fn delete(dml: &DmlStatement, table: &dyn MutableTable) -> Result<(LogicalPlan, RowChanges)> {
     let rows = with_rows(&dml.input, dml, table)?;
     let columns = vec![row_of(&rows)?.alias(ROW), lit(0).alias(ACTION)];
-    let changes = RowChanges {
-        actions: vec![RowAction::Delete],
-        columns: vec![],
-    };
+    let changes = RowChanges::new(vec![RowAction::Delete], vec![]);
     let rows = LogicalPlanBuilder::from(rows).project(columns)?.build()?;
     Ok((rows, changes))
 }
@@ -123,10 +121,7 @@ fn update(dml: &DmlStatement, table: &dyn MutableTable) -> Result<(LogicalPlan, 
             columns.push(value.alias(field.name()));
         }
     }
-    let changes = RowChanges {
-        actions: vec![RowAction::Update(changed.clone())],
-        columns: changed,
-    };
+    let changes = RowChanges::new(vec![RowAction::Update(changed.clone())], changed);
     let rows = LogicalPlanBuilder::from(rows).project(columns)?.build()?;
     Ok((rows, changes))
 }
@@ -202,7 +197,7 @@ fn merge_into(
         Expr::from(Column::new_unqualified(ACTION)),
     ];
     let schema = table.schema();
-    for index in &changes.columns {
+    for index in changes.columns() {
         let field = schema.field(*index);
         let value = merged_value(field, &merge.clauses, table)?;
         let value = value.cast_to(field.data_type(), rows.schema())?;
@@ -245,7 +240,7 @@ fn merge_changes(table: &dyn MutableTable, clauses: &[MergeIntoClause]) -> Resul
         }
         actions.push(action);
     }
-    Ok(RowChanges { actions, columns })
+    Ok(RowChanges::new(actions, columns))
 }
 
 fn indexes<'a>(schema: &Schema, names: impl Iterator<Item = &'a String>) -> Result<Vec<usize>> {
@@ -333,7 +328,7 @@ impl RowTarget {
             Field::new(ACTION, DataType::Int32, true),
         ];
         let all = table.schema();
-        let columns = changes.columns.iter();
+        let columns = changes.columns().iter();
         fields.extend(columns.map(|index| all.field(*index).clone().with_nullable(true)));
         Self {
             table,

@@ -12,11 +12,11 @@ use datafusion::logical_expr::CreateExternalTable;
 use rusqlite::{Connection, OpenFlags};
 use tokio::task::spawn_blocking;
 
-use crate::stores::mutable::StoreTable;
 use crate::stores::sqlite::file::{DatabaseFile, explained, open};
 use crate::stores::sqlite::sqlite_options::{SqliteOptions, is_own_name};
 use crate::stores::sqlite::stored::{FileTable, StoredTable, create_statement};
 use crate::stores::sqlite::table::SqliteTable;
+use crate::stores::target_table::TargetTable;
 
 /// The factory behind STORED AS SQLITE.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl TableProviderFactory for SqliteTableFactory {
             .await
             .map_err(|error| exec_datafusion_err!("{error}"))??;
         let table = SqliteTable::new(Arc::new(stored), command);
-        Ok(Arc::new(StoreTable::new(table)))
+        Ok(Arc::new(TargetTable::mutable(table)))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::stores::sqlite::predicate::{Condition, pushed};
 use crate::stores::sqlite::scan::{Query, ScanColumn, SqliteScanExec};
 use crate::stores::sqlite::stored::StoredTable;
 use crate::stores::sqlite::types::quoted;
-use crate::stores::sqlite::write::{Write, write_plan};
+use crate::stores::sqlite::write::{Write, sqlite_write_plan};
 use crate::stores::store::Store;
 
 /// A table in a SQLite file.
@@ -169,7 +169,7 @@ impl TableProvider for SqliteTable {
 
 impl SqliteTable {
     fn write_rows(&self, write: Write, input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        write_plan(Arc::clone(&self.stored), write, input)
+        sqlite_write_plan(Arc::clone(&self.stored), write, input)
     }
 }
 

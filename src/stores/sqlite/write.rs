@@ -21,7 +21,7 @@ use crate::stores::sqlite::file::{DatabaseFile, SqliteTransaction};
 use crate::stores::sqlite::scan::{SqliteScanExec, transaction_of};
 use crate::stores::sqlite::stored::StoredTable;
 use crate::stores::sqlite::types::quoted;
-use crate::stores::write_exec::{RowWriter, WriteExec, with_extension};
+use crate::stores::write_exec::{RowWriter, with_extension, write_plan};
 
 /// What is written.
 #[derive(Debug, Clone)]
@@ -42,12 +42,12 @@ struct Writer {
 }
 
 /// A plan that writes what `input` has into the table, in one transaction, and returns the number of rows.
-pub(crate) fn write_plan(
+pub(crate) fn sqlite_write_plan(
     table: Arc<StoredTable>,
     write: Write,
     input: Arc<dyn ExecutionPlan>,
 ) -> Arc<dyn ExecutionPlan> {
-    Arc::new(WriteExec::new(Arc::new(Writer { table, write }), input))
+    write_plan(Arc::new(Writer { table, write }), input)
 }
 
 /// Whether a plan reads a table of this file.
@@ -72,7 +72,7 @@ impl RowWriter for Writer {
                 upsert_sql(&self.table)
             ),
             Write::Changes(changes) => {
-                let sql = changes.actions.iter().map(|action| {
+                let sql = changes.actions().iter().map(|action| {
                     action_sql(&self.table, action).unwrap_or_else(|error| error.to_string())
                 });
                 sql.collect::<Vec<_>>().join("; ")
@@ -201,7 +201,7 @@ impl Writer {
         batches: &[RecordBatch],
     ) -> Result<u64> {
         let sql: Result<Vec<_>> = changes
-            .actions
+            .actions()
             .iter()
             .map(|action| action_sql(&self.table, action))
             .collect();
@@ -216,7 +216,7 @@ impl Writer {
                 return changed_twice(&self.table.name);
             }
             let columns: Result<Vec<_>> = changes
-                .columns
+                .columns()
                 .iter()
                 .zip(batch.columns().iter().skip(2))
                 .map(|(index, column)| {
@@ -225,7 +225,7 @@ impl Writer {
                 })
                 .collect();
             let columns = columns?;
-            for (place, (action, sql)) in changes.actions.iter().zip(&sql).enumerate() {
+            for (place, (action, sql)) in changes.actions().iter().zip(&sql).enumerate() {
                 let of_action = (0..batch.num_rows()).filter(|row| {
                     actions.is_valid(*row) && usize::try_from(actions.value(*row)) == Ok(place)
                 });

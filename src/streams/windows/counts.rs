@@ -15,7 +15,7 @@ use crate::streams::counters::{Missed, StreamCounters};
 use crate::streams::reorder::Reorder;
 use crate::streams::session_extensions::CurrentWindow;
 use crate::streams::stream::Timed;
-use crate::streams::windows::parts::{IN_ORDER, as_plan_error, miss, taken, times};
+use crate::streams::windows::parts::{IN_ORDER, miss, taken, times};
 use crate::streams::windows::range_notes::{RangeNotes, first_number};
 use crate::streams::windows::row_plan::Arrived;
 use crate::streams::windows::row_store::RowStore;
@@ -50,7 +50,7 @@ impl CountCutter {
         counters: Arc<StreamCounters>,
     ) -> Result<Self> {
         Ok(Self {
-            windows: CountWindows::new(n_rows).map_err(as_plan_error)?,
+            windows: CountWindows::new(n_rows)?,
             store,
             order,
             watermark: i64::MIN,

@@ -10,7 +10,7 @@ use crate::algorithms::windows::Span;
 use crate::algorithms::windows::hopping::{HoppingWindows, Lateness};
 use crate::streams::counters::{Missed, StreamCounters};
 use crate::streams::session_extensions::CurrentWindow;
-use crate::streams::windows::parts::{as_plan_error, miss, taken, times};
+use crate::streams::windows::parts::{miss, taken, times};
 use crate::streams::windows::row_plan::Arrived;
 use crate::streams::windows::row_store::RowStore;
 
@@ -38,7 +38,7 @@ impl GridCutter {
         counters: Arc<StreamCounters>,
     ) -> Result<Self> {
         Ok(Self {
-            windows: HoppingWindows::new(size, slide).map_err(as_plan_error)?,
+            windows: HoppingWindows::new(size, slide)?,
             watermark: i64::MIN,
             store,
             closing: VecDeque::new(),

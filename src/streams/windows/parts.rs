@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, UInt32Array};
+use datafusion::arrow::array::UInt32Array;
 use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
@@ -31,11 +31,6 @@ pub(crate) struct CutterParts<'a> {
 
 /// The sort key of rows whose arrival order is kept.
 pub(crate) const IN_ORDER: u64 = 0;
-
-/// An error of the algorithms as DataFusion has it.
-pub(crate) fn as_plan_error(error: crate::error::Error) -> DataFusionError {
-    plan_datafusion_err!("{error}")
-}
 
 /// Keeps these rows aside, as they were read.
 pub(crate) fn miss(

@@ -22,7 +22,7 @@ use crate::algorithms::windows::sessions::{ClosedSession, Placement, SessionId, 
 use crate::streams::compact::compacted;
 use crate::streams::counters::{Missed, StreamCounters};
 use crate::streams::session_extensions::CurrentWindow;
-use crate::streams::windows::parts::{CutterParts, as_plan_error, miss, times};
+use crate::streams::windows::parts::{CutterParts, miss, times};
 use crate::streams::windows::range_notes::{RangeNotes, add_to_runs, is_in_runs};
 use crate::streams::windows::row_plan::Arrived;
 use crate::streams::windows::row_store::{Memory, WindowRows};
@@ -96,7 +96,7 @@ impl SessionCutter {
             .map(|name| Arc::new(Field::new(name, parts.bound_type.clone(), false)));
         let fields: Vec<_> = stored.fields().iter().cloned().chain(bounds).collect();
         Ok(Self {
-            sessions: Sessions::new(gap).map_err(as_plan_error)?,
+            sessions: Sessions::new(gap)?,
             keys: RowConverter::new(sorts.collect())?,
             key_columns,
             rows: HashMap::new(),

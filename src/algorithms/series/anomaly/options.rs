@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// assert_eq!(AnomalyKind::ALL.map(AnomalyKind::as_str)[2], "level_shift");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AnomalyKind {
     /// A few points above what was expected.
     Spike,
@@ -58,6 +59,7 @@ impl AnomalyKind {
 /// assert_eq!(Sides::default(), Sides::Both);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Sides {
     /// Above and below.
     #[default]
@@ -75,6 +77,7 @@ pub enum Sides {
 /// assert_eq!(AnomalyMethod::default(), AnomalyMethod::Adaptive);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum AnomalyMethod {
     /// Against a season and a level that are learnt, with an alert rule that remembers what the series has shown.
     #[default]
@@ -105,10 +108,12 @@ pub const DEFAULT_MIN_POINTS: usize = 24;
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::AnomalyOptions;
-/// let too_sure = AnomalyOptions { level: 1.0, ..AnomalyOptions::default() };
+/// let mut too_sure = AnomalyOptions::default();
+/// too_sure.level = 1.0;
 /// assert_eq!(too_sure.check().unwrap_err().to_string(), "level needs a number above 0.5 and below 1, got 1");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct AnomalyOptions {
     /// The kinds that are reported; the others are looked for all the same, so that they do not count as another.
     pub kinds: Vec<AnomalyKind>,
@@ -146,17 +151,17 @@ impl AnomalyOptions {
     /// given season is shorter than 2 points or not above 0.
     pub fn check(&self) -> Result<AnomalyParams> {
         if self.kinds.is_empty() {
-            return Err(Error::new("kinds needs at least one kind"));
+            return Err(Error::invalid_option("kinds needs at least one kind"));
         }
         if !(self.level > 0.5 && self.level < 1.0) {
             let level = self.level;
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "level needs a number above 0.5 and below 1, got {level}"
             )));
         }
         if self.min_points < 3 {
             let min_points = self.min_points;
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "min_points needs at least 3, got {min_points}"
             )));
         }

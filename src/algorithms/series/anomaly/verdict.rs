@@ -9,6 +9,7 @@ use crate::algorithms::series::anomaly::AnomalyKind;
 /// assert_eq!(Status::Warmup.as_str(), "warmup");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Status {
     /// On enough points.
     Ok,

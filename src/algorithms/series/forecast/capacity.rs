@@ -39,10 +39,12 @@ const ROUNDING: f64 = 1e-9;
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::CapacityOptions;
-/// let options = CapacityOptions { unit_capacity: 250.0, ..CapacityOptions::default() };
+/// let mut options = CapacityOptions::default();
+/// options.unit_capacity = 250.0;
 /// assert_eq!((options.service_level, options.headroom, options.max_units), (0.95, 0.0, None));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct CapacityOptions {
     /// What one unit, such as a pod or a machine, can carry; above 0.
     pub unit_capacity: f64,
@@ -330,7 +332,9 @@ fn mixed(quantiles: &[Vec<f64>; 3], mixture: [f64; 3]) -> Vec<f64> {
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{CapacityOptions, Demand, plan_slots};
 /// let demand = Demand { points: vec![90.0, 100.0, 40.0, 30.0], upper: vec![120.0, 150.0, 70.0, 60.0] };
-/// let options = CapacityOptions { unit_capacity: 50.0, headroom: 0.2, ..CapacityOptions::default() };
+/// let mut options = CapacityOptions::default();
+/// options.unit_capacity = 50.0;
+/// options.headroom = 0.2;
 /// let units: Vec<_> = plan_slots(&demand, &[0, 0, 1, 1], &options).iter().map(|slot| slot.units).collect();
 /// assert_eq!(units, [4, 2]);
 /// ```

@@ -10,6 +10,7 @@ use crate::algorithms::series::samples::Season;
 /// assert_ne!(hour, quarter);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// So many nanoseconds, above 0.
     Nanoseconds(i64),
@@ -25,6 +26,7 @@ pub enum Step {
 /// assert_ne!(Model::One(Component::Theta), Model::Fast);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Model {
     /// All components, weighted by how well each forecast the newest part of the history.
     #[default]
@@ -42,6 +44,7 @@ pub enum Model {
 /// assert_eq!(Component::DampedHolt.name(), "damped_holt");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Component {
     /// The value one short season ago; without a season the last value.
     SeasonalNaive,
@@ -107,10 +110,12 @@ impl Component {
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::ForecastOptions;
-/// let options = ForecastOptions { quantiles: vec![0.5, 0.99], ..ForecastOptions::default() };
+/// let mut options = ForecastOptions::default();
+/// options.quantiles = vec![0.5, 0.99];
 /// assert_eq!(options.level, 0.95);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ForecastOptions {
     /// The share of future values that shall lie within the interval, above 0 and below 1.
     pub level: f64,

@@ -8,6 +8,7 @@
 /// assert_eq!(Direction::towards(100.0, 100.0), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Direction {
     /// Values rise to the limit.
     Up,

@@ -63,7 +63,7 @@ impl ConceptTable {
         let is_line = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
         let lines = text.lines().filter(is_line).map(|line| {
             line.split_once('\t').ok_or_else(|| {
-                Error::new(format!(
+                Error::invalid_option(format!(
                     "a line of concepts needs a tab before its phrases, got '{line}'"
                 ))
             })
@@ -89,10 +89,10 @@ impl ConceptTable {
             let phrase = phrase.as_ref();
             match phrase.split_once(':') {
                 Some((concepts, words)) if !words.contains([':', ',']) => Ok((concepts, words)),
-                Some(_) => Err(Error::new(format!(
+                Some(_) => Err(Error::invalid_option(format!(
                     "phrases are separated by '|' and have no punctuation, got '{phrase}'"
                 ))),
-                None => Err(Error::new(format!(
+                None => Err(Error::invalid_option(format!(
                     "a phrase is written 'concept: phrase', got '{phrase}'"
                 ))),
             }
@@ -105,7 +105,7 @@ impl ConceptTable {
         let mut names = BTreeSet::new();
         for (concepts, phrases) in &lines {
             if concepts.trim().is_empty() {
-                return Err(Error::new(format!(
+                return Err(Error::invalid_option(format!(
                     "there is no concept before the phrase '{}'",
                     phrases.trim()
                 )));
@@ -159,7 +159,7 @@ fn check_name(name: &str) -> Result<()> {
     if name.chars().all(is_valid) {
         return Ok(());
     }
-    Err(Error::new(format!(
+    Err(Error::invalid_option(format!(
         "the name of a concept is written in lower case with '_', got '{name}'"
     )))
 }

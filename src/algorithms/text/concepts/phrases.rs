@@ -85,18 +85,18 @@ impl Phrases {
     pub(super) fn add(&mut self, phrase: &str, line: usize) -> Result<()> {
         let elements: Vec<&str> = phrase.split_whitespace().collect();
         if elements.first().is_none_or(|first| *first == "..") || elements.last() == Some(&"..") {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "a phrase begins and ends with a word, got '{phrase}'"
             )));
         }
         if elements.iter().filter(|element| **element == "..").count() > MAX_GAPS {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "a phrase has at most {MAX_GAPS} gaps, got '{phrase}'"
             )));
         }
         let has_no_word = |element: &&&str| **element != ".." && words_of(element).is_empty();
         if let Some(element) = elements.iter().find(has_no_word) {
-            return Err(Error::new(format!(
+            return Err(Error::invalid_option(format!(
                 "'{element}' in a phrase is no word; write '..' for a gap, in '{phrase}'"
             )));
         }

@@ -15,6 +15,7 @@ use crate::planner::windows::chain::Chain;
 use crate::planner::windows::tests::scripts::{OPTIONS, Row, SECOND, Script, Seeded};
 use crate::streams::counters::{Missed, StreamCounters};
 use crate::streams::session_extensions::CurrentWindow;
+use crate::streams::source::CheckedReader;
 use crate::streams::stream::{Pace, Stepper, TimeOf};
 use crate::streams::table::LiveTable;
 use crate::streams::windows::cutter::WindowCutter;
@@ -85,7 +86,7 @@ impl Player {
         let rows = chain.narrow(&outputs).unwrap();
         let live = &chain.live;
         let counters = live.streams.start(&live.name, 0);
-        let source = live.source.open(&rows.columns, None).unwrap();
+        let source = CheckedReader::open(live.source.as_ref(), &rows.columns, None).unwrap();
         let time = TimeOf::Column(0);
         let stepper = Stepper::new(source, time, N_COLUMNS, OPTIONS, Arc::clone(&counters));
         let bound_type = match cut {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::sources::files::follow::disk::Disk;
-use crate::sources::files::follow::positions::{FilePositions, POSITIONS_VERSION};
+use crate::sources::files::follow::positions::FilePositions;
 use crate::sources::files::follow::recent::{self, Recent};
 use crate::sources::files::follow::reread::Stretch;
 use crate::sources::files::follow::state::{
@@ -38,16 +38,7 @@ impl FollowedFiles {
 
     /// Goes on where `positions` were taken. Files that are not in them came after and are read from their start,
     /// whatever `read_from` says.
-    ///
-    /// # Errors
-    /// The version that they have, if it is one that this code does not know.
-    pub(crate) fn with_positions(
-        options: FollowOptions,
-        positions: FilePositions,
-    ) -> Result<Self, u32> {
-        if positions.version != POSITIONS_VERSION {
-            return Err(positions.version);
-        }
+    pub(crate) fn with_positions(options: FollowOptions, positions: FilePositions) -> Self {
         let mut files = Self::new(options);
         files.is_first = false;
         files.next_id = positions.next_id;
@@ -64,7 +55,7 @@ impl FollowedFiles {
                 files.names.insert(path, id);
             }
         }
-        Ok(files)
+        files
     }
 
     /// The streams, oldest first. Files without a byte are not among them.
@@ -143,7 +134,6 @@ impl FollowedFiles {
     pub(crate) fn positions(&self) -> FilePositions {
         let known = self.streams.iter().filter(|(_, stream)| !stream.is_blank());
         FilePositions {
-            version: POSITIONS_VERSION,
             next_id: self.next_id,
             files: known.map(|(id, stream)| stream.position(*id)).collect(),
             finished: self.recent.written(),

@@ -12,13 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::sources::files::follow::content::Evidence;
 
-/// Changes whenever the meaning of a field, or the hash, changes.
-pub(crate) const POSITIONS_VERSION: u32 = 3;
-
 /// Where all followed files stand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FilePositions {
-    pub(crate) version: u32,
     /// Ids from here on were not given yet.
     pub(super) next_id: u64,
     /// Files that are followed, in the order in which they were found.
@@ -48,17 +44,6 @@ pub(crate) struct Position {
     pub(super) is_leaving: bool,
     /// There is more of it under another id: it tells what was read, and is not for recognising a file.
     pub(super) is_superseded: bool,
-}
-
-impl Default for FilePositions {
-    fn default() -> Self {
-        Self {
-            version: POSITIONS_VERSION,
-            next_id: 0,
-            files: Vec::new(),
-            finished: Vec::new(),
-        }
-    }
 }
 
 /// serde refuses paths that are not UTF-8. A path is written as text where it is text, else as its bytes.

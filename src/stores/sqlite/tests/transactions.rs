@@ -1,5 +1,6 @@
 //! The transactions of pipelines, and a disk that is full.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,13 +10,13 @@ use futures::StreamExt;
 use rusqlite::Connection;
 
 use super::{Fixture, run};
-use crate::stores::mutable::StoreTable;
-use crate::stores::sqlite::file::SqliteTransaction;
+use crate::stores::sqlite::file::{DatabaseFile, SqliteTransaction};
 use crate::stores::store::{DoneWindows, Store, Transaction};
+use crate::stores::target_table::TargetTable;
 
 async fn database(fixture: &Fixture, table: &str) -> Arc<dyn Store> {
     let provider = fixture.context.table_provider(table).await.unwrap();
-    StoreTable::store_of(provider.as_ref()).unwrap()
+    TargetTable::store_of(provider.as_ref()).unwrap()
 }
 
 /// The same session with a transaction in its configuration.
@@ -255,7 +256,7 @@ async fn other_databases_and_tables_are_not_in_it() {
     assert!(fixture.context.udf("log_template").is_ok());
     fixture.rows("CREATE TABLE memory AS VALUES (1)").await;
     let memory = fixture.context.table_provider("memory").await.unwrap();
-    assert!(StoreTable::store_of(memory.as_ref()).is_none());
+    assert!(TargetTable::store_of(memory.as_ref()).is_none());
 }
 
 /// `max_page_count` is what a full disk looks like, but belongs to a connection: so the test writes on one that has it.
@@ -263,17 +264,14 @@ async fn other_databases_and_tables_are_not_in_it() {
 async fn a_full_disk_loses_nothing() {
     let fixture = Fixture::new().kb().await;
     fixture.rows("INSERT INTO kb VALUES (1, 'a', 1)").await;
-    let provider = fixture.context.table_provider("kb").await.unwrap();
-    let table = provider
-        .downcast_ref::<crate::stores::sqlite::table::SqliteTable>()
-        .unwrap();
-    let full = table.stored.file.begin_writing().unwrap();
+    let database = database(&fixture, "kb").await;
+    let path = Path::new(database.name());
+    let file = DatabaseFile::try_new(path, Duration::from_secs(5)).unwrap();
+    let full = file.begin_writing().unwrap();
     full.with(|connection| {
         let pages =
             connection.query_row("PRAGMA max_page_count = 1", [], |row| row.get::<_, i64>(0));
-        pages
-            .map(|_| ())
-            .map_err(|error| table.stored.file.error(&error))
+        pages.map(|_| ()).map_err(|error| file.error(&error))
     })
     .unwrap();
     let full: Arc<dyn Transaction> = Arc::new(full);

@@ -186,7 +186,7 @@ impl Rig {
             uses_inodes: self.files.disk.uses_inodes(),
             ..FollowOptions::default()
         };
-        self.files = FollowedFiles::with_positions(options, positions).unwrap();
+        self.files = FollowedFiles::with_positions(options, positions);
         self.read.clear();
         self.finished.clear();
     }

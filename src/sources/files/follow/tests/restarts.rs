@@ -121,13 +121,3 @@ fn finished_files_are_not_read_again() {
         rig.check_problems(&[]);
     }
 }
-
-#[test]
-fn unknown_version_is_refused() {
-    let positions = FilePositions {
-        version: 99,
-        ..FilePositions::default()
-    };
-    let result = FollowedFiles::with_positions(FollowOptions::default(), positions);
-    assert_eq!(result.unwrap_err(), 99);
-}

@@ -1,0 +1,44 @@
+//! A statement from its text to a data frame, as the shell runs it.
+
+use datafusion::common::Result;
+use datafusion::dataframe::DataFrame;
+use datafusion::prelude::SessionContext;
+
+use crate::planner::from_first::complete_from_first;
+use crate::planner::live_planner::check_plan;
+use crate::planner::statement_check::check_statement;
+use crate::planner::statement_size::check_size;
+
+/// Plans a statement of a session that [`install`](crate::install) has prepared: what `context.sql(text)` is for DataFusion, with
+/// `FROM t` without a SELECT, and with the checks of this crate. A statement that changes something (CREATE, SET) has done so when this
+/// returns; others run when the data frame is collected.
+///
+/// The checks are those of [`check_size`], [`check_statement`] and [`check_plan`]: what DataFusion would misread without a word, what
+/// is too large or too deep to be run without harm, and what would never end.
+///
+/// # Errors
+/// When the statement is wrong, or is refused with what to write instead.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> datafusion::error::Result<()> {
+/// let context = datafusion_aiops::session()?;
+/// datafusion_aiops::aiops_sql(&context, "CREATE TABLE t AS VALUES (1), (2)").await?;
+/// let rows = datafusion_aiops::aiops_sql(&context, "FROM t |> WHERE column1 > 1").await?;
+/// assert_eq!(rows.count().await?, 1);
+/// let refused = datafusion_aiops::aiops_sql(&context, "SELECT row_number() FROM t").await;
+/// assert!(refused.unwrap_err().to_string().contains("OVER"));
+/// # Ok(())
+/// # }
+/// ```
+pub async fn aiops_sql(context: &SessionContext, text: &str) -> Result<DataFrame> {
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    check_size(text, dialect)?;
+    let mut statement = state.sql_to_statement(text, &dialect)?;
+    complete_from_first(&mut statement);
+    check_statement(&statement, context)?;
+    let plan = state.statement_to_plan(statement).await?;
+    check_plan(&plan)?;
+    context.execute_logical_plan(plan).await
+}
