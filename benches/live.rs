@@ -62,7 +62,7 @@ fn line(out: &mut impl Write, time: i64, number: usize) {
     .expect("the line is written");
 }
 
-/// A log of so many lines at so many a second, and one that closes all windows.
+/// A log of this many lines at so many a second, and one that closes all windows.
 fn write_log(path: &Path, n_lines: usize, lines_per_second: usize) {
     let mut out = BufWriter::new(File::create(path).expect("the file is created"));
     let step = SECOND / i64::try_from(lines_per_second).expect("a rate");
@@ -275,7 +275,7 @@ fn latency() {
     let filter = "SELECT arrow_cast(ts, 'Int64') AS written, message FROM logs WHERE message LIKE '%7 took%'";
     let (of_lines, _) = runtime.block_on(ages(filter, "written"));
     tell("line written to filtered row", of_lines);
-    // A window closes with the first line behind its end.
+    // A window closes with the first line after its end.
     let windows = "SELECT arrow_cast(window_end, 'Int64') AS closed, log_template(message) AS template, count(*) AS n
                    FROM tumble(logs, ts, INTERVAL '1 second') GROUP BY window_end, template";
     let (of_windows, costs) = runtime.block_on(ages(windows, "closed"));

@@ -112,7 +112,7 @@ pub(crate) fn got(value: &ScalarValue) -> String {
     }
 }
 
-/// An interval of so many nanoseconds, with whole days as days.
+/// An interval of this many nanoseconds, with whole days as days.
 pub(crate) fn interval(nanoseconds: i64) -> IntervalMonthDayNano {
     let (days, rest) = (nanoseconds.div_euclid(DAY), nanoseconds.rem_euclid(DAY));
     // The days of 64-bit nanoseconds fit into 32 bits.

@@ -237,7 +237,7 @@ impl Checked {
         name.resolve(&self.default_catalog, &self.default_schema)
     }
 
-    /// A table that every window makes anew has, before that, what the window before it had put there; after a restart it has
+    /// A table that every window makes again has, before that, what the window before it had put there; after a restart it has
     /// nothing.
     fn check_reads(
         &self,

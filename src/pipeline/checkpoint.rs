@@ -1,4 +1,4 @@
-//! What a pipeline writes down, so that it can be killed at any moment and goes on as if it had not been.
+//! What a pipeline writes down, so that it can be killed at any moment and continues as if it had not been.
 //!
 //! ```text
 //! <checkpoint>/pipeline.json               which pipeline this is: its id and its statements
@@ -88,7 +88,7 @@ pub(crate) struct Range {
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) header: Header,
-    /// From the one behind which reading begins to the last.
+    /// From the one after which reading begins to the last.
     pub(crate) ranges: Vec<Range>,
     pub(crate) done: DoneWindows,
 }
@@ -117,7 +117,7 @@ impl Checkpoint {
             Some(folder) => Some(lock(location, folder)?),
             None => None,
         };
-        // Behind the lock: before it, it may be what another run is about to rename.
+        // After the lock: before it, it may be what another run is about to rename.
         if let Some(folder) = &local {
             remove_staged(folder, |_| true);
             remove_staged(&folder.join(RANGES), |_| true);

@@ -1,7 +1,7 @@
 //! The windows of a pipeline's table, each until it is done.
 //!
 //! Reading is divided into ranges: one ends where windows close. Where it ends is written down before they run, and that
-//! they have run behind it. After a crash the ranges whose rows are in open windows are read again, up to the same places
+//! they have run after it. After a crash the ranges whose rows are in open windows are read again, up to the same places
 //! and with the same watermarks, so that the same windows close; those that were done are left out.
 //!
 //! Between two ends of ranges the watermark stands still. Which rows are late therefore depends on what is written down
@@ -50,7 +50,7 @@ pub(crate) struct Feed {
     watermark: i64,
     /// When the last rows were read.
     reading_time: Option<i64>,
-    /// A step whose rows come behind the windows that are closing.
+    /// A step whose rows come after the windows that are closing.
     held: Option<StreamStep>,
     /// The last range that a restart could skip.
     read_again_from: u64,
@@ -80,7 +80,7 @@ fn has_run(span: Span, (start, end): (i64, i64)) -> bool {
 }
 
 impl Feed {
-    /// Goes on behind these ranges; without one, where the table begins.
+    /// Continues after these ranges; without one, where the table begins.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -261,7 +261,7 @@ impl Feed {
         self.n_closed = self.n_closed.max(self.n_done);
         let is_by_reading = self.read.time_kind() == TimeKind::Processing;
         if is_by_reading && self.cutter.closes_at(step.watermark) {
-            // The rows of this step are read behind the windows that close, so these end before it.
+            // The rows of this step are read after the windows that close, so these end before it.
             let watermark = step.watermark;
             self.held = Some(step);
             return self.close(watermark).await;

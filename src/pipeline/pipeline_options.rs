@@ -51,7 +51,7 @@ impl PipelineOptions {
         self
     }
 
-    /// It goes on from a checkpoint of other statements.
+    /// It continues from a checkpoint of other statements.
     #[must_use]
     pub fn with_accepted_changes(mut self) -> Self {
         self.accepts_changes = true;

@@ -86,7 +86,7 @@ pub struct WindowReport {
 pub struct PipelineStopper(watch::Sender<bool>);
 
 impl PipelineStopper {
-    /// The pipeline ends behind the window that it is running.
+    /// The pipeline ends after the window that it is running.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
@@ -214,7 +214,7 @@ impl Pipeline {
     /// Waits for the next window and runs the statements on it. `None`: the table has ended, or the pipeline was stopped.
     ///
     /// # Errors
-    /// That of the first statement that fails. The window has then not run: it will again when the pipeline is started anew.
+    /// That of the first statement that fails. The window has then not run: it will again when the pipeline is started again.
     pub async fn next_window(&mut self) -> Result<Option<WindowReport>> {
         let mut stop = self.stop.subscribe();
         let window = tokio::select! {

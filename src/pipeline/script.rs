@@ -118,7 +118,7 @@ impl PipelineScript {
         self.next_setup().await.map(drop)
     }
 
-    /// Starts what is left as a pipeline, behind what an earlier run on this checkpoint has done. The checkpoint is a folder
+    /// Starts what is left as a pipeline, after what an earlier run on this checkpoint has done. The checkpoint is a folder
     /// or the URL of an object store that the session knows.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ fn window_by_window(context: &SessionContext) -> Result<SessionContext> {
 }
 
 impl Pipeline {
-    /// Runs the statements that run once, checks the others, and goes on behind what an earlier run on this checkpoint has
+    /// Runs the statements that run once, checks the others, and continues after what an earlier run on this checkpoint has
     /// done. The checkpoint is a folder or the URL of an object store that the session knows.
     ///
     /// # Errors

@@ -117,7 +117,7 @@ mod tests {
         check_copies(&statements).is_ok()
     }
 
-    /// So many CTEs, each of the one before twice.
+    /// This many CTEs, each of the one before twice.
     fn doubling(n_levels: usize) -> String {
         let ctes: Vec<String> = (1..=n_levels)
             .map(|level| {

@@ -22,7 +22,7 @@ use crate::planner::windows::locality::check_window_local;
 use crate::planner::windows::scan::WindowedScan;
 use crate::streams::session_extensions::CurrentWindow;
 
-/// Puts the planner before the one that the session has, and the rule that lets rows through behind its rules.
+/// Puts the planner before the one that the session has, and the rule that lets rows through after its rules.
 pub(crate) fn register(state: &mut SessionState) {
     let inner = Arc::clone(state.query_planner());
     *state = SessionStateBuilder::new_from_existing(state.clone())
@@ -139,7 +139,7 @@ fn state_of(session: &dyn Session) -> Result<&SessionState> {
 }
 
 /// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table;
-/// and a plan of so many steps, or so many one within another, that it cannot be optimised and run without harm. Call it before
+/// and a plan of this many steps, or so many one within another, that it cannot be optimised and run without harm. Call it before
 /// the plan is executed.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! Unnesting multiplies rows, so what was unique in its input is not unique behind it. DataFusion 55.2 keeps the keys of a
-//! GROUP BY all the same, and so drops columns from a GROUP BY or an ORDER BY behind it, or adds some, without a word:
+//! Unnesting multiplies rows, so what was unique in its input is not unique after it. DataFusion 55.2 keeps the keys of a
+//! GROUP BY all the same, and so drops columns from a GROUP BY or an ORDER BY after it, or adds some, without a word:
 //! `SELECT host, a['kind'], count(*) FROM (SELECT host, unnest(ts_anomaly(ts, value)) AS a FROM m GROUP BY host) GROUP BY 1, 2`
 //! counts wrongly.
 //!

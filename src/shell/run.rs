@@ -212,7 +212,7 @@ fn note(shell: &Shell, text: impl FnOnce() -> String) {
     }
 }
 
-/// SIGTERM and Ctrl-C end the pipeline behind the window that it runs; the second of them ends it at once.
+/// SIGTERM and Ctrl-C end the pipeline after the window that it runs; the second of them ends it at once.
 fn stop_on_signals(stopper: PipelineStopper, is_quiet: bool) -> Result<()> {
     let Some(mut signals) = Signals::listen(EndsOn::Both)? else {
         return Ok(());

@@ -30,7 +30,7 @@ impl SplitStatement {
         &self.text
     }
 
-    /// The statement's text behind as many lines and blanks as stand before it, so that every line and column that
+    /// The statement's text after as many lines and blanks as stand before it, so that every line and column that
     /// the parser speaks of is one of the whole text.
     pub(crate) fn text_in_place(&self) -> String {
         let lines = usize::try_from(self.line.saturating_sub(1)).unwrap_or_default();
@@ -173,7 +173,7 @@ fn split(
 ) -> VecDeque<FoundStatement> {
     let mut tokens = vec![];
     let parser_dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
-    // An error is no loss: the text behind the last good token becomes a statement of its own, and the parser
+    // An error is no loss: the text after the last good token becomes a statement of its own, and the parser
     // tells what is wrong with it when its turn comes.
     let read = Tokenizer::new(parser_dialect.as_ref(), text)
         .with_unescape(false)

@@ -8,7 +8,7 @@
 //! and does not stop the others.
 //!
 //! Positions tell in which order files were taken and how many rows of each were handed out, so that this can be read
-//! again. The order is written down, and not found anew, since two readers list a folder at different moments.
+//! again. The order is written down, and not found again, since two readers list a folder at different moments.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -277,7 +277,7 @@ impl TakenFiles {
         self.files.insert(name, taken);
     }
 
-    /// Takes a file, or goes on with it; how many of its rows were handed out before.
+    /// Takes a file, or continues with it; how many of its rows were handed out before.
     fn begin(&mut self, name: &str) -> u64 {
         if self.is_begun(name) {
             return self.files.get(name).map_or(0, |taken| taken.n_rows);
@@ -354,7 +354,7 @@ struct Current {
 }
 
 impl Current {
-    /// The next rows behind those that were handed out before; they are some.
+    /// The next rows after those that were handed out before; they are some.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         while let Some(rows) = self.rows.next().await {
             let rows = rows?;
@@ -379,7 +379,7 @@ impl fmt::Debug for FolderReader {
 }
 
 impl FolderReader {
-    /// Goes on where an earlier reader stood.
+    /// Continues where an earlier reader stood.
     fn seek(&mut self, taken: TakenFiles) {
         self.range_began = taken.next_turn;
         self.taken = taken;

@@ -136,7 +136,7 @@ fn state(stream: &StreamCounters) -> &'static str {
     }
 }
 
-/// Before the first row and behind the last there is none.
+/// Before the first row and after the last there is none.
 fn watermark(stream: &StreamCounters) -> Option<i64> {
     let watermark = stream.watermark.load(Ordering::Relaxed);
     (watermark != i64::MIN && watermark != i64::MAX).then_some(watermark)

@@ -4,7 +4,7 @@
 //! Runs of rows are kept as they came, each sorted, and merged when they are let go; where they do not overlap, as in one
 //! file that is written in order, no row is copied.
 //!
-//! **Limit.** Beyond `limit_bytes` the older half is let go before its time, and what comes behind it is late.
+//! **Limit.** Beyond `limit_bytes` the older half is let go before its time, and what comes after it is late.
 
 use datafusion::arrow::array::{Array, BooleanArray, TimestampNanosecondArray, UInt32Array};
 use datafusion::arrow::compute::{

@@ -43,7 +43,7 @@ pub(crate) struct StreamStep {
     pub(crate) arrivals: Vec<Timed>,
     /// The partition of each of these. It is the same whenever the rows are read again.
     pub(crate) partitions: Vec<u64>,
-    /// No row with an earlier event time is waited for; `i64::MAX` behind the last step of a source that ends.
+    /// No row with an earlier event time is waited for; `i64::MAX` after the last step of a source that ends.
     pub(crate) watermark: i64,
     /// When it was read, in nanoseconds since 1970.
     pub(crate) now: i64,
@@ -410,7 +410,7 @@ impl LiveStream {
             .unwrap_or_else(PoisonError::into_inner) = Some(upto);
     }
 
-    /// The next step; `None` behind the last.
+    /// The next step; `None` after the last.
     pub(crate) async fn next(&mut self) -> Option<Result<StreamStep>> {
         self.steps.recv().await
     }

@@ -71,7 +71,7 @@ pub fn live_table(
     Ok(Arc::new(table))
 }
 
-/// What a reader goes on from that must not lose or double a row.
+/// What a reader continues from that must not lose or double a row.
 #[derive(Debug, Default)]
 pub(crate) struct Resume {
     /// Where to begin; `None`: where the options of the table say.
@@ -126,7 +126,7 @@ impl LiveTable {
         LiveStream::start(stepper, Arc::clone(&self.clock))
     }
 
-    /// Like [`Self::read`], with positions in every step, so that reading can go on there exactly. First comes a step
+    /// Like [`Self::read`], with positions in every step, so that reading can continue there exactly. First comes a step
     /// without rows whose positions are where reading begins; then the steps of each range that is read again, the last of
     /// them with its watermark and its positions; then what is new.
     ///

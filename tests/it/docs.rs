@@ -41,7 +41,7 @@ fn documented(context: &SessionContext) -> BTreeMap<(String, &'static str), Opti
     scalar.chain(aggregate).chain(window).collect()
 }
 
-/// The statements of an example, each behind `> `, with what they print.
+/// The statements of an example, each after `> `, with what they print.
 fn statements(example: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = vec![];
     for line in example.lines().filter(|line| !line.starts_with("```")) {

@@ -544,7 +544,7 @@ async fn a_pipeline_of_a_source_a_store_and_a_sink_of_another_crate() {
     let store = ShelfStore::default();
     store.0.lock().unwrap().add(0, None);
     assert_eq!(run(&ticks, &sink, &store, &checkpoint).await, 2);
-    // It goes on after what has run.
+    // It continues after what has run.
     ticks.n_rows.store(45, Ordering::SeqCst);
     assert_eq!(run(&ticks, &sink, &store, &checkpoint).await, 4);
     let expected = "\
@@ -586,7 +586,7 @@ async fn a_pipeline_of_a_source_a_store_and_a_sink_of_another_crate() {
 async fn a_source_is_told_what_is_not_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint").display().to_string();
-    // So many that the reader, which is a few steps ahead, is still reading when the first windows have run.
+    // This many that the reader, which is a few steps ahead, is still reading when the first windows have run.
     let (ticks, sink) = (Ticks::new(3_000), Arc::<Collected>::default());
     let n_windows = run(&ticks, &sink, &ShelfStore::default(), &checkpoint).await;
     assert_eq!(n_windows, 299);

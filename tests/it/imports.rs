@@ -30,7 +30,7 @@ fn is_for_tests(line: &str) -> bool {
     line.starts_with("#[cfg(test") || line.starts_with("#[cfg(any(test")
 }
 
-/// Skips the item behind an attribute: up to its closing bracket, or to the end of its statement.
+/// Skips the item after an attribute: up to its closing bracket, or to the end of its statement.
 fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
     let mut depth = 0;
     for line in lines {
@@ -46,7 +46,7 @@ fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
     }
 }
 
-/// The line without what is in quotes and behind `//`: brackets there are no brackets.
+/// The line without what is in quotes and after `//`: brackets there are no brackets.
 fn without_texts(line: &str) -> String {
     let mut code = String::new();
     let mut chars = line.chars().peekable();
@@ -71,7 +71,7 @@ fn skip_text(chars: &mut impl Iterator<Item = char>) {
     }
 }
 
-/// Skips `'{'` and `'\''`; behind the apostrophe of a lifetime nothing is skipped.
+/// Skips `'{'` and `'\''`; after the apostrophe of a lifetime nothing is skipped.
 fn skip_char(chars: &mut (impl Iterator<Item = char> + Clone)) {
     let mut ahead = chars.clone();
     let n_chars = match (ahead.next(), ahead.next(), ahead.next()) {

@@ -171,7 +171,7 @@ async fn series() {
         "ts_periods(ts, value)",
     ] {
         check(&format!("SELECT unnest({answer}) FROM points")).await;
-        // DataFusion 55.2 takes the groups for unique behind unnest too, and would not sort by position: hence `+ 0`.
+        // DataFusion 55.2 takes the groups for unique after unnest too, and would not sort by position: hence `+ 0`.
         check(&format!(
             "SELECT series, unnest(range(array_length(answer))) AS position, unnest(answer) AS element
              FROM (SELECT id % 3 AS series, {answer} AS answer FROM points GROUP BY id % 3)

@@ -1,6 +1,6 @@
 //! Live tables as people use them: files that really grow, are rotated and dropped into folders, and pipes.
 //!
-//! Nothing waits for a fixed time: a test goes on as soon as what it waits for is there, and fails when it is not there for
+//! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and fails when it is not there for
 //! a minute.
 
 use std::fs::{self, File, OpenOptions};
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::golden::project;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Only where a person makes golden files anew.
+/// Only where a person makes golden files again.
 const SILENCE: Duration = Duration::from_secs(8);
 
 /// A run of the shell that may never end. It is killed when it is dropped.
@@ -167,7 +167,7 @@ fn session() -> SessionContext {
     datafusion_aiops::session().unwrap().enable_url_table()
 }
 
-/// Goes on when the condition holds.
+/// Continues when the condition holds.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {

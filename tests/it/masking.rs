@@ -476,7 +476,7 @@ fn one_template_an_event() {
             "pod kafka-7 lost",
         ],
     );
-    // Quotes: behind other quotes, in CJK, of a user agent, as nothing.
+    // Quotes: after other quotes, in CJK, of a user agent, as nothing.
     check(
         "{\"user\":\"<*>\",\"host\":\"<*>\"}",
         &[
@@ -531,7 +531,7 @@ fn one_template_an_event() {
         "at java.base/java.lang.Thread.run(Thread.java:<*>)",
         &["at java.base/java.lang.Thread.run(Thread.java:829)"],
     );
-    // C01: names of modules are no hosts, names behind a noun of databases are variables.
+    // C01: names of modules are no hosts, names after a noun of databases are variables.
     check("shop.core.io: failed", &["shop.core.io: failed"]);
     check("shop.core.db: failed", &["shop.core.db: failed"]);
     check(

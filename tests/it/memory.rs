@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// Megabytes of the window in CI.
 const WINDOW_MB: u64 = 50;
-/// At most so many times as much memory as undisturbed. In a small window the base of the process counts for more than
+/// At most this many times as much memory as undisturbed. In a small window the base of the process counts for more than
 /// what is measured, and chance for more too.
 const MOST: f64 = 1.3;
 const MOST_IN_CI: f64 = 1.5;

@@ -203,7 +203,7 @@ async fn rust_code_calls_the_window_function() {
     assert!(error.contains("value must be a number"), "{error}");
 }
 
-/// Rows behind a LIMIT are not judged where only the past is seen.
+/// Rows after a LIMIT are not judged where only the past is seen.
 #[tokio::test]
 async fn a_limit_reaches_the_rows() {
     let context = session_with_points();

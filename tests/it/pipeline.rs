@@ -1,6 +1,6 @@
 //! Pipelines as people run them: `datafusion-aiops run`, stopped, killed and started again.
 //!
-//! Nothing waits for a fixed time: a test goes on as soon as what it waits for is there, and fails when it is not there for
+//! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and fails when it is not there for
 //! a minute.
 #![cfg(unix)]
 
@@ -240,7 +240,7 @@ fn body(call: &str) -> String {
 /// Lines of a log between two pauses.
 const GROUP: u64 = 100;
 
-/// Line `number` of a log, 25 ms behind the one before but for a pause behind every group, which then spans 8 s; each tenth
+/// Line `number` of a log, 25 ms after the one before but for a pause after every group, which then spans 8 s; each tenth
 /// comes before the one that it follows in time.
 fn line(number: u64) -> String {
     let place = match number % 10 {
@@ -817,7 +817,7 @@ fn what_a_window_has_begun_to_write_is_not_found_when_it_runs_again() {
     );
     let place = Place::new(&sql);
     place.write("x.log", &(at(1, 1) + &at(9, 9)));
-    // As a run leaves it that is killed behind the INSERT.
+    // As a run leaves it that is killed after the INSERT.
     fs::create_dir(place.path("known")).unwrap();
     place.write("known/p-20200101T000001Z-20200101T000002Z.csv", "INFO\n");
     place.run(&["--once"]).has_succeeded();

@@ -77,7 +77,7 @@ impl Running {
         }
     }
 
-    /// Asks it to stop: it ends behind the window that it is running.
+    /// Asks it to stop: it ends after the window that it is running.
     fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
         let stopped = Command::new("kill").arg(pid).status().unwrap();

@@ -74,7 +74,7 @@ mod tests {
                 .tolerance(f64::from(threshold))
                 .transform(&dense)
                 .unwrap();
-            // linfa numbers its clusters from 0; noise rows get numbers behind them.
+            // linfa numbers its clusters from 0; noise rows get numbers after them.
             let keys = found
                 .iter()
                 .zip(1000..)

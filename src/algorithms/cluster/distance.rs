@@ -20,7 +20,7 @@ const BLOCK_ROWS: usize = 64;
 /// dimensions: both ways take the same time when half of the values are zeros).
 const POSTING_COST: f64 = 4.0;
 
-/// Calls `take(row, other, distances)` with the distances from `row` to `other`, `other + 1`, ..., all of them behind it,
+/// Calls `take(row, other, distances)` with the distances from `row` to `other`, `other + 1`, ..., all of them after it,
 /// until every pair of rows has come once.
 pub(crate) fn for_each_run(
     vectors: &Vectors,
@@ -44,7 +44,7 @@ fn is_sparse(vectors: &Vectors) -> bool {
 fn runs_by_postings(vectors: &Vectors, metric: Metric, mut take: impl FnMut(usize, usize, &[f32])) {
     let mut index = Index::new(vectors, metric);
     let mut scratch = Scratch::default();
-    // From the last row to the first: the index holds exactly the rows behind this one, in descending order.
+    // From the last row to the first: the index holds exactly the rows after this one, in descending order.
     for row in (0..vectors.len()).rev() {
         let distances = index.distances(vectors.row(row), &mut scratch);
         distances.reverse();

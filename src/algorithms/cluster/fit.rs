@@ -65,7 +65,7 @@ pub enum ClusterMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumClusters {
-    /// So many, or as many as there are (different) rows if they are fewer.
+    /// This many, or as many as there are (different) rows if they are fewer.
     Exactly(usize),
     /// The number with the greatest mean silhouette: 2 to 128, for k-means 2 to 20, fewer than rows. One if that shows no
     /// structure. Two rows are one cluster if they are equal and else two.
@@ -106,7 +106,7 @@ pub struct ClusterOptions {
     pub seed: Option<u64>,
     /// k-means only: how many starts are tried. Default: [`DEFAULT_N_RUNS`].
     pub n_runs: Option<usize>,
-    /// Up to so many rows are clustered exactly. Of more, at most so many leaders are, and the other rows follow the nearest
+    /// Up to this many rows are clustered exactly. Of more, at most this many leaders are, and the other rows follow the nearest
     /// leader; DBSCAN is exact for any number.
     pub max_exact_rows: usize,
     /// Whether rows can have clusters already.

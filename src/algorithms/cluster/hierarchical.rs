@@ -10,8 +10,8 @@
 //! 1. A cluster stands in the place of its **last** row.
 //! 2. A chain begins at the first cluster and goes from each cluster to its nearest; of equally near ones to the one
 //!    that it came from, else to the first.
-//! 3. Where it goes back to the cluster that it came from, those two merge. It goes on from what is left of it if that
-//!    is two clusters at least, and else begins anew.
+//! 3. Where it goes back to the cluster that it came from, those two merge. It continues from what is left of it if that
+//!    is two clusters at least, and else begins again.
 //! 4. When all are merged, the merges are sorted by distance, equal ones in the order in which they were found.
 //!
 //! For single linkage the tree begins at the first row and takes the row nearest to any that it has, of equally near

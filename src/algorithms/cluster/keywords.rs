@@ -135,7 +135,7 @@ impl KeywordCounts {
         })
     }
 
-    /// For each cluster at most so many words, the most telling first.
+    /// For each cluster at most this many words, the most telling first.
     pub fn keywords(&self, max_keywords: usize) -> BTreeMap<i64, Vec<&str>> {
         let mut candidates: BTreeMap<i64, Vec<KeywordCandidate<'_>>> = self
             .documents

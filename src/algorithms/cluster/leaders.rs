@@ -3,7 +3,7 @@
 //! Hartigan's leader algorithm ("Clustering Algorithms", 1975, chapter 3) takes the rows in order: a row within the
 //! radius of a leader follows it, any other becomes a leader. The radius begins at 0, so that equal rows share a
 //! leader and nothing is lost while there are few different rows. When there are too many leaders the radius grows and the
-//! leaders are led anew, as in Charikar, Chekuri, Feder and Motwani, "Incremental clustering and dynamic information
+//! leaders are led again, as in Charikar, Chekuri, Feder and Motwani, "Incremental clustering and dynamic information
 //! retrieval" (STOC 1997). They double it; here it becomes the median distance of a leader to its nearest, which frees
 //! about a third of them, and grows by a tenth at least. The clusters of the leaders are then found exactly, each leader
 //! counting as one row, and every row follows its nearest leader.
@@ -20,7 +20,7 @@ use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 
-/// The least growth of the radius. It bounds how often the leaders are led anew, by the logarithm of the largest distance
+/// The least growth of the radius. It bounds how often the leaders are led again, by the logarithm of the largest distance
 /// over the smallest to this base, and is small because cosine distances have little room: near 1 everything is one.
 const GROWTH: f32 = 1.1;
 

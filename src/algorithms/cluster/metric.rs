@@ -26,7 +26,7 @@ pub enum Metric {
 pub(super) const FARTHEST: f32 = 1e15;
 
 /// A squared distance below this part of the squares it is the difference of has lost digits that an `f32` would show
-/// (2^-52 / 1e-7 is 2e-9 of it), and is computed anew from the differences.
+/// (2^-52 / 1e-7 is 2e-9 of it), and is computed again from the differences.
 const CANCELLED: f64 = 1e-7;
 
 impl Metric {

@@ -3,7 +3,7 @@
 use crate::algorithms::text::template_hash;
 use hashbrown::{HashMap, HashSet};
 
-/// So many distinct terms are counted; a term and its count take some 80 bytes.
+/// This many distinct terms are counted; a term and its count take some 80 bytes.
 const MAX_TERMS_COUNTED: usize = 1_000_000;
 
 /// How many texts have each term. Two of these merge to the counts of all their texts.
@@ -24,7 +24,7 @@ const MAX_TERMS_COUNTED: usize = 1_000_000;
 pub struct TermCounts {
     n_documents: u64,
     documents_with: HashMap<Box<str>, u64>,
-    /// Terms are counted whose hash ends in so many zero bits.
+    /// Terms are counted whose hash ends in this many zero bits.
     level: u32,
     max_terms: usize,
     text_bytes: usize,
@@ -45,11 +45,11 @@ impl Default for TermCounts {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Selection {
-    /// A term must occur in at least so many texts.
+    /// A term must occur in at least this many texts.
     pub min_df: u64,
     /// A term must not occur in more than this part of the texts, from 0 to 1.
     pub max_df: f64,
-    /// At most so many terms: those with the most information.
+    /// At most this many terms: those with the most information.
     pub max_terms: usize,
 }
 

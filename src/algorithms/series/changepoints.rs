@@ -38,7 +38,7 @@ const OUTLIER: f64 = 3.0;
 /// A season is averaged over so many cycles, as if it never changed: changes belong into the rest.
 const STEADY_CYCLES: usize = 1_001;
 
-/// Outliers are rare: where they are more than this part of the values up to so many shortest segments before and behind,
+/// Outliers are rare: where they are more than this part of the values up to this many shortest segments before and after,
 /// they are what the series is like.
 const RARE: f64 = 0.05;
 const RARE_SEGMENTS: usize = 20;
@@ -467,7 +467,7 @@ fn without_outliers(values: &[f64], min_points: usize, outlier: f64, most: f64) 
     (0..values.len()).map(at).collect()
 }
 
-/// Whether at most such a part of the points up to so many before and behind each are true.
+/// Whether at most such a part of the points up to this many before and after each are true.
 fn rare(points: &[bool], reach: usize, most: f64) -> Vec<bool> {
     let counts: Vec<usize> = std::iter::once(0)
         .chain(points.iter().scan(0, |count, is_true| {
@@ -482,7 +482,7 @@ fn rare(points: &[bool], reach: usize, most: f64) -> Vec<bool> {
     (0..points.len()).map(is_rare).collect()
 }
 
-/// The median of the values up to so many points before and after each; near the ends of as many as there are on both
+/// The median of the values up to this many points before and after each; near the ends of as many as there are on both
 /// sides.
 fn running_median(values: &[f64], reach: usize) -> Vec<f64> {
     let reach = reach.min(values.len() / 2);

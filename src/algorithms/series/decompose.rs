@@ -165,7 +165,7 @@ fn all_missing(n_values: usize, periods: &[usize]) -> Decomposition {
     }
 }
 
-/// How often values are smoothed (`inner`) for given weights, and how often these are computed anew (`outer`).
+/// How often values are smoothed (`inner`) for given weights, and how often these are computed again (`outer`).
 #[derive(Debug, Clone, Copy)]
 struct Passes {
     inner: usize,

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 /// How many periods are looked for if the options say nothing else: day, week and one more.
 pub const DEFAULT_MAX_PERIODS: usize = 3;
 
-/// The newest so many points are searched: three weeks of seconds.
+/// The newest this many points are searched: three weeks of seconds.
 const MAX_SEARCHED: usize = 1 << 21;
 
 /// Where days, weeks and the like often lie: those of samples each 1, 2, 5, 10, 15, 20, 30 and 60 minutes. A period within
@@ -109,7 +109,7 @@ pub struct Period {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeriodOptions {
-    /// At most so many periods are found.
+    /// At most this many periods are found.
     pub max_periods: usize,
     /// The longest period in points; a third of the series is the limit anyway.
     pub max_points: Option<usize>,
@@ -289,7 +289,7 @@ impl PeriodSearch {
         let variance = mean_square(&residuals);
         subtract_means(&mut residuals, period);
         let n_cycles = values.len() as f64 / period as f64;
-        // With the means of so many cycles a part of the noise has been subtracted.
+        // With the means of this many cycles a part of the noise has been subtracted.
         let unexplained = mean_square(&residuals) * n_cycles / (n_cycles - 1.0);
         let correlation = 1.0 - unexplained / variance;
         let lags = self.autocorrelation.of(&residuals, period / 2);
@@ -348,7 +348,7 @@ fn is_near(first: usize, second: usize) -> bool {
     first.abs_diff(second) as f64 <= 2.0 * NEAR * first.min(second) as f64
 }
 
-/// The first peak within [`ALIKE`] of the highest, behind the first lag where the series no longer resembles itself.
+/// The first peak within [`ALIKE`] of the highest, after the first lag where the series no longer resembles itself.
 /// `strength` decides where that is, `least` how high the highest must be.
 fn first_high_peak(lags: &[f64], strength: f64, least: f64) -> Option<usize> {
     let low = lags.iter().position(|&value| value < 0.5 * strength)?;
@@ -379,7 +379,7 @@ fn is_high(lags: &[f64], period: usize, least: f64) -> bool {
     lags[period] >= least && lags[period] >= lags[highest] - ALMOST
 }
 
-/// What the highest of many autocorrelations of so many values of noise does not reach: four standard deviations.
+/// What the highest of many autocorrelations of this many values of noise does not reach: four standard deviations.
 fn noise(n_values: usize) -> f64 {
     4.0 / (n_values as f64).sqrt()
 }
@@ -546,7 +546,7 @@ fn subtract_means(values: &mut [f64], period: usize) {
 }
 
 /// The values around the mean of one whole period about each. Near the ends, where no whole period lies about a point,
-/// the mean goes on as a straight line with the slope of one period.
+/// the mean continues as a straight line with the slope of one period.
 fn deviations(values: &[f64], period: usize, sums: &mut Vec<f64>) -> Vec<f64> {
     sum_up(values, sums);
     let (n_values, half) = (values.len(), period / 2);

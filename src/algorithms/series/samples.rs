@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 
-/// A grid has at most so many slots a sample, and [`MORE_SLOTS`]: three quarters of a series may be missing. Without a
+/// A grid has at most this many slots a sample, and [`MORE_SLOTS`]: three quarters of a series may be missing. Without a
 /// limit two samples a year apart and two a nanosecond apart would need 10^16 slots.
 const SLOTS_PER_SAMPLE: usize = 4;
 
@@ -67,9 +67,9 @@ pub enum Season {
     Auto,
     /// There is none.
     None,
-    /// So many points each.
+    /// This many points each.
     Points(Vec<usize>),
-    /// So many nanoseconds each.
+    /// This many nanoseconds each.
     Durations(Vec<i64>),
 }
 

@@ -3,7 +3,7 @@
 //! Forecasts count in steps, people in times. A [`Timeline`] divides time into slots of one step each: those of the series
 //! as it is, found from the distance of its samples, or of a step that is given. Series of months, quarters and years have
 //! steps of months, which differ in length, and may stand at the end of each. Samples that have no common step are slots
-//! themselves, as they come, and the median distance goes on behind the last one.
+//! themselves, as they come, and the median distance continues after the last one.
 //!
 //! Dates are those of the Gregorian calendar in the time of the series, which knows no zone. Days become dates and dates
 //! days as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013),
@@ -14,10 +14,10 @@ use crate::algorithms::series::forecast::Step;
 use crate::algorithms::series::samples::Samples;
 use crate::algorithms::units::DAY;
 
-/// A timeline of a step that is given has at most so many slots, as `ts_fill` has buckets: two years of minutes.
+/// A timeline of a step that is given has at most this many slots, as `ts_fill` has buckets: two years of minutes.
 const MAX_SLOTS: usize = crate::algorithms::series::fill::DEFAULT_MAX_POINTS;
 
-/// The slots of a series, one step each, from its first sample to its last, and those behind.
+/// The slots of a series, one step each, from its first sample to its last, and those after.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::Step;
@@ -121,12 +121,12 @@ impl Timeline {
         }
     }
 
-    /// When a slot is, behind the last one too; `None` if that time has no number or nothing says how long a step is.
+    /// When a slot is, after the last one too; `None` if that time has no number or nothing says how long a step is.
     pub fn time_ns(&self, slot: usize) -> Option<i64> {
         self.slots.time_ns(slot)
     }
 
-    /// The slot to which a time belongs, behind the last one too; `None` before the first.
+    /// The slot to which a time belongs, after the last one too; `None` before the first.
     pub fn slot(&self, time_ns: i64) -> Option<usize> {
         self.slots.index(time_ns)
     }
@@ -288,7 +288,7 @@ impl SlotTimes {
     }
 }
 
-/// So many steps after a time.
+/// This many steps after a time.
 fn after(start_ns: i64, n_steps: usize, step_ns: i64) -> Option<i64> {
     let offset_ns = i128::from(step_ns).checked_mul(i128::try_from(n_steps).ok()?)?;
     i64::try_from(i128::from(start_ns).checked_add(offset_ns)?).ok()

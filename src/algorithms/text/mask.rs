@@ -45,7 +45,7 @@ pub struct Masker {
     spaces: Arc<Mutex<Vec<Masking>>>,
 }
 
-/// So many spaces are kept, each with some megabyte of lines that it remembers.
+/// This many spaces are kept, each with some megabyte of lines that it remembers.
 const MAX_SPACES: usize = 64;
 /// One that very long lines have made larger is not kept.
 const MAX_SPACE_BYTES: usize = 1 << 20;
@@ -239,7 +239,7 @@ impl Masker {
         }
     }
 
-    /// Writes the template of `line` behind `out`, given what [`Masker::mask`] found in the same line.
+    /// Writes the template of `line` after `out`, given what [`Masker::mask`] found in the same line.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Masking};
@@ -353,7 +353,7 @@ fn compile(mask: &str) -> Result<Regex> {
     Ok(regex)
 }
 
-/// The last beginning of a word that is not behind `limit`, so that no word is cut in two where words are short.
+/// The last beginning of a word that is not after `limit`, so that no word is cut in two where words are short.
 fn cut_at_word(line: &str, limit: usize) -> usize {
     const LONGEST_WORD: usize = 256;
     let window = &line.as_bytes()[limit.saturating_sub(LONGEST_WORD)..limit];

@@ -12,14 +12,14 @@ use std::ops::Range;
 
 /// The lines that are remembered.
 const N_SLOTS: usize = 16_384;
-/// A line can be in so many of them. With two, one in seven of three thousand kinds of lines drive each other out again and
+/// A line can be in this many of them. With two, one in seven of three thousand kinds of lines drive each other out again and
 /// again; with four, one in two hundred.
 const N_WAYS: usize = 4;
 /// Longer lines seldom repeat, and shorter ones are quick to walk.
 const LENGTHS: Range<usize> = 16..512;
 /// When so much text is stored, all is forgotten.
 const MAX_BYTES: usize = 1 << 20;
-/// So many lines are walked before the first is remembered: for a few it does not pay.
+/// This many lines are walked before the first is remembered: for a few it does not pay.
 const FIRST: u32 = 32;
 /// After this many lines the share of known ones is checked; if it is too small, the search pauses.
 const TRIAL: u32 = 1024;
@@ -185,7 +185,7 @@ fn ways_of(hash: u64) -> Range<usize> {
     first..first + N_WAYS
 }
 
-/// A stretch of a store, which holds a megabyte or so, of a line of some hundred bytes.
+/// A stretch of a store, which holds a megabyte or so, of a line of about a hundred bytes.
 fn span(start: usize, length: usize) -> Option<StoreRange> {
     Some(StoreRange {
         start: u32::try_from(start).ok()?,

@@ -47,7 +47,7 @@ pub(crate) fn is_cjk(char: char) -> bool {
         | '\u{20000}'..='\u{323af}' | '々')
 }
 
-/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter behind a
+/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter after a
 /// lower-case one or a digit, and at the last upper-case letter of a row that two lower-case ones follow (`IPv6` is one).
 fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
     let mut begin = 0;

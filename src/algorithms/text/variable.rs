@@ -7,7 +7,7 @@ use crate::algorithms::text::kind::VariableKind;
 pub struct Variable {
     /// Position of the first byte in the line.
     pub start: usize,
-    /// Position behind the last byte.
+    /// Position after the last byte.
     pub end: usize,
     /// What it is.
     pub kind: VariableKind,

@@ -60,7 +60,7 @@ pub(crate) fn is_literal(word: &[u8]) -> bool {
     )
 }
 
-/// Accounts that every system has; behind "for" or "by" they stand where another name could.
+/// Accounts that every system has; after "for" or "by" they stand where another name could.
 pub(crate) fn is_known_account(word: &[u8]) -> bool {
     matches!(
         word,
@@ -138,7 +138,7 @@ pub(crate) fn is_identity_key(word: &[u8]) -> bool {
     )
 }
 
-/// The methods of HTTP, behind which a target stands (RFC 9110, RFC 5789).
+/// The methods of HTTP, after which a target stands (RFC 9110, RFC 5789).
 pub(crate) fn is_http_method(word: &[u8]) -> bool {
     matches!(
         word,
@@ -340,7 +340,7 @@ pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, VariableKind)> {
     }
 }
 
-/// Nouns of databases, behind which a dotted word is the name of such a thing.
+/// Nouns of databases, after which a dotted word is the name of such a thing.
 pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     const NOUNS: [&[u8]; 8] = [
         b"table",
@@ -355,7 +355,7 @@ pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     NOUNS.iter().any(|noun| word.eq_ignore_ascii_case(noun))
 }
 
-/// Whether a text ends with a Chinese noun behind which a name stands: user, table, host, column, field, partition, database,
+/// Whether a text ends with a Chinese noun after which a name stands: user, table, host, column, field, partition, database,
 /// node, service.
 pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
     const NOUNS: [&str; 9] = [

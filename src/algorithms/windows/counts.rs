@@ -38,7 +38,7 @@ impl CountWindows {
         Ok(Self { n, n_seen: 0 })
     }
 
-    /// Goes on behind so many rows.
+    /// Continues after this many rows.
     pub(crate) fn go_on_at(&mut self, n_seen: u64) {
         self.n_seen = n_seen;
     }
@@ -48,7 +48,7 @@ impl CountWindows {
         self.n_seen
     }
 
-    /// Whether a window is complete with so many rows more.
+    /// Whether a window is complete with this many rows more.
     pub(crate) fn completes_with(&self, n_rows: u64) -> bool {
         self.n_seen % self.n + n_rows >= self.n
     }

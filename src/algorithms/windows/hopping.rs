@@ -333,7 +333,7 @@ mod tests {
             prop_assert_eq!(windows.is_expired(pane, watermark), lateness == Lateness::Late);
         }
 
-        /// Rows come and the watermark goes on in any order: each window closes once, with the rows that came in time.
+        /// Rows come and the watermark continues in any order: each window closes once, with the rows that came in time.
         #[test]
         fn windows_close_once_with_their_rows(
             windows in any_windows(),

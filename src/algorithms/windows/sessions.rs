@@ -1,7 +1,7 @@
 //! Session windows: rows of a key that follow each other within a gap belong together.
 //!
 //! A session is a longest run of rows of one key, in the order of their event times, each less than `gap` after the one
-//! before. It spans from its first row to `gap` behind its last one; a row at that end begins another session. Rows come
+//! before. It spans from its first row to `gap` after its last one; a row at that end begins another session. Rows come
 //! in any order, so a row may found a session, extend one, or join two, as windows that merge in Akidau et al., "The
 //! Dataflow Model" (VLDB 2015).
 //!
@@ -15,7 +15,7 @@
 //! Where no row is older than the watermark no row is late, and the sessions are those of the sorted rows.
 //!
 //! For the second rule the end of the last closed session of a key is enough: a row that is not late by the first rule has
-//! `time + gap > w`, which is at or behind the ends of all closed sessions, hence behind their starts; it is within the
+//! `time + gap > w`, which is at or after the ends of all closed sessions, hence after their starts; it is within the
 //! gap of one if and only if its time is before that one's end. The end is forgotten as soon as the first rule covers all
 //! times before it, so memory is that of the open sessions and of the keys whose last session closed within the last gap.
 
@@ -49,7 +49,7 @@ pub(crate) enum Placement {
 pub(crate) struct ClosedSession<K> {
     pub(crate) session: SessionId,
     pub(crate) key: K,
-    /// From the first row to the gap behind the last one.
+    /// From the first row to the gap after the last one.
     pub(crate) span: Span,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Sessions<K> {
     watermark: i64,
     next_id: u64,
     keys: HashMap<K, OfKey>,
-    /// Every open session once, when it is due to be looked at: not behind its end. A row that extends a session leaves
+    /// Every open session once, when it is due to be looked at: not after its end. A row that extends a session leaves
     /// this as it is, so that most rows touch `keys` alone.
     due: BTreeMap<(i64, SessionId), K>,
     /// The ends of closed sessions that are remembered, ascending.
@@ -151,7 +151,7 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         }
     }
 
-    /// Closes the sessions whose end is not behind this watermark, all at `i64::MAX`: ordered by end, then start, then as
+    /// Closes the sessions whose end is not after this watermark, all at `i64::MAX`: ordered by end, then start, then as
     /// they were founded. A watermark that goes back closes nothing.
     pub(crate) fn close(&mut self, watermark: i64) -> Vec<ClosedSession<K>> {
         self.watermark = self.watermark.max(watermark);
@@ -454,7 +454,7 @@ mod tests {
         .collect()
     }
 
-    /// By definition: keeps every row and every closed session and sorts anew each time.
+    /// By definition: keeps every row and every closed session and sorts again each time.
     struct Naive {
         gap: i64,
         watermark: i64,

@@ -8,10 +8,10 @@
 //!
 //! - A partition is idle if all that it has was read and nothing was written for a while. How long ago it was read last
 //!   says nothing: a reader may be slow. One that was opened and not yet read holds the watermark where it is.
-//! - When all partitions are idle or closed the watermark goes on with the clock, from the largest event time as of the
+//! - When all partitions are idle or closed the watermark continues with the clock, from the largest event time as of the
 //!   last activity, so that the last window closes though no row ever comes again. With live rows that is about the
 //!   present less the delay; with rows of years ago it is a clock of their time and does not jump to the present.
-//! - An event time in the future counts as the present plus an allowed skew, at each advance anew: one wrong clock does
+//! - An event time in the future counts as the present plus an allowed skew, at each advance again: one wrong clock does
 //!   not make the rows of all others late, and its own rows are waited for until their time comes.
 //!
 //! When an idle partition wakes up the watermark waits for it again, where it is: rows that it brings from before are late.
@@ -73,7 +73,7 @@ impl Watermark {
     }
 
     /// Rows were read at the time `now`, and this is the largest of their event times. The partition is open from now on
-    /// at the latest, and behind until it is said to be caught up.
+    /// at the latest, and after until it is said to be caught up.
     pub(crate) fn observe(&mut self, partition: u64, largest_event_time: i64, now: i64) {
         let partition = self.partitions.entry(partition).or_default();
         partition.largest = partition.largest.max(Some(largest_event_time));
@@ -88,7 +88,7 @@ impl Watermark {
             return;
         };
         partition.quiet_since = Some(quiet_since);
-        // An empty partition brings no event time that the clock could go on from: empty files must not stop it.
+        // An empty partition brings no event time that the clock could continue from: empty files must not stop it.
         if let Some(largest) = partition.largest {
             self.saw(largest, quiet_since);
         }
@@ -118,7 +118,7 @@ impl Watermark {
         self.current
     }
 
-    /// An earlier process had come so far: the watermark does not go back behind that.
+    /// An earlier process had come so far: the watermark does not go back after that.
     pub(crate) fn raise(&mut self, watermark: i64) {
         self.current = self.current.max(watermark);
     }

@@ -171,7 +171,7 @@ fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The members of a gzip file one after another. Zeros behind a member are skipped, as gzip(1) does: tapes and tools that
+/// The members of a gzip file one after another. Zeros after a member are skipped, as gzip(1) does: tapes and tools that
 /// write in blocks pad with them.
 struct GzipMembers<R> {
     /// Always there, but while it is replaced.

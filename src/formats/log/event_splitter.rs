@@ -154,7 +154,7 @@ impl EventSplitter {
         }
     }
 
-    /// Offset and number of the first line that is not handed out yet: [`EventSplitter::resume`] goes on there.
+    /// Offset and number of the first line that is not handed out yet: [`EventSplitter::resume`] continues there.
     pub(crate) fn position(&self) -> (u64, u64) {
         match &self.open {
             Some(open) => (open.offset, open.line_number),

@@ -1,6 +1,6 @@
 //! Events as rows of a JSON table: one object a line, read by arrow-json.
 //!
-//! A batch is decoded at once. If something in it does not fit, the lines that do not are written anew: lines that are no
+//! A batch is decoded at once. If something in it does not fit, the lines that do not are written again: lines that are no
 //! object, or are nested too deeply, become a row of NULLs, and a value that does not fit its column becomes NULL. Both are
 //! counted, and no line ever fails the scan. In a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
 
@@ -27,7 +27,7 @@ use crate::formats::log::string_column::{StringColumn, Text};
 use crate::formats::log::text_rows::time_array;
 use crate::formats::log::timestamp::TimestampReader;
 
-/// Lines among which the ones to write anew are looked for at once: few enough that the others cost little more.
+/// Lines among which the ones to write again are looked for at once: few enough that the others cost little more.
 const REPAIR_LINES: usize = 16;
 
 /// Builds the columns of a query that come from the objects.
@@ -255,7 +255,7 @@ fn decode_lines<'a>(
     Some((batch, unmatched))
 }
 
-/// The slow path: only the lines that do not decode are written anew, so that a row never depends on its neighbours.
+/// The slow path: only the lines that do not decode are written again, so that a row never depends on its neighbours.
 fn decode_repaired(
     schema: &SchemaRef,
     lines: &StringViewArray,

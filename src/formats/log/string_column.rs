@@ -66,7 +66,7 @@ impl StringColumn {
         self.builder.append_value(text.text);
     }
 
-    /// The column so far; the builder starts anew.
+    /// The column so far; the builder starts again.
     pub(crate) fn finish(&mut self) -> StringViewArray {
         self.block = None;
         self.builder.finish()

@@ -5,7 +5,7 @@ use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::{Result, exec_datafusion_err};
 
-/// The lists whose elements stand one behind the other in `values`, with this many for each row.
+/// The lists whose elements stand one after the other in `values`, with this many for each row.
 ///
 /// # Errors
 /// When one batch has more elements than a list column can count, 2^31-1.

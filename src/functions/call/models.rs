@@ -1,7 +1,7 @@
 //! Models as values: what a fitting function learned, in one `BinaryView`.
 //!
 //! A model is an Arrow IPC stream of one table. The metadata of its schema names the function that made it and the version
-//! of its layout (`aiops.model`, `aiops.version`); behind the end of the stream, where Arrow readers look no more, stands
+//! of its layout (`aiops.model`, `aiops.version`); after the end of the stream, where Arrow readers look no more, stands
 //! an XXH64 checksum of it. So a model that was cut off or changed is refused, and never misread.
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};

@@ -303,7 +303,7 @@ pub(crate) struct Prepared<T> {
     made: Mutex<HashMap<Option<ScalarValue>, Arc<T>>>,
 }
 
-/// More different options than this in one process start the memory of them anew.
+/// More different options than this in one process start the memory of them again.
 const MAX_PREPARED: usize = 64;
 
 impl<T> Default for Prepared<T> {

@@ -120,7 +120,7 @@ impl WordColumn {
     }
 }
 
-/// The words of a text, one behind the other in one buffer, which is used again for the next text.
+/// The words of a text, one after the other in one buffer, which is used again for the next text.
 #[derive(Debug, Default)]
 struct WordBuffer {
     text: String,

@@ -221,7 +221,7 @@ fn other_dimension(error: crate::error::Error) -> DataFusionError {
 /// What was found for the rows so far.
 #[derive(Default)]
 struct Nearest {
-    /// The cluster ids of all lists, one behind the other.
+    /// The cluster ids of all lists, one after the other.
     ids: Vec<ArrayRef>,
     n_ids: usize,
     positions: UInt64Builder,

@@ -200,7 +200,7 @@ fn hashed(text: &ColumnarValue, n_rows: usize, options: &VectorOptions) -> Resul
     vectors.finish()
 }
 
-/// Vectors, one behind the other.
+/// Vectors, one after the other.
 #[derive(Debug, Default)]
 struct VectorBuffer {
     values: Vec<f32>,

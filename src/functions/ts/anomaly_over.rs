@@ -1,6 +1,6 @@
 //! `ts_anomaly(value [, options]) OVER (ORDER BY ts)`: a verdict on every row.
 //!
-//! A window function is not told its ORDER BY or its frame. `over_routing` hands it both as arguments behind its own:
+//! A window function is not told its ORDER BY or its frame. `over_routing` hands it both as arguments after its own:
 //! the first ORDER BY expression, and what may be seen. With them it returns packed verdicts, to be unpacked a batch at a
 //! time; without them, as Rust code calls it through the builder of expressions, it goes by positions alone, sees the
 //! past and returns structs.
@@ -43,7 +43,7 @@ const PARAMETERS: Parameters = Parameters {
 /// How many these are at most.
 pub(super) const MAX_WRITTEN: usize = 2;
 
-/// Where the first ORDER BY expression stands among the arguments, and behind it what may be seen.
+/// Where the first ORDER BY expression stands among the arguments, and after it what may be seen.
 const ORDER_POSITION: usize = 2;
 const SIGHT_POSITION: usize = 3;
 
@@ -233,7 +233,7 @@ impl WindowUDFImpl for AnomalyOver {
         self.doc()
     }
 
-    /// Rows behind a LIMIT change nothing where only the past is seen.
+    /// Rows after a LIMIT change nothing where only the past is seen.
     fn limit_effect(&self, arguments: &[Arc<dyn PhysicalExpr>]) -> LimitEffect {
         match Sight::of(arguments) {
             Sight::Causal => LimitEffect::None,
@@ -366,7 +366,7 @@ impl PartitionEvaluator for CausalEvaluator {
         self.rows.verdicts(&verdicts)
     }
 
-    /// So that rows are judged as they come, and the verdicts go on at once.
+    /// So that rows are judged as they come, and the verdicts continue at once.
     fn supports_bounded_execution(&self) -> bool {
         true
     }

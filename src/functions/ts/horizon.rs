@@ -64,7 +64,7 @@ fn steps(value: &ScalarValue) -> Option<usize> {
 }
 
 impl Horizon {
-    /// How many slots behind the last one it has; `None` if that is more than [`MAX_STEPS`], or nothing says how long a
+    /// How many slots after the last one it has; `None` if that is more than [`MAX_STEPS`], or nothing says how long a
     /// step is.
     pub(super) fn n_steps(self, timeline: &Timeline) -> Option<usize> {
         let span = match self {
@@ -90,7 +90,7 @@ impl Horizon {
         (behind <= MAX_STEPS).then_some(behind)
     }
 
-    /// The same of steps that go on in the time that passes, the first one at this time.
+    /// The same of steps that continue in the time that passes, the first one at this time.
     pub(super) fn n_passing_steps(self, begin_ns: i64, step_ns: i64, zone: Zone) -> Option<usize> {
         let span = match self {
             Self::Steps(steps) => return Some(steps),

@@ -1,4 +1,4 @@
-//! One name in two places: `ts_anomaly` is an aggregate, and behind OVER a window function.
+//! One name in two places: `ts_anomaly` is an aggregate, and after OVER a window function.
 //!
 //! DataFusion looks up a name before OVER among the aggregates first. Before it checks any argument it asks the planners
 //! of expressions; this one puts the window function in, hands it what it is not told otherwise (see `anomaly_over`), and

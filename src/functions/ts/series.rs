@@ -55,7 +55,7 @@ pub(super) fn number_column(numbers: Vec<f64>) -> ArrayRef {
     Arc::new(Float64Array::new(numbers.into(), nulls))
 }
 
-/// The fields `ts` and `value` of a point, and those behind them.
+/// The fields `ts` and `value` of a point, and those after them.
 pub(super) fn point_fields(
     ts_type: &DataType,
     others: impl IntoIterator<Item = FieldRef>,

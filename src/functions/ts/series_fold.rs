@@ -18,7 +18,7 @@ pub(super) struct SeriesFold<O> {
     call: Arc<SeriesCall<O>>,
     times: Vec<i64>,
     values: Vec<f64>,
-    /// So many points at the beginning of `times` and `values` have left again.
+    /// This many points at the beginning of `times` and `values` have left again.
     n_left: usize,
     holidays: BTreeSet<i32>,
 }

@@ -2,7 +2,7 @@
 //!
 //! Series with a zone are read by its clocks, so that what happens every day at nine is at nine in all values. The hour
 //! that clocks show twice in autumn is the mean of both, the hour that they leave out in spring a gap. Steps shorter than
-//! a day go on in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
+//! a day continue in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
 //! which the clock shows. Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
 
 use crate::algorithms::series::forecast::{SpecialDays, Step};
@@ -42,7 +42,7 @@ pub(super) struct TimeAxis {
     calendar: Calendar,
 }
 
-/// Steps that go on in the time that passes.
+/// Steps that continue in the time that passes.
 #[derive(Debug, Clone, Copy)]
 struct Passing {
     step_ns: i64,
@@ -50,14 +50,14 @@ struct Passing {
     last_utc_ns: i64,
 }
 
-/// The steps behind the last one.
+/// The steps after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Future {
     /// When they are.
     pub(super) utc_ns: Vec<i64>,
     /// What clocks show then.
     pub(super) clock_ns: Vec<i64>,
-    /// Which slot behind the last one each is, from 0.
+    /// Which slot after the last one each is, from 0.
     slots: Vec<usize>,
 }
 
@@ -94,7 +94,7 @@ impl TimeAxis {
             && let Some((&last_ns, &last_clock_ns)) = utc.times_ns().last().zip(clocks_ns.last())
             && let Some(slot) = timeline.slot(last_clock_ns)
         {
-            // Clocks may have been set back, and slots behind this one belong to the hour before.
+            // Clocks may have been set back, and slots after this one belong to the hour before.
             timeline.end_with(slot);
             let last_utc_ns = match reading.step {
                 None => Timeline::new(utc, None).and_then(|utc| utc.time_ns(utc.len() - 1)),
@@ -165,7 +165,7 @@ impl TimeAxis {
         let n_steps = i64::try_from(n_steps).ok()?;
         let utc_ns: Vec<i64> = (1..=n_steps).map(step).collect::<Option<_>>()?;
         let clock_ns = zone.clocks_ns(&utc_ns);
-        // An hour that comes again right behind the last value has no forecast of its own: it gets the next one.
+        // An hour that comes again right after the last value has no forecast of its own: it gets the next one.
         let slot = |&clock_ns: &i64| {
             let slot = self.timeline.slot(clock_ns)?;
             Some(slot.saturating_sub(self.timeline.len()))
@@ -194,7 +194,7 @@ impl TimeAxis {
 }
 
 impl Reading {
-    /// How long steps are that go on in the time that passes: those that are shorter than a day, and longer ones of rows
+    /// How long steps are that continue in the time that passes: those that are shorter than a day, and longer ones of rows
     /// that are evenly spaced in time but not by the clock. Steps that are given and longer than what clocks are set by
     /// begin where the clock says.
     fn passing_step(&self, timeline: &Timeline, utc: &Samples, clocks_ns: &[i64]) -> Option<i64> {
@@ -259,7 +259,7 @@ impl Reading {
 }
 
 impl Future {
-    /// How many slots behind the last one must be forecast.
+    /// How many slots after the last one must be forecast.
     pub(super) fn n_slots(&self) -> usize {
         self.slots.iter().max().map_or(0, |last| last + 1)
     }
@@ -374,7 +374,7 @@ mod tests {
         axis.unwrap()
     }
 
-    /// The forecast of an axis that goes on as the clock does.
+    /// The forecast of an axis that continues as the clock does.
     fn hours_of_future(axis: &TimeAxis, n_steps: usize) -> (Vec<i64>, Vec<f64>) {
         let future = axis.future(Horizon::Steps(n_steps)).unwrap();
         let n_slots = axis.timeline.len();
@@ -467,7 +467,7 @@ mod tests {
         }
     }
 
-    /// Rows that are evenly spaced in time go on as they are, whatever clocks show.
+    /// Rows that are evenly spaced in time continue as they are, whatever clocks show.
     #[test]
     fn time_passes_evenly() {
         for (from, step_ns) in [

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 const NAME: &str = "ts_capacity";
 
-/// A month has at least so many days.
+/// A month has at least this many days.
 const SHORTEST_MONTH: i64 = 28 * DAY;
 
 const DEFAULT_SERVICE_LEVEL: f64 = 0.95;

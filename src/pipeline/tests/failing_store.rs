@@ -1,4 +1,4 @@
-//! An object store in memory that dies at the n-th change, as a killed process does: before it or behind it.
+//! An object store in memory that dies at the n-th change, as a killed process does: before it or after it.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};

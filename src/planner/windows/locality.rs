@@ -243,7 +243,7 @@ impl Locality {
     }
 }
 
-/// What tells the window behind a join. The side that an outer join fills with NULLs does not.
+/// What tells the window after a join. The side that an outer join fills with NULLs does not.
 fn joined(join: &Join, left: &Option<Identity>, right: &Option<Identity>) -> Identity {
     let left = left
         .as_ref()

@@ -243,7 +243,7 @@ fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<Log
         .schema()
         .iter()
         .map(|(qualifier, _)| qualifier.cloned());
-    // The bounds stand behind the columns of the input.
+    // The bounds stand after the columns of the input.
     let qualifiers = qualifiers.chain(std::iter::repeat(None));
     let columns = scan.schema().columns().into_iter().zip(qualifiers);
     let columns: Vec<_> = columns

@@ -171,7 +171,7 @@ impl TableProvider for WindowedScan {
             );
         };
         let schema = project_schema(&self.schema, projection)?;
-        // That the bounds are constant is not told: DataFusion 55.2 then drops a sort that it needs behind a join whose
+        // That the bounds are constant is not told: DataFusion 55.2 then drops a sort that it needs after a join whose
         // sides it swaps, and refuses its own plan.
         let equivalences = EquivalenceProperties::new(Arc::clone(&schema));
         let properties = PlanProperties::new(
@@ -206,7 +206,7 @@ struct WindowRowsExec {
     /// Which columns of the scan come out.
     columns: Vec<usize>,
     n_columns: usize,
-    /// The bounds of all rows; `None`: each row has its own, behind its columns.
+    /// The bounds of all rows; `None`: each row has its own, after its columns.
     bounds: Option<[ScalarValue; 2]>,
     window: Arc<CurrentWindow>,
     schema: SchemaRef,

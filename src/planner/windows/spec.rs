@@ -51,7 +51,7 @@ impl WindowFunction {
         }
     }
 
-    /// What stands behind the table; a session has keys behind these.
+    /// What stands after the table; a session has keys after these.
     fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Tumble => &["time", "size"],

@@ -178,7 +178,7 @@ fn number_beside_text(told: Explanation, asked: &Asked) -> Explanation {
     }
 }
 
-/// The first number that stands behind a comparison.
+/// The first number that stands after a comparison.
 fn compared_number(sql: &str) -> Option<&str> {
     sql.split(['=', '<', '>']).skip(1).find_map(|rest| {
         let rest = rest.trim_start();

@@ -38,7 +38,7 @@ pub(crate) fn rewrite(text: &str) -> Explanation {
         .unwrap_or_else(|| Explanation::new(tidy(text)))
 }
 
-/// A text without the names of error kinds before it, backtraces behind it, blame and line breaks.
+/// A text without the names of error kinds before it, backtraces after it, blame and line breaks.
 pub(crate) fn tidy(text: &str) -> String {
     const KINDS: [&str; 8] = [
         "Error during planning: ",
@@ -66,7 +66,7 @@ pub(crate) fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text of a length that can be read, cut behind a word. What looks like a dump of data structures is cut before it.
+/// A text of a length that can be read, cut after a word. What looks like a dump of data structures is cut before it.
 pub(crate) fn shorten(text: &str) -> String {
     let dump = text.find(" { ").filter(|_| text.matches(" { ").count() > 2);
     let text = match dump {
@@ -201,7 +201,7 @@ fn missing_files(text: &str) -> Option<Explanation> {
     )
 }
 
-/// What stands behind STORED AS.
+/// What stands after STORED AS.
 const FORMATS: &str = if cfg!(feature = "sqlite") {
     "STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO, LOG or SQLITE"
 } else {

@@ -171,7 +171,7 @@ struct FollowedReader {
     files: FollowedFiles,
     /// By the id of the file.
     logs: BTreeMap<u64, GrowingLog>,
-    /// Line numbers at which files go on after a restart, by the id of the file.
+    /// Line numbers at which files continue after a restart, by the id of the file.
     resumed_lines: BTreeMap<u64, u64>,
     /// Where events were cut because nothing followed, though more came later: the id of the file, and the offset.
     cuts: Vec<(u64, u64)>,
@@ -188,13 +188,13 @@ struct FollowedReader {
 }
 
 impl FollowedReader {
-    /// Goes on where an earlier reader stood.
+    /// Continues where an earlier reader stood.
     fn seek(&mut self, written: FollowedPositions) {
         self.files = FollowedFiles::with_positions(self.options, written.files);
         self.logs.clear();
         self.failing.clear();
         self.resumed_lines = written.lines;
-        // Who goes on here never asks for what was before.
+        // Who continues here never asks for what was before.
         self.cuts.clear();
         self.read_at = written.read_at;
         self.packed.seek(written.packed);
@@ -299,7 +299,7 @@ impl FollowedReader {
         self.cuts.len() >= MAX_CUTS || self.files.ends_range() || self.packed.ends_range()
     }
 
-    /// The number of the line at which a file goes on after a restart.
+    /// The number of the line at which a file continues after a restart.
     fn line_number(&self, id: u64) -> u64 {
         match self.logs.get(&id) {
             Some(log) => log.position().1,

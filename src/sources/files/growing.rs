@@ -75,7 +75,7 @@ impl GrowingLog {
         cutter.finish(&mut |event| builder.push(event, &no_block));
     }
 
-    /// Whether an event of several lines is complete when nothing was written for so many nanoseconds.
+    /// Whether an event of several lines is complete when nothing was written for this many nanoseconds.
     pub(crate) fn is_quiet_for(&self, nanoseconds: i64) -> bool {
         nanoseconds >= EVENT_TIMEOUT
     }

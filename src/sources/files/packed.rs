@@ -216,7 +216,7 @@ impl PackedFiles {
         }
     }
 
-    /// Goes on where an earlier reader stood.
+    /// Continues where an earlier reader stood.
     pub(crate) fn seek(&mut self, positions: PackedPositions) {
         self.positions = positions;
         self.files.clear();
@@ -248,7 +248,7 @@ impl PackedFiles {
         self.files.keys().copied()
     }
 
-    /// Begins with what is new among these files, the oldest first, and goes on with those that an earlier reader was at.
+    /// Begins with what is new among these files, the oldest first, and continues with those that an earlier reader was at.
     pub(crate) fn rescan(&mut self, listed: &[PathBuf], now: i64, polled: &mut Polled) {
         let is_first = std::mem::take(&mut self.is_first);
         let unlisted = self.unlisted();
@@ -622,7 +622,7 @@ impl PackedFiles {
         Ok(false)
     }
 
-    /// The next bytes of an open file, at most so many; `None`: there are no more, or they cannot be read.
+    /// The next bytes of an open file, at most this many; `None`: there are no more, or they cannot be read.
     pub(super) fn next_bytes(&self, bytes: &mut Unpacked, max_bytes: usize) -> Option<Vec<u8>> {
         self.handle.block_on(bytes.next(max_bytes)).ok().flatten()
     }

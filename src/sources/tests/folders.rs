@@ -27,7 +27,7 @@ enum Act {
     Drop(usize, i64),
     /// Milliseconds.
     Wait(i64),
-    /// Whether a record is written behind it.
+    /// Whether a record is written after it.
     Poll(bool),
     /// How many records the next reader goes back, and the bytes of a call of its replay.
     Crash(usize, usize),
@@ -62,7 +62,7 @@ fn rows(polled: &Polled) -> Vec<i64> {
     values.copied().collect()
 }
 
-/// Replays in calls of so many bytes: the rows and the problems. No call reads a batch more once it has as many.
+/// Replays in calls of this many bytes: the rows and the problems. No call reads a batch more once it has as many.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
     upto: &PositionsBody,

@@ -165,7 +165,7 @@ fn ranges_come_again_with_their_watermarks_and_then_what_is_new() {
         (again[3].now, again[3].positions.as_ref()),
         (120 * SECOND, first[4].positions.as_ref())
     );
-    // The rows were told to the clock, which does not go back behind the last record.
+    // The rows were told to the clock, which does not go back after the last record.
     assert_eq!(again[3].watermark, 118 * SECOND);
     assert!(again[3].is_idle);
 }

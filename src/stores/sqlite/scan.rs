@@ -241,7 +241,7 @@ fn start(scan: &SqliteScanExec, context: &TaskContext) -> SendableRecordBatchStr
 type Wanted = bool;
 
 impl Query {
-    /// The statement: all rows, or those behind a row.
+    /// The statement: all rows, or those after a row.
     fn sql(&self, after: Option<i64>) -> Condition {
         if self.columns.is_empty() {
             return self.count_sql();
@@ -357,7 +357,7 @@ impl Query {
         Ok(())
     }
 
-    /// Reads rows that have no place to go on from, as those of a view: SQLite copies them all at once into a table of its
+    /// Reads rows that have no place to continue from, as those of a view: SQLite copies them all at once into a table of its
     /// own, which it keeps in a file as soon as it is large, and they are read from there.
     fn read_copied(
         &self,
@@ -528,7 +528,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Sends what was read and begins anew.
+    /// Sends what was read and begins again.
     fn send(&mut self, sender: &Sender<Result<RecordBatch>>) -> Result<Wanted> {
         let read = std::mem::replace(self, Self::try_new(self.query)?);
         if read.n_rows == 0 {

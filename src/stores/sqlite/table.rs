@@ -27,7 +27,7 @@ use crate::stores::store::Store;
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteTable {
     pub(crate) stored: Arc<StoredTable>,
-    /// The columns, with [`ROW`] behind them for those who ask.
+    /// The columns, with [`ROW`] after them for those who ask.
     schema: SchemaRef,
     constraints: Constraints,
     defaults: HashMap<String, Expr>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 
 const WITH_ZONE: &str = "TIMESTAMP WITH TIME ZONE";
-/// Behind the type of its elements: a list, which is stored as JSON text.
+/// After the type of its elements: a list, which is stored as JSON text.
 const LIST: &str = "[]";
 const UTC: &str = "+00:00";
 

@@ -1,4 +1,4 @@
-//! Writes a table: rows that are added or replaced, all rows anew, or single rows changed; each statement in one
+//! Writes a table: rows that are added or replaced, all rows again, or single rows changed; each statement in one
 //! transaction.
 
 use std::collections::HashSet;

@@ -20,7 +20,7 @@ use crate::streams::windows::range_notes::{RangeNotes, first_number};
 use crate::streams::windows::row_plan::Arrived;
 use crate::streams::windows::row_store::RowStore;
 
-/// Windows of so many rows: by event time as far as the table has one, else as they are read.
+/// Windows of this many rows: by event time as far as the table has one, else as they are read.
 #[derive(Debug)]
 pub(crate) struct CountCutter {
     windows: CountWindows,

@@ -76,9 +76,9 @@ impl WindowCutter {
         }
     }
 
-    /// Goes on where another cutter stopped: rows of ranges with these notes come again, each after
+    /// Continues where another cutter stopped: rows of ranges with these notes come again, each after
     /// [`Self::begin_range`], and then what is new. Windows that the last of them did not close may lack rows, but never
-    /// those that are open behind it.
+    /// those that are open after it.
     pub(crate) fn resume(&mut self, again: &[RangeNotes]) {
         match self {
             Self::Grid(_) => {}
@@ -138,7 +138,7 @@ impl WindowCutter {
         }
     }
 
-    /// The watermark that closes all open windows. Those of so many rows close by rows alone.
+    /// The watermark that closes all open windows. Those of this many rows close by rows alone.
     pub(crate) fn last_end(&self) -> Option<i64> {
         match self {
             Self::Grid(cutter) => cutter.last_end(),

@@ -15,15 +15,15 @@ pub(crate) struct RangeNotes {
     /// Count windows: rows of the range that were on time.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_rows: u64,
-    /// Count windows: rows that wait for the watermark behind the range.
+    /// Count windows: rows that wait for the watermark after the range.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_waiting: u64,
-    /// Count windows: how many rows have their number behind the range.
+    /// Count windows: how many rows have their number after the range.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_numbered: u64,
 }
 
-/// Adds the row with this number, behind those before, to runs of rows.
+/// Adds the row with this number, after those before, to runs of rows.
 pub(crate) fn add_to_runs(runs: &mut Vec<(u64, u64)>, number: u64) {
     match runs.last_mut() {
         Some((_, end)) if *end == number => *end += 1,
@@ -42,7 +42,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// The number that the first row of the first of these ranges gets: such that behind the last of them as many have their
+/// The number that the first row of the first of these ranges gets: such that after the last of them as many have their
 /// number as had then.
 pub(crate) fn first_number(ranges: &[RangeNotes]) -> u64 {
     let n_rows: u64 = ranges.iter().map(|range| range.n_rows).sum();

@@ -30,7 +30,7 @@ pub(crate) struct RowPlan {
     /// The columns of the table to read.
     pub(crate) columns: Vec<usize>,
     steps: Vec<RowStep>,
-    /// Where the columns that come out are behind the last step.
+    /// Where the columns that come out are after the last step.
     kept: Vec<usize>,
     /// Which of the columns of the chain come out.
     pub(crate) outputs: Vec<usize>,

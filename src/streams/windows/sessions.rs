@@ -2,8 +2,8 @@
 //!
 //! Which session a row belongs to can change until it closes, so batches stay as they came and sessions are lists of
 //! places in them. All sessions that close at one step are one run of the statement: every row carries the bounds of its
-//! own, behind its columns. A batch goes when its last row has; when less than half of what is held is still needed, the
-//! rest is put together anew.
+//! own, after its columns. A batch goes when its last row has; when less than half of what is held is still needed, the
+//! rest is put together again.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{Debug, Formatter};
@@ -52,7 +52,7 @@ pub(crate) struct SessionCutter {
     late_of_range: Vec<(u64, u64)>,
     /// Rows of this range that were late when it came first.
     known_late: Vec<(u64, u64)>,
-    /// Those of the ranges that come again behind this one.
+    /// Those of the ranges that come again after this one.
     late_again: VecDeque<Vec<(u64, u64)>>,
     held: HeldBatches,
     outputs: Arc<[usize]>,
@@ -372,7 +372,7 @@ impl HeldBatches {
         self.memory.resize(self.bytes);
     }
 
-    /// Puts the rows of these sessions together anew when they are less than half of what is held.
+    /// Puts the rows of these sessions together again when they are less than half of what is held.
     fn compact<'a>(&mut self, sessions: impl Iterator<Item = &'a mut Vec<HeldRow>>) -> Result<()> {
         if self.n_needed * 2 >= self.n_rows {
             return Ok(());

@@ -16,7 +16,7 @@ pub(crate) enum WindowShape {
     Grid { slide: i64, size: i64 },
     /// Rows that follow each other within the gap, of one key: columns of the table.
     Session { gap: i64, keys: Vec<usize> },
-    /// So many rows each.
+    /// This many rows each.
     Rows { n_rows: u64 },
 }
 

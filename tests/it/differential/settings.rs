@@ -69,7 +69,7 @@ const NUMBERS: [(&str, &str); 17] = [
     ("datafusion.optimizer.default_filter_selectivity", "100"),
 ];
 
-/// Memory that makes sorts and groups of some thousand rows spill.
+/// Memory that makes sorts and groups of about thousand rows spill.
 const MEMORY_LIMIT: usize = 3 << 20;
 
 impl Setting {

@@ -31,13 +31,13 @@ const SETTLING_POINTS: usize = 64;
 /// For this part of a new season nothing is reported.
 const SEASON_SETTLING: f64 = 0.1;
 
-/// So many large residuals of both signs make an alert a change of variance,
+/// This many large residuals of both signs make an alert a change of variance,
 const N_BOTH_SIGNS: u32 = 4;
 
 /// unless the average of the last points is so many scales off, as it is for shifts.
 const SHIFTED: f64 = 1.5;
 
-/// An alert that goes on for so many points, and is shifted, is a shift.
+/// An alert that goes on for this many points, and is shifted, is a shift.
 const N_LASTING: usize = 4;
 
 /// A trend is looked for in no less than two days: what goes up for some hours is a season that is not known yet.
@@ -303,7 +303,7 @@ impl Adaptive {
         }
     }
 
-    /// Whether what was reported goes on at this point.
+    /// Whether what was reported continues at this point.
     fn go_on(
         &mut self,
         at: usize,

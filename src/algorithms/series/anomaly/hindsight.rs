@@ -64,7 +64,7 @@ fn settle_kinds(findings: &mut [Finding]) {
         .collect();
     let direction = |at: usize| findings[at].alert.map_or(0, |(_, direction)| direction);
     let belong = |first: &usize, second: &usize| {
-        // A spike and the dip behind it are two things.
+        // A spike and the dip after it are two things.
         second - first <= GAP_POINTS && direction(*first) * direction(*second) >= 0
     };
     let runs: Vec<_> = alerts.chunk_by(belong).collect();

@@ -5,7 +5,7 @@
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 
-/// So many points are kept.
+/// This many points are kept.
 pub(super) const MAX_HISTORY: usize = 16_384;
 
 /// How much older points may pile up before they are dropped, so that dropping costs little.
@@ -82,13 +82,13 @@ impl AnomalyHistory {
         }
     }
 
-    /// The newest points, at most so many.
+    /// The newest points, at most this many.
     pub(super) fn newest(&self, n_points: usize) -> (&[i64], &[f64]) {
         let first = self.values.len().saturating_sub(n_points.min(MAX_HISTORY));
         (&self.times_ns[first..], &self.values[first..])
     }
 
-    /// The newest points, at most so many, by their slots: one for each that was kept as a part of another.
+    /// The newest points, at most this many, by their slots: one for each that was kept as a part of another.
     pub(super) fn newest_slots(
         &self,
         n_points: usize,

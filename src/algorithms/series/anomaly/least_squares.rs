@@ -2,7 +2,7 @@
 //!
 //! Haykin, "Adaptive Filter Theory", chapter on the RLS filter. Changed: the residual that the weights learn from is
 //! clipped by the caller, so that an outlier teaches little; and a covariance or weights that have grown out of bounds
-//! start anew, since forgetting without excitation lets them (windup).
+//! start again, since forgetting without excitation lets them (windup).
 
 /// How many features a prediction is made of.
 pub(super) const N_FEATURES: usize = 5;
@@ -20,7 +20,7 @@ const UNCERTAINTY: f64 = 1.0 / FORGETTING;
 /// points.
 const START: f64 = 100.0;
 
-/// The sum of uncertainties, in the same unit, at which they start anew.
+/// The sum of uncertainties, in the same unit, at which they start again.
 const LIMIT: f64 = 1e12;
 
 /// A weight beyond this predicts nothing that a series does.

@@ -1,7 +1,7 @@
 //! What is expected of the next point: a slow expectation, which is the level and the season ([`PhaseProfile`]), and a fast
 //! one, which adds what the last points say.
 //!
-//! The level goes on as it has been going, by a slope that is smoothed as in Holt's method ("Forecasting seasonals and
+//! The level continues as it has been going, by a slope that is smoothed as in Holt's method ("Forecasting seasonals and
 //! trends by exponentially weighted moving averages", 1957) and begins as a [`Trend`] where there is one. The fast
 //! expectation is a linear prediction of the deviation from the slow one, of the two last deviations, their moving
 //! average, the deviation one season ago, and the season itself ([`LeastSquares`]).
@@ -26,7 +26,7 @@ const SCALE_RATE: f64 = 0.002;
 /// The level follows by so much in a season, and in no less than [`LEVEL_POINTS`].
 const LEVEL_RATE: f64 = 0.5;
 
-/// Without a season the level follows as if there were one of so many points.
+/// Without a season the level follows as if there were one of this many points.
 const LEVEL_POINTS: usize = 200;
 
 /// The slope follows by this part of the square of how far the level follows.
@@ -35,10 +35,10 @@ const SLOPE_RATE: f64 = 0.1;
 /// How far the moving average follows.
 const AVERAGE_RATE: f64 = 0.2;
 
-/// A season begins as the median of so many cycles.
+/// A season begins as the median of this many cycles.
 const N_CYCLES: usize = 6;
 
-/// The fast scale is at most so many of the slow one when a season is taken over: the cycles that the season was taken
+/// The fast scale is at most this many of the slow one when a season is taken over: the cycles that the season was taken
 /// from are nearer to it than the next one will be.
 const FRESH_SCALES: f64 = 1.5;
 

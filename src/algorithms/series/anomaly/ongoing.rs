@@ -1,4 +1,4 @@
-//! What goes on: an alert is news for some points, the deviation behind it may last for hours.
+//! What goes on: an alert is news for some points, the deviation after it may last for hours.
 //!
 //! A deviation goes on until the values are back, or for a whole season: then they are where the series lives now, and the
 //! level moves there. Meanwhile the model learns nothing from it, so that expectations and bounds stay those of the time
@@ -13,7 +13,7 @@ const STAYS: f64 = 3.0;
 /// Fewer points are no state.
 const N_BRIEF: usize = 8;
 
-/// Without a season a new level is accepted as if there were one of so many points.
+/// Without a season a new level is accepted as if there were one of this many points.
 const LEAST_POINTS: usize = 200;
 
 /// A deviation that goes on.
@@ -46,7 +46,7 @@ pub(super) enum OngoingState {
 }
 
 impl Ongoing {
-    /// What was reported when the deviation began that goes on at point `at`.
+    /// What was reported when the deviation began that continues at point `at`.
     pub(super) fn alert(&self, at: usize) -> Option<(AnomalyKind, i8)> {
         let deviation = self.0.filter(|deviation| deviation.newest == at)?;
         Some(deviation.alert)

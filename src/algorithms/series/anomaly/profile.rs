@@ -24,7 +24,7 @@ const CLIP: f64 = 3.0;
 /// Neighbouring phases are those up to this part of a cycle away: half an hour of a day.
 const NEIGHBOURS: f64 = 0.025;
 
-/// A phase that has been right in so many cycles needs as many to be proved wrong.
+/// A phase that has been right in this many cycles needs as many to be proved wrong.
 const MOST_VOTES: u8 = 6;
 
 /// A residual came before if the last one differs by less than this part of it.
@@ -208,7 +208,7 @@ mod tests {
 
     const N_PHASES: usize = 48;
 
-    /// The profile of so many cycles of values.
+    /// The profile of this many cycles of values.
     fn of(n_cycles: usize, value: impl Fn(usize) -> f64) -> Vec<f64> {
         let slots: Vec<_> = (0..n_cycles * N_PHASES).collect();
         let values: Vec<_> = slots.iter().map(|slot| value(*slot)).collect();

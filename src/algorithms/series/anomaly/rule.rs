@@ -16,7 +16,7 @@ use crate::algorithms::series::anomaly::cadence::Cadence;
 use crate::algorithms::series::anomaly::channels::{N_CHANNELS, POINT, THRESHOLDS};
 use crate::algorithms::series::anomaly::sizes::{LEAST, Sizes};
 
-/// So many incidents a day do not raise the bar for the next one.
+/// This many incidents a day do not raise the bar for the next one.
 const INCIDENTS_A_DAY: f64 = 2.0;
 
 /// Nor do so many more, whatever the age: those of a first bad day.
@@ -31,19 +31,19 @@ const HEAVIEST_TAIL: f64 = 3.0;
 /// The estimated slope of the largest events is raised by this many standard errors, since they are few.
 const STANDARD_ERRORS: f64 = 2.0;
 
-/// After so many days an event counts half.
+/// After this many days an event counts half.
 const HALF_LIFE_DAYS: f64 = 7.0;
 
-/// Old events are faded once in so many points, to save time.
+/// Old events are faded once in this many points, to save time.
 const FADE_POINTS: usize = 64;
 
 /// In the first day, of which the season cannot be known, events must be up to 1 + 5 times as large.
 const FIRST_DAY: f64 = 5.0;
 
-/// An event ends after so many points below the threshold.
+/// An event ends after this many points below the threshold.
 pub(super) const GAP_POINTS: usize = 5;
 
-/// After so many points an event that goes on is no news any more: the new state becomes normal.
+/// After this many points an event that goes on is no news any more: the new state becomes normal.
 pub(super) const NEWS_POINTS: usize = 20;
 
 /// After an alert, for a twentieth of the age of the series but at most an hour, only a larger one is reported.

@@ -21,13 +21,13 @@ const FIRST_SEARCH: usize = 64;
 /// A season is sure enough when so many quarters of its cycle have been seen: two cycles, and some points of the third.
 const N_QUARTERS: usize = 9;
 
-/// A season stays, after so many cycles, when the one that is found now differs by less than [`SAME`].
+/// A season stays, after this many cycles, when the one that is found now differs by less than [`SAME`].
 const SETTLED_CYCLES: usize = 8;
 
 /// As a share of the period.
 const SAME: f64 = 0.1;
 
-/// A grid of time has at most so many slots for each point: at least half of them are filled.
+/// A grid of time has at most this many slots for each point: at least half of them are filled.
 const SLOTS_PER_POINT: usize = 2;
 
 /// Values so many median deviations from the median are far out.

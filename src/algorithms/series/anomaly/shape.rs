@@ -9,7 +9,7 @@ const N_KEPT: usize = 128;
 /// Residuals that are fitted: what a trend needs to look different from a step.
 const N_FITTED: usize = 96;
 
-/// A shift is a matter of at least so many points.
+/// A shift is a matter of at least this many points.
 const N_LEAST: usize = 4;
 
 /// The newest slow residuals.

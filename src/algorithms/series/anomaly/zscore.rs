@@ -21,7 +21,7 @@ pub(super) struct ZScore {
     oldest: usize,
     n_points: usize,
     /// Sums are of the differences from this, the first value or the mean of a window, so that large values lose no digits;
-    /// they are computed anew with each turn of the window, so that rounding does not add up.
+    /// they are computed again with each turn of the window, so that rounding does not add up.
     origin: f64,
     sum: f64,
     squares: f64,

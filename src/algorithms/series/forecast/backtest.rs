@@ -1,7 +1,7 @@
 //! Lets the components forecast: the newest part of the history from several origins, and the future.
 //!
 //! What a component learns before the first origin it keeps at the others, so that none knows what it forecasts; for the
-//! future it learns anew.
+//! future it learns again.
 
 use crate::algorithms::series::forecast::components::{
     Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, THETA_TREND, Theta,
@@ -20,10 +20,10 @@ const MAX_LEARNT: usize = 1 << 14;
 /// How many of the longest season gains are learnt from at least.
 const LEARNT_CYCLES: usize = 3;
 
-/// `SeasonalMeans` returns to the level of so many of the longest season,
+/// `SeasonalMeans` returns to the level of this many of the longest season,
 const MEAN_CYCLES: usize = 16;
 
-/// and at least so many points.
+/// and at least this many points.
 const MEAN_POINTS: usize = 30;
 
 /// What each component forecasts from each of some origins.
@@ -132,7 +132,7 @@ impl<'a> BacktestSeries<'a> {
         }
     }
 
-    /// What can be learnt from the first so many values.
+    /// What can be learnt from the first this many values.
     fn learn(&mut self, n_values: usize, components: &[Component]) -> Learnt {
         let has = |component| components.contains(&component);
         let seasons = self.seasons;

@@ -108,7 +108,7 @@ pub struct SlotPlan {
     pub upper: f64,
 }
 
-/// The demand of the `horizon` points behind the last of evenly spaced values, which are taken as in [`forecast`]; `None`
+/// The demand of the `horizon` points after the last of evenly spaced values, which are taken as in [`forecast`]; `None`
 /// if no value is known.
 ///
 /// ```
@@ -212,7 +212,7 @@ struct PastQuantile {
 }
 
 impl PastQuantile {
-    /// The quantiles that are tried behind these values, that of the forecast being the first.
+    /// The quantiles that are tried after these values, that of the forecast being the first.
     fn quantiles(&self, known: &[f64], forecast: Vec<f64>) -> [Vec<f64>; 3] {
         let recent = self.recent(known);
         let mut constant = forecast.clone();
@@ -381,7 +381,7 @@ fn whole(number: f64) -> u64 {
     number.ceil() as u64
 }
 
-/// Gives each slot the most units of it and of so many slots before it.
+/// Gives each slot the most units of it and of this many slots before it.
 fn keep_during_cooldown(plans: &mut [SlotPlan], cooldown: usize) {
     // Slots within the cooldown that need more than all after them: the first one needs the most.
     let mut highest: VecDeque<(usize, u64)> = VecDeque::new();

@@ -45,8 +45,8 @@ pub struct Forecast {
     pub weights: Vec<(Component, f64)>,
 }
 
-/// Forecasts the `horizon` points behind the last of evenly spaced values. NaN are missing values; where the last values
-/// are missing, the forecast begins behind the last known one, and what it says of these is left out. `None` if no value
+/// Forecasts the `horizon` points after the last of evenly spaced values. NaN are missing values; where the last values
+/// are missing, the forecast begins after the last known one, and what it says of these is left out. `None` if no value
 /// is known.
 ///
 /// Lower ends, points, quantiles and upper ends are finite and in order, whatever the values, unless only one value is
@@ -133,7 +133,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Of the `horizon` points behind what is missing; `None` if the history is too short or does not vary.
+    /// Of the `horizon` points after what is missing; `None` if the history is too short or does not vary.
     pub(super) fn new(history: &ForecastHistory, horizon: usize, model: Model) -> Option<Self> {
         if history.n_known < LEAST_KNOWN || history.is_constant {
             return None;

@@ -16,7 +16,7 @@ use crate::algorithms::units::DAY;
 /// A mean month of the Gregorian calendar in nanoseconds: 365.2425 / 12 days.
 const MONTH_NS: i64 = 2_629_746_000_000_000;
 
-/// Seasons are looked for in the newest so many values: three weeks of minutes.
+/// Seasons are looked for in the newest this many values: three weeks of minutes.
 const MAX_TESTED: usize = 1 << 15;
 
 /// The day is used unseen if there are so many cycles: metrics often have one that is too faint to prove
@@ -26,10 +26,10 @@ const UNSEEN_CYCLES: usize = 3;
 /// So much history is kept: the longest season so many times,
 const KEPT_CYCLES: usize = 8;
 
-/// at least so many points,
+/// at least this many points,
 const KEPT_POINTS: usize = 1_000;
 
-/// and at most so many: two and a half days of seconds.
+/// and at most this many: two and a half days of seconds.
 const MAX_POINTS: usize = 1 << 18;
 
 /// How far into the future the past is forecast at most.
@@ -41,10 +41,10 @@ pub(super) const MAX_ORIGINS: usize = 8;
 /// A gap is long from this part of the longest season on,
 const LONG_GAP: f64 = 0.5;
 
-/// and so many of the shortest season behind it show where the series is now.
+/// and so many of the shortest season after it show where the series is now.
 const SHOWN_CYCLES: usize = 2;
 
-/// So many missing values at the end are forecast and left out; of more, whole seasons are skipped.
+/// This many missing values at the end are forecast and left out; of more, whole seasons are skipped.
 const MAX_MISSING: usize = 100_000;
 
 /// Which seasons a forecast has, in points.
@@ -79,7 +79,7 @@ pub(super) struct ForecastHistory {
     pub(super) is_filled: Vec<bool>,
     /// How many of the values are known.
     pub(super) n_known: usize,
-    /// How many values are missing behind the last one.
+    /// How many values are missing after the last one.
     pub(super) n_missing: usize,
     /// The seasons that are worth a try, shortest first.
     pub(super) periods: Vec<usize>,
@@ -136,7 +136,7 @@ impl ForecastHistory {
         })
     }
 
-    /// How many points behind the last known value have to be forecast for these behind the last one.
+    /// How many points after the last known value have to be forecast for these after the last one.
     pub(super) fn n_ahead(&self, horizon: usize) -> usize {
         (self.n_missing + horizon).max(1)
     }
@@ -153,7 +153,7 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// So many values as these seasons need.
+    /// This many values as these seasons need.
     fn new(values: &'a [f64], found: &FoundSeasons, horizon: usize) -> Option<Self> {
         let raw = newest(values, n_kept(found.longest(), horizon));
         let raw_scale = magnitude(raw);
@@ -256,7 +256,7 @@ fn end_before_gap(values: &[f64], found: &FoundSeasons) -> Option<usize> {
     None
 }
 
-/// The newest so many values.
+/// The newest this many values.
 fn newest(values: &[f64], n_values: usize) -> &[f64] {
     &values[values.len().saturating_sub(n_values)..]
 }
@@ -274,7 +274,7 @@ fn n_kept(longest: usize, horizon: usize) -> usize {
         .min(MAX_POINTS)
 }
 
-/// How many points to forecast for so many missing ones, so that what follows has the right phase.
+/// How many points to forecast for this many missing ones, so that what follows has the right phase.
 fn n_skipped(n_missing: usize, longest: usize) -> usize {
     let too_many = n_missing.saturating_sub(MAX_MISSING);
     n_missing.saturating_sub(too_many.div_ceil(longest) * longest)

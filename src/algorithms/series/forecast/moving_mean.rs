@@ -17,12 +17,12 @@ impl MovingMean {
         Self { sums }
     }
 
-    /// The mean of so many values from this one on.
+    /// The mean of this many values from this one on.
     pub(super) fn from(&self, first: usize, n_values: usize) -> f64 {
         (self.sums[first + n_values] - self.sums[first]) / n_values as f64
     }
 
-    /// For each of the first so many values the mean of the window around it; near the ends that of the first and the
+    /// For each of the first this many values the mean of the window around it; near the ends that of the first and the
     /// last whole window.
     pub(super) fn centered(&self, n_values: usize, window: usize, means: &mut Vec<f64>) {
         means.clear();

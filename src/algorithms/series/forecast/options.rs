@@ -12,9 +12,9 @@ use crate::algorithms::series::samples::Season;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// So many nanoseconds, above 0.
+    /// This many nanoseconds, above 0.
     Nanoseconds(i64),
-    /// So many calendar months, above 0: 3 are a quarter, 12 a year.
+    /// This many calendar months, above 0: 3 are a quarter, 12 a year.
     Months(u32),
 }
 

@@ -11,13 +11,13 @@ const LEARNT_CYCLES: usize = 2;
 /// and so many points more,
 const LEARNT_POINTS: usize = 3;
 
-/// at least so many.
+/// at least this many.
 const LEAST_LEARNT: usize = 10;
 
 /// The same in a short history: besides one season,
 const SHORT_LEARNT_POINTS: usize = 2;
 
-/// and at least so many.
+/// and at least this many.
 const SHORT_LEAST_LEARNT: usize = 6;
 
 /// In a short history such a part is forecast at once,
@@ -39,7 +39,7 @@ pub(super) struct OriginPlan {
 }
 
 impl OriginPlan {
-    /// A plan for so many values with these possible periods, shortest first. `None` for less than 8 values.
+    /// A plan for this many values with these possible periods, shortest first. `None` for less than 8 values.
     pub(super) fn new(
         n_values: usize,
         periods: &[usize],

@@ -10,10 +10,10 @@
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median_in_place, quantile_in_place};
 
-/// A value is compared with the median of so many before it, itself and as many after it,
+/// A value is compared with the median of this many before it, itself and as many after it,
 const REACH: usize = 3;
 
-/// and with those of the same phase in so many seasons before and after it.
+/// and with those of the same phase in this many seasons before and after it.
 const REACH_CYCLES: usize = 3;
 
 /// The limits of outliers, in standard deviations by the median,
@@ -34,10 +34,10 @@ const SHARE: f64 = 0.9;
 /// The same where that is 0.
 const RARE_SHARE: f64 = 0.98;
 
-/// A level is the mean of whole seasons, of at least so many points: two weeks of days.
+/// A level is the mean of whole seasons, of at least this many points: two weeks of days.
 const LEVEL_POINTS: usize = 14;
 
-/// So many shifts are looked for.
+/// This many shifts are looked for.
 const MAX_SHIFTS: usize = 4;
 
 /// Fewer values are left as they are.

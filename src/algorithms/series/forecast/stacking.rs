@@ -10,7 +10,7 @@ const PULL: f64 = 4.0;
 /// The search goes on until a round moves no more weight than this,
 const LEAST_MOVE: f64 = 1e-5;
 
-/// and at most so many rounds.
+/// and at most this many rounds.
 const MAX_ROUNDS: usize = 30;
 
 /// The weights, given the mean products of errors of any two forecasts (a square matrix, by rows) and weights to be drawn

@@ -4,7 +4,7 @@ use crate::algorithms::text::runs::{TextRun, runs};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
-/// A phrase may have so many gaps: what one could stand for multiplies with each.
+/// A phrase may have this many gaps: what one could stand for multiplies with each.
 const MAX_GAPS: usize = 3;
 /// What a gap may hold: four words, or eight CJK characters, which count half.
 const MAX_GAP: usize = 8;
@@ -16,7 +16,7 @@ const CJK_WIDTH: usize = 1;
 pub(super) struct PhraseWord {
     text: String,
     width: usize,
-    /// Whether this is a CJK character right behind another one.
+    /// Whether this is a CJK character right after another one.
     is_joined: bool,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Phrases {
 
 #[derive(Debug, Clone, Default)]
 struct PhraseNode {
-    /// Words that may stand next, and CJK characters that must stand right behind the one before.
+    /// Words that may stand next, and CJK characters that must stand right after the one before.
     words: HashMap<String, usize>,
     joined: HashMap<String, usize>,
     /// Beginnings of words.
@@ -132,7 +132,7 @@ impl Phrases {
         node
     }
 
-    /// The node behind a place in another one, made where there is none.
+    /// The node after a place in another one, made where there is none.
     fn child(&mut self, node: usize, place: impl Fn(&mut PhraseNode) -> &mut usize) -> usize {
         let next = self.nodes.len();
         let child = place(&mut self.nodes[node]);
@@ -164,7 +164,7 @@ impl Phrases {
         found
     }
 
-    /// Calls `take` with every node that can be reached from this one, and the place behind its last word.
+    /// Calls `take` with every node that can be reached from this one, and the place after its last word.
     fn walk(
         &self,
         words: &[PhraseWord],
@@ -188,7 +188,7 @@ impl Phrases {
         }
     }
 
-    /// Goes on with the word at this place.
+    /// Continues with the word at this place.
     fn walk_words(
         &self,
         words: &[PhraseWord],

@@ -7,7 +7,7 @@ use crate::algorithms::text::mine::pieces::{Piece, PieceKind};
 use std::collections::{BTreeSet, HashMap};
 
 /// The sets of places that are tried for templates of one length, fewest places first. Real logs have a handful; what is
-/// behind the limit is not found, so it is deterministic and costs bounded time.
+/// after the limit is not found, so it is deterministic and costs bounded time.
 const MAX_PLACE_SETS: usize = 256;
 
 /// The number of places, and the places.

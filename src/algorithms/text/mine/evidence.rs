@@ -52,7 +52,7 @@ pub(super) enum Context {
     First,
     /// The last one.
     Last,
-    /// Behind a preposition: `from x`.
+    /// After a preposition: `from x`.
     Object,
     /// Any other word.
     Bare,

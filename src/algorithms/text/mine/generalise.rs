@@ -1,7 +1,7 @@
 //! From masked templates to mined ones: which words are variables, told by the templates beside them.
 //!
 //! Five rules, all but the first two repeated until nothing changes, since one variable found uncovers others:
-//! - Units behind placeholders vary where templates differ in them alone ([`amounts`](crate::algorithms::text::mine::amounts)).
+//! - Units after placeholders vary where templates differ in them alone ([`amounts`](crate::algorithms::text::mine::amounts)).
 //! - A word with a placeholder in it becomes `<*>` where another template, else equal, has a placeholder alone:
 //!   `wpad:<*> error` beside `<*> error`.
 //! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount failed on <*>`.
@@ -28,7 +28,7 @@ use crate::algorithms::text::mine::evidence::{Context, PlaceWords, is_kind_of_ev
 use crate::algorithms::text::mine::pieces::{Piece, PieceKind, TemplateCut};
 use std::collections::{HashMap, HashSet};
 
-/// So many places at once are tried.
+/// This many places at once are tried.
 const MAX_PLACES: usize = 8;
 /// Words that must be left, or anything would match.
 const LEAST_CONSTANTS: usize = 2;

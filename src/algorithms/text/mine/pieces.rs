@@ -52,7 +52,7 @@ impl Piece {
     }
 }
 
-/// How a template is cut into pieces; one behind the other they are the template again.
+/// How a template is cut into pieces; one after the other they are the template again.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TemplateCut {
     /// Into words, placeholders and delimiters.

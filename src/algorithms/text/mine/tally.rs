@@ -2,7 +2,7 @@
 //!
 //! A tally is a map from masked template to count and example; two tallies merge to the tally of all their lines, in any
 //! order and grouping. It is bounded: when there are more distinct templates than [`TemplateTally::new`] allows, all are
-//! cut behind their first 16 words, then 8, 4, 2, 1, and at last to `<*>`. The number of words is the largest at which
+//! cut after their first 16 words, then 8, 4, 2, 1, and at last to `<*>`. The number of words is the largest at which
 //! the distinct templates of all lines fit, so it too depends on the lines alone, and no line is ever lost. (Cutting is a
 //! hierarchy: the first 8 words of the first 16 are the first 8.) That the first words of a line tell its kind is what
 //! Drain rests on (He et al., ICWS 2017).
@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 
 /// The words that are kept of a template, level by level.
 const WORDS_KEPT: [usize; 7] = [usize::MAX, 16, 8, 4, 2, 1, 0];
-/// What is kept of a masked template, in bytes: a stack trace of some hundred lines. All templates of a full tally are then
+/// What is kept of a masked template, in bytes: a stack trace of about a hundred lines. All templates of a full tally are then
 /// below 2 GiB.
 const MAX_TEMPLATE_BYTES: usize = 16_384;
 /// What is kept of an example line, in bytes: enough to recognise it, where a stack trace can be a megabyte.
@@ -59,7 +59,7 @@ impl Sighting {
         self.count
     }
 
-    /// The shortest of the lines, and among those the first in the order of bytes; cut behind 4096 bytes.
+    /// The shortest of the lines, and among those the first in the order of bytes; cut after 4096 bytes.
     pub fn example(&self) -> &str {
         &self.example
     }
@@ -114,7 +114,7 @@ pub struct TemplateTally {
 }
 
 impl TemplateTally {
-    /// An empty tally of at most so many distinct templates, at least 1.
+    /// An empty tally of at most this many distinct templates, at least 1.
     pub fn new(max_templates: usize) -> Self {
         Self {
             max_templates: max_templates.max(1),
@@ -205,7 +205,7 @@ pub(super) fn kept_of(masked: &str, n_words: usize) -> Cow<'_, str> {
     Cow::Owned([text, blank, any].concat())
 }
 
-/// A template cut behind its first words, with `<*>` for the rest.
+/// A template cut after its first words, with `<*>` for the rest.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::first_words;

@@ -1,7 +1,7 @@
 //! The walk over a line: word by word, from the first byte to the last, finding what is variable.
 //!
 //! [`classify`](crate::algorithms::text::classify) judges a word alone. What only the neighbourhood tells is added here: the halves of a date, the name
-//! behind `user`, the unit behind a number, the values of keys. Variables that touch, or that only a joining character
+//! after `user`, the unit after a number, the values of keys. Variables that touch, or that only a joining character
 //! parts, become one.
 
 mod plain;
@@ -219,7 +219,7 @@ impl Scanner<'_> {
         Some(end)
     }
 
-    /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters behind a noun and between blanks, or any behind its key.
+    /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters after a noun and between blanks, or any after its key.
     fn length_of_chinese_name(&self, at: usize) -> Option<usize> {
         const LONGEST: usize = 4 * 3;
         let is_value = self.name_at == at;

@@ -43,7 +43,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The word that the mark at `at` quotes, if it is data, and the position behind its closing mark.
+    /// The word that the mark at `at` quotes, if it is data, and the position after its closing mark.
     fn quoted_word(&self, at: usize) -> Option<(SeenWord, usize)> {
         let (length, closing) = opening_quote(&self.line[at..])?;
         let is_ascii = length == 1;
@@ -70,7 +70,7 @@ impl Scanner<'_> {
         is_variable.then_some((SeenWord { start, end }, next))
     }
 
-    /// Whether a quotation can begin here: behind a border, a letter of a CJK script, or what joins it to another one, as in `"a":"b"`
+    /// Whether a quotation can begin here: after a border, a letter of a CJK script, or what joins it to another one, as in `"a":"b"`
     /// and `'root'@'localhost'`.
     fn can_open(&self, at: usize) -> bool {
         let quote = self.line[at];

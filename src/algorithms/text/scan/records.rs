@@ -14,7 +14,7 @@ use crate::algorithms::text::words;
 const LONGEST_KEY: usize = 128;
 
 impl Scanner<'_> {
-    /// What follows `=`: the name behind `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
+    /// What follows `=`: the name after `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
     pub(super) fn equals(&mut self, at: usize) -> usize {
         let key = self.key_before(at);
         let next = at + 1;
@@ -40,7 +40,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Where the walk goes on at the value of a text key: behind it, where it is the number of a level.
+    /// Where the walk continues at the value of a text key: after it, where it is the number of a level.
     fn behind_level(&self, key: SeenWord, value: usize) -> usize {
         if self.rules.profile == Profile::Default || !words::is_level_key(self.text(key)) {
             return value;
@@ -120,7 +120,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of a value without quotes: white space, a bracket that it does not open, or a sign behind which another key or
+    /// The end of a value without quotes: white space, a bracket that it does not open, or a sign after which another key or
     /// nothing stands.
     fn end_of_bare_value(&self, begin: usize) -> usize {
         let mut at = begin;
@@ -140,7 +140,7 @@ impl Scanner<'_> {
         at
     }
 
-    /// Whether behind a comma a value has ended: there is nothing, or another key.
+    /// Whether after a comma a value has ended: there is nothing, or another key.
     fn ends_value(&self, at: usize) -> bool {
         let rest = self.line.get(at..).unwrap_or_default();
         let key = rest
@@ -167,13 +167,13 @@ impl Scanner<'_> {
         begin + trim_end(self.line.get(begin..).unwrap_or_default()).len()
     }
 
-    /// The position behind the string that the quote at `at` begins.
+    /// The position after the string that the quote at `at` begins.
     fn behind_string(&self, at: usize, quote: u8) -> usize {
         let end = self.end_of_string(at + 1, quote);
         end + usize::from(self.at(end) == Some(quote))
     }
 
-    /// The position behind the brackets that open at `at`, with all that they hold; where they do not close, the end of the line.
+    /// The position after the brackets that open at `at`, with all that they hold; where they do not close, the end of the line.
     fn behind_brackets(&self, at: usize) -> usize {
         let mut depth = 0_usize;
         let mut end = at;
@@ -211,7 +211,7 @@ impl Scanner<'_> {
         let begin = quote + 1;
         let end = self.end_of_string(begin, b'"');
         let colon = self.skip_white(end + 1);
-        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands behind it.
+        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands after it.
         let is_name = !self.line[begin..end]
             .iter()
             .any(|&byte| byte == b'<' || is_white(byte));
@@ -225,7 +225,7 @@ impl Scanner<'_> {
         self.push_element(quote, self.behind_string(quote, b'"'))
     }
 
-    /// A key of a JSON object. A list behind it is one variable, however many elements it has, and so is an empty object.
+    /// A key of a JSON object. A list after it is one variable, however many elements it has, and so is an empty object.
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
         self.note_gap(end + 1, colon);

@@ -7,7 +7,7 @@ use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// `10.0.0.1 ()`: the name behind an address can be missing, and its brackets hold an empty value.
+    /// `10.0.0.1 ()`: the name after an address can be missing, and its brackets hold an empty value.
     pub(super) fn empty_brackets(&mut self, at: usize) {
         if self.at(at + 1) == Some(b')')
             && let Some(last) = self.found.last()
@@ -180,7 +180,7 @@ impl Scanner<'_> {
     }
 }
 
-/// The year behind a day whose month has a name, or the offset behind a time: `2005`, `+0000`.
+/// The year after a day whose month has a name, or the offset after a time: `2005`, `+0000`.
 fn is_year_or_offset(number: &[u8], time: &[u8]) -> bool {
     let four_digits = |digits: &[u8]| digits.len() == 4 && digits.iter().all(u8::is_ascii_digit);
     match number {

@@ -74,7 +74,7 @@ impl Scanner<'_> {
         end
     }
 
-    /// `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `: a code before a colon, at the beginning or behind a severity, says what kind of
+    /// `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `: a code before a colon, at the beginning or after a severity, says what kind of
     /// event it is.
     fn is_error_code(&self, start: usize, end: usize) -> bool {
         let [first, .., b':'] = &self.line[start..end] else {
@@ -92,7 +92,7 @@ impl Scanner<'_> {
     }
 
     /// `orders: no such table`: the name that a line begins with and then says something about. Three of four such words are filled
-    /// in. What begins with a capital letter behind the colon is a message of its own, and the word a component that stays.
+    /// in. What begins with a capital letter after the colon is a message of its own, and the word a component that stays.
     fn is_subject(&self, start: usize, end: usize) -> bool {
         let Some((b':', name)) = self.line[start..end].split_last() else {
             return false;
@@ -187,7 +187,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Where a word ends without the punctuation behind it.
+    /// Where a word ends without the punctuation after it.
     fn trim(&self, start: usize, end: usize) -> usize {
         let belongs = |byte: &u8| !matches!(byte, b':' | b'.' | b'\\');
         // "->" is no part of what it points from: 24M->4M
@@ -231,7 +231,7 @@ impl Scanner<'_> {
             .then_some(VariableKind::Any)
     }
 
-    /// `用户alice`, `表 orders`: behind a Chinese noun for such things stands a name.
+    /// `用户alice`, `表 orders`: after a Chinese noun for such things stands a name.
     fn follows_chinese_noun(&self, start: usize) -> bool {
         let before = trim_end(&self.line[..start]);
         if before.last().is_none_or(u8::is_ascii) {
@@ -391,7 +391,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of the padding behind a word of base64, if this is one: the padding makes its length a multiple of four.
+    /// The end of the padding after a word of base64, if this is one: the padding makes its length a multiple of four.
     fn end_of_base64(&self, start: usize, end: usize) -> Option<usize> {
         let word = &self.line[start..end];
         let padding = self.line[end..]
@@ -494,7 +494,7 @@ impl Scanner<'_> {
         classify(word, shape)
     }
 
-    /// Whether this is the protocol behind the target of a request line, or the target `/` before it.
+    /// Whether this is the protocol after the target of a request line, or the target `/` before it.
     fn ends_request_line(&self, start: usize, end: usize) -> bool {
         let word = &self.line[start..end];
         if !matches!(word[0], b'/' | b'H') {
@@ -532,7 +532,7 @@ fn can_begin_path(word: &[u8], shape: WordShape) -> bool {
     shape.count(Class::Slash) > 0 || matches!(word, [_, b':', b'\\', ..] | [b'\\', b'\\', ..])
 }
 
-/// The length of the word that a text in a JSON string begins with, and that of the escape sequence behind it which stands for white
+/// The length of the word that a text in a JSON string begins with, and that of the escape sequence after it which stands for white
 /// space or a quote. Of `\\` both are one sign of the word.
 fn first_word_of_json(text: &[u8]) -> (usize, usize) {
     let mut at = 0;

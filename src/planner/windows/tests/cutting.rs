@@ -298,7 +298,7 @@ pub(super) fn expected(script: &Script, cut: &WindowShape, watermarks: &[i64]) -
     outcome
 }
 
-/// Sessions, found anew from all open rows whenever they are asked for.
+/// Sessions, found again from all open rows whenever they are asked for.
 #[derive(Default)]
 struct NaiveSessions {
     open: Vec<(Option<&'static str>, i64, i64)>,

@@ -311,7 +311,7 @@ async fn first_rows(script: &Script, sql: &str, n_batches: usize) -> Vec<Vec<i64
 
 #[tokio::test]
 async fn a_future_timestamp_closes_nothing_early() {
-    // The third row is an hour ahead; those behind it are still of the first window.
+    // The third row is an hour ahead; those after it are still of the first window.
     let script = steps(&[
         (1, &[1]),
         (2, &[3_602]),

@@ -322,7 +322,7 @@ impl FollowedFiles {
                 _ => true,
             });
         };
-        // Deleted or renamed, but the handle is held: go on there only if nothing of it is left behind.
+        // Deleted or renamed, but the handle is held: continue there only if nothing of it is left behind.
         let held = self.disk.stamp(file)?;
         let is_whole = now.size >= held.size;
         let is_gone = !held.is_linked || is_sure;
@@ -366,7 +366,7 @@ impl FollowedFiles {
         }
     }
 
-    /// Goes on with a stream in a file that has its content. The id is a new one if the owner was told that the old one
+    /// Continues with a stream in a file that has its content. The id is a new one if the owner was told that the old one
     /// is finished.
     pub(super) fn attach(&mut self, id: u64, candidate: CandidateFile) -> u64 {
         let CandidateFile {

@@ -36,7 +36,7 @@ impl FollowedFiles {
         }
     }
 
-    /// Goes on where `positions` were taken. Files that are not in them came after and are read from their start,
+    /// Continues where `positions` were taken. Files that are not in them came after and are read from their start,
     /// whatever `read_from` says.
     pub(crate) fn with_positions(options: FollowOptions, positions: FilePositions) -> Self {
         let mut files = Self::new(options);
@@ -111,7 +111,7 @@ impl FollowedFiles {
         Ok(ReadBytes { offset, n_bytes })
     }
 
-    /// The owner has finished with what comes before `offset`: after a restart, reading goes on there. A finished stream
+    /// The owner has finished with what comes before `offset`: after a restart, reading continues there. A finished stream
     /// is kept until it is consumed to its end, so call this also if positions are never written.
     pub(crate) fn consumed(&mut self, id: u64, offset: u64) {
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -124,7 +124,7 @@ impl FollowedFiles {
         self.recent.begin_range();
     }
 
-    /// Whether the owner should write positions and [begin a range](Self::begin_range): they tell of so many files that
+    /// Whether the owner should write positions and [begin a range](Self::begin_range): they tell of this many files that
     /// were read to their end since the last time.
     pub(crate) fn ends_range(&self) -> bool {
         self.recent.ends_range()

@@ -34,7 +34,7 @@ pub(crate) struct Position {
     pub(super) name: Option<String>,
     /// The first byte that was read under this id.
     pub(super) began: u64,
-    /// Reading goes on here.
+    /// Reading continues here.
     pub(super) offset: u64,
     pub(super) evidence: Evidence,
     /// Modification time of the file, ns since 1970.

@@ -4,7 +4,7 @@
 //! between them is read again as it was read then. Where the files are now has nothing to do with where they were: each
 //! stretch is looked for by its content, first under the path that was written down, then among all listed files and
 //! those beside it; and the owner can recognise it in a file that was compressed since. This keeps no state and has no
-//! part in following: who follows goes on from the later positions.
+//! part in following: who follows continues from the later positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -84,7 +84,7 @@ pub(crate) struct Stretch {
     pub(crate) name: String,
     /// The next byte to read.
     pub(crate) from: u64,
-    /// Behind the last byte.
+    /// After the last byte.
     pub(crate) to: u64,
     path: PathBuf,
     evidence: Evidence,
@@ -148,7 +148,7 @@ impl Stretch {
         }
     }
 
-    /// Nothing yet of what comes behind a position.
+    /// Nothing yet of what comes after a position.
     pub(super) fn after(position: &Position, size: u64) -> Self {
         Self {
             size,

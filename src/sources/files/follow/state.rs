@@ -123,7 +123,7 @@ pub(crate) enum Problem {
     },
     /// A pipe, a socket or a device.
     NoFile { path: PathBuf },
-    /// Emptied or removed before it was read to its end, and there is no copy. At least so many bytes.
+    /// Emptied or removed before it was read to its end, and there is no copy. At least this many bytes.
     BytesLost {
         id: u64,
         path: PathBuf,
@@ -131,7 +131,7 @@ pub(crate) enum Problem {
     },
     /// A file from the written positions is nowhere.
     NotFound { id: u64, path: PathBuf, offset: u64 },
-    /// So many problems more, which were not kept.
+    /// This many problems more, which were not kept.
     More { n_problems: u64 },
 }
 

@@ -285,7 +285,7 @@ impl Stream {
         }
     }
 
-    /// Goes on in `file`, which was proved to have this content.
+    /// Continues in `file`, which was proved to have this content.
     pub(super) fn attach(&mut self, file: File, stamp: Stamp, head: Vec<u8>) {
         self.file = Some(file);
         self.readable_to = stamp.size;

@@ -59,7 +59,7 @@ enum Act {
     },
     /// Milliseconds.
     Wait(i64),
-    /// Whether a record is written behind it.
+    /// Whether a record is written after it.
     Poll(bool),
     /// How many records the next reader goes back, and the bytes of a call of its replay.
     Crash(usize, usize),
@@ -151,7 +151,7 @@ fn rows(polled: &Polled) -> Vec<Row> {
     found
 }
 
-/// Replays in calls of so many bytes: the rows and the problems, and that no call brings more than it should. Of what a call
+/// Replays in calls of this many bytes: the rows and the problems, and that no call brings more than it should. Of what a call
 /// has read, events wait for the next; beyond that, it hands out those that waited: two at most.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
@@ -352,7 +352,7 @@ impl World {
         self.record();
     }
 
-    /// Goes on from an older record in a new reader.
+    /// Continues from an older record in a new reader.
     fn crash(&mut self, n_back: usize, max_bytes: usize) {
         self.pending.clear();
         let last = self.records.len() - 1;

@@ -69,7 +69,7 @@ impl<'a> Adjustment<'a> {
         }
     }
 
-    /// The first so many values with their seasons, which change by these decays, subtracted.
+    /// The first this many values with their seasons, which change by these decays, subtracted.
     pub(crate) fn additive(&mut self, n_values: usize, decays: Decays) -> Adjusted<'_> {
         let values = &self.values[..n_values];
         let period = self.seasons.short;

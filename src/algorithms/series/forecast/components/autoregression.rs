@@ -16,13 +16,13 @@ const TINY_RIDGE: f64 = 1e-9;
 /// The same for the constant.
 const CONSTANT_RIDGE: f64 = 1e-6;
 
-/// The newest so many rows are learnt from.
+/// The newest this many rows are learnt from.
 const MAX_ROWS: usize = 3_000;
 
 /// A season of so few points is within the last values anyway.
 const FEW: usize = 4;
 
-/// Two seasons ago is looked at if the history has so many short seasons.
+/// Two seasons ago is looked at if the history has this many short seasons.
 const SHORT_CYCLES: usize = 5;
 
 /// The same for long ones.
@@ -145,7 +145,7 @@ fn range(values: &[f64]) -> (f64, f64) {
     values.iter().fold((first, first), ends)
 }
 
-/// The weights of the columns and the constant behind them.
+/// The weights of the columns and the constant after them.
 fn ridge_regression(columns: &[&[f64]], target: &[f64], constant: Constant) -> Vec<f64> {
     let n_rows = target.len() as f64;
     let size = columns.len() + 1;

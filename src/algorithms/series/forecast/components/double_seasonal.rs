@@ -52,7 +52,7 @@ pub(crate) struct SmoothingState<const N: usize> {
 }
 
 impl DoubleSeasonal {
-    /// The gains with the least squared errors behind the first long cycle.
+    /// The gains with the least squared errors after the first long cycle.
     pub(crate) fn fit(values: &[f64], seasons: Seasons) -> Self {
         let mut gains = Gains {
             level: LEVEL_GAINS[1],

@@ -27,7 +27,7 @@ const N_TRENDS: usize = TREND_GAINS.len() * DAMPINGS.len();
 /// Level and trend depend on each other, so each is searched twice, with the other one that is best.
 const ROUNDS: usize = 2;
 
-/// The first slope of Holt's method is that of so many first steps.
+/// The first slope of Holt's method is that of this many first steps.
 const FIRST_STEPS: usize = 4;
 
 /// How much of the linear trend goes on: a Theta line of 0 has all of it, one of 2 has none, and they are averaged.

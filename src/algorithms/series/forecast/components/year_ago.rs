@@ -10,10 +10,10 @@ use crate::algorithms::units::DAY;
 /// 52 weeks in nanoseconds.
 const YEAR_NS: i64 = 364 * DAY;
 
-/// The level is the mean of so many days,
+/// The level is the mean of this many days,
 const LEVEL_NS: i64 = 14 * DAY;
 
-/// of at least so many points,
+/// of at least this many points,
 const LEVEL_POINTS: usize = 3;
 
 /// The level of a year ago moves a forecast by no more than this factor.
@@ -49,7 +49,7 @@ impl YearAgo {
         n_values >= self.year + self.window
     }
 
-    /// Moves the forecast of what follows the first so many values.
+    /// Moves the forecast of what follows the first this many values.
     pub(crate) fn shift(
         self,
         means: &MovingMean,

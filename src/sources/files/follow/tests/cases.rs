@@ -462,7 +462,7 @@ fn handles_are_few_and_idle_files_cost_one_look() {
         .map(|(after, before)| after - before)
         .collect();
     assert_eq!(spent, [1000, 0, 0], "looks, opens, reads");
-    // Half of them are closed. They go on where they were.
+    // Half of them are closed. They continue where they were.
     for n in 0..1000 {
         rig.append(&format!("{n:04}"), "more\n");
     }
