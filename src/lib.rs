@@ -34,7 +34,21 @@
 //! with `default-features = false`.
 //!
 //! `sqlite` (default) adds `STORED AS SQLITE`, with SQLite itself built in.
-#![doc = include_str!("ARCHITECTURE.md")]
+//!
+//! # Functions
+//!
+//! | layer | functions |
+//! | --- | --- |
+//! | a line | `log_template`, `template_hash`, `log_parse`, `template_match`, `template_regex`, `log_tokens` |
+//! | many lines | `log_mine`, `log_match`, `log_templates` |
+//! | texts | `tfidf_fit`, `tfidf_vec`, `tfidf_terms` |
+//! | clusters | `cluster_fit`, `cluster_assign`, `cluster_keywords` |
+//! | series | `ts_anomaly` (with OVER and without), `ts_changepoints`, `ts_periods`, `ts_decompose`, `ts_fill`, `ts_rate` |
+//! | the future | `ts_forecast`, `ts_capacity`, `ts_reaches` |
+//! | windows, in a FROM | `tumble`, `hop`, `session`, `count_window` |
+//! | what was read, in a FROM | `aiops_scans`, `aiops_streams`, `aiops_late` |
+//!
+//! `SHOW FUNCTIONS LIKE 'ts_%'` describes each with its options and an example. How the crate is built is in `src/ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algorithms;

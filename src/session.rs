@@ -56,7 +56,7 @@ pub fn session_state_builder() -> SessionStateBuilder {
 ///
 /// What DataFusion 55.2 is known to answer wrongly is mended or switched off: `enable_leaf_expression_pushdown` and
 /// `enable_aggregate_dynamic_filter_pushdown` of `datafusion.optimizer`, the rule that hands filters down while a query runs,
-/// joins that lose conditions, and UPDATE and DELETE of tables in memory. The list with the issues is on the crate page.
+/// joins that lose conditions, and UPDATE and DELETE of tables in memory. The list with the issues is in `src/ARCHITECTURE.md`.
 ///
 /// COPY into a folder that has files is refused unless an option says what happens to them (`mode`: `append`, `overwrite`,
 /// `overwrite_partitions`), and files become visible when all rows are written.

@@ -164,7 +164,7 @@ impl Checkpoint {
         };
         if header.version != VERSION {
             return exec_err!(
-                "the checkpoint {} is of version {}, which this program does not know: give another one",
+                "the checkpoint {} is of version {}, which this program does not know: use a new checkpoint path",
                 self.name,
                 header.version
             );
@@ -183,7 +183,7 @@ impl Checkpoint {
             && had_ranges != ranges.is_empty();
         if !is_whole {
             return exec_err!(
-                "the checkpoint {} lacks ranges behind number {from}: give another one",
+                "the checkpoint {} lacks ranges after number {from}: use a new checkpoint path",
                 self.name
             );
         }

@@ -312,7 +312,7 @@ async fn done_windows(
     if committed.windows < done.windows {
         return plan_err!(
             "the database {name} has {} windows of this pipeline, its checkpoint has {}: the database was put back, or is \
-             another one. To go on all the same, run it with --accept-changes; to begin anew, give another --checkpoint",
+             another one. To continue all the same, run it with --accept-changes; to start over, give another --checkpoint",
             committed.windows,
             done.windows
         );
@@ -346,7 +346,7 @@ fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()>
         Ok(())
     } else {
         plan_err!(
-            "the checkpoint {checkpoint} counts the windows of {}, and this pipeline has those of {windows}: begin anew with \
+            "the checkpoint {checkpoint} counts the windows of {}, and this pipeline has those of {windows}: start over with \
              another --checkpoint and with empty output tables",
             header.windows
         )
@@ -389,7 +389,7 @@ fn with_statements(
         ),
     };
     plan_err!(
-        "the checkpoint {checkpoint} is of another pipeline, or this one was changed: {what}\nTo go on where it stood with \
-         these statements, run it with --accept-changes; to begin anew, give another --checkpoint"
+        "the checkpoint {checkpoint} is of another pipeline, or this one was changed: {what}\nTo continue with \
+         these statements, run it with --accept-changes; to start over, give another --checkpoint"
     )
 }

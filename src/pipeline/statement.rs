@@ -132,7 +132,7 @@ pub(super) fn parse(
         let mut parsed = parsed.map_err(|error| at_line(line, error))?;
         let after = parser.parser.peek_token();
         if !matches!(after.token, Token::SemiColon | Token::EOF) {
-            let error = plan_datafusion_err!("expected ; behind the statement, found {after}");
+            let error = plan_datafusion_err!("expected ; after the statement, found {after}");
             return Err(at_line(line, error));
         }
         complete_from_first(&mut parsed);

@@ -38,7 +38,7 @@ Example:
 
 What stands before the first statement that reads windows runs once, whenever this is started. From there on all statements
 run on every window, in order. INSERT INTO a table of files writes one file for each window. After SIGTERM, Ctrl-C or a
-crash the same command goes on behind the last window that has run, and every window counts once.";
+crash the same command resumes after the last window that has run, and every window counts once.";
 
 /// datafusion-aiops runs SQL over log files, Parquet, CSV and JSON, with functions that turn log lines into templates
 /// with stable ids.
@@ -222,7 +222,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         {
             let example = "datafusion-aiops run pipeline.sql --checkpoint /var/lib/aiops/pipeline";
             Some(format!(
-                "a run goes on where its checkpoint says: {example}"
+                "a run continues where its checkpoint says: {example}"
             ))
         }
         _ => None,

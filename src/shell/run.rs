@@ -199,7 +199,7 @@ async fn print_answers(
 fn beginning(pipeline: &Pipeline, job: &Job) -> String {
     let from = match pipeline.n_windows() {
         0 => "begins".to_string(),
-        n_windows => format!("goes on behind window {n_windows}"),
+        n_windows => format!("resumes after window {n_windows}"),
     };
     let (source, checkpoint) = (pipeline.source(), &job.checkpoint);
     format!("reads {source}, checkpoint {checkpoint}, {from}")
@@ -220,7 +220,7 @@ fn stop_on_signals(stopper: PipelineStopper, is_quiet: bool) -> Result<()> {
     tokio::spawn(async move {
         signals.next().await;
         if !is_quiet {
-            say("stops behind this window; a second signal ends it at once");
+            say("stops after this window; a second signal ends it at once");
         }
         stopper.stop();
         let code = signals.next().await;

@@ -587,13 +587,13 @@ async fn a_source_is_told_what_is_not_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint").display().to_string();
     // This many that the reader, which is a few steps ahead, is still reading when the first windows have run.
-    let (ticks, sink) = (Ticks::new(3_000), Arc::<Collected>::default());
+    let (ticks, sink) = (Ticks::new(1_000), Arc::<Collected>::default());
     let n_windows = run(&ticks, &sink, &ShelfStore::default(), &checkpoint).await;
-    assert_eq!(n_windows, 299);
+    assert_eq!(n_windows, 99);
     let acknowledged = ticks.acknowledged.lock().unwrap();
     assert!(!acknowledged.is_empty() && acknowledged.is_sorted());
     // Rows of a window that is open are not among them.
-    assert!(acknowledged.iter().all(|upto| *upto < 2_990));
+    assert!(acknowledged.iter().all(|upto| *upto < 990));
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod shell;
 mod slt;
 mod sql_files;
 mod sqlite;
+mod stored;
 mod story;
 mod tidy;
 mod upstream;

@@ -456,10 +456,7 @@ fn what_is_printed() {
     let run = place
         .run(&["--until-idle", "--format", "nd-json"])
         .has_succeeded();
-    assert!(
-        run.stderr.contains(", goes on behind window 3\n"),
-        "{run:?}"
-    );
+    assert!(run.stderr.contains(", resumes after window 3\n"), "{run:?}");
     assert!(run.stderr.ends_with("done: 1 window, 1 row\n"), "{run:?}");
     assert!(
         run.stdout
@@ -531,13 +528,13 @@ fn a_changed_pipeline_is_refused() {
     let run = place.run(&["--once", "--accept-changes"]);
     assert_eq!(run.code, Some(1));
     assert!(
-        run.stderr.contains("begin anew with another --checkpoint"),
+        run.stderr.contains("start over with another --checkpoint"),
         "{run:?}"
     );
     place.write("p.sql", &sql.replace("count(*)", "max(ts)"));
     place.append("x.log", &lines(300..500));
     let run = place.run(&["--once", "--accept-changes"]).has_succeeded();
-    assert!(run.stderr.contains("goes on behind window"), "{run:?}");
+    assert!(run.stderr.contains("resumes after window"), "{run:?}");
     assert!(run.stdout.contains("T00:00:32.975Z"), "{run:?}");
     place.run(&["--once"]).has_succeeded();
 }
@@ -772,7 +769,7 @@ fn a_checkpoint_may_have_any_name() {
     let place = Place::new(&format!("{LIVE}SELECT count(*) AS n FROM {TUMBLE};"));
     place.write("x.log", &lines(0..300));
     for name in ["c[1]", "a b%20c", "x?*y", "片#1"] {
-        for expected in ["begins", "goes on behind window"] {
+        for expected in ["begins", "resumes after window"] {
             let run = place.shell(&["run", "p.sql", "--once", "--checkpoint", name]);
             assert!(run.has_succeeded().stderr.contains(expected), "{name}");
         }
@@ -804,7 +801,7 @@ fn a_failing_statement_ends_it_and_the_window_runs_again() {
     let run = place.run(&["--once"]);
     assert!(run.stderr.contains("--accept-changes"), "{run:?}");
     let run = place.run(&["--once", "--accept-changes"]).has_succeeded();
-    assert!(run.stderr.contains("goes on behind window 1"), "{run:?}");
+    assert!(run.stderr.contains("resumes after window 1"), "{run:?}");
     assert_eq!(run.progress().len(), 2);
     assert_eq!(place.files(&["a", "b"]).len(), 6);
 }

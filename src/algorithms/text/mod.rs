@@ -22,7 +22,7 @@ mod variable;
 mod words;
 
 pub use blanks::with_single_blanks;
-pub use concepts::ConceptTable;
+pub use concepts::{CONCEPTS_VERSION, ConceptTable};
 pub use escapes::without_escapes;
 pub use hash::template_hash;
 pub use kind::VariableKind;

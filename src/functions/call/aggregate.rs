@@ -289,7 +289,7 @@ fn not_constant<F: Aggregate>() -> String {
     match F::PARAMETERS.optional.last() {
         None => format!("{function}: options must be a constant, not a column"),
         Some((name, _)) => format!(
-            "{function}: options must be a constant, not a column; if this is {name}, write '' behind it"
+            "{function}: options must be a constant, not a column; if this is {name}, write '' after it"
         ),
     }
 }

@@ -59,7 +59,7 @@ FROM (SELECT unnest(cluster_fit(id, vec)) AS c FROM points);
     ),
     argument(
         name = "prior_cluster_id",
-        description = "The cluster that the row has already, of the type of `id`; NULL for a new row. Where `id` is a text, give options behind it, if only `''`"
+        description = "The cluster that the row has already, of the type of `id`; NULL for a new row. Where `id` is a text, give options after it, if only `''`"
     ),
     argument(
         name = "options",

@@ -5,13 +5,13 @@
 //! for its vector as it was for the vocabulary.
 
 use crate::algorithms::features::{Selection, TermCounts, Vocabulary};
-use crate::algorithms::text::TokenOptions;
+use crate::algorithms::text::{CONCEPTS_VERSION, TokenOptions};
 use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
 use crate::functions::call::words::{WordOptions, word_options};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt64Array};
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -25,6 +25,9 @@ const STATE: ModelKind = ModelKind {
     name: "tfidf_fit_state",
     version: 1,
 };
+
+/// What a model that was fitted without concepts says in place of their version.
+const NO_CONCEPTS: u32 = 0;
 
 /// A model, ready for vectors.
 #[derive(Debug)]
@@ -42,20 +45,20 @@ impl TfidfModel {
         let pairs = terms.iter().flatten().zip(document_frequencies.values());
         let vocabulary = Vocabulary::new(
             pairs.map(|(term, &df)| (term, df)),
-            number(&table, "n_documents")?,
-            number(&table, "concept_weight")?,
+            metadata(&table, "n_documents")?,
+            metadata(&table, "concept_weight")?,
         );
         let options = TokenOptions {
-            lower_case: number(&table, "lower_case")?,
-            min_len: number(&table, "min_len")?,
-            numbers: number(&table, "numbers")?,
-            stop_words: number(&table, "stop_words")?,
+            lower_case: metadata(&table, "lower_case")?,
+            min_len: metadata(&table, "min_len")?,
+            numbers: metadata(&table, "numbers")?,
+            stop_words: metadata(&table, "stop_words")?,
         };
-        let phrases: String = number(&table, "phrases")?;
+        let phrases: String = metadata(&table, "phrases")?;
         let phrases = phrases.split('|').filter(|phrase| !phrase.is_empty());
         let phrases = phrases.map(str::to_string).collect();
         Ok(Self {
-            words: word_options(options, number(&table, "concepts")?, phrases)?,
+            words: word_options(options, has_concepts(&table)?, phrases)?,
             vocabulary,
             terms,
             document_frequencies,
@@ -76,9 +79,9 @@ pub(super) fn merge_state(function: &str, state: &[u8], counts: &mut TermCounts)
     let (terms, frequencies) = terms_of(&table)?;
     let pairs = terms.iter().flatten().zip(frequencies.values());
     counts.merge(
-        number(&table, "n_documents")?,
+        metadata(&table, "n_documents")?,
         pairs.map(|(term, &df)| (term, df)),
-        number(&table, "part_counted")?,
+        metadata(&table, "part_counted")?,
     );
     Ok(())
 }
@@ -90,6 +93,10 @@ pub(super) fn write_fitted(
     concept_weight: f64,
 ) -> Result<Vec<u8>> {
     let tokenizer = &words.tokenizer;
+    let concepts = tokenizer
+        .concepts
+        .as_ref()
+        .map_or(NO_CONCEPTS, |_| CONCEPTS_VERSION);
     let metadata = [
         ("n_documents", counts.n_documents().to_string()),
         ("part_counted", counts.part_counted().to_string()),
@@ -98,10 +105,22 @@ pub(super) fn write_fitted(
         ("min_len", tokenizer.options.min_len.to_string()),
         ("numbers", tokenizer.options.numbers.to_string()),
         ("stop_words", tokenizer.options.stop_words.to_string()),
-        ("concepts", tokenizer.concepts.is_some().to_string()),
+        ("concepts", concepts.to_string()),
         ("phrases", words.phrases.join("|")),
     ];
     write_model(MODEL, &metadata, &table_of(&counts.select(selection))?)
+}
+
+/// Whether texts are cut with the table of failure concepts; its version must be that of this program.
+fn has_concepts(table: &RecordBatch) -> Result<bool> {
+    match metadata(table, "concepts")? {
+        NO_CONCEPTS => Ok(false),
+        CONCEPTS_VERSION => Ok(true),
+        version => exec_err!(
+            "the model was fitted with version {version} of the failure concepts, and this program has version {CONCEPTS_VERSION}: \
+             fit it again with tfidf_fit"
+        ),
+    }
 }
 
 fn table_of(terms: &[(&str, u64)]) -> Result<RecordBatch> {
@@ -127,7 +146,7 @@ fn terms_of(table: &RecordBatch) -> Result<(StringArray, UInt64Array)> {
     }
 }
 
-fn number<T: FromStr>(table: &RecordBatch, key: &str) -> Result<T> {
+fn metadata<T: FromStr>(table: &RecordBatch, key: &str) -> Result<T> {
     let schema = table.schema();
     let value = schema
         .metadata()

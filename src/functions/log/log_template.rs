@@ -38,7 +38,7 @@ replaced by `<*>` and every run of white space by one blank; the colours of a te
     ),
     argument(
         name = "options",
-        description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every key is kept and every value masked, those of `level`, `msg`, `error` and the like as a text. `quotes=mask|keep`: whether a word in quotes is a variable. `subject=mask|keep`: whether the name is one that a line begins with before a colon, as in `orders: no such table`. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands behind n bytes is one variable"
+        description = "Constant. `style=star|typed`: `<*>` for all, or `<NUM>`, `<IP>`, ... `profile=default|kv|json`: for key=value and JSON lines every key is kept and every value masked, those of `level`, `msg`, `error` and the like as a text. `quotes=mask|keep`: whether a word in quotes is a variable. `subject=mask|keep`: whether the name is one that a line begins with before a colon, as in `orders: no such table`. `keep=a|b`: words never masked. `mask=\"regex\"`: what it matches is a variable. `max_len=n`: what stands after n bytes is one variable"
     )
 )]
 #[derive(Debug, Default)]

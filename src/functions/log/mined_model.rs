@@ -5,16 +5,16 @@
 //! for matching as it was for mining.
 
 use crate::algorithms::text::{
-    MaskOptions, Masker, MinedTemplates, Profile, Quotes, Sighting, Style, Subject, TemplateTally,
-    generalise,
+    MaskOptions, Masker, MinedTemplates, Sighting, Style, Subject, TemplateTally, generalise,
 };
 use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::log::{PROFILES, QUOTES};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array,
 };
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -173,18 +173,9 @@ fn sightings(table: &RecordBatch) -> Result<Vec<Sighting>> {
 // ---- metadata
 
 fn metadata(tally: &TemplateTally, options: &MaskOptions) -> Vec<(&'static str, String)> {
-    let profile = match options.profile {
-        Profile::Default => "default",
-        Profile::KeyValue => "kv",
-        Profile::Json => "json",
-    };
-    let quotes = match options.quotes {
-        Quotes::Mask => "mask",
-        Quotes::Keep => "keep",
-    };
     let mut metadata = vec![
-        ("profile", profile.to_string()),
-        ("quotes", quotes.to_string()),
+        ("profile", name_of(&PROFILES, options.profile)),
+        ("quotes", name_of(&QUOTES, options.quotes)),
         ("keep", options.keep.join("|")),
     ];
     if let Some(mask) = &options.mask {
@@ -202,21 +193,31 @@ fn metadata(tally: &TemplateTally, options: &MaskOptions) -> Vec<(&'static str, 
     metadata
 }
 
+fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
+    let found = names.iter().find(|(_, named)| *named == value);
+    found
+        .map(|(name, _)| (*name).to_string())
+        .unwrap_or_default()
+}
+
+/// The value of this name; a later version may know others, which mean something.
+fn choice<T: Copy>(table: &RecordBatch, key: &str, names: &[(&str, T)]) -> Result<T> {
+    let schema = table.schema();
+    let name = schema.metadata().get(key).map_or("", String::as_str);
+    match names.iter().find(|(known, _)| *known == name) {
+        Some((_, value)) => Ok(*value),
+        None => exec_err!("the model has {key} '{name}', which this program does not know"),
+    }
+}
+
 fn mask_options(table: &RecordBatch) -> Result<MaskOptions> {
     let schema = table.schema();
     let value = |key: &str| schema.metadata().get(key).map(String::as_str);
     Ok(MaskOptions {
         // Mined variables have no kind, so templates have one placeholder.
         style: Style::Star,
-        profile: match value("profile") {
-            Some("kv") => Profile::KeyValue,
-            Some("json") => Profile::Json,
-            _ => Profile::Default,
-        },
-        quotes: match value("quotes") {
-            Some("keep") => Quotes::Keep,
-            _ => Quotes::Mask,
-        },
+        profile: choice(table, "profile", &PROFILES)?,
+        quotes: choice(table, "quotes", &QUOTES)?,
         subject: Subject::Keep,
         keep: value("keep")
             .unwrap_or_default()

@@ -15,6 +15,15 @@ use crate::algorithms::text::{MaskOptions, Masker, Profile, Quotes, Style, Subje
 use crate::functions::call::options::CallOptions;
 use datafusion::common::{Result, plan_datafusion_err};
 
+/// What profiles are called in options and in models.
+const PROFILES: [(&str, Profile); 3] = [
+    ("default", Profile::Default),
+    ("kv", Profile::KeyValue),
+    ("json", Profile::Json),
+];
+/// The same for words in quotes.
+const QUOTES: [(&str, Quotes); 2] = [("mask", Quotes::Mask), ("keep", Quotes::Keep)];
+
 /// The masker that the options of `log_template` and `log_parse` describe.
 fn read_masker(options: &mut CallOptions) -> Result<Masker> {
     let styles = [("star", Style::Star), ("typed", Style::Typed)];
@@ -33,20 +42,14 @@ fn read_masker(options: &mut CallOptions) -> Result<Masker> {
 
 /// The options of masking that mining has too.
 fn read_mask_options(options: &mut CallOptions) -> Result<MaskOptions> {
-    let profiles = [
-        ("default", Profile::Default),
-        ("kv", Profile::KeyValue),
-        ("json", Profile::Json),
-    ];
-    let quotes = [("mask", Quotes::Mask), ("keep", Quotes::Keep)];
     Ok(MaskOptions {
         style: Style::default(),
         // Mining judges by all lines.
         subject: Subject::Keep,
         profile: options
-            .take_choice("profile", &profiles)?
+            .take_choice("profile", &PROFILES)?
             .unwrap_or_default(),
-        quotes: options.take_choice("quotes", &quotes)?.unwrap_or_default(),
+        quotes: options.take_choice("quotes", &QUOTES)?.unwrap_or_default(),
         keep: options.take_list("keep").unwrap_or_default(),
         mask: options.take_text("mask"),
         max_len: options.take_number("max_len", 1)?,

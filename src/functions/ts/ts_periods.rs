@@ -39,7 +39,7 @@ FROM generate_series(0, 335) AS t(hour));
     argument(name = "value", description = "A number of any type"),
     argument(
         name = "options",
-        description = "Constant. `max_periods=3`: at most so many. `max_points=n`: none longer than this; a third of the series is the limit anyway"
+        description = "Constant. `max_periods=3`: at most this many. `max_points=n`: none longer than this; a third of the series is the limit anyway"
     )
 )]
 #[derive(Debug, Default)]

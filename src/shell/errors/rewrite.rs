@@ -221,7 +221,7 @@ fn no_writer(text: &str) -> Option<Explanation> {
         Explanation::new("LOG is a format for reading; write PARQUET, CSV or JSON")
     } else {
         Explanation::new(format!("there is no format {format} to write"))
-            .hint("COPY writes PARQUET, CSV, JSON or ARROW: name one behind STORED AS")
+            .hint("COPY writes PARQUET, CSV, JSON or ARROW: name one after STORED AS")
     })
 }
 
@@ -422,7 +422,7 @@ mod tests {
         check(
             "There is no registered file format with ext foo",
             "there is no format FOO to write",
-            &["COPY writes PARQUET, CSV, JSON or ARROW: name one behind STORED AS"],
+            &["COPY writes PARQUET, CSV, JSON or ARROW: name one after STORED AS"],
         );
     }
 

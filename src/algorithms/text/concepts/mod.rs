@@ -18,6 +18,14 @@ use std::sync::{Arc, LazyLock};
 
 const BUILT_IN: &str = include_str!("failure_concepts.tsv");
 
+/// The version of the built-in table: counted up with every change of it, since a model that was fitted with other concepts has other
+/// dimensions.
+///
+/// ```
+/// assert!(datafusion_aiops::algorithms::text::CONCEPTS_VERSION >= 1);
+/// ```
+pub const CONCEPTS_VERSION: u32 = 1;
+
 /// A table of concepts, ready to be searched for.
 ///
 /// ```
@@ -181,6 +189,14 @@ fn outermost(mut matches: Vec<Match>) -> Vec<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::text::hash::template_hash;
+
+    /// Who changes the table counts its version up, and writes down both here.
+    #[test]
+    fn the_version_is_that_of_the_table() {
+        let version = (CONCEPTS_VERSION, template_hash(BUILT_IN));
+        assert_eq!(version, (1, 3_477_044_559_561_377_688));
+    }
 
     #[test]
     fn the_table_is_valid() {
