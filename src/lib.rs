@@ -57,6 +57,7 @@ mod formats;
 mod functions;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod leaf_plan;
 mod pipeline;
 mod planner;
 mod session;

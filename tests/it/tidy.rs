@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The rooms of `src`, each of which uses those before it and itself alone.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "error",
     "algorithms",
     "time",
+    "leaf_plan",
     "functions",
     "streams",
     "formats",
