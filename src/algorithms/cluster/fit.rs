@@ -27,13 +27,13 @@ pub const DEFAULT_THRESHOLD: f64 = 0.8;
 pub const DEFAULT_MAX_EXACT_ROWS: usize = 10_000;
 
 /// The `min_points` of DBSCAN if none are given, as in scikit-learn.
-pub const DEFAULT_MIN_POINTS: usize = 5;
+pub(crate) const DEFAULT_MIN_POINTS: usize = 5;
 
 /// The `n_runs` of k-means if none are given, as in linfa.
-pub const DEFAULT_N_RUNS: usize = 10;
+pub(crate) const DEFAULT_N_RUNS: usize = 10;
 
 /// The `seed` of k-means if none is given.
-pub const DEFAULT_SEED: u64 = 42;
+pub(crate) const DEFAULT_SEED: u64 = 42;
 
 /// The greatest `max_exact_rows`: their distances take 2 GB.
 const MOST_EXACT_ROWS: usize = 32_768;

@@ -51,41 +51,21 @@ pub enum Linkage {
 
 /// One step of a tree: two clusters become one. The cluster of row `i` has number `i`, that of merge `i` has number
 /// `n_rows + i`.
-///
-/// ```
-/// use datafusion_aiops::algorithms::cluster::Merge;
-/// let merge = Merge { left: 0, right: 1, distance: 0.5, size: 2 };
-/// assert!(merge.left < merge.right);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Merge {
+pub(crate) struct Merge {
     /// The smaller of the two numbers.
-    pub left: usize,
+    pub(crate) left: usize,
     /// The greater of the two numbers.
-    pub right: usize,
+    pub(crate) right: usize,
     /// How far apart the two were.
-    pub distance: f32,
+    pub(crate) distance: f32,
     /// How many rows the new cluster has.
-    pub size: usize,
+    pub(crate) size: usize,
 }
 
 /// The tree of all merges, nearest first.
-///
-/// ```
-/// use datafusion_aiops::algorithms::cluster::{Dendrogram, Linkage, Merge, Metric, Vectors};
-///
-/// let mut vectors = Vectors::new(1);
-/// for value in [0.0, 5.0, 1.0] {
-///     assert!(vectors.push(&[value])?);
-/// }
-/// let tree = Dendrogram::new(&vectors, Metric::Euclidean, Linkage::Average)?;
-/// assert_eq!(tree.merges()[0], Merge { left: 0, right: 2, distance: 1.0, size: 2 });
-/// assert_eq!(tree.merges()[1], Merge { left: 1, right: 3, distance: 4.5, size: 3 });
-/// assert_eq!(tree.cut_at(2.0), [0, 1, 0]);
-/// # Ok::<(), datafusion_aiops::Error>(())
-/// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dendrogram {
+pub(crate) struct Dendrogram {
     n_rows: usize,
     merges: Vec<Merge>,
 }
@@ -95,7 +75,7 @@ impl Dendrogram {
     ///
     /// # Errors
     /// If the linkage is Ward's and the metric not Euclidean.
-    pub fn new(vectors: &Vectors, metric: Metric, linkage: Linkage) -> Result<Self> {
+    pub(crate) fn new(vectors: &Vectors, metric: Metric, linkage: Linkage) -> Result<Self> {
         check_linkage(linkage, metric)?;
         Ok(Self::from_condensed(
             condensed(vectors, metric),
@@ -125,13 +105,13 @@ impl Dendrogram {
     }
 
     /// The merges, nearest first: one fewer than there are rows.
-    pub fn merges(&self) -> &[Merge] {
+    pub(crate) fn merges(&self) -> &[Merge] {
         &self.merges
     }
 
     /// For each row the number of its cluster when all merges up to this distance, inclusive, are made. Clusters are
     /// numbered in the order of their first rows.
-    pub fn cut_at(&self, threshold: f32) -> Vec<usize> {
+    pub(crate) fn cut_at(&self, threshold: f32) -> Vec<usize> {
         self.after(
             self.merges
                 .partition_point(|merge| merge.distance <= threshold),
@@ -140,20 +120,7 @@ impl Dendrogram {
 
     /// For each row the number of its cluster when there are `n_clusters` of them; each row is alone if there are fewer
     /// rows. Clusters are numbered in the order of their first rows.
-    ///
-    /// ```
-    /// # use datafusion_aiops::algorithms::cluster::{Dendrogram, Linkage, Metric, Vectors};
-    /// # use std::num::NonZeroUsize;
-    /// let mut vectors = Vectors::new(1);
-    /// for value in [0.0, 5.0, 1.0] {
-    ///     assert!(vectors.push(&[value])?);
-    /// }
-    /// let tree = Dendrogram::new(&vectors, Metric::Euclidean, Linkage::Average)?;
-    /// assert_eq!(tree.cut_into(NonZeroUsize::MIN), [0, 0, 0]);
-    /// assert_eq!(tree.cut_into(NonZeroUsize::MAX), [0, 1, 2]);
-    /// # Ok::<(), datafusion_aiops::Error>(())
-    /// ```
-    pub fn cut_into(&self, n_clusters: NonZeroUsize) -> Vec<usize> {
+    pub(crate) fn cut_into(&self, n_clusters: NonZeroUsize) -> Vec<usize> {
         self.after(self.n_rows.saturating_sub(n_clusters.get()))
     }
 

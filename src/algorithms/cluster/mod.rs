@@ -27,9 +27,9 @@ mod vectors;
 pub use assign::{Assigner, Assignment};
 pub use fit::{
     Assigned, Cluster, ClusterMethod, ClusterOptions, Clustering, DEFAULT_MAX_EXACT_ROWS,
-    DEFAULT_MIN_POINTS, DEFAULT_N_RUNS, DEFAULT_SEED, DEFAULT_THRESHOLD, NumClusters,
+    DEFAULT_THRESHOLD, NumClusters,
 };
-pub use hierarchical::{Dendrogram, Linkage, Merge};
+pub use hierarchical::Linkage;
 pub use keywords::{DEFAULT_MAX_KEYWORDS, KeywordCounts};
 pub use metric::Metric;
 pub use vectors::{Scale, Vectors};

@@ -19,12 +19,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 /// The shortest segment if the options say nothing else: a burst of 11 points is an incident, no change.
-pub const DEFAULT_MIN_POINTS: usize = 12;
+pub(crate) const DEFAULT_MIN_POINTS: usize = 12;
 
 /// The penalty of a cut if the options say nothing else, times the logarithm of the number of points. By theory 2 or 3
 /// (one for each number that a segment has, Yao, 1988); more, since the long-run variance is an estimate. Measured, see
 /// the test `noise_has_no_change`.
-pub const DEFAULT_PENALTY: f64 = 4.0;
+pub(crate) const DEFAULT_PENALTY: f64 = 4.0;
 
 /// Longer series are cut as block means, and the cuts then moved within two blocks.
 const MAX_CELLS: usize = 10_000;

@@ -11,7 +11,7 @@ use crate::algorithms::series::samples::{Samples, Season, bridge};
 use std::ops::Range;
 
 /// The most buckets if the options say nothing else: two years of minutes.
-pub const DEFAULT_MAX_POINTS: usize = 1_000_000;
+pub(crate) const DEFAULT_MAX_POINTS: usize = 1_000_000;
 
 /// What becomes of several samples in one bucket. Missing values count as no sample.
 ///

@@ -19,15 +19,12 @@ mod samples;
 mod spectrum;
 mod timeline;
 
-pub use changepoints::{
-    ChangeKind, ChangePoint, ChangePointOptions, DEFAULT_MIN_POINTS, DEFAULT_PENALTY,
-    find_changepoints,
-};
+pub use changepoints::{ChangeKind, ChangePoint, ChangePointOptions, find_changepoints};
 pub use decompose::{DecomposeOptions, Decomposition, Seasonal, decompose};
-pub use fill::{Bucket, DEFAULT_MAX_POINTS, FillOptions, Filled, Gap, fill};
-pub use periods::{DEFAULT_MAX_PERIODS, Period, PeriodOptions, PeriodSearch, find_periods};
+pub use fill::{Bucket, FillOptions, Filled, Gap, fill};
+pub use periods::{Period, PeriodOptions, find_periods};
 pub use rate::{Counting, rate};
-pub use robust::{NORMAL_CONSISTENT, median, median_absolute_deviation, quantile};
+pub use robust::{median, quantile};
 pub use samples::{Grid, Samples, Season};
-pub use spectrum::Autocorrelation;
+
 pub use timeline::{Timeline, add_months, beginning_of_step};

@@ -18,7 +18,7 @@ use crate::algorithms::series::spectrum::Autocorrelation;
 use std::borrow::Cow;
 
 /// How many periods are looked for if the options say nothing else: day, week and one more.
-pub const DEFAULT_MAX_PERIODS: usize = 3;
+pub(crate) const DEFAULT_MAX_PERIODS: usize = 3;
 
 /// The newest this many points are searched: three weeks of seconds.
 const MAX_SEARCHED: usize = 1 << 21;
@@ -142,14 +142,8 @@ pub fn find_periods(values: &[f64], options: PeriodOptions) -> Vec<Period> {
 }
 
 /// Searches series for periods; keeps its transform plans and buffers between calls.
-///
-/// ```
-/// use datafusion_aiops::algorithms::series::PeriodSearch;
-/// let values: Vec<f64> = (0..200).map(|at| f64::from(at % 20)).collect();
-/// assert_eq!(PeriodSearch::default().strongest_period(&values), Some(20));
-/// ```
 #[derive(Debug, Default)]
-pub struct PeriodSearch {
+pub(crate) struct PeriodSearch {
     autocorrelation: Autocorrelation,
     flat: Vec<f64>,
     sums: Vec<f64>,
@@ -158,7 +152,7 @@ pub struct PeriodSearch {
 impl PeriodSearch {
     /// The strongest single period in points, at least 4: the first high peak of the autocorrelation. `None` if it is
     /// lower than 0.3 or there are fewer than 2.2 cycles or 18 values. Missing values are bridged by straight lines.
-    pub fn strongest_period(&mut self, values: &[f64]) -> Option<usize> {
+    pub(crate) fn strongest_period(&mut self, values: &[f64]) -> Option<usize> {
         let lags = self.lags(values)?;
         let least = STRONG.max(noise(values.len()));
         first_high_peak(lags, STRONG, least).map(|period| snap(lags, period))
@@ -210,7 +204,7 @@ impl PeriodSearch {
     }
 
     /// As [`find_periods`].
-    pub fn find(&mut self, values: &[f64], options: PeriodOptions) -> Vec<Period> {
+    pub(crate) fn find(&mut self, values: &[f64], options: PeriodOptions) -> Vec<Period> {
         let newest = &values[values.len().saturating_sub(MAX_SEARCHED)..];
         let clipped = without_gaps(newest).and_then(|values| clip(&values));
         let Some(mut rest) = clipped else {

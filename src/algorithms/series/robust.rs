@@ -5,12 +5,7 @@
 //! and R's type 7 (Hyndman and Fan, "Sample quantiles in statistical packages", 1996). NaN and infinities are missing.
 
 /// The median absolute deviation of a normal distribution times this is its standard deviation: 1 over its 75 % quantile.
-///
-/// ```
-/// use datafusion_aiops::algorithms::series::NORMAL_CONSISTENT;
-/// assert!((NORMAL_CONSISTENT * 0.674_489_750_196_081_7 - 1.0_f64).abs() < 1e-12);
-/// ```
-pub const NORMAL_CONSISTENT: f64 = 1.482_602_218_505_602;
+pub(crate) const NORMAL_CONSISTENT: f64 = 1.482_602_218_505_602;
 
 /// The median; of an even number of values the mean of the two in the middle. `None` if all are missing.
 ///
@@ -25,12 +20,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 
 /// The median distance from the median, in the unit of the values and not scaled to a standard deviation
 /// ([`NORMAL_CONSISTENT`] does that). `None` if all are missing.
-///
-/// ```
-/// use datafusion_aiops::algorithms::series::median_absolute_deviation;
-/// assert_eq!(median_absolute_deviation(&[1.0, 2.0, 3.0, 4.0, 500.0]), Some(1.0));
-/// ```
-pub fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
+pub(crate) fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     let mut present = present(values);
     let center = quantile_in_place(&mut present, 0.5)?;
     for value in &mut present {

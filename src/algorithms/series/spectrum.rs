@@ -11,15 +11,8 @@ use std::fmt;
 
 /// Computes autocorrelations; keeps the plans of all transform sizes (some 20 for each factor of ten) and its buffers
 /// between calls.
-///
-/// ```
-/// use datafusion_aiops::algorithms::series::Autocorrelation;
-/// let mut autocorrelation = Autocorrelation::default();
-/// let found = autocorrelation.of(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0], 2);
-/// assert!((found[1] + 1.0).abs() < 1e-12 && (found[2] - 1.0).abs() < 1e-12);
-/// ```
 #[derive(Default)]
-pub struct Autocorrelation {
+pub(crate) struct Autocorrelation {
     planner: RealFftPlanner<f64>,
     signal: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
@@ -30,7 +23,7 @@ impl Autocorrelation {
     /// The autocorrelations of lags 0 to `longest`, or to the last lag that there is: the unbiased autocovariance, of the
     /// deviations from the mean, over the variance. All 0 if the values are equal, or not all finite. Squares of the
     /// values need to be finite.
-    pub fn of(&mut self, values: &[f64], longest: usize) -> &[f64] {
+    pub(crate) fn of(&mut self, values: &[f64], longest: usize) -> &[f64] {
         let n_values = values.len();
         let n_lags = n_values.min(longest.saturating_add(1));
         let varies = self.load(values, n_lags);

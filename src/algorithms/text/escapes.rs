@@ -7,12 +7,7 @@ const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
 
 /// `text` without escape sequences, built in `buffer` where there are any.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::without_escapes;
-/// assert_eq!(without_escapes("\u{1b}[32mINFO\u{1b}[0m up", &mut String::new()), "INFO up");
-/// ```
-pub fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a str {
+pub(crate) fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a str {
     let Some(first) = memchr(ESCAPE, text.as_bytes()) else {
         return text;
     };

@@ -23,14 +23,12 @@ mod words;
 
 pub use blanks::with_single_blanks;
 pub use concepts::{CONCEPTS_VERSION, ConceptTable};
-pub use escapes::without_escapes;
+
 pub use hash::template_hash;
 pub use kind::VariableKind;
 pub use mask::{Masker, Masking};
 pub use mask_options::{MaskOptions, Profile, Quotes, Style, Subject};
-pub use mine::{MinedTemplates, Sighting, TemplateTally, first_words, generalise};
-pub use template::{
-    TemplateMatcher, fill_template, is_same_text, template_constants, template_regex,
-};
-pub use tokenize::{CONCEPT_MARK, TokenOptions, Tokenizer, tokens};
+pub use mine::{MinedTemplates, Sighting, TemplateTally, generalise};
+pub use template::{TemplateMatcher, fill_template, is_same_text, template_regex};
+pub use tokenize::{TokenOptions, Tokenizer, tokens};
 pub use variable::Variable;

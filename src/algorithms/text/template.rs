@@ -9,12 +9,7 @@ use crate::algorithms::text::kind::VariableKind;
 use memchr::memmem;
 
 /// The constant texts between the placeholders of a template: one more than it has placeholders, each can be empty.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::template_constants;
-/// assert_eq!(template_constants("<*> of <NUM> done").collect::<Vec<_>>(), ["", " of ", " done"]);
-/// ```
-pub fn template_constants(template: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn template_constants(template: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(template);
     std::iter::from_fn(move || {
         let text = rest?;

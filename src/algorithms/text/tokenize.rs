@@ -11,7 +11,7 @@ use jieba_rs::Jieba;
 use std::sync::{Arc, LazyLock};
 
 /// Stands before the name of a concept among words: `#disk`. No word has it.
-pub const CONCEPT_MARK: char = '#';
+pub(crate) const CONCEPT_MARK: char = '#';
 
 /// Cuts texts into words, and where a table is given adds the concepts that they speak of.
 ///

@@ -40,8 +40,5 @@ mod zscore;
 
 pub use detector::Detector;
 pub use hindsight::detect;
-pub use options::{
-    AnomalyKind, AnomalyMethod, AnomalyOptions, AnomalyParams, DEFAULT_LEVEL, DEFAULT_MIN_POINTS,
-    Sides,
-};
+pub use options::{AnomalyKind, AnomalyMethod, AnomalyOptions, AnomalyParams, Sides};
 pub use verdict::{Status, Verdict};

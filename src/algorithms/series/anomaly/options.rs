@@ -87,20 +87,10 @@ pub enum AnomalyMethod {
 }
 
 /// How sure the default is: see [`AnomalyOptions::level`].
-///
-/// ```
-/// use datafusion_aiops::algorithms::series::anomaly::DEFAULT_LEVEL;
-/// assert!(DEFAULT_LEVEL < 1.0);
-/// ```
-pub const DEFAULT_LEVEL: f64 = 0.999;
+pub(crate) const DEFAULT_LEVEL: f64 = 0.999;
 
 /// Points before the first verdict: a day of hourly values.
-///
-/// ```
-/// use datafusion_aiops::algorithms::series::anomaly::DEFAULT_MIN_POINTS;
-/// assert_eq!(DEFAULT_MIN_POINTS, 24);
-/// ```
-pub const DEFAULT_MIN_POINTS: usize = 24;
+pub(crate) const DEFAULT_MIN_POINTS: usize = 24;
 
 /// What is looked for, and how. [`AnomalyOptions::check`] makes the form that a [`Detector`] takes.
 ///

@@ -8,10 +8,11 @@
 //! of some minutes a day would never be found: where there is no other season, a day or a week is one if the outliers of
 //! one cycle come again in the next.
 
+use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::cadence::{Cadence, N_FIRST_STEPS};
 use crate::algorithms::series::anomaly::history::{AnomalyHistory, MAX_HISTORY};
+use crate::algorithms::series::periods::PeriodSearch;
 use crate::algorithms::series::robust::median_in_place;
-use crate::algorithms::series::{PeriodSearch, Season};
 use crate::algorithms::units::DAY;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

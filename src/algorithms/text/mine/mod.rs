@@ -13,4 +13,4 @@ mod tally;
 
 pub use generalise::generalise;
 pub use model::MinedTemplates;
-pub use tally::{Sighting, TemplateTally, first_words};
+pub use tally::{Sighting, TemplateTally};

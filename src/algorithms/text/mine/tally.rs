@@ -206,15 +206,7 @@ pub(super) fn kept_of(masked: &str, n_words: usize) -> Cow<'_, str> {
 }
 
 /// A template cut after its first words, with `<*>` for the rest.
-///
-/// ```
-/// use datafusion_aiops::algorithms::text::first_words;
-///
-/// assert_eq!(first_words("disk <*> is full", 2), "disk <*> <*>");
-/// assert_eq!(first_words("disk full", 2), "disk full");
-/// assert_eq!(first_words("disk full", 0), "<*>");
-/// ```
-pub fn first_words(template: &str, n_words: usize) -> Cow<'_, str> {
+pub(crate) fn first_words(template: &str, n_words: usize) -> Cow<'_, str> {
     if n_words == usize::MAX {
         return Cow::Borrowed(template);
     }
