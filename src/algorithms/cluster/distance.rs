@@ -104,11 +104,6 @@ pub(crate) fn condensed(vectors: &Vectors, metric: Metric) -> Vec<f32> {
     condensed
 }
 
-/// Rounds to the nearest `f32`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what it is for"
-)]
 #[cfg(test)]
 mod tests {
     use super::*;

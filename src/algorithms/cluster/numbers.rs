@@ -1,5 +1,10 @@
 //! Conversions of numbers that lose nothing that matters here.
 
+/// Rounds to the nearest `f32`.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what it is for"
+)]
 pub(crate) fn to_f32(value: f64) -> f32 {
     value as f32
 }

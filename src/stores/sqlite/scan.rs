@@ -11,6 +11,7 @@ use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, exec_datafusion_err, internal_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -31,7 +32,6 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use tokio::sync::mpsc::Sender;
 
-use crate::leaf_plan::leaf_plan;
 use crate::stores::sqlite::decode::ColumnBuilder;
 use crate::stores::sqlite::file::DatabaseFile;
 use crate::stores::sqlite::file::SqliteTransaction;
@@ -121,7 +121,35 @@ impl DisplayAs for SqliteScanExec {
 }
 
 impl ExecutionPlan for SqliteScanExec {
-    leaf_plan!("SqliteScanExec");
+    fn name(&self) -> &str {
+        "SqliteScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        let mut recursion = TreeNodeRecursion::Continue;
+        for filter in &self.dynamic_filters {
+            recursion = recursion.visit_sibling(|| f(filter))?;
+        }
+        Ok(recursion)
+    }
 
     /// Keeps dynamic filters for the time when the scan begins. Whoever made them still checks each row.
     fn handle_child_pushdown_result(
