@@ -11,7 +11,7 @@
 //! use datafusion_aiops::expr_fn::{log_template, with_options};
 //!
 //! let context = datafusion_aiops::session()?;
-//! let logs = context.sql("SELECT 'took ' || value || ' ms' AS message FROM range(0, 9)").await?;
+//! let logs = context.sql("SELECT 'took ' || value || 'ms' AS message FROM range(0, 9)").await?;
 //! let template = with_options(log_template(col("message")), "style=typed");
 //! let counted = logs.aggregate(vec![template.alias("template")], vec![count(lit(1)).alias("n")])?;
 //! let rows = counted.filter(col("template").eq(lit("took <DURATION>")))?;
