@@ -100,11 +100,11 @@ pub struct ClusterOptions {
     pub metric: Metric,
     /// Whether columns are brought to one scale first.
     pub scale: Scale,
-    /// DBSCAN only: how many rows near each other, itself included, make a row a core. Default: [`DEFAULT_MIN_POINTS`].
+    /// DBSCAN only: how many rows near each other, itself included, make a row a core. Default: 5.
     pub min_points: Option<usize>,
-    /// k-means only: decides the random starts. Default: [`DEFAULT_SEED`].
+    /// k-means only: decides the random starts. Default: 42.
     pub seed: Option<u64>,
-    /// k-means only: how many starts are tried. Default: [`DEFAULT_N_RUNS`].
+    /// k-means only: how many starts are tried. Default: 10.
     pub n_runs: Option<usize>,
     /// Up to this many rows are clustered exactly. Of more, at most this many leaders are, and the other rows follow the nearest
     /// leader; DBSCAN is exact for any number.

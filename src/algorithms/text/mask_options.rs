@@ -12,7 +12,7 @@ pub enum Style {
     /// `<*>` for all.
     #[default]
     Star,
-    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's [`Kind`].
+    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's [`VariableKind`](crate::algorithms::text::VariableKind).
     Typed,
 }
 
@@ -90,7 +90,7 @@ pub enum Subject {
     Keep,
 }
 
-/// The options of a [`Masker`].
+/// The options of a [`Masker`](crate::algorithms::text::Masker).
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
