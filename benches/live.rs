@@ -62,7 +62,7 @@ fn line(out: &mut impl Write, time: i64, number: usize) {
     .expect("the line is written");
 }
 
-/// A log of this many lines at so many a second, and one that closes all windows.
+/// A log with this many lines, this many a second, and a last one that closes all windows.
 fn write_log(path: &Path, n_lines: usize, lines_per_second: usize) {
     let mut out = BufWriter::new(File::create(path).expect("the file is created"));
     let step = SECOND / i64::try_from(lines_per_second).expect("a rate");

@@ -2,8 +2,8 @@
 //!
 //! | extension | set by | read by |
 //! | --- | --- | --- |
-//! | [`CurrentWindow`] | `planner/windows/execution` for a query, `pipeline/body` for a pipeline's statements | `planner/windows/scan`, for the rows of the window; `planner/live_planner`, which then plans no window |
-//! | [`AsRead`] | `planner/continuous`, where nothing makes use of the order of event time | `streams/table`, when it is scanned |
+//! | [`CurrentWindow`] | `planner/windows/execution` for a query, `pipeline/body` and `pipeline/run` for a pipeline's statements | `planner/windows/scan`, for the rows of the window; `planner/live_planner`, which then plans no window |
+//! | [`AsRead`] | `planner/continuous`, where nothing makes use of the order of event time | `streams/scan`, when a live table is scanned |
 //! | [`StreamRegistry`](crate::streams::counters::StreamRegistry) | `session`, when the crate is installed | `streams/table`, for live tables of other crates |
 //! | [`ReadsStdin`] | `sources`, when standard input is registered | `sources/log_factory`, which else refuses `/dev/stdin` |
 //! | `datafusion_cli`'s `StdinCarriesCommands` | `shell/session` | `shell/execute`, which refuses to read the table `stdin` |

@@ -30,7 +30,7 @@ pub(super) const FARTHEST: f32 = 1e15;
 const CANCELLED: f64 = 1e-7;
 
 impl Metric {
-    /// The distance of two rows of which the dot product is known.
+    /// The distance of two rows whose dot product is known.
     pub(crate) fn of_dot(self, first: VectorRow<'_>, second: VectorRow<'_>, dot: f64) -> f32 {
         match self {
             Self::Cosine => 1.0 - cosine(first.square, second.square, dot),

@@ -75,7 +75,7 @@ const LEAST_SIZE: f64 = 1.9;
 /// How fast the long-run averages follow at least.
 const LONG_RATE: f64 = 0.001;
 
-/// A residual of this many scales counts as large, and so many of each sign must be among the last 32 points.
+/// A residual of this many scales counts as large, and this many of each sign must be among the last 32 points.
 const LARGE: f64 = 2.0;
 const N_LARGE: u32 = 5;
 

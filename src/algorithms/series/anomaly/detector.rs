@@ -37,7 +37,7 @@ const N_BOTH_SIGNS: u32 = 4;
 /// unless the average of the last points is so many scales off, as it is for shifts.
 const SHIFTED: f64 = 1.5;
 
-/// An alert that goes on for this many points, and is shifted, is a shift.
+/// An alert that lasts for this many points, and is shifted, is a level shift.
 const N_LASTING: usize = 4;
 
 /// A trend is looked for in no less than two days: what goes up for some hours is a season that is not known yet.

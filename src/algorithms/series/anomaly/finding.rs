@@ -14,7 +14,7 @@ pub(super) struct Finding {
     pub(super) expected: f64,
     /// Half the width of the bounds.
     pub(super) margin: f64,
-    /// The alert with which a deviation began that goes on.
+    /// The alert that began the deviation that still lasts.
     pub(super) ongoing: Option<(AnomalyKind, i8)>,
     pub(super) status: Status,
 }

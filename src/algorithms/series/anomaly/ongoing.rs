@@ -1,4 +1,4 @@
-//! What goes on: an alert is news for some points, the deviation after it may last for hours.
+//! Deviations that last: an alert is news for some points, the deviation after it may last for hours.
 //!
 //! A deviation goes on until the values are back, or for a whole season: then they are where the series lives now, and the
 //! level moves there. Meanwhile the model learns nothing from it, so that expectations and bounds stay those of the time
@@ -16,7 +16,7 @@ const N_BRIEF: usize = 8;
 /// Without a season a new level is accepted as if there were one of this many points.
 const LEAST_POINTS: usize = 200;
 
-/// A deviation that goes on.
+/// A deviation that lasts.
 #[derive(Debug, Clone, Copy)]
 struct Deviation {
     /// What was reported when it began.
