@@ -102,10 +102,7 @@ fn pipeline(criterion: &mut Criterion) {
         .build()
         .expect("a runtime");
     let config = SessionConfig::new().with_target_partitions(1);
-    let state = datafusion_aiops::session_state_builder()
-        .with_config(config)
-        .build();
-    let context = SessionContext::new_with_state(state).enable_url_table();
+    let context = SessionContext::new_with_config(config).enable_url_table();
     datafusion_aiops::install(&context).expect("installed");
     let query = "WITH templates AS (
             SELECT log_template(message) AS template, count(*) AS n FROM 'sql/data/events.parquet' GROUP BY template

@@ -76,10 +76,7 @@ fn write_log(path: &Path, n_lines: usize, lines_per_second: usize) {
 
 async fn session(log: &Path, options: &str) -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
-    let state = datafusion_aiops::session_state_builder()
-        .with_config(config)
-        .build();
-    let context = SessionContext::new_with_state(state);
+    let context = SessionContext::new_with_config(config);
     datafusion_aiops::install(&context).expect("installed");
     let create = format!(
         "CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION '{}' OPTIONS (

@@ -181,8 +181,7 @@ fn runtime() -> Runtime {
 /// and time, `mixed` by time alone.
 async fn metrics(folder: &tempfile::TempDir, n_series: usize, n_each: usize) -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
-    let builder = datafusion_aiops::session_state_builder().with_config(config);
-    let context = SessionContext::new_with_state(builder.build());
+    let context = SessionContext::new_with_config(config);
     datafusion_aiops::install(&context).expect("installed");
     let folder = folder.path().to_str().expect("a path of text");
     let n_points = n_series * n_each;

@@ -16,10 +16,10 @@
 //! | you have | you call |
 //! | --- | --- |
 //! | any registry of functions | [`register_all`] |
-//! | nothing yet | [`session`], or [`session_state_builder`] and [`install`] |
+//! | nothing yet | [`session`] |
 //! | a `SessionContext` | [`install`] |
 //! | a statement as text | [`aiops_sql`] |
-//! | a statement in parts: its text, parsed, planned | [`check_size`], [`complete_from_first`] and [`check_statement`], [`check_plan`] |
+//! | a text of several statements | [`Statements`], [`SplitStatement::parse`], [`check_plan`] |
 //! | a data frame | [`expr_fn`] |
 //! | statements that run on every window | [`Pipeline`], or [`PipelineScript`] |
 //! | rows that keep coming from elsewhere | [`source::LiveSource`] |
@@ -74,20 +74,20 @@ pub use pipeline::body::StatementOutcome;
 pub use pipeline::pipeline_options::{PipelineEnd, PipelineOptions};
 pub use pipeline::run::{Pipeline, PipelineStopper, WindowReport};
 pub use pipeline::script::PipelineScript;
-pub use planner::from_first::complete_from_first;
 pub use planner::live_planner::check_plan;
-pub use planner::statement_check::check_statement;
-pub use planner::statement_size::{MAX_STATEMENT_BYTES, check_size};
-pub use session::{install, session, session_state_builder};
+pub use planner::statements::{SplitStatement, Statements};
+pub use planner::windows::execution::is_per_window;
+pub use session::{install, session};
 pub use sources::register_stdin;
 pub use sql::aiops_sql;
 
 /// Live sources, for those who write one: rows that keep coming, with positions that can be written down.
 pub mod source {
+    pub use crate::streams::clock::Clock;
     pub use crate::streams::source::{
         LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, ReadRows, SourceReader,
     };
-    pub use crate::streams::table::live_table;
+    pub use crate::streams::table::{live_table, set_clock};
 }
 
 /// Stores, for those who write one: tables whose rows can be changed, in one transaction for a whole window.

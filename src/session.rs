@@ -10,11 +10,11 @@ use crate::stores::sqlite;
 use crate::streams::counters::StreamRegistry;
 use crate::{sources, streams};
 use datafusion::common::Result;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
-/// A session with everything: DataFusion's defaults and all functions and table formats of this crate.
+/// A session with everything: DataFusion's defaults and all functions and table formats of this crate. For a configuration or a
+/// runtime of your own make the context and call [`install`].
 ///
 /// # Errors
 /// When a name is already taken, which does not happen in a fresh session.
@@ -27,26 +27,9 @@ use std::sync::Arc;
 /// ```
 pub fn session() -> Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    let context =
-        SessionContext::new_with_state(session_state_builder().with_config(config).build());
+    let context = SessionContext::new_with_config(config);
     install(&context)?;
     Ok(context)
-}
-
-/// A builder with DataFusion's defaults, for a session with a configuration or a runtime of your own.
-/// Call [`install`] on the context that you make of it.
-///
-/// ```
-/// use datafusion::prelude::{SessionConfig, SessionContext};
-///
-/// let config = SessionConfig::new().with_target_partitions(1);
-/// let state = datafusion_aiops::session_state_builder().with_config(config).build();
-/// let context = SessionContext::new_with_state(state);
-/// datafusion_aiops::install(&context)?;
-/// # Ok::<(), datafusion::error::DataFusionError>(())
-/// ```
-pub fn session_state_builder() -> SessionStateBuilder {
-    SessionStateBuilder::new().with_default_features()
 }
 
 /// Adds everything of this crate to a session that exists.
@@ -65,7 +48,10 @@ pub fn session_state_builder() -> SessionStateBuilder {
 /// When the session refuses a function.
 ///
 /// ```
-/// let context = datafusion::prelude::SessionContext::new();
+/// use datafusion::prelude::{SessionConfig, SessionContext};
+///
+/// let config = SessionConfig::new().with_target_partitions(1);
+/// let context = SessionContext::new_with_config(config);
 /// datafusion_aiops::install(&context)?;
 /// # Ok::<(), datafusion::error::DataFusionError>(())
 /// ```

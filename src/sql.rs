@@ -4,17 +4,15 @@ use datafusion::common::Result;
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
 
-use crate::planner::from_first::complete_from_first;
 use crate::planner::live_planner::check_plan;
-use crate::planner::statement_check::check_statement;
-use crate::planner::statement_size::check_size;
+use crate::planner::statements::SplitStatement;
 
 /// Plans a statement of a session that [`install`](crate::install) has prepared: what `context.sql(text)` is for DataFusion, with
 /// `FROM t` without a SELECT, and with the checks of this crate. A statement that changes something (CREATE, SET) has done so when this
 /// returns; others run when the data frame is collected.
 ///
-/// The checks are those of [`check_size`], [`check_statement`] and [`check_plan`]: what DataFusion would misread without a word, what
-/// is too large or too deep to be run without harm, and what would never end.
+/// The checks are those of [`SplitStatement::parse`] and [`check_plan`]: what DataFusion would misread without a word, what is too large
+/// or too deep to be run without harm, and what would never end.
 ///
 /// # Errors
 /// When the statement is wrong, or is refused with what to write instead.
@@ -32,13 +30,8 @@ use crate::planner::statement_size::check_size;
 /// # }
 /// ```
 pub async fn aiops_sql(context: &SessionContext, text: &str) -> Result<DataFrame> {
-    let state = context.state();
-    let dialect = state.config_options().sql_parser.dialect;
-    check_size(text, dialect)?;
-    let mut statement = state.sql_to_statement(text, &dialect)?;
-    complete_from_first(&mut statement);
-    check_statement(&statement, context)?;
-    let plan = state.statement_to_plan(statement).await?;
+    let statement = SplitStatement::alone(text).parse(context)?;
+    let plan = context.state().statement_to_plan(statement).await?;
     check_plan(&plan)?;
     context.execute_logical_plan(plan).await
 }

@@ -24,11 +24,12 @@ use datafusion::sql::parser::Statement;
 use tokio::runtime::Runtime;
 
 use crate::functions::call::models::{ModelKind, with_checksum, without_checksum, write_model};
+use crate::planner::from_first::complete_from_first;
+use crate::planner::statement_check::check_statement;
+use crate::planner::statement_size::check_size;
 use crate::sources::files::follow::positions::FilePositions;
 use crate::sources::files::follow::state::{FollowOptions, FollowedFiles};
-use crate::{
-    check_plan, check_size, check_statement, complete_from_first, pipeline, session, sources,
-};
+use crate::{check_plan, pipeline, session, sources};
 
 /// A session with a table of each kind of column.
 static SESSION: LazyLock<SessionContext> = LazyLock::new(|| {

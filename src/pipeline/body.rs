@@ -149,7 +149,7 @@ impl Body {
     /// # Errors
     /// Those of the sinks.
     pub(crate) async fn clean_up(&self, pipeline: &str) -> Result<()> {
-        for sink in &self.sinks {
+        for sink in self.places() {
             sink.clean_up(pipeline).await?;
         }
         Ok(())
@@ -168,6 +168,14 @@ impl Body {
         Ok(())
     }
 
+    /// One sink for each place that is written to.
+    fn places(&self) -> impl Iterator<Item = &Arc<dyn WindowSink>> {
+        let mut seen = BTreeSet::new();
+        self.sinks
+            .iter()
+            .filter(move |sink| seen.insert(sink.place()))
+    }
+
     /// Runs all statements in this session, which has the window.
     ///
     /// # Errors
@@ -178,7 +186,7 @@ impl Body {
         window: &str,
     ) -> Result<Vec<StatementOutcome>> {
         let context = SessionContext::new_with_state(state);
-        for sink in &self.sinks {
+        for sink in self.places() {
             sink.begin(window).await?;
         }
         let mut run = StatementRun {
@@ -191,7 +199,7 @@ impl Body {
             let outcome = run.run(plan).await;
             outcomes.push(outcome.map_err(|error| statement.at(error))?);
         }
-        for sink in &self.sinks {
+        for sink in self.places() {
             sink.commit(window).await?;
         }
         Ok(outcomes)

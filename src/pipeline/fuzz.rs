@@ -1,6 +1,5 @@
 //! What the targets of `crate::fuzz` do with pipelines.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use datafusion::common::Result;
@@ -12,7 +11,7 @@ use datafusion::object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use datafusion::prelude::SessionContext;
 
 use crate::pipeline::checkpoint::{Checkpoint, Saved};
-use crate::pipeline::statement::parse;
+use crate::pipeline::statement::{PipelineStatement, parse};
 
 const URL: &str = "memory://fuzz";
 
@@ -69,10 +68,9 @@ fn write(saved: &Saved) -> Result<InMemory> {
 /// Blanks before statements and after them do not change how they are written down.
 pub(crate) fn normalised(sql: &str, context: &SessionContext) {
     let texts = |sql: &str| -> Result<Vec<String>> {
-        let mut statements = VecDeque::new();
-        parse(sql, context, &mut statements)?;
-        let texts = statements.iter();
-        Ok(texts.map(|statement| statement.normalised()).collect())
+        let statements = parse(sql, context)?;
+        let texts = statements.iter().map(PipelineStatement::normalised);
+        Ok(texts.collect())
     };
     if let Ok(expected) = texts(sql) {
         let found = texts(&format!("\n ; {sql}")).expect("it was parsed before");

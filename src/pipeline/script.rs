@@ -66,7 +66,7 @@ impl PipelineScript {
         let context = window_by_window(context)?;
         let mut statements = VecDeque::new();
         for text in texts {
-            parse(text.as_ref(), &context, &mut statements)?;
+            statements.extend(parse(text.as_ref(), &context)?);
         }
         Ok(Self {
             context,

@@ -1,20 +1,14 @@
 //! A statement of a pipeline: its text, its line and its errors.
 
-use std::collections::VecDeque;
-
-use datafusion::common::{DataFusionError, Result, TableReference, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
+use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{Statement as SqlStatement, Value};
-use datafusion::sql::sqlparser::dialect::dialect_from_str;
-use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::planner::from_first::complete_from_first;
-use crate::planner::statement_check::check_statement;
-use crate::planner::statement_size::check_size;
+use crate::planner::statements::Statements;
 
 /// A statement and where it stands.
 #[derive(Debug, Clone)]
@@ -106,38 +100,15 @@ fn option_text((name, value): &(String, Value)) -> Option<String> {
 ///
 /// # Errors
 /// When one cannot be parsed, with its line.
-pub(super) fn parse(
-    text: &str,
-    context: &SessionContext,
-    into: &mut VecDeque<PipelineStatement>,
-) -> Result<()> {
-    let options = context.copied_config().options().sql_parser.clone();
-    let n_lines_before = text.bytes().take_while(u8::is_ascii_whitespace);
-    let n_lines_before = n_lines_before.filter(|byte| *byte == b'\n').count();
-    check_size(text, options.dialect).map_err(|error| at_line(1 + n_lines_before as u64, error))?;
-    let dialect = dialect_from_str(options.dialect)
-        .ok_or_else(|| plan_datafusion_err!("unknown SQL dialect {}", options.dialect))?;
-    let mut parser = DFParserBuilder::new(text)
-        .with_dialect(dialect.as_ref())
-        .with_recursion_limit(options.recursion_limit.get())
-        .build()?;
-    loop {
-        while parser.parser.consume_token(&Token::SemiColon) {}
-        let next = parser.parser.peek_token();
-        if next.token == Token::EOF {
-            return Ok(());
-        }
-        let line = next.span.start.line;
-        let parsed = parser.parse_statement();
-        let mut parsed = parsed.map_err(|error| at_line(line, error))?;
-        let after = parser.parser.peek_token();
-        if !matches!(after.token, Token::SemiColon | Token::EOF) {
-            let error = plan_datafusion_err!("expected ; after the statement, found {after}");
-            return Err(at_line(line, error));
-        }
-        complete_from_first(&mut parsed);
-        let statement = PipelineStatement { parsed, line };
-        check_statement(&statement.parsed, context).map_err(|error| statement.at(error))?;
-        into.push_back(statement);
-    }
+pub(super) fn parse(text: &str, context: &SessionContext) -> Result<Vec<PipelineStatement>> {
+    let dialect = context.copied_config().options().sql_parser.dialect;
+    let mut statements = Statements::whole(text);
+    let statements = std::iter::from_fn(|| statements.next(dialect));
+    let parsed = statements.map(|statement| {
+        let line = statement.line();
+        let parsed = statement.parse(context);
+        let parsed = parsed.map_err(|error| at_line(line, error))?;
+        Ok(PipelineStatement { parsed, line })
+    });
+    parsed.collect()
 }

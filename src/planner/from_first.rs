@@ -11,17 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// Writes `SELECT *` before every FROM of the statement that has no SELECT. True when there was one.
-///
-/// ```
-/// use datafusion::config::Dialect;
-///
-/// let state = datafusion_aiops::session()?.state();
-/// let mut statement = state.sql_to_statement("FROM t |> WHERE a > 1", &Dialect::Generic)?;
-/// assert!(datafusion_aiops::complete_from_first(&mut statement));
-/// assert_eq!(statement.to_string(), "SELECT * FROM t |> WHERE a > 1");
-/// # Ok::<(), datafusion::error::DataFusionError>(())
-/// ```
-pub fn complete_from_first(statement: &mut Statement) -> bool {
+pub(crate) fn complete_from_first(statement: &mut Statement) -> bool {
     let mut completion = Completion { is_needed: false };
     match statement {
         Statement::Statement(statement) => completion.visit(statement.as_mut()),

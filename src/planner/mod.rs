@@ -13,6 +13,7 @@ pub(crate) mod running_steps;
 mod short_batches;
 pub(crate) mod statement_check;
 pub(crate) mod statement_size;
+pub(crate) mod statements;
 mod unchecked_keys;
 pub(crate) mod unnest_keys;
 pub(crate) mod windows;

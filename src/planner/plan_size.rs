@@ -1,5 +1,5 @@
-//! How large and how deep a plan may be. [`check_size`](crate::check_size) bounds the text of one statement; what a plan has from
-//! views, and from CTEs that are named several times, only the plan tells.
+//! How large and how deep a plan may be. `statement_size` bounds the text of one statement; what a plan has from views, and from
+//! CTEs that are named several times, only the plan tells.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::common::{Result, plan_err};

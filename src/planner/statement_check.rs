@@ -32,19 +32,10 @@ use crate::planner::unchecked_keys::check_keys;
 ///
 /// # Errors
 /// A plan error that names the function and says what to write.
-///
-/// ```
-/// use datafusion::config::Dialect;
-///
-/// let session = datafusion_aiops::session()?;
-/// let statement = session
-///     .state()
-///     .sql_to_statement("SELECT row_number() FROM t", &Dialect::Generic)?;
-/// let error = datafusion_aiops::check_statement(&statement, &session).unwrap_err();
-/// assert!(error.to_string().contains("row_number(...) OVER (...)"));
-/// # Ok::<(), datafusion::error::DataFusionError>(())
-/// ```
-pub fn check_statement(statement: &Statement, registry: &dyn FunctionRegistry) -> Result<()> {
+pub(crate) fn check_statement(
+    statement: &Statement,
+    registry: &dyn FunctionRegistry,
+) -> Result<()> {
     check_keys(statement)?;
     match statement {
         Statement::Statement(statement) => check_expressions(statement.as_ref(), registry),

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 
 /// Of one text that is read at once. Its tokens take up to a hundred times that; MySQL reads 64 MiB, ClickHouse 256 KiB.
-pub const MAX_STATEMENT_BYTES: usize = 16 << 20;
+pub(crate) const MAX_STATEMENT_BYTES: usize = 16 << 20;
 /// Words and symbols of one statement, as of an INSERT of a hundred thousand rows of five values. The parser makes up to 0.5 kB of each.
 const MAX_TOKENS: usize = 1_000_000;
 /// Operators and open brackets around one value. SQLite has the same limit, and so has ClickHouse.
@@ -90,16 +90,7 @@ fn n_retries(word: Keyword) -> usize {
 ///
 /// # Errors
 /// A plan error that says which limit was met and what to write instead.
-///
-/// ```
-/// use datafusion::config::Dialect;
-///
-/// let chain = vec!["a = 1"; 5000].join(" OR ");
-/// let sql = format!("SELECT * FROM t WHERE {chain}");
-/// let error = datafusion_aiops::check_size(&sql, Dialect::Generic).unwrap_err();
-/// assert!(error.to_string().contains("write x IN (1, 2, …)"));
-/// ```
-pub fn check_size(sql: &str, dialect: Dialect) -> Result<()> {
+pub(crate) fn check_size(sql: &str, dialect: Dialect) -> Result<()> {
     if sql.len() > MAX_STATEMENT_BYTES {
         return plan_err!(
             "the SQL text has {} MiB, at most {} MiB are read at once: load data from files, with CREATE EXTERNAL TABLE, \

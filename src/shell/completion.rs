@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
+use datafusion_aiops::Statements;
 use datafusion_cli::helper::CliHelper;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -13,7 +14,6 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
 use crate::shell::commands::command_of;
-use crate::shell::statements::is_complete;
 
 /// datafusion-cli's helper (colours, hint, file names in LOCATION) with our idea of a complete entry, and with the
 /// names of functions and tables.
@@ -41,7 +41,7 @@ impl Validator for PromptHelper {
         let dialect = self.context.copied_config().options().sql_parser.dialect;
         self.cli.reset_hint();
         Ok(
-            if command_of(entry).is_some() || is_complete(entry, dialect) {
+            if command_of(entry).is_some() || Statements::is_complete(entry, dialect) {
                 ValidationResult::Valid(None)
             } else {
                 ValidationResult::Incomplete

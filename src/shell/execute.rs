@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion_aiops::{check_plan, check_size, check_statement, complete_from_first};
+use datafusion_aiops::{SplitStatement, check_plan, is_per_window};
 use datafusion_cli::exec::exec_from_commands;
 use datafusion_cli::object_storage::StdinCarriesCommands;
 use datafusion_cli::print_format::PrintFormat;
@@ -32,7 +32,6 @@ use crate::shell::errors::{Asked, say};
 use crate::shell::external_table;
 use crate::shell::nested::with_json_columns;
 use crate::shell::signals::{Ending, EndsOn};
-use crate::shell::statements::SplitStatement;
 use crate::shell::visible::with_visible_controls;
 
 /// A session and how its results are printed.
@@ -59,12 +58,7 @@ impl Shell {
     /// # Errors
     /// When it cannot be parsed, planned or run; lines and columns in the error are those of the whole text.
     pub(crate) async fn execute(&self, statement: &SplitStatement) -> Result<()> {
-        let dialect = self.dialect();
-        check_size(statement.text(), dialect)?;
-        let text = statement.text_in_place();
-        let mut parsed = self.context.state().sql_to_statement(&text, &dialect)?;
-        complete_from_first(&mut parsed);
-        check_statement(&parsed, &self.context)?;
+        let parsed = statement.parse(&self.context)?;
         self.check_stdin(&parsed)?;
         match &parsed {
             Parsed::CreateExternalTable(table)
@@ -74,6 +68,7 @@ impl Shell {
             }
             // datafusion-cli knows the options of these formats and finds the region of an S3 bucket.
             Parsed::CreateExternalTable(_) => {
+                let text = statement.text_in_place();
                 exec_from_commands(&self.context, vec![text], &self.print).await
             }
             _ => self.run(parsed).await,
@@ -160,7 +155,7 @@ impl Shell {
                 "the query has a result only when its live table ends, which it never does"
             );
         }
-        let is_per_window = plan.name() == PER_WINDOW;
+        let is_per_window = is_per_window(plan.as_ref());
         let task = self.context.task_ctx();
         let stream = execute_stream(Arc::clone(&plan), Arc::clone(&task))?;
 
@@ -359,9 +354,6 @@ fn print_header(schema: &SchemaRef, format: PrintFormat) -> Result<()> {
 
 /// A statement of more bytes is not searched for what its error may come from: nobody wrote it by hand.
 const LONGEST_SEARCHED: usize = 64 << 10;
-
-/// What runs a statement once per closed window of a live table.
-const PER_WINDOW: &str = "WindowedExec";
 
 /// Whether a person reads, or asks for tables.
 fn prints_tables(format: PrintFormat) -> bool {

@@ -17,7 +17,6 @@ mod run;
 mod script;
 mod session;
 mod signals;
-mod statements;
 mod visible;
 
 use std::io::{IsTerminal, stdin};

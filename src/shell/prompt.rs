@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::error::DataFusionError;
+use datafusion_aiops::Statements;
 use datafusion_cli::command::{Command, OutputFormat};
 use datafusion_cli::functions::Function;
 use rustyline::Editor;
@@ -15,7 +16,6 @@ use crate::shell::completion::PromptHelper;
 use crate::shell::errors::{report, report_statement, say};
 use crate::shell::execute::Shell;
 use crate::shell::script::{read_file, run_script};
-use crate::shell::statements::Statements;
 
 /// Reads and runs statements until the input ends or `\q`.
 ///

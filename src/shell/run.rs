@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion_aiops::{
-    Pipeline, PipelineEnd, PipelineOptions, PipelineScript, PipelineStopper, StatementOutcome,
-    WindowReport,
+    Pipeline, PipelineEnd, PipelineOptions, PipelineScript, PipelineStopper, SplitStatement,
+    StatementOutcome, Statements, WindowReport,
 };
 
 use crate::shell::arguments::RunArguments;
@@ -17,7 +17,6 @@ use crate::shell::execute::Shell;
 use crate::shell::external_table::register_store;
 use crate::shell::progress::Progress;
 use crate::shell::signals::{EndsOn, Signals};
-use crate::shell::statements::{SplitStatement, Statements};
 
 /// What to run.
 #[derive(Debug)]
@@ -111,8 +110,7 @@ async fn run_statements(
     statements: &[SplitStatement],
 ) -> Result<(), Failure> {
     check_commands(statements)?;
-    let texts = statements.iter().map(SplitStatement::text_in_place);
-    let mut script = PipelineScript::new(&shell.context, texts)?;
+    let mut script = PipelineScript::new(&shell.context, [&job.text])?;
     // The catalog of the session that was there asks that one, so it has to live.
     let _outer = std::mem::replace(&mut shell.context, script.context().clone());
     while let Some(number) = script.next_setup().await? {
@@ -162,8 +160,7 @@ fn warn(pipeline: &Pipeline, told: &mut Option<String>) {
 /// `\d` and others are of the prompt.
 fn check_commands(statements: &[SplitStatement]) -> Result<(), Failure> {
     for statement in statements {
-        let text = statement.text_in_place();
-        let text = text.trim_start();
+        let text = statement.text();
         if text.starts_with('\\') {
             let command = text.split_whitespace().next().unwrap_or_default();
             return Err(Failure {

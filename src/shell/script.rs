@@ -4,11 +4,11 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use datafusion::common::{Result, exec_datafusion_err};
+use datafusion_aiops::Statements;
 
 use crate::shell::arguments::is_stdin;
 use crate::shell::errors::{StatementOrigin, is_broken_pipe, report, report_statement};
 use crate::shell::execute::Shell;
-use crate::shell::statements::Statements;
 
 /// SQL text and what to call it in an error.
 #[derive(Debug)]

@@ -20,7 +20,8 @@ use datafusion::physical_plan::ExecutionPlan;
 /// begin, write .., commit        the window; if a statement of it fails: undo
 /// ```
 ///
-/// `write` and `undo` of the second INSERT of a window into one [place](Self::place) have `-2` after the window's name, and so on.
+/// `clean_up`, `begin` and `commit` come once for each [place](Self::place), however many INSERTs write to it. The second INSERT of
+/// a window into one place has `-2` after the window's name in `write` and `undo`, the third `-3`.
 ///
 /// [`TargetTable::windowed`](crate::store::TargetTable::windowed) makes a table of one. `tests/it/extend.rs` has an example.
 #[async_trait]

@@ -22,7 +22,6 @@ use tokio::runtime::Handle;
 
 use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::sources::in_turn::in_turn;
-use crate::streams::clock::Clock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::DEFAULT_BUFFER_BYTES;
 use crate::streams::source::{
@@ -40,7 +39,6 @@ pub(crate) fn archive_table(
     plan: LogicalPlan,
     time_column: Option<usize>,
     state: SessionState,
-    clock: Arc<dyn Clock>,
     streams: Arc<StreamRegistry>,
 ) -> Result<LiveTable> {
     let source = ArchiveSource::try_new(plan, time_column, state)?;
@@ -56,7 +54,7 @@ pub(crate) fn archive_table(
             max_skew: i64::MAX,
         },
         buffer_bytes: DEFAULT_BUFFER_BYTES,
-        clock,
+        clock: streams.clock(),
         streams,
     })
 }

@@ -11,7 +11,6 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
 use crate::sources::folder::LiveFolder;
-use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::{LiveOptions, OPTION_NAMES};
 use crate::streams::table::LiveTable;
@@ -76,7 +75,6 @@ impl TableProviderFactory for FolderFactory {
             command.name.to_string(),
             Arc::new(folder),
             &options,
-            Arc::new(MachineClock),
             Arc::clone(&self.streams),
         )?))
     }

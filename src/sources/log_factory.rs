@@ -26,7 +26,6 @@ use crate::formats::log::table::LogTable;
 use crate::sources::files::followed::FollowedLogs;
 use crate::sources::folder::LiveFolder;
 use crate::sources::stdin::{self, StdinSource};
-use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::LiveOptions;
 use crate::streams::session_extensions::ReadsStdin;
@@ -159,7 +158,6 @@ impl LogTableFactory {
             command.name.to_string(),
             source,
             options,
-            Arc::new(MachineClock),
             Arc::clone(&self.streams),
         )?))
     }

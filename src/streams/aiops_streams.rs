@@ -10,7 +10,6 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
 
-use crate::streams::clock::{Clock, MachineClock};
 use crate::streams::counters::{StreamCounters, StreamRegistry};
 use crate::streams::snapshot::{Snapshot, SnapshotTable};
 
@@ -148,6 +147,6 @@ impl Snapshot for StreamsTable {
     }
 
     fn rows(&self) -> Result<Vec<RecordBatch>> {
-        Ok(vec![self.at(MachineClock.now())?])
+        Ok(vec![self.at(self.registry.clock().now())?])
     }
 }

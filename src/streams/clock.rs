@@ -1,4 +1,4 @@
-//! The clock of a live table: real, or played by a test.
+//! The clock of live tables: real, or played by a test.
 
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,8 +6,36 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long a reader waits when there is nothing to read: short enough for eyes, long enough to cost nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Tells the time and waits.
-pub(crate) trait Clock: Debug + Send + Sync {
+/// What live tables take the time from: when a file is quiet, when a partition is idle, what is of the future.
+///
+/// A program that tests its statements sets one of its own, so that no test waits:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicI64, Ordering};
+///
+/// use datafusion_aiops::source::{Clock, set_clock};
+///
+/// #[derive(Debug, Default)]
+/// struct TestClock(AtomicI64);
+///
+/// impl Clock for TestClock {
+///     fn now(&self) -> i64 {
+///         self.0.load(Ordering::Relaxed)
+///     }
+///
+///     fn wait(&self) {
+///         std::thread::yield_now();
+///     }
+/// }
+///
+/// let context = datafusion_aiops::session()?;
+/// let clock = Arc::<TestClock>::default();
+/// set_clock(&context, clock.clone())?;
+/// clock.0.fetch_add(5_000_000_000, Ordering::Relaxed);
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
+pub trait Clock: Debug + Send + Sync {
     /// Nanoseconds since 1970.
     fn now(&self) -> i64;
 

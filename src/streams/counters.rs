@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 
+use crate::streams::clock::{Clock, MachineClock};
+
 /// Late rows that are kept to be read; of more the newest are.
 pub(crate) const MAX_LATE_ROWS: usize = 10_000;
 /// Streams that have ended are remembered, so that their counters can be asked for, but not for ever.
@@ -172,11 +174,24 @@ impl LateRows {
 /// The streams of a session.
 #[derive(Debug, Default)]
 pub(crate) struct StreamRegistry {
+    /// `None`: that of the machine.
+    clock: Mutex<Option<Arc<dyn Clock>>>,
     tables: Mutex<BTreeMap<String, SchemaRef>>,
     streams: Mutex<Vec<Arc<StreamCounters>>>,
 }
 
 impl StreamRegistry {
+    /// The clock of the live tables that are made now.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.clone().unwrap_or_else(|| Arc::new(MachineClock))
+    }
+
+    /// Sets it.
+    pub(crate) fn set_clock(&self, clock: Arc<dyn Clock>) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock);
+    }
+
     /// Notes a live table; it replaces an earlier one of this name.
     pub(crate) fn add_table(&self, name: &str, schema: SchemaRef) {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::prelude::SessionContext;
 
 use crate::algorithms::windows::watermark::WatermarkOptions;
-use crate::streams::clock::{Clock, MachineClock};
+use crate::streams::clock::Clock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::LiveOptions;
 use crate::streams::source::{CheckedReader, LiveSource, Positions};
@@ -60,15 +60,26 @@ pub fn live_table(
     source: Arc<dyn LiveSource>,
     options: &[(&str, &str)],
 ) -> Result<Arc<dyn TableProvider>> {
-    let config = context.copied_config();
-    let Some(streams) = config.get_extension::<StreamRegistry>() else {
-        return plan_err!("{name}: call datafusion_aiops::install on the session first");
-    };
+    let streams = registry_of(context)?;
     let owned = |(key, value): &(&str, &str)| ((*key).to_string(), (*value).to_string());
     let options = LiveOptions::try_new(&options.iter().map(owned).collect())?;
-    let clock = Arc::new(MachineClock);
-    let table = LiveTable::try_new(name.to_string(), source, &options, clock, streams)?;
+    let table = LiveTable::try_new(name.to_string(), source, &options, streams)?;
     Ok(Arc::new(table))
+}
+
+/// Sets the clock of the live tables that this session makes from now on.
+///
+/// # Errors
+/// When the session was not prepared by [`install`](crate::install).
+pub fn set_clock(context: &SessionContext, clock: Arc<dyn Clock>) -> Result<()> {
+    registry_of(context)?.set_clock(clock);
+    Ok(())
+}
+
+fn registry_of(context: &SessionContext) -> Result<Arc<StreamRegistry>> {
+    let registry = context.copied_config().get_extension::<StreamRegistry>();
+    registry
+        .ok_or_else(|| plan_datafusion_err!("call datafusion_aiops::install on the session first"))
 }
 
 /// What a reader continues from that must not lose or double a row.
@@ -89,7 +100,6 @@ impl LiveTable {
         name: String,
         source: Arc<dyn LiveSource>,
         options: &LiveOptions,
-        clock: Arc<dyn Clock>,
         streams: Arc<StreamRegistry>,
     ) -> Result<Self> {
         let schema = source.schema();
@@ -101,7 +111,7 @@ impl LiveTable {
             time_column,
             watermark: options.watermark,
             buffer_bytes: options.buffer_bytes,
-            clock,
+            clock: streams.clock(),
             streams,
         })
     }

@@ -578,7 +578,7 @@ async fn a_pipeline_of_a_source_a_store_and_a_sink_of_another_crate() {
             .iter()
             .filter(|call| call.starts_with("commit"))
             .count(),
-        8
+        4
     );
 }
 

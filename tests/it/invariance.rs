@@ -75,11 +75,7 @@ async fn answer(
     let config = SessionConfig::new()
         .with_batch_size(batch_size)
         .with_target_partitions(n_partitions);
-    let context = SessionContext::new_with_state(
-        datafusion_aiops::session_state_builder()
-            .with_config(config)
-            .build(),
-    );
+    let context = SessionContext::new_with_config(config);
     datafusion_aiops::install(&context).unwrap();
     for (name, rows) in tables {
         let table = table(rows, batch_size, n_partitions, step);

@@ -7,14 +7,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use chrono::DateTime;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
+use datafusion_aiops::source::{Clock, set_clock};
 use futures::StreamExt;
 use tokio::task::JoinHandle;
 
@@ -172,7 +175,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {
         assert!(started.elapsed() < DEADLINE, "{what} did not come");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -451,7 +454,7 @@ fn write_and_rotate(folder: PathBuf, rotation: Rotation) {
                 .collect();
             file.write_all(lines.as_bytes()).unwrap();
             n_written = n_written.max(due.min(end));
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(1));
         }
         if part == N_ROTATIONS {
             return;
@@ -516,12 +519,32 @@ async fn no_line_is_lost_or_doubled_when_files_are_emptied() {
     check_rotations(Rotation::CopyTruncate).await;
 }
 
-/// A moment, so many milliseconds after the start of a minute that is now.
-fn moment(start: SystemTime, milliseconds: u64) -> String {
-    let time = start + Duration::from_millis(milliseconds);
-    let since = time.duration_since(UNIX_EPOCH).unwrap();
-    let time = chrono::DateTime::from_timestamp(since.as_secs() as i64, since.subsec_nanos());
-    time.unwrap().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+/// A clock that the test moves.
+#[derive(Debug)]
+struct TestClock(AtomicI64);
+
+impl TestClock {
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_nanos() as i64, Ordering::Relaxed);
+    }
+
+    /// A time after it, as a log writes it.
+    fn after(&self, milliseconds: i64) -> String {
+        let time = DateTime::from_timestamp_nanos(
+            self.0.load(Ordering::Relaxed) + milliseconds * 1_000_000,
+        );
+        time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn wait(&self) {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -530,6 +553,11 @@ async fn idle_future_and_late_lines() {
     let path = folder.path().join("x.log");
     append(&path, "");
     let context = session();
+    let start = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let clock = Arc::new(TestClock(AtomicI64::new(
+        start.timestamp_nanos_opt().unwrap(),
+    )));
+    set_clock(&context, Arc::clone(&clock) as _).unwrap();
     let create = format!(
         "CREATE UNBOUNDED EXTERNAL TABLE t STORED AS LOG LOCATION '{}' OPTIONS (
              pattern '^(?<ts>\\S+) (?<message>.*)', delay '100ms', idle_timeout '300ms')",
@@ -539,21 +567,15 @@ async fn idle_future_and_late_lines() {
     let select = "SELECT min(message), max(message), count(*), min(window_start) FROM tumble(t, ts, INTERVAL '1 second')
         GROUP BY window_start";
     let live = Stream::start(&context, select).await;
-    let second = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let start = UNIX_EPOCH + Duration::from_secs(second);
 
-    // A line of in an hour does not close the window of now: what comes then belongs to it. Nothing more comes, and it closes.
-    let future = moment(start, 3_600_000);
-    append(&path, format!("{future} future\n"));
+    // A line of in an hour does not close the window of now: what comes then belongs to it.
+    append(&path, format!("{} future\n", clock.after(3_600_000)));
     until("the first line", async || {
         counted(&context, "rows_read").await == 1
     })
     .await;
-    let first = moment(start, 2_000);
-    append(&path, format!("{first} a\n{} b\n", moment(start, 2_500)));
+    let first = clock.after(2_000);
+    append(&path, format!("{first} a\n{} b\n", clock.after(2_500)));
     until("two lines", async || {
         counted(&context, "rows_read").await == 3
     })
@@ -562,15 +584,11 @@ async fn idle_future_and_late_lines() {
         (live.n_rows(), counted(&context, "rows_late").await),
         (0, 0)
     );
+    // Nothing more comes, and it closes.
+    clock.advance(Duration::from_secs(1));
     live.until_n_rows(1).await;
-    assert_eq!(
-        live.sorted(),
-        [format!(
-            "a|b|2|{}",
-            moment(start, 2_000).replace(".000", "")
-        )]
-    );
-
+    let second = first.replace(".000", "");
+    assert_eq!(live.sorted(), [format!("a|b|2|{second}")]);
     assert_eq!(counted(&context, "rows_late").await, 0);
 
     // Its window is closed now.
@@ -586,12 +604,11 @@ async fn idle_future_and_late_lines() {
         counted(&context, "rows_without_time").await == 1
     })
     .await;
-    let late = ask(
-        &context,
-        "SELECT message, reason FROM aiops_late('t') ORDER BY reason",
-    )
-    .await;
-    assert_eq!(late, ["too late|late", "nothing|no time"]);
+    let late = "SELECT message, reason FROM aiops_late('t') ORDER BY reason";
+    assert_eq!(
+        ask(&context, late).await,
+        ["too late|late", "nothing|no time"]
+    );
     assert_eq!(counted(&context, "rows_malformed").await, 1);
     assert_eq!(
         (live.n_rows(), counted(&context, "closed_windows").await),

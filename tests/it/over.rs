@@ -66,10 +66,7 @@ impl PartitionStream for Endless {
 
 fn session() -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
-    let state = datafusion_aiops::session_state_builder()
-        .with_config(config)
-        .build();
-    let context = SessionContext::new_with_state(state);
+    let context = SessionContext::new_with_config(config);
     datafusion_aiops::install(&context).unwrap();
     context
 }

@@ -992,7 +992,7 @@ fn live(place: &Place, running: &Running, random: &mut SplitMix64) {
                 let now = names();
                 n_seen += now.difference(&known).count() as u64;
                 known = now;
-                std::thread::yield_now();
+                std::thread::park_timeout(Duration::from_millis(1));
             }
         }
     }

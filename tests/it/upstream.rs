@@ -41,8 +41,7 @@ async fn check(statements: &[&str], wrong: &[&str], right: &[&str]) {
         "DataFusion answers otherwise now: see ARCHITECTURE.md"
     );
     std::fs::remove_dir_all(folder.path()).unwrap();
-    let state = datafusion_aiops::session_state_builder().with_config(config());
-    let ours = SessionContext::new_with_state(state.build());
+    let ours = SessionContext::new_with_config(config());
     datafusion_aiops::install(&ours).unwrap();
     assert_eq!(last(&ours, &statements).await, right);
 }

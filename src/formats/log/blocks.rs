@@ -172,7 +172,7 @@ fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
 }
 
 /// The members of a gzip file one after another. Zeros after a member are skipped, as gzip(1) does: tapes and tools that
-/// write in blocks pad with them.
+/// write in blocks pad with them. The decoder's own `multiple_members` takes them for a damaged member (async-compression 0.4).
 struct GzipMembers<R> {
     /// Always there, but while it is replaced.
     decoder: Option<GzipDecoder<R>>,

@@ -74,6 +74,13 @@ impl WindowStatement {
     }
 }
 
+/// Whether a plan runs its statement once for each closed window of a live table. Each of its batches is then all of a window's
+/// result.
+#[must_use]
+pub fn is_per_window(plan: &dyn ExecutionPlan) -> bool {
+    plan.downcast_ref::<WindowedExec>().is_some()
+}
+
 /// A session that sees this window.
 pub(crate) fn with_window(state: &SessionState, window: CurrentWindow) -> SessionState {
     let mut state = state.clone();

@@ -28,7 +28,6 @@ use crate::planner::windows::find_chain::find_chain;
 use crate::planner::windows::scan::WindowedScan;
 use crate::planner::windows::spec::{WindowCall, WindowFunction, WindowSpec};
 use crate::sources::archive::archive_table;
-use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::table::LiveTable;
 use crate::streams::windows::shape::{WINDOW_END, WINDOW_START};
@@ -67,8 +66,8 @@ impl Archives {
             LogicalPlan::SubqueryAlias(alias) => alias.alias.to_string(),
             _ => "archive".to_string(),
         };
-        let (clock, streams) = (Arc::new(MachineClock), Arc::clone(&self.streams));
-        let table = archive_table(name, plan.clone(), time_column, state, clock, streams)?;
+        let streams = Arc::clone(&self.streams);
+        let table = archive_table(name, plan.clone(), time_column, state, streams)?;
         read.push((plan.clone(), table.clone()));
         Ok(table)
     }

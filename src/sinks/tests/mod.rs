@@ -14,7 +14,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::TryStreamExt;
 use tempfile::TempDir;
 
-use crate::session::{install, session_state_builder};
+use crate::session::install;
 use crate::sinks::local::LocalStage;
 use crate::sinks::stage::Stage;
 use crate::sinks::target::{Target, WriteMode};
@@ -36,8 +36,7 @@ impl Place {
         let config = SessionConfig::new()
             .with_target_partitions(4)
             .with_batch_size(100);
-        let state = session_state_builder().with_config(config).build();
-        let context = SessionContext::new_with_state(state);
+        let context = SessionContext::new_with_config(config);
         install(&context).unwrap();
         let folder = tempfile::tempdir().unwrap();
         Self { context, folder }

@@ -702,3 +702,277 @@ fn problem(path: &std::path::Path, error: &DataFusionError) -> String {
         error.strip_backtrace()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_GONE, MAX_OPEN, PackedFiles, SETTLING_TIME, modified};
+    use crate::formats::log::spec::plain_text;
+    use crate::sources::files::follow::state::{FollowOptions, FollowedFiles};
+    use crate::streams::live_options::ReadFrom;
+    use crate::streams::source::{PartitionNews, Polled};
+    use async_compression::tokio::bufread::GzipEncoder;
+    use datafusion::arrow::array::AsArray;
+    use datafusion::object_store::local::LocalFileSystem;
+    use std::collections::HashMap;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use tempfile::TempDir;
+    use tokio::io::AsyncReadExt;
+    use tokio::runtime::Runtime;
+
+    /// Compressed files in a folder, and the reader of them.
+    struct Folder {
+        folder: TempDir,
+        packed: PackedFiles,
+        runtime: Runtime,
+        now: i64,
+    }
+
+    impl Folder {
+        fn new(read_from: ReadFrom) -> Self {
+            let runtime = Runtime::new().unwrap();
+            let packed = reader(&runtime, read_from);
+            let folder = tempfile::tempdir().unwrap();
+            let now = 0;
+            Self {
+                folder,
+                packed,
+                runtime,
+                now,
+            }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        /// Writes a file, and lets it settle.
+        fn write(&mut self, name: &str, text: &str) {
+            let mut packed = Vec::new();
+            let mut encoder = GzipEncoder::new(text.as_bytes());
+            let written = encoder.read_to_end(&mut packed);
+            self.runtime.block_on(written).unwrap();
+            std::fs::write(self.path(name), packed).unwrap();
+            self.now = modified(&self.path(name)) + SETTLING_TIME;
+        }
+
+        fn rescan(&mut self) -> Polled {
+            let listed = std::fs::read_dir(self.folder.path()).unwrap();
+            let mut listed: Vec<_> = listed.map(|entry| entry.unwrap().path()).collect();
+            listed.sort();
+            let mut polled = Polled::default();
+            self.packed.rescan(&listed, self.now, &mut polled);
+            polled
+        }
+
+        /// At most `max_bytes` of each file that is being read.
+        fn read(&mut self, max_bytes: usize) -> Polled {
+            let spec = plain_text().unwrap();
+            let columns: Vec<usize> = (0..spec.columns.schema.fields().len()).collect();
+            let followed = FollowedFiles::new(FollowOptions::default());
+            let mut polled = Polled::default();
+            for partition in self.packed.unread().collect::<Vec<_>>() {
+                let read = self.packed.read(
+                    partition,
+                    max_bytes,
+                    (&spec, &columns),
+                    &followed,
+                    &mut polled,
+                );
+                read.unwrap();
+            }
+            polled
+        }
+
+        /// All that is left, in steps of `max_bytes`.
+        fn read_all(&mut self, max_bytes: usize) -> (Vec<String>, Vec<String>) {
+            let (mut found, mut problems) = (vec![], vec![]);
+            while self.packed.unread().next().is_some() {
+                let polled = self.read(max_bytes);
+                found.extend(lines(&polled));
+                problems.extend(polled.problems);
+            }
+            (found, problems)
+        }
+    }
+
+    fn reader(runtime: &Runtime, read_from: ReadFrom) -> PackedFiles {
+        PackedFiles::new(
+            Arc::new(LocalFileSystem::new()),
+            runtime.handle().clone(),
+            read_from,
+        )
+    }
+
+    fn lines(polled: &Polled) -> Vec<String> {
+        let rows = polled.pieces.iter().map(|piece| &piece.rows);
+        let texts = rows.flat_map(|rows| {
+            let messages = rows.column_by_name("message").unwrap();
+            messages
+                .as_string_view()
+                .iter()
+                .flatten()
+                .map(str::to_string)
+                .collect::<Vec<_>>()
+        });
+        texts.collect()
+    }
+
+    fn numbered(range: std::ops::Range<usize>) -> (String, Vec<String>) {
+        let lines: Vec<String> = range.map(|number| format!("line {number}")).collect();
+        (
+            lines.iter().map(|line| format!("{line}\n")).collect(),
+            lines,
+        )
+    }
+
+    #[test]
+    fn every_line_comes_once_in_steps_of_any_size() {
+        for max_bytes in [1, 7, 100, 1 << 20] {
+            let mut folder = Folder::new(ReadFrom::Start);
+            let (text, expected) = numbered(0..50);
+            folder.write("a.log.gz", &text);
+            assert_eq!(folder.rescan().news, [(1, PartitionNews::Opened)]);
+            assert_eq!(
+                folder.read_all(max_bytes),
+                (expected, vec![]),
+                "{max_bytes}"
+            );
+            // The file is still there, and is not read again; under another name neither.
+            assert_eq!(folder.rescan().news, []);
+            std::fs::rename(folder.path("a.log.gz"), folder.path("b.log.gz")).unwrap();
+            assert_eq!(folder.rescan().news, []);
+        }
+    }
+
+    #[test]
+    fn another_reader_continues_within_a_line() {
+        let mut folder = Folder::new(ReadFrom::Start);
+        let (text, expected) = numbered(0..50);
+        folder.write("a.log.gz", &text);
+        folder.rescan();
+        let mut found = lines(&folder.read(100));
+        let positions = serde_json::to_value(folder.packed.positions()).unwrap();
+        assert!(!found.is_empty() && found.len() < expected.len());
+        folder.packed = reader(&folder.runtime, ReadFrom::Start);
+        folder
+            .packed
+            .seek(serde_json::from_value(positions).unwrap());
+        // It was renamed while nobody read.
+        std::fs::rename(folder.path("a.log.gz"), folder.path("a.log.1.gz")).unwrap();
+        folder.rescan();
+        let (rest, problems) = folder.read_all(64);
+        found.extend(rest);
+        assert_eq!((found, problems), (expected, vec![]));
+    }
+
+    #[test]
+    fn the_positions_of_a_reader_tell_what_comes_again() {
+        let mut folder = Folder::new(ReadFrom::Start);
+        let (text, _) = numbered(0..50);
+        folder.write("a.log.gz", &text);
+        folder.rescan();
+        folder.read(100);
+        let before = folder.packed.positions();
+        folder.read(100);
+        let after = folder.packed.positions();
+        folder.packed.seek(before);
+        let stretches = folder.packed.stretches(&after);
+        let [stretch] = &stretches[..] else {
+            panic!("{stretches:?}");
+        };
+        assert_eq!((stretch.partition, stretch.from.0 < stretch.to), (1, true));
+        let path = folder.path("a.log.gz");
+        let (mut bytes, _) = folder.packed.open_again(stretch, &[path]).unwrap();
+        let n_bytes = usize::try_from(stretch.to - stretch.from.0).unwrap();
+        let read = folder.packed.next_bytes(&mut bytes, n_bytes).unwrap();
+        let from = usize::try_from(stretch.from.0).unwrap();
+        assert_eq!(read, &text.as_bytes()[from..from + n_bytes]);
+    }
+
+    #[test]
+    fn what_is_still_written_is_waited_for() {
+        let mut folder = Folder::new(ReadFrom::Start);
+        // What is there at first is taken as it is.
+        folder.rescan();
+        folder.write("a.log.gz", "one\n");
+        let settled = std::mem::replace(&mut folder.now, 0);
+        assert_eq!(folder.rescan().news, []);
+        folder.now = settled;
+        assert_eq!(folder.rescan().news, [(1, PartitionNews::Opened)]);
+    }
+
+    #[test]
+    fn old_files_are_left_alone_when_reading_begins_at_the_end() {
+        let mut folder = Folder::new(ReadFrom::End);
+        folder.write("old.log.gz", "old\n");
+        assert_eq!(folder.rescan().news, []);
+        folder.write("new.log.gz", "new\n");
+        folder.rescan();
+        assert_eq!(folder.read_all(100).0, ["new"]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_the_others_are_read() {
+        let mut folder = Folder::new(ReadFrom::Start);
+        std::fs::write(folder.path("a.log.gz"), "no gzip").unwrap();
+        std::fs::write(folder.path("b.log.gz"), "").unwrap();
+        folder.write("c.log.gz", "good\n");
+        folder.rescan();
+        let (found, problems) = folder.read_all(100);
+        assert_eq!(found, ["good"]);
+        let [problem] = &problems[..] else {
+            panic!("{problems:?}");
+        };
+        assert!(problem.contains("a.log.gz"), "{problem}");
+    }
+
+    #[test]
+    fn a_file_that_is_removed_half_read_is_told() {
+        let mut folder = Folder::new(ReadFrom::Start);
+        let (text, _) = numbered(0..50);
+        folder.write("a.log.gz", &text);
+        folder.rescan();
+        folder.read(100);
+        let positions = folder.packed.positions();
+        folder.packed = reader(&folder.runtime, ReadFrom::Start);
+        folder.packed.seek(positions);
+        std::fs::remove_file(folder.path("a.log.gz")).unwrap();
+        assert_eq!(folder.rescan().problems, [] as [&str; 0]);
+        folder.now += SETTLING_TIME + 1;
+        let polled = folder.rescan();
+        assert!(
+            polled.problems[0].contains("before it was read to its end"),
+            "{polled:?}"
+        );
+        assert_eq!(polled.news, [(1, PartitionNews::Closed)]);
+    }
+
+    #[test]
+    fn many_files_are_open_in_turn_and_remembered_until_the_range_ends() {
+        let mut folder = Folder::new(ReadFrom::Start);
+        let n_files = usize::try_from(MAX_GONE).unwrap();
+        let mut expected = vec![];
+        for number in 0..n_files {
+            let (text, lines) = numbered(number * 10..number * 10 + 10);
+            folder.write(&format!("{number:03}.log.gz"), &text);
+            expected.extend(lines);
+        }
+        folder.rescan();
+        let mut found = lines(&folder.read(8));
+        folder.packed.close_surplus(&HashMap::new());
+        let open = folder
+            .packed
+            .files
+            .values()
+            .filter(|file| file.content.is_some());
+        assert_eq!(open.count(), MAX_OPEN);
+        assert!(!folder.packed.ends_range());
+        found.extend(folder.read_all(1 << 20).0);
+        found.sort_by_key(|line| line["line ".len()..].parse::<usize>().unwrap());
+        assert_eq!(found, expected);
+        assert!(folder.packed.ends_range());
+        folder.packed.begin_range();
+        assert!(!folder.packed.ends_range());
+    }
+}

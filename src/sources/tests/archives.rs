@@ -14,7 +14,6 @@ use crate::algorithms::units::SECOND;
 use crate::sources::archive::ArchiveSource;
 use crate::sources::archive::archive_table;
 use crate::sources::tests::runtime;
-use crate::streams::clock::MachineClock;
 use crate::streams::counters::StreamRegistry;
 use crate::streams::source::{LiveSource, Polled, Positions, PositionsBody, SourceReader};
 use crate::streams::stream::ReadAgain;
@@ -177,7 +176,6 @@ fn the_watermark_follows_the_newest_row() {
         plan,
         Some(1),
         state,
-        Arc::new(MachineClock),
         Arc::new(StreamRegistry::default()),
     )
     .unwrap();

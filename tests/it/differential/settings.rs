@@ -107,11 +107,8 @@ impl Setting {
         if let Some(bytes) = self.memory_limit {
             runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
         }
-        let state = datafusion_aiops::session_state_builder()
-            .with_config(config)
-            .with_runtime_env(runtime.build_arc().unwrap())
-            .build();
-        let context = SessionContext::new_with_state(state).enable_url_table();
+        let runtime = runtime.build_arc().unwrap();
+        let context = SessionContext::new_with_config_rt(config, runtime).enable_url_table();
         datafusion_aiops::install(&context).unwrap();
         context
     }

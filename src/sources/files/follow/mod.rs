@@ -26,6 +26,24 @@
 //!    emptied, a copy of one that lives (never read), or a file of its own.
 //! 4. `rescan`: what lost its name is finished when nothing was written to it for [`LEAVING_GRACE_NS`].
 //!
+//! # The life of a stream
+//! `stream::Phase`. A rescan first compares files (rows that name a file), then `age` moves every stream on (the others).
+//!
+//! | phase | what happens | next phase |
+//! | --- | --- | --- |
+//! | `Named` | its path is gone, the handle is held; or the file is listed under another name | `Leaving` |
+//! | `Named` | its path is gone, no handle | `Missing` |
+//! | `Named`, `Leaving` | the bytes before its place are not there any more | `Truncated`, and the new content is a new stream |
+//! | `Leaving` | read to its end, nothing written for [`LEAVING_GRACE_NS`] | `Finished` |
+//! | `Leaving` | from written positions, and no path has it | `Missing` |
+//! | `Leaving` | a listed file has all of its content and more | `Named` |
+//! | `Truncated`, `Missing` | another file has its content | `Leaving` |
+//! | `Missing` | its own path has its content again | `Named` |
+//! | `Truncated`, `Missing` | [`COPY_GRACE_NS`] have gone by | `Finished`, and what was not read is a [`Problem`] |
+//! | `Finished` | the file has grown after all | a new stream of the same content, from there on |
+//! | `Finished` | no path names it, and the owner has consumed it | forgotten; `recent` knows it a while longer |
+//! | any | empty, without handle or path | forgotten |
+//!
 //! # Decisions
 //! A file that became shorter is taken for emptied, and read from byte 0, even if what is left is the same: loggers
 //! never cut a log in the middle, and an emptied file may begin with the same banner. The old content's unread bytes are

@@ -29,8 +29,7 @@ impl Fixture {
 
     fn with(config: SessionConfig) -> Self {
         let config = config.with_information_schema(true);
-        let state = crate::session_state_builder().with_config(config).build();
-        let context = SessionContext::new_with_state(state);
+        let context = SessionContext::new_with_config(config);
         crate::install(&context).unwrap();
         Self {
             folder: tempfile::tempdir().unwrap(),

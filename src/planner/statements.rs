@@ -6,42 +6,91 @@
 
 use std::collections::VecDeque;
 
+use datafusion::common::Result;
 use datafusion::config::Dialect;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
-use datafusion_aiops::MAX_STATEMENT_BYTES;
+use datafusion::sql::sqlparser::tokenizer::{
+    Location, Token, TokenWithSpan, Tokenizer, TokenizerError,
+};
 
-/// One statement, without its `;`.
+use crate::planner::from_first::complete_from_first;
+use crate::planner::statement_check::check_statement;
+use crate::planner::statement_size::{MAX_STATEMENT_BYTES, check_size};
+
+/// One statement of a text, without its `;`. [`Statements`] makes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SplitStatement {
+pub struct SplitStatement {
     text: String,
     line: u64,
     column: u64,
 }
 
 impl SplitStatement {
+    /// A text that is one statement.
+    pub(crate) fn alone(text: &str) -> Self {
+        Self {
+            text: text.to_string(),
+            line: 1,
+            column: 1,
+        }
+    }
+
     /// The line of the text that the statement begins on, from 1.
-    pub(crate) fn line(&self) -> u64 {
+    #[must_use]
+    pub fn line(&self) -> u64 {
         self.line
     }
 
     /// Its text alone.
-    pub(crate) fn text(&self) -> &str {
+    #[must_use]
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// The statement's text after as many lines and blanks as stand before it, so that every line and column that
     /// the parser speaks of is one of the whole text.
-    pub(crate) fn text_in_place(&self) -> String {
+    #[must_use]
+    pub fn text_in_place(&self) -> String {
         let lines = usize::try_from(self.line.saturating_sub(1)).unwrap_or_default();
         let blanks = usize::try_from(self.column.saturating_sub(1)).unwrap_or_default();
         format!("{}{}{}", "\n".repeat(lines), " ".repeat(blanks), self.text)
     }
+
+    /// Parses the statement in the session's dialect. `FROM t` without a SELECT becomes `SELECT * FROM t`.
+    ///
+    /// # Errors
+    /// When it is too large or too deep to be planned without harm, when it is no SQL, or when DataFusion would misread it
+    /// without a word: a window function without OVER, a scalar function with OVER, FILTER or DISTINCT, a key that nothing
+    /// checks. Lines and columns are those of the whole text.
+    pub fn parse(&self, context: &SessionContext) -> Result<Statement> {
+        let state = context.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        check_size(&self.text, dialect)?;
+        let mut statement = state.sql_to_statement(&self.text_in_place(), &dialect)?;
+        complete_from_first(&mut statement);
+        check_statement(&statement, context)?;
+        Ok(statement)
+    }
 }
 
 /// SQL text, given whole or bit by bit, from which statements are taken in order.
+///
+/// ```
+/// use datafusion::config::Dialect;
+/// use datafusion_aiops::{Statements, session};
+///
+/// let context = session()?;
+/// let mut statements = Statements::whole("SELECT ';';\n-- another one\nFROM t");
+/// assert_eq!(statements.next(Dialect::Generic).map(|it| it.text().to_string()), Some("SELECT ';'".to_string()));
+/// let second = statements.next(Dialect::Generic).unwrap();
+/// assert_eq!(second.line(), 3);
+/// assert_eq!(second.parse(&context)?.to_string(), "SELECT * FROM t");
+/// # Ok::<(), datafusion::error::DataFusionError>(())
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Statements {
+pub struct Statements {
     text: String,
     /// How much of `text` is taken.
     taken_bytes: usize,
@@ -84,7 +133,8 @@ struct FoundStatement {
 
 impl Statements {
     /// All of a text. A first line that begins with `#!` is no SQL and is left out.
-    pub(crate) fn whole(text: &str) -> Self {
+    #[must_use]
+    pub fn whole(text: &str) -> Self {
         let mut statements = Self::default();
         statements.push(text);
         statements.finish();
@@ -92,7 +142,7 @@ impl Statements {
     }
 
     /// Adds text at the end.
-    pub(crate) fn push(&mut self, text: &str) {
+    pub fn push(&mut self, text: &str) {
         let is_first = self.text.is_empty() && self.place.line == 1 && self.place.column == 1;
         let text = match text.strip_prefix("#!") {
             Some(after) if is_first => after.find('\n').map_or("", |end| &after[end..]),
@@ -105,19 +155,20 @@ impl Statements {
     }
 
     /// Says that nothing more will be pushed.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.is_whole = true;
         self.found = None;
     }
 
     /// Whether there is more text than is cut into statements.
-    pub(crate) fn is_too_long(&self) -> bool {
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
         self.text.len() - self.taken_bytes > MAX_STATEMENT_BYTES
     }
 
     /// The next statement, read in this dialect; `None` when the text has no further complete one. Text that is too long is
-    /// one statement, which [`check_size`](datafusion_aiops::check_size) refuses.
-    pub(crate) fn next(&mut self, dialect: Dialect) -> Option<SplitStatement> {
+    /// one statement, which [`SplitStatement::parse`] refuses.
+    pub fn next(&mut self, dialect: Dialect) -> Option<SplitStatement> {
         if self.is_too_long() {
             return Some(self.take_all());
         }
@@ -140,6 +191,17 @@ impl Statements {
         Some(next.statement)
     }
 
+    /// Whether a text ends with a complete statement: its last token is a `;` or there is no token at all.
+    #[must_use]
+    pub fn is_complete(text: &str, dialect: Dialect) -> bool {
+        let (tokens, read) = tokenize(text, dialect);
+        let last = tokens
+            .iter()
+            .map(|token| &token.token)
+            .rfind(|token| !matches!(token, Token::Whitespace(_) | Token::EOF));
+        read.is_ok() && last.is_none_or(|token| *token == Token::SemiColon)
+    }
+
     fn take_all(&mut self) -> SplitStatement {
         let text = self.text.split_off(self.taken_bytes);
         self.found = None;
@@ -151,33 +213,15 @@ impl Statements {
     }
 }
 
-/// Whether a text ends with a complete statement: its last token is a `;` or there is no token at all.
-pub(crate) fn is_complete(text: &str, dialect: Dialect) -> bool {
-    let mut tokens = vec![];
-    let parser_dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
-    let read = Tokenizer::new(parser_dialect.as_ref(), text)
-        .with_unescape(false)
-        .tokenize_with_location_into_buf(&mut tokens);
-    let last = tokens
-        .iter()
-        .map(|token| &token.token)
-        .rfind(|token| !matches!(token, Token::Whitespace(_) | Token::EOF));
-    read.is_ok() && last.is_none_or(|token| *token == Token::SemiColon)
-}
-
 fn split(
     text: &str,
     start: TextPlace,
     is_whole: bool,
     dialect: Dialect,
 ) -> VecDeque<FoundStatement> {
-    let mut tokens = vec![];
-    let parser_dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
     // An error is no loss: the text after the last good token becomes a statement of its own, and the parser
     // tells what is wrong with it when its turn comes.
-    let read = Tokenizer::new(parser_dialect.as_ref(), text)
-        .with_unescape(false)
-        .tokenize_with_location_into_buf(&mut tokens);
+    let (tokens, read) = tokenize(text, dialect);
     let mut cursor = Cursor::new(text, start);
     let mut found = VecDeque::new();
     let mut begin: Option<Location> = None;
@@ -205,6 +249,16 @@ fn split(
         found.push_back(cursor.found(statement));
     }
     found
+}
+
+/// The tokens of a text up to the first that is wrong, and what is wrong with that.
+fn tokenize(text: &str, dialect: Dialect) -> (Vec<TokenWithSpan>, Result<(), TokenizerError>) {
+    let mut tokens = vec![];
+    let dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
+    let read = Tokenizer::new(dialect.as_ref(), text)
+        .with_unescape(false)
+        .tokenize_with_location_into_buf(&mut tokens);
+    (tokens, read)
 }
 
 /// Walks a text and knows the byte offset of the tokenizer's lines and columns (which count characters, from 1).
@@ -294,7 +348,7 @@ impl<'a> Cursor<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Statements, is_complete};
+    use super::Statements;
     use datafusion::config::Dialect;
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -453,7 +507,11 @@ mod tests {
             ("SELECT 1; SELECT 2", false),
             ("-- only; a comment", true),
         ] {
-            assert_eq!(is_complete(text, Dialect::Generic), expected, "{text}");
+            assert_eq!(
+                Statements::is_complete(text, Dialect::Generic),
+                expected,
+                "{text}"
+            );
         }
     }
 }
