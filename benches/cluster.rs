@@ -4,6 +4,9 @@
 
 #![allow(clippy::expect_used)]
 
+use std::collections::BTreeSet;
+use std::hint::black_box;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_aiops::algorithms::cluster::{ClusterOptions, Linkage, Metric, Vectors};
@@ -12,8 +15,6 @@ use datafusion_aiops::algorithms::text::{
 };
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
-use std::collections::BTreeSet;
-use std::hint::black_box;
 
 /// Rows of values between -1 and 1, the same in every run.
 fn dense_vectors(n_rows: usize, n_dimensions: usize) -> Vectors {

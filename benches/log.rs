@@ -5,6 +5,10 @@
 
 #![allow(clippy::expect_used, clippy::cast_possible_truncation)]
 
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::sync::Arc;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringViewArray, UInt32Array};
 use datafusion::arrow::compute::{cast, take};
@@ -16,9 +20,6 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_aiops::algorithms::text::TemplateMatcher;
 use regex::{Regex, RegexSet};
-use std::borrow::Cow;
-use std::hint::black_box;
-use std::sync::Arc;
 
 const BATCH_SIZE: usize = 8192;
 

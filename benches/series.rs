@@ -5,6 +5,9 @@
 
 #![allow(clippy::expect_used)]
 
+use std::f64::consts::TAU;
+use std::hint::black_box;
+
 use augurs_core::{Fit, Predict};
 use augurs_ets::AutoETS;
 use augurs_ets::trend::AutoETSTrendModel;
@@ -23,8 +26,6 @@ use datafusion_aiops::algorithms::series::{
 };
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
-use std::f64::consts::TAU;
-use std::hint::black_box;
 use tokio::runtime::Runtime;
 
 const STEP_NS: i64 = 300_000_000_000;

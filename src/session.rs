@@ -1,5 +1,10 @@
 //! The one place where functions, tables and planners are wired into a DataFusion session.
 
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
 use crate::functions::register_all;
 use crate::planner::running_steps::RunningSteps;
 use crate::planner::unnest_keys::UnnestKeys;
@@ -9,9 +14,6 @@ use crate::stores::changes;
 use crate::stores::sqlite;
 use crate::streams::counters::StreamRegistry;
 use crate::{sources, streams};
-use datafusion::common::Result;
-use datafusion::prelude::{SessionConfig, SessionContext};
-use std::sync::Arc;
 
 /// A session with everything: DataFusion's defaults and all functions and table formats of this crate. For a configuration or a
 /// runtime of your own make the context and call [`install`].

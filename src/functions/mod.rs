@@ -6,6 +6,13 @@ pub mod expr_fn;
 mod log;
 pub(crate) mod ts;
 
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
 use crate::error::{Error, ErrorKind};
 use crate::functions::call::aggregate::AggregateFunction;
 use crate::functions::call::scalar::ScalarFunction;
@@ -36,11 +43,6 @@ use crate::functions::ts::ts_forecast::PlainForecast;
 use crate::functions::ts::ts_periods::TsPeriods;
 use crate::functions::ts::ts_rate::TsRate;
 use crate::functions::ts::ts_reaches::TsReaches;
-use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::planner::ExprPlanner;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
-use std::sync::Arc;
 
 /// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or your own.
 ///

@@ -1,14 +1,15 @@
 //! Each target on inputs that are made of its corpus: the same in every run, unless `AIOPS_FUZZ_SEED` and
 //! `AIOPS_FUZZ_ROUNDS` say otherwise. With `AIOPS_FUZZ_BYTES` inputs are made until they are so many bytes together.
 
-use super::mutate::Mutator;
-use super::{
-    checkpoints, json_lines, log_lines, models, options, patterns, positions, sql, statements,
-};
 use std::num::ParseIntError;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+
+use super::mutate::Mutator;
+use super::{
+    checkpoints, json_lines, log_lines, models, options, patterns, positions, sql, statements,
+};
 
 /// What a thread of Rust and of tokio has by default.
 const STACK_BYTES: usize = 2 << 20;

@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::DateTime;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, plan_err};
+use datafusion::prelude::SessionContext;
+use tokio::sync::watch;
+
 use crate::algorithms::windows::Span;
 use crate::pipeline::body::{Body, StatementOutcome};
 use crate::pipeline::checkpoint::{Checkpoint, Header};
@@ -14,11 +20,6 @@ use crate::stores::store::{DoneWindows, Transaction};
 use crate::streams::session_extensions::CurrentWindow;
 use crate::streams::table::TimeKind;
 use crate::streams::windows::shape::bound;
-use chrono::DateTime;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, plan_err};
-use datafusion::prelude::SessionContext;
-use tokio::sync::watch;
 
 /// A pipeline that runs, window by window.
 ///

@@ -2,12 +2,14 @@
 //! several times the room of its points. With this rule the GROUP BY collects only the points, and a projection above it makes
 //! the lists, one batch of groups at a time. The result is the same.
 
-use crate::functions::ts::ts_points::{LateList, late_list, points_function};
+use std::sync::Arc;
+
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, LogicalPlan, Projection};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
-use std::sync::Arc;
+
+use crate::functions::ts::ts_points::{LateList, late_list, points_function};
 
 /// The rule.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 //! of a log file were grouped, the functions that judge and forecast are told from when on steps have not ended, by the option
 //! `until`; a query that gives it itself is left alone. Files that do not grow and windows of live tables have whole steps.
 
-use crate::formats::log::table::LogTable;
-use crate::functions::ts::times::UNTIL_KEY;
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
@@ -17,7 +17,9 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, WindowFunctionDefinition, lit};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use std::sync::Arc;
+
+use crate::formats::log::table::LogTable;
+use crate::functions::ts::times::UNTIL_KEY;
 
 /// The aggregates whose last step matters, and how many required arguments each has.
 const AGGREGATES: [(&str, usize); 4] = [

@@ -2,7 +2,10 @@
 //! series, whatever their length, and the functions above it make the lists of a whole batch at once. Here such a batch is cut
 //! into pieces whose lists stay small.
 
-use crate::functions::ts::ts_points::POINTS_NAME;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -14,9 +17,8 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateOutputMode};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
+
+use crate::functions::ts::ts_points::POINTS_NAME;
 
 /// Bytes of points in a piece: some 14,000 points, whose verdicts take 1 MB, so that allocators use the same memory again and again.
 const PIECE_BYTES: usize = 1 << 17;

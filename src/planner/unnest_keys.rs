@@ -7,6 +7,9 @@
 //! That is done twice: for every table of a FROM, because GROUP BY looks at keys while it is planned, and for every whole
 //! plan before it is optimised, where views have been put in. It can go when DataFusion mends it (issue 24787 there).
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -20,8 +23,6 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::TableFactor;
-use std::cell::Cell;
-use std::sync::Arc;
 
 /// The function that hides a key.
 pub(crate) const NAME: &str = "unnest_key";

@@ -1,10 +1,11 @@
 //! Every SQL function of this crate has documentation whose example runs and prints what it says.
 
+use std::collections::BTreeMap;
+
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
-use std::collections::BTreeMap;
 
 /// The functions that [`datafusion_aiops::register_all`] adds. A name can be there twice: as an aggregate and as a window
 /// function.

@@ -1,5 +1,9 @@
 //! A source, a store and a sink of another crate, written with what is public.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
 use async_trait::async_trait;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
@@ -26,9 +30,6 @@ use datafusion_aiops::store::{
     Transaction, write_plan,
 };
 use datafusion_aiops::{Pipeline, PipelineEnd, PipelineOptions, session};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 
 const SECOND: i64 = 1_000_000_000;
 

@@ -1,8 +1,9 @@
 //! Which file of `src` uses which, read from its text: so that a test can say where imports may point.
 
-use crate::golden::{files_below, project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use crate::golden::{files_below, project};
 
 /// The path of a module: `["streams", "windows", "grid"]`.
 pub(crate) type Module = Vec<String>;

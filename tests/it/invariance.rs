@@ -1,6 +1,7 @@
 //! The answer of a function does not depend on batch size, partitions or the order of rows.
 
-use crate::golden::project;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampMillisecondArray,
     UInt64Array,
@@ -9,7 +10,8 @@ use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use std::sync::Arc;
+
+use crate::golden::project;
 
 /// Some lines of the samples, NULL and the empty line among them.
 fn lines() -> RecordBatch {

@@ -2,12 +2,13 @@
 //! million random and mutated lines: it never fails, its variables are in order, masking a template changes nothing, the values put
 //! back give the line, and the template matches its line.
 
-use crate::values::{KINDS, Kind, LISTS, NEIGHBOURHOODS, Random};
 use datafusion_aiops::algorithms::text::{
     MaskOptions, Masker, Masking, Profile, Quotes, Style, TemplateMatcher, fill_template,
     is_same_text, template_regex, with_single_blanks,
 };
 use proptest::prelude::*;
+
+use crate::values::{KINDS, Kind, LISTS, NEIGHBOURHOODS, Random};
 
 /// The sample logs that ship with the project: what is mutated.
 const SAMPLES: [&str; 5] = [

@@ -1,6 +1,8 @@
 //! `ts_anomaly(...) OVER (...)` and `ts_forecast(...) OVER (...)`: how they are planned, that they stream, and how Rust
 //! code calls them.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampSecondArray,
 };
@@ -15,7 +17,6 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
-use std::sync::Arc;
 
 /// Points of two series in the order of time.
 fn points(n_rows: i64) -> RecordBatch {

@@ -1,6 +1,9 @@
 //! Runs every file of `tests/slt` in sessions of its own. With `UPDATE_SLT=log_mine` in the environment it writes what the
 //! queries of `log_mine.slt` return into the file instead: read the difference before you commit it.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
@@ -11,8 +14,6 @@ use sqllogictest::{
     AsyncDB, DBOutput, DefaultColumnType, Runner, default_column_validator, default_normalizer,
     default_validator,
 };
-use std::ffi::OsStr;
-use std::path::PathBuf;
 
 /// One session.
 struct Database(SessionContext);

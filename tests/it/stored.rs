@@ -4,13 +4,14 @@
 //! Where a test here fails because something else is written now: raise the version of that form, keep the old file and read it too, and
 //! write the new one with `UPDATE_STORED=1`.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, AsArray, BinaryViewArray, RecordBatch};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::SessionContext;
 use datafusion_aiops::{Pipeline, PipelineEnd, PipelineOptions, aiops_sql, session};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::golden::project;
 

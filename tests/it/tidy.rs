@@ -1,10 +1,11 @@
 //! What can be checked about the sources: layers, headers, and that nothing public goes untested.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
 use crate::docs::our_functions;
 use crate::golden::{files_below, project};
 use crate::imports::{Imports, Module, production_lines};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 /// The rooms of `src`, each of which uses those before it and itself alone.
 const ROOMS: [&str; 15] = [

@@ -6,19 +6,21 @@
 //! the cosine metric the rows are brought to length 1 first, where squared distance is twice the cosine distance
 //! (spherical k-means but for the means, which keep their length). Rows become dense: eight bytes a value.
 
-use crate::algorithms::cluster::labels::{n_clusters, number_by_first_row};
-use crate::algorithms::cluster::metric::Metric;
-use crate::algorithms::cluster::numbers::count;
-use crate::algorithms::cluster::silhouette::best_grouping;
-use crate::algorithms::cluster::vectors::Vectors;
-use crate::error::{Error, Result};
+use std::num::NonZeroUsize;
+
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use linfa_clustering::KMeans;
 use ndarray::{Array2, Axis};
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::SeedableRng;
-use std::num::NonZeroUsize;
+
+use crate::algorithms::cluster::labels::{n_clusters, number_by_first_row};
+use crate::algorithms::cluster::metric::Metric;
+use crate::algorithms::cluster::numbers::count;
+use crate::algorithms::cluster::silhouette::best_grouping;
+use crate::algorithms::cluster::vectors::Vectors;
+use crate::error::{Error, Result};
 
 /// The most clusters that `auto` tries: each costs a run of its own.
 const MAX_AUTO: usize = 20;

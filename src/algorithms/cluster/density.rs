@@ -7,11 +7,12 @@
 //! need neither a matrix of distances nor dense rows, and a zero row under the cosine metric is near nothing. Memory grows
 //! with the number of rows, time with its square.
 
+use std::num::NonZeroUsize;
+
 use crate::algorithms::cluster::labels::number_by_first_row;
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
-use std::num::NonZeroUsize;
 
 /// The number of each row's cluster.
 pub(crate) fn dbscan(

@@ -5,12 +5,13 @@
 //! dot products the cheaper is taken: text vectors go through postings (`search`), dense ones through blocks of a matrix
 //! product.
 
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2};
+
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2};
 
 /// Rows of one block of the matrix product: 64 rows of 1,000 dimensions are half a megabyte, which the second-level
 /// cache holds.

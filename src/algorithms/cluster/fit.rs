@@ -4,6 +4,8 @@
 //! [`Clustering`] that it returns can run. Each cluster is known by its representative, its medoid, and a new cluster is
 //! named after it.
 
+use std::num::NonZeroUsize;
+
 use crate::algorithms::cluster::assign::check_threshold;
 use crate::algorithms::cluster::centroids::{Starts, k_means, k_means_auto};
 use crate::algorithms::cluster::density::dbscan;
@@ -16,7 +18,6 @@ use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::silhouette::best_cut;
 use crate::algorithms::cluster::vectors::{Scale, Vectors};
 use crate::error::{Error, Result};
-use std::num::NonZeroUsize;
 
 /// The `threshold` of agglomerative clustering by cosine distance if none is given: texts that share little more than a
 /// fifth of their weight are still together. Measured on bilingual error messages of 50 causes, with the default weights

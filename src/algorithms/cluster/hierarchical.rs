@@ -21,12 +21,13 @@
 //! Distances are `f32`, and averages of them are rounded to `f32` after every merge: two averages that are equal on
 //! paper can differ in the last digit, but always in the same way.
 
+use std::num::NonZeroUsize;
+
 use crate::algorithms::cluster::distance::condensed;
 use crate::algorithms::cluster::labels::number_by_first_row;
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};
-use std::num::NonZeroUsize;
 
 /// What the distance of two clusters is.
 ///

@@ -13,8 +13,9 @@
 //! What no dictionary knows of Chinese, and Japanese kana, comes as overlapping pairs of characters. Of a run of pairs that are equally frequent inside
 //! and outside every second one is left out, being the seam of its neighbours: 盘配 between 磁盘 and 配额.
 
-use crate::algorithms::text::runs::is_cjk;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::algorithms::text::runs::is_cjk;
 
 /// How many keywords a cluster gets if nothing else is said: what a person takes in at a glance.
 pub const DEFAULT_MAX_KEYWORDS: usize = 5;

@@ -1,8 +1,9 @@
 //! How far two rows are from each other.
 
+use std::cmp::Ordering;
+
 use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::vectors::VectorRow;
-use std::cmp::Ordering;
 
 /// How far two rows are from each other.
 ///

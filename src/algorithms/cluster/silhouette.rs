@@ -10,13 +10,14 @@
 //! over the pairs of rows, without keeping the distances, and merging two clusters adds two columns of them: a tree
 //! costs as much as its distances plus 128 * 128 steps a row, and memory is 128 sums a row (10 MB for 10,000 rows).
 
+use std::num::NonZeroUsize;
+
 use crate::algorithms::cluster::distance::for_each_run;
 use crate::algorithms::cluster::hierarchical::Dendrogram;
 use crate::algorithms::cluster::labels::n_clusters;
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::vectors::Vectors;
-use std::num::NonZeroUsize;
 
 /// The most clusters that are tried in a tree: more than a person reads, and its cost stays below that of the tree.
 const MAX_CUT: usize = 128;

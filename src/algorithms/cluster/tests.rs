@@ -1,13 +1,15 @@
 //! Seeded data for the tests of this folder, and the trees of scipy.
 
+use std::num::NonZeroUsize;
+
+use rand_xoshiro::Xoshiro256Plus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+
 use crate::algorithms::cluster::hierarchical::{Dendrogram, Linkage};
 use crate::algorithms::cluster::labels::{members, n_clusters, number_by_first_row};
 use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::{Metric, Vectors};
-use rand_xoshiro::Xoshiro256Plus;
-use rand_xoshiro::rand_core::{RngCore, SeedableRng};
-use std::num::NonZeroUsize;
 
 pub(crate) fn vectors(rows: &[&[f32]]) -> Vectors {
     let mut vectors = Vectors::new(rows.first().map_or(0, |row| row.len()));

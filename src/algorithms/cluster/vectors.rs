@@ -3,9 +3,10 @@
 //! Vectors of text have some ten non-zeros of hundreds of dimensions, so rows are kept as pairs of index and value
 //! (compressed sparse rows); a dense row costs twice its size. Values are `f32` as they arrive, sums are `f64`.
 
+use std::cmp::Ordering;
+
 use crate::algorithms::cluster::numbers::{count, to_f32};
 use crate::error::{Error, Result};
-use std::cmp::Ordering;
 
 /// Whether columns are brought to one scale before distances are taken.
 ///

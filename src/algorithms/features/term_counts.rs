@@ -1,7 +1,8 @@
 //! Document frequencies: in how many texts a term occurs, and which terms are worth a dimension.
 
-use crate::algorithms::text::template_hash;
 use hashbrown::{HashMap, HashSet};
+
+use crate::algorithms::text::template_hash;
 
 /// This many distinct terms are counted; a term and its count take some 80 bytes.
 const MAX_TERMS_COUNTED: usize = 1_000_000;

@@ -7,9 +7,10 @@
 //! them stands for all the words that mean it. Without a vocabulary: feature hashing (Weinberger et al., "Feature hashing
 //! for large scale multitask learning", ICML 2009), without signs so that 0/1 vectors stay 0/1.
 
+use hashbrown::HashMap;
+
 use crate::algorithms::text::template_hash;
 use crate::algorithms::text::tokenize::CONCEPT_MARK;
-use hashbrown::HashMap;
 
 /// What a dimension of a vector says of a term.
 ///

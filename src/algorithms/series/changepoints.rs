@@ -9,14 +9,15 @@
 //! neighbouring block means of growing size, and, where there are too few of them, of values 1 and 2 apart, as if the noise
 //! were autoregressive. The spread is found in the same way, as the level of the logarithm of the absolute residuals.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 use crate::algorithms::series::decompose::{DecomposeOptions, decompose};
 use crate::algorithms::series::periods::without_profile;
 use crate::algorithms::series::robust::{
     NORMAL_CONSISTENT, magnitude, median_absolute_deviation, median_in_place,
 };
 use crate::error::{Error, Result};
-use std::collections::VecDeque;
-use std::ops::Range;
 
 /// The shortest segment if the options say nothing else: a burst of 11 points is an incident, no change.
 pub(crate) const DEFAULT_MIN_POINTS: usize = 12;

@@ -8,10 +8,11 @@
 //!
 //! Missing values are ours: they get the weight 0, and where a whole window is missing, the season on a straight line.
 
+use std::ops::Range;
+
 use crate::algorithms::series::periods::bridge_seasonally;
 use crate::algorithms::series::robust::{floor_index, magnitude, median_in_place};
 use crate::algorithms::series::samples::bridge;
-use std::ops::Range;
 
 /// Passes of a robust decomposition: the paper's "5 or 10" and 1.
 const ROBUST_PASSES: Passes = Passes { inner: 1, outer: 5 };

@@ -5,10 +5,11 @@
 //! `date_bin`. The samples of a bucket become one value, then the gaps are closed: with nothing, a number, the previous
 //! value, a straight line, or, for long gaps of seasonal series, the season on a straight line.
 
+use std::ops::Range;
+
 use crate::algorithms::series::periods::{PeriodOptions, bridge_seasonally, find_periods};
 use crate::algorithms::series::robust::mean;
 use crate::algorithms::series::samples::{Samples, Season, bridge};
-use std::ops::Range;
 
 /// The most buckets if the options say nothing else: two years of minutes.
 pub(crate) const DEFAULT_MAX_POINTS: usize = 1_000_000;

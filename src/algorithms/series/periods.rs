@@ -10,12 +10,13 @@
 //! profile is subtracted and the rest is searched again, for seven times the period as well: that is the week above the
 //! day. [`PeriodSearch::strongest_period`] is the faster search for one period without the proof.
 
+use std::borrow::Cow;
+
 use crate::algorithms::series::robust::{
     floor_index, magnitude, median_in_place, quantile_in_place,
 };
 use crate::algorithms::series::samples::bridge;
 use crate::algorithms::series::spectrum::Autocorrelation;
-use std::borrow::Cow;
 
 /// How many periods are looked for if the options say nothing else: day, week and one more.
 pub(crate) const DEFAULT_MAX_PERIODS: usize = 3;

@@ -5,9 +5,10 @@
 //! long periods look weaker than short ones. Sizes are 2^a 3^b rather than powers of two, and only as long as the lags
 //! need, which is up to three times faster.
 
+use std::fmt;
+
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
-use std::fmt;
 
 /// Computes autocorrelations; keeps the plans of all transform sizes (some 20 for each factor of ten) and its buffers
 /// between calls.

@@ -8,6 +8,12 @@
 //! "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017); the masks here are rules on the shape of
 //! words where others use lists of regular expressions.
 
+use std::collections::HashSet;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use regex::Regex;
+
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks};
 use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::VariableKind;
@@ -16,10 +22,6 @@ use crate::algorithms::text::memo::{KnownLine, Memo};
 use crate::algorithms::text::scan::{WalkNotes, WalkRules, scan};
 use crate::algorithms::text::variable::Variable;
 use crate::error::{Error, Result};
-use regex::Regex;
-use std::collections::HashSet;
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Finds the variables of log lines and writes templates. Made once from [`MaskOptions`], used for any number of lines.
 ///

@@ -5,10 +5,12 @@
 //! `sha301` is not), the line is not remembered. In server logs, 70 to 99 of 100 lines repeat one of the last two thousand in this way
 //! (`benches/record/2026-11-30-templates.md`). Where few do, the search pauses.
 
-use crate::algorithms::text::variable::Variable;
-use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::ops::Range;
+
+use foldhash::fast::FixedState;
+
+use crate::algorithms::text::variable::Variable;
 
 /// The lines that are remembered.
 const N_SLOTS: usize = 16_384;

@@ -1,10 +1,11 @@
 //! How far a path or a URL goes: over brackets, commas, apostrophes, queries and letters of every script, as file names and
 //! addresses have them, but not over the punctuation of the sentence around it.
 
+use memchr::memchr_iter;
+
 use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
-use memchr::memchr_iter;
 
 /// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two. Words with one slash inside are
 /// judged alone, since most of them are no paths.

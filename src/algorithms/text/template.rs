@@ -3,10 +3,11 @@
 //! In a template every placeholder (`<*>`, `<NUM>`, ...) stands for any text, also for none, and a blank for any run of
 //! white space.
 
+use memchr::memmem;
+
 use crate::algorithms::text::blanks::{is_white, push_with_single_blanks, with_single_blanks};
 use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::VariableKind;
-use memchr::memmem;
 
 /// The constant texts between the placeholders of a template: one more than it has placeholders, each can be empty.
 pub(crate) fn template_constants(template: &str) -> impl Iterator<Item = &str> {

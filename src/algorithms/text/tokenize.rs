@@ -5,10 +5,12 @@
 //! characters, as Japanese kana, becomes overlapping pairs, as search engines index such text (Lucene's CJKAnalyzer). Placeholders are
 //! no words. Failure concepts can be added as words of their own.
 
+use std::sync::{Arc, LazyLock};
+
+use jieba_rs::Jieba;
+
 use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::runs::{TextRun, runs};
-use jieba_rs::Jieba;
-use std::sync::{Arc, LazyLock};
 
 /// Stands before the name of a concept among words: `#disk`. No word has it.
 pub(crate) const CONCEPT_MARK: char = '#';

@@ -1,8 +1,10 @@
 //! What all aggregate functions have in common: a function of this crate is an [`Aggregate`] that makes a [`Fold`],
 //! DataFusion sees an [`AggregateFunction`].
 
-use crate::functions::call::options::{CallOptions, Prepared};
-use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
@@ -15,9 +17,9 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, Signature,
 };
 use datafusion::physical_expr::expressions::Literal;
-use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+
+use crate::functions::call::options::{CallOptions, Prepared};
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
 
 /// A function of many rows.
 pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {

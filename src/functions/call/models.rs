@@ -4,6 +4,11 @@
 //! of its layout (`aiops.model`, `aiops.version`); after the end of the stream, where Arrow readers look no more, stands
 //! an XXH64 checksum of it. So a model that was cut off or changed is refused, and never misread.
 
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::panic::catch_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::cast;
@@ -13,10 +18,6 @@ use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::ColumnarValue;
-use std::collections::HashMap;
-use std::fmt::Debug;
-use std::panic::catch_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twox_hash::XxHash64;
 
 const KIND_KEY: &str = "aiops.model";

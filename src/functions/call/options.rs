@@ -3,15 +3,16 @@
 //! A value with a comma in it stands in double quotes, `'mask="\d{1,3}"'`; the elements of a list are separated by `|`.
 //! Every key and value is checked while the query is planned, where it is a literal, and the error says what is valid.
 
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs};
 
 /// No function has that many: what is longer is data in the place of options.
 const MAX_ENTRIES: usize = 100;

@@ -1,9 +1,10 @@
 //! The parameters of a function: their names, what types they take, and what a wrong call is told.
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Signature, TypeSignature, Volatility};
-use std::sync::Arc;
 
 /// What a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

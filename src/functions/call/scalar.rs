@@ -1,16 +1,18 @@
 //! What all scalar functions have in common: a function of this crate is a [`Scalar`], DataFusion sees a [`ScalarFunction`].
 
-use crate::functions::call::options::{CallOptions, Prepared, called_options, planned_options};
-use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature,
 };
-use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+
+use crate::functions::call::options::{CallOptions, Prepared, called_options, planned_options};
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
 
 /// A function of one row, computed a batch at a time.
 pub(crate) trait Scalar: Debug + Default + Send + Sync + 'static {

@@ -1,5 +1,7 @@
 //! Text arguments: every Arrow string type is read through [`Texts`], dictionaries once per distinct value of a batch.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     AnyDictionaryArray, Array, ArrayRef, AsArray, LargeStringArray, StringArray, StringViewArray,
 };
@@ -8,7 +10,6 @@ use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::ColumnarValue;
-use std::sync::Arc;
 
 /// A column of texts of any string type.
 #[derive(Debug, Clone, Copy)]

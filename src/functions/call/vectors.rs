@@ -1,10 +1,11 @@
 //! Vector arguments: lists of numbers of every kind of list.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type};
 use datafusion::common::Result;
-use std::sync::Arc;
 
 /// A column of vectors.
 #[derive(Debug)]

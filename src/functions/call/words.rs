@@ -1,14 +1,16 @@
 //! Words: the options of a tokenizer, and arguments that are texts or lists of words.
 
-use crate::algorithms::text::{ConceptTable, TokenOptions, Tokenizer};
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::texts::{Texts, unpacked};
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::ColumnarValue;
-use std::sync::Arc;
+
+use crate::algorithms::text::{ConceptTable, TokenOptions, Tokenizer};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::texts::{Texts, unpacked};
 
 /// What a function does with texts where its options say nothing.
 #[derive(Debug, Clone, Copy)]

@@ -1,11 +1,8 @@
 //! `cluster_assign(vec, representatives [, options])`: the known cluster of a row.
 
-use crate::algorithms::cluster::{Assigner, Assignment, DEFAULT_THRESHOLD, Metric, Vectors};
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::parameters::{Parameters, Takes, struct_field};
-use crate::functions::call::scalar::{BatchArguments, Scalar};
-use crate::functions::call::vectors::VectorColumn;
-use crate::functions::cluster::fit_options::{read_metric, read_threshold};
+use std::ops::Range;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Float32Builder, ListArray, StructArray, UInt64Array,
     UInt64Builder, new_empty_array,
@@ -15,8 +12,13 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
-use std::ops::Range;
-use std::sync::Arc;
+
+use crate::algorithms::cluster::{Assigner, Assignment, DEFAULT_THRESHOLD, Metric, Vectors};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes, struct_field};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::vectors::VectorColumn;
+use crate::functions::cluster::fit_options::{read_metric, read_threshold};
 
 const NAME: &str = "cluster_assign";
 

@@ -1,14 +1,8 @@
 //! `cluster_fit(id, vec [, prior_cluster_id] [, options])`: rows with vectors become clusters.
 
-use crate::algorithms::cluster::{Assigned, Cluster, ClusterOptions, Vectors};
-use crate::functions::call::aggregate::{Aggregate, Fold};
-use crate::functions::call::lists::list_of;
-use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
-use crate::functions::call::vectors::VectorColumn;
-use crate::functions::cluster::fit_options::read_cluster_options;
-use crate::functions::cluster::ids::{Id, id_column, id_type, read_ids};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float32Array, Float32Builder, ListBuilder, StructArray,
     UInt32Builder,
@@ -18,8 +12,16 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::Documentation;
 use datafusion_macros::user_doc;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+
+use crate::algorithms::cluster::{Assigned, Cluster, ClusterOptions, Vectors};
+use crate::functions::call::aggregate::{Aggregate, Fold};
+use crate::functions::call::lists::list_of;
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
+use crate::functions::call::vectors::VectorColumn;
+use crate::functions::cluster::fit_options::read_cluster_options;
+use crate::functions::cluster::ids::{Id, id_column, id_type, read_ids};
 
 const NAME: &str = "cluster_fit";
 

@@ -1,5 +1,17 @@
 //! `cluster_keywords(cluster_id, text [, options])`: the words that tell clusters apart.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, StringArray, StringViewBuilder, StructArray, UInt64Array,
+};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, UInt64Type};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::cluster::{DEFAULT_MAX_KEYWORDS, KeywordCounts};
 use crate::algorithms::text::template_hash;
 use crate::functions::call::aggregate::{Aggregate, Fold};
@@ -10,16 +22,6 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::call::words::{WordColumn, WordOptions, read_words};
 use crate::functions::cluster::ids::{Id, id_column, id_type, read_ids};
 use crate::functions::cluster::tfidf_fit::WORD_DEFAULTS;
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, StringArray, StringViewBuilder, StructArray, UInt64Array,
-};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, UInt64Type};
-use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{Result, ScalarValue, exec_err};
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 const NAME: &str = "cluster_keywords";
 

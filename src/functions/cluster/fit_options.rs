@@ -1,10 +1,11 @@
 //! The options of `cluster_fit`, and those of them that `cluster_assign` shares.
 
+use datafusion::common::{Result, plan_err};
+
 use crate::algorithms::cluster::{
     ClusterMethod, ClusterOptions, DEFAULT_MAX_EXACT_ROWS, Linkage, Metric, NumClusters, Scale,
 };
 use crate::functions::call::options::CallOptions;
-use datafusion::common::{Result, plan_err};
 
 /// Reads the options of `cluster_fit`; whether they fit together is checked when it is known if there are priors.
 pub(super) fn read_cluster_options(options: &mut CallOptions) -> Result<ClusterOptions> {

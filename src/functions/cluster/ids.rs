@@ -1,12 +1,14 @@
 //! Ids of rows and clusters: whole numbers or texts, whatever their type in the query.
 
-use crate::functions::call::texts::{Texts, unpacked};
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::ColumnarValue;
-use std::sync::Arc;
+
+use crate::functions::call::texts::{Texts, unpacked};
 
 /// An id. Numbers come in their order, texts in that of their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,17 +1,19 @@
 //! `tfidf_fit(text [, options])`: a vocabulary for vectors, as a model.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::features::{Selection, TermCounts};
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::options::CallOptions;
 use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::call::words::{WordColumn, WordDefaults, WordOptions, read_words};
 use crate::functions::cluster::tfidf_model::{merge_state, write_fitted, write_state};
-use datafusion::arrow::array::{Array, ArrayRef};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "tfidf_fit";
 /// A concept stands for all the words that mean it. Measured on three sets of bilingual error messages, two of them written

@@ -4,16 +4,18 @@
 //! `document_frequency`. The metadata hold the number of texts and how texts are cut into words, since a text must be cut
 //! for its vector as it was for the vocabulary.
 
-use crate::algorithms::features::{Selection, TermCounts, Vocabulary};
-use crate::algorithms::text::{CONCEPTS_VERSION, TokenOptions};
-use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
-use crate::functions::call::words::{WordOptions, word_options};
+use std::str::FromStr;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt64Array};
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use std::str::FromStr;
-use std::sync::Arc;
+
+use crate::algorithms::features::{Selection, TermCounts, Vocabulary};
+use crate::algorithms::text::{CONCEPTS_VERSION, TokenOptions};
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::call::words::{WordOptions, word_options};
 
 /// A finished model.
 const MODEL: ModelKind = ModelKind {

@@ -1,17 +1,19 @@
 //! `tfidf_terms(model)`: what is inside a model of `tfidf_fit`.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Float64Builder, Int64Builder, StringViewBuilder, StructArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::functions::call::lists::list_of;
 use crate::functions::call::models::Models;
 use crate::functions::call::options::CallOptions;
 use crate::functions::call::parameters::{Parameters, Takes};
 use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::cluster::tfidf_model::TfidfModel;
-use datafusion::arrow::array::{Float64Builder, Int64Builder, StringViewBuilder, StructArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "tfidf_terms";
 

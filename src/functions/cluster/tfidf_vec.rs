@@ -1,5 +1,13 @@
 //! `tfidf_vec(text [, model] [, options])`: a text as a vector.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float32Array};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::features::{Norm, Weight, hashed_vector};
 use crate::functions::call::lists::list_of;
 use crate::functions::call::models::Models;
@@ -9,12 +17,6 @@ use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::call::words::{WordColumn, WordOptions, read_words};
 use crate::functions::cluster::tfidf_fit::{MAX_DIMENSIONS, WORD_DEFAULTS};
 use crate::functions::cluster::tfidf_model::TfidfModel;
-use datafusion::arrow::array::{ArrayRef, Float32Array};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "tfidf_vec";
 /// Dimensions of hashed vectors: with some tens of words a text has hardly a collision among them.

@@ -1,11 +1,7 @@
 //! `log_match(message, model)`: the mined template of a line.
 
-use crate::functions::call::models::{BatchModels, Models};
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::parameters::{Parameters, Takes};
-use crate::functions::call::scalar::{BatchArguments, Scalar};
-use crate::functions::call::texts::{Texts, map_text_rows};
-use crate::functions::log::mined_model::MinedModel;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, StructArray, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{interleave, take};
@@ -13,7 +9,13 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
-use std::sync::Arc;
+
+use crate::functions::call::models::{BatchModels, Models};
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_text_rows};
+use crate::functions::log::mined_model::MinedModel;
 
 const NAME: &str = "log_match";
 

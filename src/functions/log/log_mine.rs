@@ -1,5 +1,13 @@
 //! `log_mine(message [, options])`: templates mined from many lines, as a model.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, plan_datafusion_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::text::{MaskOptions, Masker, TemplateTally};
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::options::CallOptions;
@@ -7,12 +15,6 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::call::texts::each_text;
 use crate::functions::log::mined_model::{merge_state, write_mined, write_state};
 use crate::functions::log::read_mask_options;
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue, plan_datafusion_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "log_mine";
 /// Far more than the log statements of a large system (Linux and all of its daemons have some thousands), and small

@@ -1,5 +1,13 @@
 //! `log_parse(message [, options])`: template, hash and variables of a line in one pass.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, Int64Builder, StringViewBuilder, StructArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::text::{Masker, template_hash};
 use crate::functions::call::lists::list_of;
 use crate::functions::call::options::CallOptions;
@@ -7,12 +15,6 @@ use crate::functions::call::parameters::{Parameters, Takes};
 use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::call::texts::{Texts, map_texts};
 use crate::functions::log::read_masker;
-use datafusion::arrow::array::{Array, ArrayRef, Int64Builder, StringViewBuilder, StructArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 #[user_doc(
     doc_section(label = "Log Functions"),

@@ -1,17 +1,19 @@
 //! `log_template(message [, options])`: the line with its variables masked.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::text::Masker;
 use crate::functions::call::options::CallOptions;
 use crate::functions::call::parameters::{Parameters, Takes};
 use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::call::texts::{Texts, map_to_text, text_result_type};
 use crate::functions::log::read_masker;
-use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 #[user_doc(
     doc_section(label = "Log Functions"),

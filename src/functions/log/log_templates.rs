@@ -1,5 +1,13 @@
 //! `log_templates(model)`: what is inside a model of `log_mine`.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Int64Builder, StringViewBuilder, StructArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::text::template_hash;
 use crate::functions::call::lists::list_of;
 use crate::functions::call::models::Models;
@@ -7,12 +15,6 @@ use crate::functions::call::options::CallOptions;
 use crate::functions::call::parameters::{Parameters, Takes};
 use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::log::mined_model::{MinedTemplate, mined_templates};
-use datafusion::arrow::array::{Int64Builder, StringViewBuilder, StructArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "log_templates";
 

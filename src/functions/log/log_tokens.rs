@@ -1,5 +1,13 @@
 //! `log_tokens(text [, options])`: the words of a text.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, Documentation};
+use datafusion_macros::user_doc;
+
 use crate::algorithms::text::Tokenizer;
 use crate::functions::call::lists::list_of;
 use crate::functions::call::options::CallOptions;
@@ -7,12 +15,6 @@ use crate::functions::call::parameters::{Parameters, Takes};
 use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::call::texts::{Texts, map_texts};
 use crate::functions::call::words::{WordDefaults, WordOptions, read_words};
-use datafusion::arrow::array::{ArrayRef, StringViewBuilder};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation};
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 /// The words of a text as they are; meaning is added on demand.
 const WORD_DEFAULTS: WordDefaults = WordDefaults {

@@ -4,20 +4,22 @@
 //! `example_bytes`, and in a finished model `template`. The metadata hold the masking options, since a line must be masked
 //! for matching as it was for mining.
 
-use crate::algorithms::text::{
-    MaskOptions, Masker, MinedTemplates, Sighting, Style, Subject, TemplateTally, generalise,
-};
-use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
-use crate::functions::log::{PROFILES, QUOTES};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array,
 };
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::sync::Arc;
+
+use crate::algorithms::text::{
+    MaskOptions, Masker, MinedTemplates, Sighting, Style, Subject, TemplateTally, generalise,
+};
+use crate::functions::call::models::{ModelKind, model_column, read_model, write_model};
+use crate::functions::log::{PROFILES, QUOTES};
 
 /// A finished model.
 const MODEL: ModelKind = ModelKind {

@@ -11,9 +11,10 @@ pub(crate) mod template_hash;
 pub(crate) mod template_match;
 pub(crate) mod template_regex;
 
+use datafusion::common::{Result, plan_datafusion_err};
+
 use crate::algorithms::text::{MaskOptions, Masker, Profile, Quotes, Style, Subject};
 use crate::functions::call::options::CallOptions;
-use datafusion::common::{Result, plan_datafusion_err};
 
 /// What profiles are called in options and in models.
 const PROFILES: [(&str, Profile); 3] = [

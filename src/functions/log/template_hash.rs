@@ -1,16 +1,18 @@
 //! `template_hash(template)`: the identity of a template as a number.
 
-use crate::algorithms::text::template_hash;
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::parameters::{Parameters, Takes};
-use crate::functions::call::scalar::{BatchArguments, Scalar};
-use crate::functions::call::texts::map_texts;
+use std::sync::Arc;
+
 use datafusion::arrow::array::Int64Array;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
-use std::sync::Arc;
+
+use crate::algorithms::text::template_hash;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::map_texts;
 
 #[user_doc(
     doc_section(label = "Log Functions"),

@@ -1,16 +1,18 @@
 //! `template_match(message, template)`: whether a message can have come from a template.
 
-use crate::algorithms::text::TemplateMatcher;
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::parameters::{Parameters, Takes};
-use crate::functions::call::scalar::{BatchArguments, Scalar};
-use crate::functions::call::texts::{Texts, map_text_pairs, map_texts};
+use std::sync::Arc;
+
 use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
-use std::sync::Arc;
+
+use crate::algorithms::text::TemplateMatcher;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{Texts, map_text_pairs, map_texts};
 
 #[user_doc(
     doc_section(label = "Log Functions"),

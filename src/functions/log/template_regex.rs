@@ -1,16 +1,18 @@
 //! `template_regex(template)`: a template as an anchored regular expression.
 
-use crate::algorithms::text::template_regex;
-use crate::functions::call::options::CallOptions;
-use crate::functions::call::parameters::{Parameters, Takes};
-use crate::functions::call::scalar::{BatchArguments, Scalar};
-use crate::functions::call::texts::{map_to_text, text_result_type};
+use std::sync::Arc;
+
 use datafusion::arrow::array::StringViewArray;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Documentation};
 use datafusion_macros::user_doc;
-use std::sync::Arc;
+
+use crate::algorithms::text::template_regex;
+use crate::functions::call::options::CallOptions;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::call::scalar::{BatchArguments, Scalar};
+use crate::functions::call::texts::{map_to_text, text_result_type};
 
 #[user_doc(
     doc_section(label = "Log Functions"),

@@ -1,5 +1,7 @@
 //! The options of `ts_anomaly`, the same for its two forms.
 
+use datafusion::common::{Result, plan_datafusion_err};
+
 use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::{
     AnomalyKind, AnomalyMethod, AnomalyOptions, AnomalyParams, Sides,
@@ -7,7 +9,6 @@ use crate::algorithms::series::anomaly::{
 use crate::functions::call::options::CallOptions;
 use crate::functions::ts::season::read_season;
 use crate::functions::ts::times::{UNTIL_KEY, read_time};
-use datafusion::common::{Result, plan_datafusion_err};
 
 /// What the options of a call say, checked.
 #[derive(Debug)]

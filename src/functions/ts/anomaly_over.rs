@@ -5,16 +5,10 @@
 //! time; without them, as Rust code calls it through the builder of expressions, it goes by positions alone, sees the
 //! past and returns structs.
 
-use crate::algorithms::series::anomaly::{Detector, Verdict, detect};
-use crate::functions::call::options::Prepared;
-use crate::functions::call::parameters::{Parameters, Takes};
-use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
-use crate::functions::ts::times::{ReadTime, time_reader};
-use crate::functions::ts::ts_anomaly::NAME;
-use crate::functions::ts::verdicts::{
-    NO_POINT, PACKED_TYPE, PACKED_WIDTH, RUNNING, VerdictColumns, pack, pack_all, verdict_fields,
-};
-use crate::functions::ts::zones::{Zone, ZoneClock};
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
@@ -28,9 +22,17 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use datafusion_macros::user_doc;
-use std::hash::{Hash, Hasher};
-use std::ops::Range;
-use std::sync::Arc;
+
+use crate::algorithms::series::anomaly::{Detector, Verdict, detect};
+use crate::functions::call::options::Prepared;
+use crate::functions::call::parameters::{Parameters, Takes};
+use crate::functions::ts::anomaly_options::{AnomalyCall, read_anomaly_options};
+use crate::functions::ts::times::{ReadTime, time_reader};
+use crate::functions::ts::ts_anomaly::NAME;
+use crate::functions::ts::verdicts::{
+    NO_POINT, PACKED_TYPE, PACKED_WIDTH, RUNNING, VerdictColumns, pack, pack_all, verdict_fields,
+};
+use crate::functions::ts::zones::{Zone, ZoneClock};
 
 /// The arguments that a query writes.
 const PARAMETERS: Parameters = Parameters {

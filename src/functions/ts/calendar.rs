@@ -1,13 +1,15 @@
 //! The days that a forecast treats as unlike others: holidays and days by their place in the month.
 
-use crate::algorithms::series::forecast::{SpecialPoint, Step};
-use crate::algorithms::units::DAY;
-use crate::functions::call::options::CallOptions;
+use std::collections::BTreeSet;
+
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::Date32Type;
 use datafusion::common::{Result, exec_err, plan_err};
-use std::collections::BTreeSet;
+
+use crate::algorithms::series::forecast::{SpecialPoint, Step};
+use crate::algorithms::units::DAY;
+use crate::functions::call::options::CallOptions;
 
 /// The most holidays of a call: two centuries of twenty a year.
 const MAX_HOLIDAYS: usize = 4_000;

@@ -4,15 +4,17 @@
 //! This one reads the options where they stand as a literal, as text or as a struct, and puts in the `ts_forecast` whose
 //! result has what they ask for. The function itself refuses the options where nobody could read them.
 
-use crate::functions::call::aggregate::AggregateFunction;
-use crate::functions::call::options::CallOptions;
-use crate::functions::ts::ts_forecast::{EXPLAIN_KEY, ForecastWith, NAME, QUANTILES_KEY};
+use std::sync::Arc;
+
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr,
 };
 use datafusion::logical_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
-use std::sync::Arc;
+
+use crate::functions::call::aggregate::AggregateFunction;
+use crate::functions::call::options::CallOptions;
+use crate::functions::ts::ts_forecast::{EXPLAIN_KEY, ForecastWith, NAME, QUANTILES_KEY};
 
 /// Options are the last argument, after this many required ones.
 const N_REQUIRED: usize = 3;

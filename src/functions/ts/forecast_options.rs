@@ -1,5 +1,8 @@
 //! The options that `ts_forecast`, `ts_capacity` and `ts_reaches` share.
 
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, plan_err};
+
 use crate::algorithms::series::Bucket;
 use crate::algorithms::series::forecast::{Component, ForecastOptions, Model, Step};
 use crate::functions::call::options::CallOptions;
@@ -9,8 +12,6 @@ use crate::functions::ts::steps::parse_step;
 use crate::functions::ts::time_axis::Reading;
 use crate::functions::ts::times::{UNTIL_KEY, read_time, time_unit};
 use crate::functions::ts::ts_fill::parse_gap;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, plan_err};
 
 /// How rows are read and how they are forecast.
 pub(super) fn read_forecast(options: &mut CallOptions) -> Result<(Reading, ForecastOptions)> {

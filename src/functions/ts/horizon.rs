@@ -1,10 +1,11 @@
 //! How far a forecast reaches: so many steps, or those that begin within a length of time.
 
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, ScalarValue, plan_err};
+
 use crate::algorithms::series::{Timeline, add_months};
 use crate::functions::ts::zones::Zone;
 use crate::time::{CalendarSpan, read_span};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue, plan_err};
 
 /// The most steps: a year of 5 minutes.
 pub(super) const MAX_STEPS: usize = 100_000;

@@ -4,16 +4,18 @@
 //! of expressions; this one puts the window function in, hands it what it is not told otherwise (see `anomaly_over`), and
 //! refuses what the window function could not honour.
 
-use crate::functions::ts::anomaly_over::{HOW_TO_CALL, MAX_WRITTEN, Sight};
-use crate::functions::ts::ts_anomaly::NAME;
-use crate::functions::ts::verdicts::Unpack;
+use std::sync::Arc;
+
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawWindowExpr};
 use datafusion::logical_expr::{
     Expr, ScalarUDF, WindowFrame, WindowFrameBound, WindowFunctionDefinition, WindowUDF, lit,
 };
-use std::sync::Arc;
+
+use crate::functions::ts::anomaly_over::{HOW_TO_CALL, MAX_WRITTEN, Sight};
+use crate::functions::ts::ts_anomaly::NAME;
+use crate::functions::ts::verdicts::Unpack;
 
 /// The planner of OVER expressions. It holds the functions itself: planners are given no registry.
 #[derive(Debug)]

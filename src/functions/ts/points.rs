@@ -4,9 +4,10 @@
 //! twice what is in them; so all points are kept in shared blocks that never move, 20 bytes each, and are put together by
 //! series only at the end, a share of the series at a time.
 
-use datafusion::common::{Result, exec_datafusion_err};
 use std::collections::BTreeSet;
 use std::ops::Range;
+
+use datafusion::common::{Result, exec_datafusion_err};
 
 /// Points of a block.
 const BLOCK: usize = 1 << 16;

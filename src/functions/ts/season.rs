@@ -1,9 +1,10 @@
 //! The option `season`, the same for all functions on series: `auto`, `none`, or how long the seasons are.
 
+use datafusion::common::{Result, plan_err};
+
 use crate::algorithms::series::{Grid, PeriodOptions, Season, find_periods};
 use crate::functions::call::options::CallOptions;
 use crate::time::parse_duration;
-use datafusion::common::{Result, plan_err};
 
 /// How long a season is.
 #[derive(Debug, Clone, Copy)]

@@ -1,19 +1,21 @@
 //! A call of an aggregate on series: how its rows are read, and the columns of its result.
 
-use crate::algorithms::series::Samples;
-use crate::functions::call::lists::list_of;
-use crate::functions::ts::calendar::{Calendar, add_holidays};
-use crate::functions::ts::points::{decode, encode};
-use crate::functions::ts::times::{ReadTime, time_column, time_reader};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, StructArray, new_empty_array, new_null_array,
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
 use datafusion::common::{Result, exec_err, internal_err, plan_datafusion_err};
-use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::sync::Arc;
+
+use crate::algorithms::series::Samples;
+use crate::functions::call::lists::list_of;
+use crate::functions::ts::calendar::{Calendar, add_holidays};
+use crate::functions::ts::points::{decode, encode};
+use crate::functions::ts::times::{ReadTime, time_column, time_reader};
 
 /// The points of a series, and the type of their time stamps.
 #[derive(Debug)]

@@ -1,16 +1,18 @@
 //! What all aggregates on series have in common: they collect points, put them into the order of time and return a list.
 
-use crate::functions::call::aggregate::{Fold, LateAnswers};
-use crate::functions::call::parameters::ArgumentPlaces;
-use crate::functions::ts::series::{Answer, ResultShape, SeriesCall};
-use crate::functions::ts::series_groups::{AnswerColumns, SeriesGroups};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, BinaryViewArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::GroupsAccumulator;
-use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::sync::Arc;
+
+use crate::functions::call::aggregate::{Fold, LateAnswers};
+use crate::functions::call::parameters::ArgumentPlaces;
+use crate::functions::ts::series::{Answer, ResultShape, SeriesCall};
+use crate::functions::ts::series_groups::{AnswerColumns, SeriesGroups};
 
 /// The points seen so far, and what to make of them.
 #[derive(Debug)]

@@ -1,17 +1,19 @@
 //! A function on series in a GROUP BY: the points of all series together.
 
-use crate::functions::ts::points::{Points, group_number};
-use crate::functions::ts::series::{ResultShape, SeriesCall};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::mem::take;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, BooleanArray, new_empty_array,
 };
 use datafusion::arrow::compute::concat;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
-use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::mem::take;
-use std::sync::Arc;
+
+use crate::functions::ts::points::{Points, group_number};
+use crate::functions::ts::series::{ResultShape, SeriesCall};
 
 /// The columns of this many series are concatenated at once: single ones are mostly overhead.
 const SERIES_AT_ONCE: usize = 1_024;

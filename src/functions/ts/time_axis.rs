@@ -5,6 +5,10 @@
 //! a day continue in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
 //! which the clock shows. Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
 
+use std::borrow::Cow;
+
+use datafusion::common::Result;
+
 use crate::algorithms::series::forecast::{SpecialDays, Step};
 use crate::algorithms::series::{Bucket, Gap, Samples, Season, Timeline, beginning_of_step};
 use crate::algorithms::units::{DAY, HOUR};
@@ -12,8 +16,6 @@ use crate::functions::ts::calendar::Calendar;
 use crate::functions::ts::horizon::Horizon;
 use crate::functions::ts::series::Series;
 use crate::functions::ts::zones::Zone;
-use datafusion::common::Result;
-use std::borrow::Cow;
 
 /// How the rows of a series become evenly spaced values.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 //!
 //! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A time stamp outside is read as none, like NULL.
 
-use crate::algorithms::units::{DAY, MICROSECOND, MILLISECOND, SECOND};
-use crate::functions::call::options::CallOptions;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::arrow::datatypes::{
@@ -11,7 +11,9 @@ use datafusion::arrow::datatypes::{
     TimestampNanosecondType, TimestampSecondType,
 };
 use datafusion::common::{Result, internal_err, plan_err};
-use std::sync::Arc;
+
+use crate::algorithms::units::{DAY, MICROSECOND, MILLISECOND, SECOND};
+use crate::functions::call::options::CallOptions;
 
 /// Reads the time stamp of a row; `None` for NULL and for what nanoseconds cannot reach.
 pub(super) type ReadTime = fn(&dyn Array, usize) -> Option<i64>;

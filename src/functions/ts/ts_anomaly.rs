@@ -1,6 +1,14 @@
 //! `ts_anomaly(ts, value [, options])`: a verdict on every point of a series that is there as a whole. The form with OVER
 //! stands in `anomaly_over`.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{DataType, Fields};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::anomaly::detect;
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::options::CallOptions;
@@ -10,12 +18,6 @@ use crate::functions::ts::series::{ResultShape, Series, point_fields};
 use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::verdicts::{RUNNING, VerdictColumns, verdict_fields};
 use crate::functions::ts::zones::Zone;
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{DataType, Fields};
-use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 pub(super) const NAME: &str = "ts_anomaly";
 

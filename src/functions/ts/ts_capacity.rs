@@ -1,5 +1,13 @@
 //! `ts_capacity(ts, value, horizon, slot [, holidays] [, options])`: how much to provide, and when.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::forecast::{
     CapacityOptions, Demand, Step, demand_on_days, plan_slots,
 };
@@ -16,12 +24,6 @@ use crate::functions::ts::steps::read_step;
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
 use crate::functions::ts::zones::Zone;
 use crate::time::parse_duration;
-use datafusion::arrow::array::{ArrayRef, Int64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_capacity";
 

@@ -1,5 +1,13 @@
 //! `ts_changepoints(ts, value [, options])`: when a series changed for good.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, StringViewArray};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::{
     ChangeKind, ChangePoint, ChangePointOptions, Season, find_changepoints,
 };
@@ -9,12 +17,6 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::season::{periods_of, read_season};
 use crate::functions::ts::series::{ResultShape, Series, number_column};
 use crate::functions::ts::series_fold::SeriesFold;
-use datafusion::arrow::array::{ArrayRef, StringViewArray};
-use datafusion::arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::{Result, plan_datafusion_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_changepoints";
 

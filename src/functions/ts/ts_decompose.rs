@@ -1,5 +1,13 @@
 //! `ts_decompose(ts, value [, options])`: a series as trend, seasons and rest.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{DataType, Fields};
+use datafusion::common::Result;
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::{DecomposeOptions, Season, decompose};
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::options::CallOptions;
@@ -9,12 +17,6 @@ use crate::functions::ts::series::{
     ResultShape, Series, number_column, number_field, point_fields,
 };
 use crate::functions::ts::series_fold::SeriesFold;
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{DataType, Fields};
-use datafusion::common::Result;
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_decompose";
 

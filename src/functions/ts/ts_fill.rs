@@ -1,5 +1,13 @@
 //! `ts_fill(ts, value, step [, options])`: one value a step, gaps closed.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, BooleanArray};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::{Bucket, FillOptions, Gap, fill};
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::options::CallOptions;
@@ -9,12 +17,6 @@ use crate::functions::ts::series::{ResultShape, Series, number_column, point_fie
 use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::times::{read_time, time_unit};
 use crate::time::read_duration;
-use datafusion::arrow::array::{ArrayRef, BooleanArray};
-use datafusion::arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_fill";
 

@@ -4,6 +4,14 @@
 //! result before it knows its constants. So the function is there four times under one name, and `forecast_fields` puts in
 //! the one whose result has what the options say.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, StructArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::forecast::{Component, Forecast, ForecastOptions, forecast_on_days};
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::lists::list_of;
@@ -14,12 +22,6 @@ use crate::functions::ts::horizon::{Horizon, read_horizon};
 use crate::functions::ts::series::{ResultShape, Series, number_column, number_field};
 use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::time_axis::{Future, Reading, TimeAxis};
-use datafusion::arrow::array::{ArrayRef, Int64Array, StringViewArray, StructArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 pub(super) const NAME: &str = "ts_forecast";
 

@@ -1,5 +1,13 @@
 //! `ts_periods(ts, value [, options])`: how long the seasons of a series are.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int64Array, IntervalMonthDayNanoArray};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit};
+use datafusion::common::Result;
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::{PeriodOptions, find_periods};
 use crate::functions::call::aggregate::{Aggregate, Fold};
 use crate::functions::call::options::CallOptions;
@@ -7,12 +15,6 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::series::{ResultShape, Series, number_column};
 use crate::functions::ts::series_fold::SeriesFold;
 use crate::time::interval;
-use datafusion::arrow::array::{ArrayRef, Int64Array, IntervalMonthDayNanoArray};
-use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit};
-use datafusion::common::Result;
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_periods";
 

@@ -2,6 +2,18 @@
 //! points that it is made from, so functions that return lists make them from these values, one batch of groups at a time.
 //! The function is in no registry: only `planner::late_lists` writes it.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result, internal_err};
+use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
+use datafusion::logical_expr::{
+    AggregateUDF, ColumnarValue, Documentation, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+
 use crate::functions::call::aggregate::{Aggregate, AggregateFunction, Fold, LateAnswers};
 use crate::functions::call::options::CallOptions;
 use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
@@ -14,16 +26,6 @@ use crate::functions::ts::ts_decompose::TsDecompose;
 use crate::functions::ts::ts_fill::TsFill;
 use crate::functions::ts::ts_forecast::ForecastWith;
 use crate::functions::ts::ts_periods::TsPeriods;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, Result, internal_err};
-use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
-use datafusion::logical_expr::{
-    AggregateUDF, ColumnarValue, Documentation, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
-};
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 /// Its name in plans.
 pub(crate) const POINTS_NAME: &str = "ts_points";

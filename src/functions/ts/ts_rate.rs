@@ -1,5 +1,13 @@
 //! `ts_rate(ts, value [, options])`: how fast a counter grows.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::{Counting, rate};
 use crate::algorithms::units::SECOND;
 use crate::functions::call::aggregate::{Aggregate, Fold};
@@ -8,12 +16,6 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters, Takes};
 use crate::functions::ts::series::{ResultShape, Series, number_column};
 use crate::functions::ts::series_fold::SeriesFold;
 use crate::time::parse_duration;
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_rate";
 

@@ -1,5 +1,13 @@
 //! `ts_reaches(ts, value, limit [, holidays] [, options])`: when a series reaches a limit, such as a disk that fills.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, new_null_array};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Documentation;
+use datafusion_macros::user_doc;
+
 use crate::algorithms::series::forecast::{Direction, ForecastOptions, Reach, forecast_on_days};
 use crate::algorithms::series::median;
 use crate::functions::call::aggregate::{Aggregate, Fold};
@@ -10,12 +18,6 @@ use crate::functions::ts::horizon::{Horizon, MAX_STEPS, parse_horizon};
 use crate::functions::ts::series::{ResultShape, Series};
 use crate::functions::ts::series_fold::SeriesFold;
 use crate::functions::ts::time_axis::{Reading, TimeAxis};
-use datafusion::arrow::array::{ArrayRef, new_null_array};
-use datafusion::arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::{Result, ScalarValue, plan_err};
-use datafusion::logical_expr::Documentation;
-use datafusion_macros::user_doc;
-use std::sync::Arc;
 
 const NAME: &str = "ts_reaches";
 

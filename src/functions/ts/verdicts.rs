@@ -4,8 +4,8 @@
 //! the window function of `ts_anomaly` returns verdicts packed into bytes, and [`Unpack`], which the planner of queries
 //! puts around it, makes structs of a whole batch of them at once.
 
-use crate::algorithms::series::anomaly::{AnomalyKind, Status, Verdict};
-use crate::functions::ts::series::number_column;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, FixedSizeBinaryArray, Int8Builder, StringViewArray,
     StructArray, UInt8Array, UInt8Builder,
@@ -16,7 +16,9 @@ use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
-use std::sync::Arc;
+
+use crate::algorithms::series::anomaly::{AnomalyKind, Status, Verdict};
+use crate::functions::ts::series::number_column;
 
 /// The fields of a verdict.
 pub(super) fn verdict_fields() -> Fields {

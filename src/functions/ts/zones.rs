@@ -3,10 +3,11 @@
 //! People live by their clocks: the peak at nine in the morning stays at nine when clocks are set forward. In UTC it moves
 //! by an hour, twice a year, so series with a zone are read by its clocks.
 
-use crate::algorithms::units::{DAY, HOUR, SECOND};
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::datatypes::DataType;
+
+use crate::algorithms::units::{DAY, HOUR, SECOND};
 
 /// Zones change their clocks at least so far apart, but for a few changes in wars; see [`Zone::clocks_ns`].
 const BETWEEN_CHANGES: i64 = 7 * DAY;

@@ -4,6 +4,8 @@
 //! multiples of the slide since 1970-01-01 UTC, whatever the time zone of the column. `count_window` numbers rows in the
 //! order in which they come; only `(SELECT .. ORDER BY ..)` as its table gives them one.
 
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, Result, ScalarValue, internal_err};
 use datafusion::functions::expr_fn::date_bin;
@@ -15,7 +17,6 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, Projection, WindowFrame,
     cast, lit, when,
 };
-use std::sync::Arc;
 
 use crate::planner::windows::spec::WindowSpec;
 use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape};

@@ -1,9 +1,10 @@
 //! What can be asked of the detector, and the checked form that runs.
 
+use std::sync::Arc;
+
 use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::season::Searches;
 use crate::{Error, Result};
-use std::sync::Arc;
 
 /// What an anomaly is.
 ///

@@ -8,13 +8,14 @@
 //! of some minutes a day would never be found: where there is no other season, a day or a week is one if the outliers of
 //! one cycle come again in the next.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::cadence::{Cadence, N_FIRST_STEPS};
 use crate::algorithms::series::anomaly::history::{AnomalyHistory, MAX_HISTORY};
 use crate::algorithms::series::periods::PeriodSearch;
 use crate::algorithms::series::robust::median_in_place;
 use crate::algorithms::units::DAY;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The first search. Fewer points hold no two cycles of anything but jitter.
 const FIRST_SEARCH: usize = 64;

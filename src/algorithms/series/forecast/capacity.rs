@@ -7,12 +7,13 @@
 //! A few origins prove little, so the forecast is left only for a mixture that is clearly better, and then half-way; and
 //! only where there is a season that was known at all of them.
 
+use std::collections::VecDeque;
+
 use crate::algorithms::series::forecast::forecaster::{Frame, Trial, forecast};
 use crate::algorithms::series::forecast::history::ForecastHistory;
 use crate::algorithms::series::forecast::interval::Spread;
 use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{quantile, quantile_in_place};
-use std::collections::VecDeque;
 
 /// The recent past is so many seasons: four weeks of days.
 const RECENT_CYCLES: usize = 28;

@@ -13,12 +13,13 @@
 //!
 //! Days of a class that the history does not have are forecast as ordinary ones.
 
+use std::collections::BTreeMap;
+
 use crate::algorithms::series::forecast::capacity::{CapacityOptions, Demand, demand_quantile};
 use crate::algorithms::series::forecast::forecaster::{Bounds, Forecast, forecast};
 use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median};
 use crate::algorithms::units::DAY;
-use std::collections::BTreeMap;
 
 /// The day of the week is known after this many weeks.
 const LEAST_WEEKS: usize = 2;

@@ -1,12 +1,14 @@
 //! The whole forecast: what must hold for any series.
 
+use std::f64::consts::TAU;
+
+use proptest::prelude::*;
+
 use crate::algorithms::series::changepoints::noise::autoregressive;
 use crate::algorithms::series::forecast::{
     Component, Forecast, ForecastOptions, Model, Step, forecast,
 };
 use crate::algorithms::series::samples::Season;
-use proptest::prelude::*;
-use std::f64::consts::TAU;
 
 const HOUR: Option<Step> = Some(Step::Nanoseconds(3_600_000_000_000));
 

@@ -11,10 +11,11 @@
 
 mod phrases;
 
-use crate::algorithms::text::concepts::phrases::{Match, PhraseWord, Phrases, words_of};
-use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
+
+use crate::algorithms::text::concepts::phrases::{Match, PhraseWord, Phrases, words_of};
+use crate::error::{Error, Result};
 
 const BUILT_IN: &str = include_str!("failure_concepts.tsv");
 

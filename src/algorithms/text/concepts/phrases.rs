@@ -1,8 +1,9 @@
 //! Phrases of words, prefixes and gaps, found in a text in one walk.
 
+use std::collections::HashMap;
+
 use crate::algorithms::text::runs::{TextRun, runs};
 use crate::error::{Error, Result};
-use std::collections::HashMap;
 
 /// A phrase may have this many gaps: what one could stand for multiplies with each.
 const MAX_GAPS: usize = 3;

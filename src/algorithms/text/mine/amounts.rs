@@ -3,10 +3,11 @@
 //! Masking leaves a unit that a blank parts from its number, since most programs always print the same. Where a log has the same
 //! text with two units, or once with the amount said again in brackets, the unit is part of the value.
 
-use crate::algorithms::text::classify::unit;
-use crate::algorithms::text::kind::VariableKind;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+
+use crate::algorithms::text::classify::unit;
+use crate::algorithms::text::kind::VariableKind;
 
 /// The templates, those that differ in units alone as one.
 pub(super) fn unite_amounts<'a>(templates: &[&'a str]) -> Vec<Cow<'a, str>> {

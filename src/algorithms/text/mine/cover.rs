@@ -3,8 +3,9 @@
 //! Masking saw a variable in such a place of another line, so the word is one too. The same search says what a line
 //! is that no template of the model was mined from: a user name seen for the first time.
 
-use crate::algorithms::text::mine::pieces::{Piece, PieceKind};
 use std::collections::{BTreeSet, HashMap};
+
+use crate::algorithms::text::mine::pieces::{Piece, PieceKind};
 
 /// The sets of places that are tried for templates of one length, fewest places first. Real logs have a handful; what is
 /// after the limit is not found, so it is deterministic and costs bounded time.

@@ -21,12 +21,13 @@
 //! parallel tree", IEEE TSC 2023). Those count lines; here distinct templates are counted, after masking, so that frequent lines do
 //! not decide and partial results can merge.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::mine::amounts::unite_amounts;
 use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
 use crate::algorithms::text::mine::evidence::{Context, PlaceWords, is_kind_of_event};
 use crate::algorithms::text::mine::pieces::{Piece, PieceKind, TemplateCut};
-use std::collections::{HashMap, HashSet};
 
 /// This many places at once are tried.
 const MAX_PLACES: usize = 8;

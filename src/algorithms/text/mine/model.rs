@@ -1,12 +1,14 @@
 //! Mined templates ready to be matched: a model.
 
+use std::collections::HashSet;
+
+use hashbrown::HashMap;
+
 use crate::algorithms::text::hash::template_hash;
 use crate::algorithms::text::mine::amounts::without_units;
 use crate::algorithms::text::mine::cover::Covers;
 use crate::algorithms::text::mine::pieces::{Piece, TemplateCut};
 use crate::algorithms::text::mine::tally::kept_of;
-use hashbrown::HashMap;
-use std::collections::HashSet;
 
 /// Finds the mined template of a masked line.
 ///

@@ -1,9 +1,11 @@
 //! Templates cut into pieces: once into words, placeholders and the delimiters between them, once at blanks alone.
 
+use std::collections::HashSet;
+
+use twox_hash::XxHash64;
+
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::runs::is_cjk;
-use std::collections::HashSet;
-use twox_hash::XxHash64;
 
 /// What a piece of a template is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,12 @@
 //! hierarchy: the first 8 words of the first 16 are the first 8.) That the first words of a line tell its kind is what
 //! Drain rests on (He et al., ICWS 2017).
 
-use crate::algorithms::text::kind::VariableKind;
-use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+
+use hashbrown::HashMap;
+
+use crate::algorithms::text::kind::VariableKind;
 
 /// The words that are kept of a template, level by level.
 const WORDS_KEPT: [usize; 7] = [usize::MAX, 16, 8, 4, 2, 1, 0];

@@ -10,6 +10,8 @@ mod records;
 mod variables;
 mod word;
 
+use std::collections::HashSet;
+
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::mask_options::{Profile, Quotes, Subject};
@@ -18,7 +20,6 @@ use crate::algorithms::text::quote_marks::opening_quote;
 use crate::algorithms::text::shape::is_border;
 use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
-use std::collections::HashSet;
 
 /// What a walk needs to know beside the line.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,8 @@
 //! (`'--force'`), signs (`';'`), words in capitals (`'SELECT'`), several words, the keys of JSON and the values of keys that tell the kind
 //! of event (`level="error"`).
 
+use memchr::memchr;
+
 use super::{Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::kind::VariableKind;
@@ -11,7 +13,6 @@ use crate::algorithms::text::mask_options::Quotes;
 use crate::algorithms::text::quote_marks::opening_quote;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
-use memchr::memchr;
 
 impl Scanner<'_> {
     /// What a quotation mark opens; returns where the walk goes on.

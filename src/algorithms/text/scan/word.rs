@@ -1,5 +1,7 @@
 //! The words of a line.
 
+use memchr::memchr;
+
 use super::{LONGEST_UNIT, Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
 use crate::algorithms::text::classify::{WordVerdict, classify, is_domain, unit};
@@ -10,7 +12,6 @@ use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, WordShape, is_border};
 use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
-use memchr::memchr;
 
 impl Scanner<'_> {
     /// The word that begins at `start`; returns where the walk goes on.

@@ -2,12 +2,14 @@
 
 mod reports;
 
+use std::f64::consts::TAU;
+
+use proptest::prelude::*;
+
 use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::{
     AnomalyKind, AnomalyMethod, AnomalyOptions, Detector, Sides, Status, Verdict, detect,
 };
-use proptest::prelude::*;
-use std::f64::consts::TAU;
 
 const MINUTE: i64 = 60_000_000_000;
 const STEP: i64 = 5 * MINUTE;

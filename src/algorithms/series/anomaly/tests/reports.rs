@@ -1,11 +1,12 @@
 //! Series as people report them, each with what whoever looks at the chart sees.
 
-use super::{MINUTE, Noise, alerts};
-use crate::algorithms::series::Season;
-use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyOptions, Detector, Status, Verdict};
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 use std::ops::Range;
+
+use super::{MINUTE, Noise, alerts};
+use crate::algorithms::series::Season;
+use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyOptions, Detector, Status, Verdict};
 
 const HOUR: i64 = 60 * MINUTE;
 const DAY_NS: i64 = 24 * HOUR;
