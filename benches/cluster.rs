@@ -1,4 +1,5 @@
-//! Clustering on one core: vectors of many dimensions, templates of logs, and the words and concepts that make vectors.
+//! Clustering on one core: vectors of many dimensions, templates of logs, and the words and
+//! concepts that make vectors.
 //!
 //! Results with their date and machine are in `benches/record`.
 

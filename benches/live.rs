@@ -1,10 +1,11 @@
-//! Live tables: lines a second from a growing file to the counts of closed windows, what a window costs, and how long a
-//! line takes from the file to the answer.
+//! Live tables: lines a second from a growing file to the counts of closed windows, what a window
+//! costs, and how long a line takes from the file to the answer.
 //!
-//! `throughput` and `window` are of criterion and mean most on one core (`taskset -c 1`). `latency` runs on its own, for
-//! half a minute each, when the environment variable `BENCH_LATENCY` is set: a writer appends 10,000 lines a second, and
-//! the times from writing a line to having its answer are told as quantiles. They include up to 250 ms for the next look
-//! into the file. Results with their date and machine are in `benches/record`.
+//! `throughput` and `window` are of criterion and mean most on one core (`taskset -c 1`). `latency`
+//! runs on its own, for half a minute each, when the environment variable `BENCH_LATENCY` is set: a
+//! writer appends 10,000 lines a second, and the times from writing a line to having its answer are
+//! told as quantiles. They include up to 250 ms for the next look into the file. Results with their
+//! date and machine are in `benches/record`.
 
 #![allow(
     clippy::expect_used,
@@ -194,8 +195,8 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).expect("before 2262")
 }
 
-/// Appends 10,000 lines a second, ten times a second a tenth of them, until it is told to stop. Each line begins with the
-/// time of its writing.
+/// Appends 10,000 lines a second, ten times a second a tenth of them, until it is told to stop.
+/// Each line begins with the time of its writing.
 fn write_live(path: &Path, stop: &AtomicBool) {
     let mut out = File::options()
         .create(true)
@@ -235,7 +236,8 @@ fn tell(name: &str, mut milliseconds: Vec<f64>) {
     );
 }
 
-/// The age of every row by its column `written`, and after every batch the time that the plan has spent on windows.
+/// The age of every row by its column `written`, and after every batch the time that the plan has
+/// spent on windows.
 async fn ages(sql: &str, column: &str) -> (Vec<f64>, Vec<f64>) {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("app.log");

@@ -1,7 +1,8 @@
-//! Log functions on one core: on Arrow arrays, through SQL over Parquet, and beside what others do with the same lines.
+//! Log functions on one core: on Arrow arrays, through SQL over Parquet, and beside what others do
+//! with the same lines.
 //!
-//! The lines are those of the sample logs in `sql/data`, or of the file that the environment variable `BENCH_LOG` names.
-//! Results with their date and machine are in `benches/record`.
+//! The lines are those of the sample logs in `sql/data`, or of the file that the environment
+//! variable `BENCH_LOG` names. Results with their date and machine are in `benches/record`.
 
 #![allow(clippy::expect_used, clippy::cast_possible_truncation)]
 

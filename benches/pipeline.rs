@@ -1,10 +1,12 @@
-//! The pipeline sql/streaming/log_clustering.sql: what a window costs, and how long a line takes from the file to its answer.
+//! The pipeline sql/streaming/log_clustering.sql: what a window costs, and how long a line takes
+//! from the file to its answer.
 //!
-//! `cargo bench --bench pipeline` tells what a window of 2,000 lines costs, 20 of its templates new, when the knowledge base
-//! has a thousand, ten thousand or a hundred thousand; that should hardly matter. With the environment variable
-//! `BENCH_LATENCY` set it follows a file instead to which 10,000 lines a second are appended for half a minute, with windows
-//! of one second, and tells the times from writing a line to having it answered. Results with their date and machine are in
-//! `benches/record`.
+//! `cargo bench --bench pipeline` tells what a window of 2,000 lines costs, 20 of its templates
+//! new, when the knowledge base has a thousand, ten thousand or a hundred thousand; that should
+//! hardly matter. With the environment variable `BENCH_LATENCY` set it follows a file instead to
+//! which 10,000 lines a second are appended for half a minute, with windows of one second, and
+//! tells the times from writing a line to having it answered. Results with their date and machine
+//! are in `benches/record`.
 
 #![allow(
     clippy::expect_used,
@@ -135,8 +137,8 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).expect("before 2262")
 }
 
-/// Appends 10,000 lines a second, a hundred times a second a hundredth of them, until it is told to stop. Each begins with
-/// the time of its writing; one in a thousand has a new template.
+/// Appends 10,000 lines a second, a hundred times a second a hundredth of them, until it is told to
+/// stop. Each begins with the time of its writing; one in a thousand has a new template.
 fn write_live(path: &Path, stop: &AtomicBool) {
     let mut out = File::options()
         .create(true)

@@ -1,5 +1,5 @@
-//! Functions on series on one core: the detector of anomalies beside a plain rolling z-score, forecasts beside the MSTL +
-//! ETS of augurs, and all of them through SQL.
+//! Functions on series on one core: the detector of anomalies beside a plain rolling z-score,
+//! forecasts beside the MSTL + ETS of augurs, and all of them through SQL.
 //!
 //! Results with their date and machine are in `benches/record`.
 
@@ -178,8 +178,8 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// A session on one partition with two tables of the same `n_series` series of `n_each` points: `metrics` is sorted by series
-/// and time, `mixed` by time alone.
+/// A session on one partition with two tables of the same `n_series` series of `n_each` points:
+/// `metrics` is sorted by series and time, `mixed` by time alone.
 async fn metrics(folder: &tempfile::TempDir, n_series: usize, n_each: usize) -> SessionContext {
     let config = SessionConfig::new().with_target_partitions(1);
     let context = SessionContext::new_with_config(config);

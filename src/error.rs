@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-/// Why an algorithm refused its parameters or its input; the text is a sentence for the person who wrote the query.
+/// Why an algorithm refused its parameters or its input; the text is a sentence for the person who
+/// wrote the query.
 ///
 /// ```
 /// use datafusion_aiops::ErrorKind;
@@ -34,7 +35,8 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An option is wrong, or does not go with another: the call must be changed. In SQL it is told when the query is planned.
+    /// An option is wrong, or does not go with another: the call must be changed. In SQL it is told
+    /// when the query is planned.
     InvalidOption,
     /// The data cannot be used. In SQL it is told when the query runs.
     InvalidInput,

@@ -1,5 +1,5 @@
-//! AIOps as SQL, on Apache DataFusion: log lines become templates with stable ids, templates become clusters by meaning,
-//! log files become tables.
+//! AIOps as SQL, on Apache DataFusion: log lines become templates with stable ids, templates become
+//! clusters by meaning, log files become tables.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -30,8 +30,8 @@
 //!
 //! # Features
 //!
-//! `shell` (default) builds the program `datafusion-aiops` on datafusion-cli. Programs that embed the crate switch it off
-//! with `default-features = false`.
+//! `shell` (default) builds the program `datafusion-aiops` on datafusion-cli. Programs that embed
+//! the crate switch it off with `default-features = false`.
 //!
 //! `sqlite` (default) adds `STORED AS SQLITE`, with SQLite itself built in.
 //!
@@ -48,7 +48,8 @@
 //! | windows, in a FROM | `tumble`, `hop`, `session`, `count_window` |
 //! | what was read, in a FROM | `aiops_scans`, `aiops_streams`, `aiops_late` |
 //!
-//! `SHOW FUNCTIONS LIKE 'ts_%'` describes each with its options and an example. How the crate is built is in `src/ARCHITECTURE.md`.
+//! `SHOW FUNCTIONS LIKE 'ts_%'` describes each with its options and an example. How the crate is
+//! built is in `src/ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algorithms;
@@ -81,7 +82,8 @@ pub use session::{install, session};
 pub use sources::register_stdin;
 pub use sql::aiops_sql;
 
-/// Live sources, for those who write one: rows that keep coming, with positions that can be written down.
+/// Live sources, for those who write one: rows that keep coming, with positions that can be written
+/// down.
 pub mod source {
     pub use crate::streams::clock::Clock;
     pub use crate::streams::source::{
@@ -90,7 +92,8 @@ pub mod source {
     pub use crate::streams::table::{live_table, set_clock};
 }
 
-/// Stores, for those who write one: tables whose rows can be changed, in one transaction for a whole window.
+/// Stores, for those who write one: tables whose rows can be changed, in one transaction for a
+/// whole window.
 pub mod store {
     pub use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges};
     pub use crate::stores::store::{DoneWindows, Store, Transaction};

@@ -15,8 +15,8 @@ use crate::stores::sqlite;
 use crate::streams::counters::StreamRegistry;
 use crate::{sources, streams};
 
-/// A session with everything: DataFusion's defaults and all functions and table formats of this crate. For a configuration or a
-/// runtime of your own make the context and call [`install`].
+/// A session with everything: DataFusion's defaults and all functions and table formats of this
+/// crate. For a configuration or a runtime of your own make the context and call [`install`].
 ///
 /// # Errors
 /// When a name is already taken, which does not happen in a fresh session.
@@ -36,15 +36,18 @@ pub fn session() -> Result<SessionContext> {
 
 /// Adds everything of this crate to a session that exists.
 ///
-/// The session's query planner is wrapped, so set yours before. Standard input is not read unless you call
-/// [`register_stdin`](crate::register_stdin).
+/// The session's query planner is wrapped, so set yours before. Standard input is not read unless
+/// you call [`register_stdin`](crate::register_stdin).
 ///
-/// What DataFusion 55.2 is known to answer wrongly is mended or switched off: `enable_leaf_expression_pushdown` and
-/// `enable_aggregate_dynamic_filter_pushdown` of `datafusion.optimizer`, the rule that hands filters down while a query runs,
-/// joins that lose conditions, and UPDATE and DELETE of tables in memory. The list with the issues is in `src/ARCHITECTURE.md`.
+/// What DataFusion 55.2 is known to answer wrongly is mended or switched off:
+/// `enable_leaf_expression_pushdown` and `enable_aggregate_dynamic_filter_pushdown` of
+/// `datafusion.optimizer`, the rule that hands filters down while a query runs, joins that lose
+/// conditions, and UPDATE and DELETE of tables in memory. The list with the issues is in
+/// `src/ARCHITECTURE.md`.
 ///
-/// COPY into a folder that has files is refused unless an option says what happens to them (`mode`: `append`, `overwrite`,
-/// `overwrite_partitions`), and files become visible when all rows are written.
+/// COPY into a folder that has files is refused unless an option says what happens to them (`mode`:
+/// `append`, `overwrite`, `overwrite_partitions`), and files become visible when all rows are
+/// written.
 ///
 /// # Errors
 /// When the session refuses a function.

@@ -1,5 +1,5 @@
-//! Time, for every room above: lengths of time as people write them, `30s`, `5 minutes`, `1d`, `1 day 12 hours`, and as SQL
-//! has them; and how a column that is a time is named.
+//! Time, for every room above: lengths of time as people write them, `30s`, `5 minutes`, `1d`, `1
+//! day 12 hours`, and as SQL has them; and how a column that is a time is named.
 
 use datafusion::arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use datafusion::arrow::datatypes::IntervalMonthDayNano;
@@ -7,7 +7,8 @@ use datafusion::common::{Result, ScalarValue, plan_err};
 
 use crate::algorithms::units::{DAY, MILLISECOND, SECOND};
 
-/// The nanoseconds of a duration above 0; `None` for anything else, months and years among it, which have no fixed length.
+/// The nanoseconds of a duration above 0; `None` for anything else, months and years among it,
+/// which have no fixed length.
 pub(crate) fn parse_duration(text: &str) -> Option<i64> {
     duration(parse_interval(text)?)
 }

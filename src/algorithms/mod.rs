@@ -1,4 +1,5 @@
-//! The algorithms: slices and parameters in, values out. No Arrow, no DataFusion, no files, no clock.
+//! The algorithms: slices and parameters in, values out. No Arrow, no DataFusion, no files, no
+//! clock.
 
 pub mod cluster;
 pub mod features;

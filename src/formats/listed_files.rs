@@ -1,4 +1,5 @@
-//! DataFusion keeps the list of a table's files for the session. Here it is forgotten, so that files are listed again.
+//! DataFusion keeps the list of a table's files for the session. Here it is forgotten, so that
+//! files are listed again.
 
 use datafusion::catalog::Session;
 use datafusion::datasource::listing::ListingTableUrl;
@@ -16,7 +17,8 @@ pub(crate) fn forget_listed_files(session: &dyn Session, urls: &[ListingTableUrl
     }
 }
 
-/// Forgets the files of every table at or below `url`, and of those above it, after they were written.
+/// Forgets the files of every table at or below `url`, and of those above it, after they were
+/// written.
 pub(crate) fn forget_listed_files_below(runtime: &RuntimeEnv, url: &ListingTableUrl) {
     let Some(cache) = runtime.cache_manager.get_list_files_cache() else {
         return;

@@ -1,7 +1,8 @@
 //! The functions as expressions, for data frames: `log_template(col("message"))`.
 //!
-//! Each takes what the SQL function needs; [`with_options`] adds the options, and the functions of DataFusion such as `ORDER BY` and
-//! `FILTER` for aggregates are those of [`ExprFunctionExt`](datafusion::logical_expr::ExprFunctionExt).
+//! Each takes what the SQL function needs; [`with_options`] adds the options, and the functions of
+//! DataFusion such as `ORDER BY` and `FILTER` for aggregates are those of
+//! [`ExprFunctionExt`](datafusion::logical_expr::ExprFunctionExt).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -90,7 +91,8 @@ functions! {
     AggregateFunction::<TsReaches> ts_reaches(ts, value, limit) "When a forecast reaches a limit.";
 }
 
-/// The call of one of these functions, with its options, such as `"style=typed"`. Other expressions stay as they are.
+/// The call of one of these functions, with its options, such as `"style=typed"`. Other expressions
+/// stay as they are.
 ///
 /// ```
 /// use datafusion::logical_expr::col;

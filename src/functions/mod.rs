@@ -44,10 +44,12 @@ use crate::functions::ts::ts_periods::TsPeriods;
 use crate::functions::ts::ts_rate::TsRate;
 use crate::functions::ts::ts_reaches::TsReaches;
 
-/// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or your own.
+/// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or
+/// your own.
 ///
-/// Table formats need more than a registry; [`crate::install`] adds those too. `ts_anomaly(...) OVER (...)` and
-/// the options of `ts_forecast` that add fields need a registry that takes planners of expressions, as sessions do.
+/// Table formats need more than a registry; [`crate::install`] adds those too. `ts_anomaly(...)
+/// OVER (...)` and the options of `ts_forecast` that add fields need a registry that takes planners
+/// of expressions, as sessions do.
 ///
 /// # Errors
 /// What the registry returns when it refuses a function.
@@ -116,7 +118,8 @@ fn aggregate_functions() -> Vec<AggregateUDF> {
     ]
 }
 
-/// A wrong option is a mistake in the query, which planning tells; wrong data is found when the query runs.
+/// A wrong option is a mistake in the query, which planning tells; wrong data is found when the
+/// query runs.
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error.kind() {

@@ -1,9 +1,9 @@
-//! Targets for fuzzing: what reads bytes and texts that others wrote, each as a function that takes any bytes, and panics
-//! where a property does not hold.
+//! Targets for fuzzing: what reads bytes and texts that others wrote, each as a function that takes
+//! any bytes, and panics where a property does not hold.
 //!
-//! Compiled for tests and for libFuzzer (`fuzz/README.md`) only. The tests of this module run each target on inputs that
-//! are made of `fuzz/corpus` with a fixed seed, on the stack that a thread has by default, since a stack that overflows ends
-//! the process.
+//! Compiled for tests and for libFuzzer (`fuzz/README.md`) only. The tests of this module run each
+//! target on inputs that are made of `fuzz/corpus` with a fixed seed, on the stack that a thread
+//! has by default, since a stack that overflows ends the process.
 
 #[cfg(test)]
 mod mutate;
@@ -60,8 +60,8 @@ fn first_line(data: &[u8]) -> (String, &[u8]) {
     (text(line), rest.get(1..).unwrap_or_default())
 }
 
-/// A log, read as lines, as events of several lines and with a pattern: the rows do not depend on where blocks and batches
-/// end.
+/// A log, read as lines, as events of several lines and with a pattern: the rows do not depend on
+/// where blocks and batches end.
 pub fn log_lines(data: &[u8]) {
     for options in [
         &[][..],
@@ -76,7 +76,8 @@ pub fn log_lines(data: &[u8]) {
     }
 }
 
-/// The first line is a pattern, a format of times and the start of an event in turn, the rest a log that is read with it.
+/// The first line is a pattern, a format of times and the start of an event in turn, the rest a log
+/// that is read with it.
 pub fn patterns(data: &[u8]) {
     let (option, log) = first_line(data);
     for name in ["pattern", "multiline_start", "timestamp_format", "timezone"] {
@@ -142,13 +143,14 @@ pub fn positions(data: &[u8]) {
     files.rescan(std::iter::empty::<PathBuf>(), i64::MAX);
 }
 
-/// The files of a checkpoint, each after a line `--- name`: what is read of them is read again as it was.
+/// The files of a checkpoint, each after a line `--- name`: what is read of them is read again as
+/// it was.
 pub fn checkpoints(data: &[u8]) {
     pipeline::fuzz::checkpoint(&text(data));
 }
 
-/// A model, described line by line: `key=value` is metadata, a line with tabs is a row, and `@ place byte` damages what was
-/// written. Its checksum is right.
+/// A model, described line by line: `key=value` is metadata, a line with tabs is a row, and `@
+/// place byte` damages what was written. Its checksum is right.
 pub fn models(data: &[u8]) {
     let description = text(data);
     for kind in [
@@ -270,8 +272,8 @@ fn call(name: &str, arguments: Vec<ScalarValue>) -> Result<ColumnarValue> {
     })
 }
 
-/// Statements, and what is made of them before they are planned: FROM first is completed at once, and white space around a
-/// statement does not change its text in a checkpoint.
+/// Statements, and what is made of them before they are planned: FROM first is completed at once,
+/// and white space around a statement does not change its text in a checkpoint.
 pub fn statements(data: &[u8]) {
     let sql = text(data);
     if let Some(mut statement) = parsed(&sql) {

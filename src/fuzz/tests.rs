@@ -1,5 +1,6 @@
-//! Each target on inputs that are made of its corpus: the same in every run, unless `AIOPS_FUZZ_SEED` and
-//! `AIOPS_FUZZ_ROUNDS` say otherwise. With `AIOPS_FUZZ_BYTES` inputs are made until they are so many bytes together.
+//! Each target on inputs that are made of its corpus: the same in every run, unless
+//! `AIOPS_FUZZ_SEED` and `AIOPS_FUZZ_ROUNDS` say otherwise. With `AIOPS_FUZZ_BYTES` inputs are made
+//! until they are so many bytes together.
 
 use std::num::ParseIntError;
 use std::path::Path;

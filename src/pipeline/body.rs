@@ -94,7 +94,8 @@ impl<'a> WindowNames<'a> {
 }
 
 impl Body {
-    /// Checks the statements and runs them on a window without rows, but for those that write. Says what they read.
+    /// Checks the statements and runs them on a window without rows, but for those that write. Says
+    /// what they read.
     ///
     /// # Errors
     /// When one is wrong, or cannot run on windows.
@@ -155,8 +156,8 @@ impl Body {
         Ok(())
     }
 
-    /// Removes what was written of a window that has not run to its end, so that no statement finds what it is about to write: an
-    /// INSERT of what is not there yet would else insert nothing.
+    /// Removes what was written of a window that has not run to its end, so that no statement finds
+    /// what it is about to write: an INSERT of what is not there yet would else insert nothing.
     ///
     /// # Errors
     /// Those of the sinks.
@@ -245,8 +246,8 @@ impl Checked {
         name.resolve(&self.default_catalog, &self.default_schema)
     }
 
-    /// A table that every window makes again has, before that, what the window before it had put there; after a restart it has
-    /// nothing.
+    /// A table that every window makes again has, before that, what the window before it had put
+    /// there; after a restart it has nothing.
     fn check_reads(
         &self,
         plan: &LogicalPlan,
@@ -348,7 +349,8 @@ impl Checked {
         }
         match provider.downcast_ref::<MemTable>() {
             Some(_) => self.check_memory_table(dml),
-            // Of any other table nothing is known of what a window that runs twice would leave in it.
+            // Of any other table nothing is known of what a window that runs twice would leave in
+            // it.
             None => plan_err!(
                 "{name} cannot be written window by window: after a crash a window runs again, and nothing would keep its \
                  rows from being there twice. {TARGETS}"

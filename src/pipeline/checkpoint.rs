@@ -1,4 +1,5 @@
-//! What a pipeline writes down, so that it can be killed at any moment and continues as if it had not been.
+//! What a pipeline writes down, so that it can be killed at any moment and continues as if it had
+//! not been.
 //!
 //! ```text
 //! <checkpoint>/pipeline.json               which pipeline this is: its id and its statements
@@ -8,8 +9,9 @@
 //! <checkpoint>/lock                        held while a pipeline runs, where the checkpoint is a local folder
 //! ```
 //!
-//! A range is created, never replaced: of two runs on one checkpoint the second finds it there, and stops. Ranges whose
-//! windows have run are forgotten as soon as no open window has rows of them, so that the checkpoint does not grow.
+//! A range is created, never replaced: of two runs on one checkpoint the second finds it there, and
+//! stops. Ranges whose windows have run are forgotten as soon as no open window has rows of them,
+//! so that the checkpoint does not grow.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path as LocalPath, PathBuf};
@@ -78,7 +80,8 @@ pub(crate) struct Range {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reading_time: Option<i64>,
     pub(crate) notes: RangeNotes,
-    /// Replay starts after this range, the earliest whose rows may belong to a window that is still open.
+    /// Replay starts after this range, the earliest whose rows may belong to a window that is still
+    /// open.
     pub(crate) read_again_from: u64,
     /// How many windows had closed before.
     pub(crate) windows_before: u64,

@@ -1,11 +1,13 @@
 //! The windows of a pipeline's table, each until it is done.
 //!
-//! Reading is divided into ranges: one ends where windows close. Where it ends is written down before they run, and that
-//! they have run after it. After a crash the ranges whose rows are in open windows are read again, up to the same places
-//! and with the same watermarks, so that the same windows close; those that were done are left out.
+//! Reading is divided into ranges: one ends where windows close. Where it ends is written down
+//! before they run, and that they have run after it. After a crash the ranges whose rows are in
+//! open windows are read again, up to the same places and with the same watermarks, so that the
+//! same windows close; those that were done are left out.
 //!
-//! Between two ends of ranges the watermark stands still. Which rows are late therefore depends on what is written down
-//! alone. A range also ends where what has to be written down of it, or held for it, would grow beyond a limit.
+//! Between two ends of ranges the watermark stands still. Which rows are late therefore depends on
+//! what is written down alone. A range also ends where what has to be written down of it, or held
+//! for it, would grow beyond a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,7 +47,8 @@ pub(crate) struct Feed {
     positions: Option<Positions>,
     /// The ranges that are written down, each with its positions.
     written: VecDeque<(u64, Positions)>,
-    /// The partition of the rows of the range, where they are of one, and the watermark of the last step.
+    /// The partition of the rows of the range, where they are of one, and the watermark of the last
+    /// step.
     partition: Option<u64>,
     watermark: i64,
     /// When the last rows were read.
@@ -73,8 +76,9 @@ pub(crate) struct Missing {
     pub(crate) n_without_time: u64,
 }
 
-/// Whether a window of the last range has run, given start and end of the last that has. They come in the order of their
-/// ends. They are not counted: if rows can no longer be read, one may be missing.
+/// Whether a window of the last range has run, given start and end of the last that has. They come
+/// in the order of their ends. They are not counted: if rows can no longer be read, one may be
+/// missing.
 fn has_run(span: Span, (start, end): (i64, i64)) -> bool {
     (span.end, span.start) <= (end, start)
 }
@@ -149,7 +153,8 @@ impl Feed {
     /// When the table cannot be read, or the checkpoint not written.
     pub(crate) async fn next_window(&mut self) -> Result<Option<CurrentWindow>> {
         loop {
-            // Count windows fill up within a range. They are taken at its end, as when the range was first read.
+            // Count windows fill up within a range. They are taken at its end, as when the range
+            // was first read.
             if !self.is_within_range
                 && let Some(window) = self.cutter.next_closed()?
             {
@@ -188,7 +193,8 @@ impl Feed {
         }
     }
 
-    /// Tells the source that what comes before the first range a restart needs is not asked for again.
+    /// Tells the source that what comes before the first range a restart needs is not asked for
+    /// again.
     fn acknowledge(&mut self) {
         let n_before = self.written.len();
         let is_over = |(number, _): &(u64, Positions)| *number < self.read_again_from;
@@ -270,7 +276,8 @@ impl Feed {
         let partition = sole(&step.partitions);
         let is_other = self.partition.is_some() && !step.partitions.is_empty();
         if is_other && partition != self.partition && self.cutter.depends_on_order() {
-            // When it is read again the rows of a range come by partition: those of two are two ranges.
+            // When it is read again the rows of a range come by partition: those of two are two
+            // ranges.
             self.close(self.watermark).await?;
         }
         self.partition = partition.or(self.partition);
@@ -278,7 +285,8 @@ impl Feed {
         let is_mixed = partition.is_none() && !step.partitions.is_empty();
         let is_full = step.ends_range;
         self.add(step)?;
-        // Not one step later: it comes when the clock has gone on, and so may the watermark of files that are quiet.
+        // Not one step later: it comes when the clock has gone on, and so may the watermark of
+        // files that are quiet.
         self.has_ended = is_caught_up && self.end == PipelineEnd::CaughtUp;
         let ends_range =
             is_full || self.cutter.ends_range() || is_mixed && self.cutter.depends_on_order();
@@ -317,8 +325,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Takes a part of the range that comes again. Its rows are compared with the watermark of before, and only its end
-    /// moves that.
+    /// Takes a part of the range that comes again. Its rows are compared with the watermark of
+    /// before, and only its end moves that.
     fn take_again(&mut self, step: StreamStep) -> Result<()> {
         self.is_within_range = step.is_within_range;
         self.add(step)?;

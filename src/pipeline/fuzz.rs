@@ -15,7 +15,8 @@ use crate::pipeline::statement::{PipelineStatement, parse};
 
 const URL: &str = "memory://fuzz";
 
-/// Reads the files of a text, each after a line `--- name`, as a checkpoint; writes what was read, and reads that.
+/// Reads the files of a text, each after a line `--- name`, as a checkpoint; writes what was read,
+/// and reads that.
 pub(crate) fn checkpoint(files: &str) {
     let store = InMemory::new();
     for file in files.split("--- ").skip(1) {

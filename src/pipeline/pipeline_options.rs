@@ -6,11 +6,11 @@ pub enum PipelineEnd {
     /// It runs until it is stopped.
     #[default]
     Never,
-    /// When all that is there was read and the windows that are complete have run. Those that are open are left to the next
-    /// run, so that nothing is late for it.
+    /// When all that is there was read and the windows that are complete have run. Those that are
+    /// open are left to the next run, so that nothing is late for it.
     CaughtUp,
-    /// When nothing was written for the table's `idle_timeout`. The windows that are open run too, but for a count window that is
-    /// not full.
+    /// When nothing was written for the table's `idle_timeout`. The windows that are open run too,
+    /// but for a count window that is not full.
     Idle,
 }
 
@@ -25,7 +25,8 @@ pub enum PipelineEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PipelineOptions {
-    /// The files that the pipeline writes begin with it: two pipelines that write into one folder need two names.
+    /// The files that the pipeline writes begin with it: two pipelines that write into one folder
+    /// need two names.
     pub name: String,
     /// When it ends by itself.
     pub end: PipelineEnd,

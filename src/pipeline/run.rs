@@ -68,7 +68,8 @@ impl std::fmt::Debug for Pipeline {
 pub struct WindowReport {
     /// Its number, from 1, over all runs on the checkpoint.
     pub number: u64,
-    /// Where it starts: a timestamp, or the number of a row. Of sessions that close together, the first start.
+    /// Where it starts: a timestamp, or the number of a row. Of sessions that close together, the
+    /// first start.
     pub window_start: ScalarValue,
     /// Where it ends.
     pub window_end: ScalarValue,
@@ -170,7 +171,8 @@ impl Pipeline {
         self.feed.source()
     }
 
-    /// The last problem of reading, if there was one, such as a file that cannot be read or rows that are gone. It stops nothing.
+    /// The last problem of reading, if there was one, such as a file that cannot be read or rows
+    /// that are gone. It stops nothing.
     #[must_use]
     pub fn last_problem(&self) -> Option<String> {
         self.feed.counters().last_problem()
@@ -200,7 +202,8 @@ impl Pipeline {
         *self.stop.borrow()
     }
 
-    /// Takes the line of the statement that failed off its error, for those who say it in another way.
+    /// Takes the line of the statement that failed off its error, for those who say it in another
+    /// way.
     #[must_use]
     pub fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) {
         line_of(error)
@@ -212,10 +215,12 @@ impl Pipeline {
         PipelineStopper(self.stop.clone())
     }
 
-    /// Waits for the next window and runs the statements on it. `None`: the table has ended, or the pipeline was stopped.
+    /// Waits for the next window and runs the statements on it. `None`: the table has ended, or the
+    /// pipeline was stopped.
     ///
     /// # Errors
-    /// That of the first statement that fails. The window has then not run: it will again when the pipeline is started again.
+    /// That of the first statement that fails. The window has then not run: it will again when the
+    /// pipeline is started again.
     pub async fn next_window(&mut self) -> Result<Option<WindowReport>> {
         let mut stop = self.stop.subscribe();
         let window = tokio::select! {
@@ -288,8 +293,8 @@ impl Pipeline {
     }
 }
 
-/// How far the windows have run: the database of the pipeline may be one window further than its checkpoint, but not behind
-/// it, unless that is accepted.
+/// How far the windows have run: the database of the pipeline may be one window further than its
+/// checkpoint, but not behind it, unless that is accepted.
 async fn done_windows(
     body: &Body,
     header: &Header,

@@ -1,4 +1,5 @@
-//! The statements of a pipeline: those that run once, and after them those that run on every window.
+//! The statements of a pipeline: those that run once, and after them those that run on every
+//! window.
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Formatter};
@@ -18,8 +19,9 @@ use crate::planner::windows::relation::{Archives, WindowFunctions};
 
 /// The statements of a pipeline before it runs.
 ///
-/// What stands before the first statement that reads a live table, or any table by a window function, runs once, whenever
-/// the pipeline is started. From there on all statements run on every window.
+/// What stands before the first statement that reads a live table, or any table by a window
+/// function, runs once, whenever the pipeline is started. From there on all statements run on every
+/// window.
 ///
 /// ```
 /// # #[tokio::main]
@@ -54,8 +56,8 @@ impl Debug for PipelineScript {
 }
 
 impl PipelineScript {
-    /// Reads statements; each text has one or several. They will run in a session of their own that shares the tables of
-    /// `context`, of which [`install`](crate::install) was called.
+    /// Reads statements; each text has one or several. They will run in a session of their own that
+    /// shares the tables of `context`, of which [`install`](crate::install) was called.
     ///
     /// # Errors
     /// When one cannot be parsed.
@@ -81,8 +83,9 @@ impl PipelineScript {
         &self.context
     }
 
-    /// The number, from 0, of the next statement that runs once. It is for the caller to run it, in [`Self::context`];
-    /// [`Self::run_setup`] does that for all. `None`: what is left runs on every window.
+    /// The number, from 0, of the next statement that runs once. It is for the caller to run it, in
+    /// [`Self::context`]; [`Self::run_setup`] does that for all. `None`: what is left runs on every
+    /// window.
     ///
     /// # Errors
     /// When the statement cannot be planned, or none reads windows.
@@ -118,12 +121,12 @@ impl PipelineScript {
         self.next_setup().await.map(drop)
     }
 
-    /// Starts what is left as a pipeline, after what an earlier run on this checkpoint has done. The checkpoint is a folder
-    /// or the URL of an object store that the session knows.
+    /// Starts what is left as a pipeline, after what an earlier run on this checkpoint has done.
+    /// The checkpoint is a folder or the URL of an object store that the session knows.
     ///
     /// # Errors
-    /// When a statement is wrong or cannot run on windows, when another run uses the checkpoint, or when it is that of
-    /// another pipeline.
+    /// When a statement is wrong or cannot run on windows, when another run uses the checkpoint, or
+    /// when it is that of another pipeline.
     pub async fn start(self, checkpoint: &str, options: PipelineOptions) -> Result<Pipeline> {
         let statements = self.statements.into();
         Pipeline::start(self.context, self.setup, statements, checkpoint, options).await
@@ -144,7 +147,8 @@ impl PipelineScript {
     }
 }
 
-/// A session with the tables and the state of this one, in which window functions over any table are read window by window.
+/// A session with the tables and the state of this one, in which window functions over any table
+/// are read window by window.
 fn window_by_window(context: &SessionContext) -> Result<SessionContext> {
     let own = SessionContext::new_with_state(context.state());
     let state = own.state_ref();
@@ -157,8 +161,9 @@ fn window_by_window(context: &SessionContext) -> Result<SessionContext> {
 }
 
 impl Pipeline {
-    /// Runs the statements that run once, checks the others, and continues after what an earlier run on this checkpoint has
-    /// done. The checkpoint is a folder or the URL of an object store that the session knows.
+    /// Runs the statements that run once, checks the others, and continues after what an earlier
+    /// run on this checkpoint has done. The checkpoint is a folder or the URL of an object store
+    /// that the session knows.
     ///
     /// # Errors
     /// Those of [`PipelineScript`].

@@ -88,7 +88,8 @@ pub(crate) fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) 
     }
 }
 
-/// An option as it is written down, unless it is of an object store: those are addresses and secrets, which change.
+/// An option as it is written down, unless it is of an object store: those are addresses and
+/// secrets, which change.
 fn option_text((name, value): &(String, Value)) -> Option<String> {
     const STORES: [&str; 6] = ["aws.", "gcp.", "azure.", "oss.", "cos.", "http."];
     let name = name.to_lowercase();

@@ -1,9 +1,10 @@
 //! A query over a live table without a window function: a plan of DataFusion's that never ends.
 //!
-//! It runs in one partition, since an exchange between partitions waits for full batches. What of it would hold rows back
-//! without need is changed: a filter hands on what it has, a join with a bounded table too, and where nothing makes use of
-//! the order of event time, rows come as they are read. What would have a result only when the live table ends is refused,
-//! with the clause that is to blame.
+//! It runs in one partition, since an exchange between partitions waits for full batches. What of
+//! it would hold rows back without need is changed: a filter hands on what it has, a join with a
+//! bounded table too, and where nothing makes use of the order of event time, rows come as they are
+//! read. What would have a result only when the live table ends is refused, with the clause that is
+//! to blame.
 
 use std::sync::Arc;
 
@@ -234,7 +235,8 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
     }
 }
 
-/// Whether every part of the query that meets the rows of a live table takes them one by one, in any order.
+/// Whether every part of the query that meets the rows of a live table takes them one by one, in
+/// any order.
 fn takes_rows_as_read(plan: &LogicalPlan) -> Result<bool> {
     if first_live_table(plan)?.is_none() {
         return Ok(true);
@@ -261,9 +263,9 @@ fn takes_rows_as_read(plan: &LogicalPlan) -> Result<bool> {
     })
 }
 
-/// FilterExec, the joins and the merge of sorted inputs gather full batches, however long that takes (DataFusion 55.2): over
-/// what never ends they are told that one row is a full batch. A filter loses nothing by that, since batches of enough
-/// rows pass as they are.
+/// FilterExec, the joins and the merge of sorted inputs gather full batches, however long that
+/// takes (DataFusion 55.2): over what never ends they are told that one row is a full batch. A
+/// filter loses nothing by that, since batches of enough rows pass as they are.
 fn low_latency(
     plan: Arc<dyn ExecutionPlan>,
     n_rows_whole: usize,

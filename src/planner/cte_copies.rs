@@ -1,5 +1,6 @@
-//! How many tables a statement reads, with those of each CTE as often as it is named: DataFusion copies a CTE's plan wherever
-//! its name stands, so of twenty that each name the one before twice it makes a million. They are counted before they are made.
+//! How many tables a statement reads, with those of each CTE as often as it is named: DataFusion
+//! copies a CTE's plan wherever its name stands, so of twenty that each name the one before twice
+//! it makes a million. They are counted before they are made.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

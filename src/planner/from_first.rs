@@ -1,7 +1,9 @@
-//! `FROM t` without a SELECT means `SELECT * FROM t`, also before pipe operators: `FROM logs |> WHERE level = 'ERROR'`.
+//! `FROM t` without a SELECT means `SELECT * FROM t`, also before pipe operators: `FROM logs |>
+//! WHERE level = 'ERROR'`.
 //!
-//! The parser's generic dialect reads both, and DataFusion plans the pipe operators, but it gives a FROM without a
-//! SELECT no columns (55.2). Here the star is written in before the statement is planned.
+//! The parser's generic dialect reads both, and DataFusion plans the pipe operators, but it gives a
+//! FROM without a SELECT no columns (55.2). Here the star is written in before the statement is
+//! planned.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +12,8 @@ use datafusion::sql::sqlparser::ast::{
     Select, SelectFlavor, SelectItem, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-/// Writes `SELECT *` before every FROM of the statement that has no SELECT. True when there was one.
+/// Writes `SELECT *` before every FROM of the statement that has no SELECT. True when there was
+/// one.
 pub(crate) fn complete_from_first(statement: &mut Statement) -> bool {
     let mut completion = Completion { is_needed: false };
     match statement {

@@ -1,15 +1,18 @@
-//! Rules before two of DataFusion's that in 55.2 lose conditions of joins or change what they say of NULL.
+//! Rules before two of DataFusion's that in 55.2 lose conditions of joins or change what they say
+//! of NULL.
 //!
-//! `extract_equijoin_predicate` adds keys that are compared by `=` to a join whose keys are compared by `IS NOT DISTINCT
-//! FROM`, and a join has one NULL rule for all of its keys. [`OneNullRule`] makes the keys of such a join conditions again,
-//! so that only those of `=` become keys.
+//! `extract_equijoin_predicate` adds keys that are compared by `=` to a join whose keys are
+//! compared by `IS NOT DISTINCT FROM`, and a join has one NULL rule for all of its keys.
+//! [`OneNullRule`] makes the keys of such a join conditions again, so that only those of `=` become
+//! keys.
 //!
-//! `eliminate_cross_join` takes a tree of inner joins apart into its inputs and joins those again, in an order of its own, by the keys that it
-//! has found. A key with a side of two inputs, such as `b.v = x.v - s.season`, fits only when these two have been joined
-//! before the third; otherwise it is dropped without a word. And the whole tree gets the NULL rule of its topmost join, so
-//! `=` next to `IS NOT DISTINCT FROM` becomes the one or the other. With [`KeepJoinConditions`] such a join gets a projection
-//! of all columns around what must stay together: for the rule that is one input. The projection is gone when the plan is
-//! optimised.
+//! `eliminate_cross_join` takes a tree of inner joins apart into its inputs and joins those again,
+//! in an order of its own, by the keys that it has found. A key with a side of two inputs, such as
+//! `b.v = x.v - s.season`, fits only when these two have been joined before the third; otherwise it
+//! is dropped without a word. And the whole tree gets the NULL rule of its topmost join, so `=`
+//! next to `IS NOT DISTINCT FROM` becomes the one or the other. With [`KeepJoinConditions`] such a
+//! join gets a projection of all columns around what must stay together: for the rule that is one
+//! input. The projection is gone when the plan is optimised.
 
 use std::sync::Arc;
 

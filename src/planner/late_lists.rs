@@ -1,6 +1,7 @@
-//! Makes the lists of series late. A GROUP BY of DataFusion emits all groups in one batch, and the verdicts on a series take
-//! several times the room of its points. With this rule the GROUP BY collects only the points, and a projection above it makes
-//! the lists, one batch of groups at a time. The result is the same.
+//! Makes the lists of series late. A GROUP BY of DataFusion emits all groups in one batch, and the
+//! verdicts on a series take several times the room of its points. With this rule the GROUP BY
+//! collects only the points, and a projection above it makes the lists, one batch of groups at a
+//! time. The result is the same.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! The query planner of a session with live tables. It stands before the one that was there.
 //!
-//! A statement that reads no live table is none of its business. With a window function over a live table the whole
-//! statement runs once per closed window; a live table alone makes a query that never ends.
+//! A statement that reads no live table is none of its business. With a window function over a live
+//! table the whole statement runs once per closed window; a live table alone makes a query that
+//! never ends.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use crate::planner::windows::locality::check_window_local;
 use crate::planner::windows::scan::WindowedScan;
 use crate::streams::session_extensions::CurrentWindow;
 
-/// Puts the planner before the one that the session has, and the rule that lets rows through after its rules.
+/// Puts the planner before the one that the session has, and the rule that lets rows through after
+/// its rules.
 pub(crate) fn register(state: &mut SessionState) {
     let inner = Arc::clone(state.query_planner());
     *state = SessionStateBuilder::new_from_existing(state.clone())
@@ -138,9 +140,9 @@ fn state_of(session: &dyn Session) -> Result<&SessionState> {
     }
 }
 
-/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE … AS` over a live table;
-/// and a plan of this many steps, or so many one within another, that it cannot be optimised and run without harm. Call it before
-/// the plan is executed.
+/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE
+/// … AS` over a live table; and a plan of this many steps, or so many one within another, that it
+/// cannot be optimised and run without harm. Call it before the plan is executed.
 ///
 /// # Errors
 /// A plan error that says what to write instead.

@@ -1,8 +1,9 @@
 //! Filters that a join or an `ORDER BY .. LIMIT` makes while it runs, for the scan below it.
 //!
-//! DataFusion 55.2 hands such filters down by the names of columns, and takes the first of two with one name. So the rule
-//! that hands them down is replaced: here a filter goes to a scan directly below, through nothing but nodes that pass
-//! their columns on as they are, and only where no two columns of the scan share a name. There a name tells its column.
+//! DataFusion 55.2 hands such filters down by the names of columns, and takes the first of two with
+//! one name. So the rule that hands them down is replaced: here a filter goes to a scan directly
+//! below, through nothing but nodes that pass their columns on as they are, and only where no two
+//! columns of the scan share a name. There a name tells its column.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,14 +1,16 @@
-//! How large and how deep a plan may be. `statement_size` bounds the text of one statement; what a plan has from views, and from
-//! CTEs that are named several times, only the plan tells.
+//! How large and how deep a plan may be. `statement_size` bounds the text of one statement; what a
+//! plan has from views, and from CTEs that are named several times, only the plan tells.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// Steps and expressions one within another. DataFusion puts the expressions of successive steps into each other, so those of
-/// all steps count: a chain within one statement, and as much again of views.
+/// Steps and expressions one within another. DataFusion puts the expressions of successive steps
+/// into each other, so those of all steps count: a chain within one statement, and as much again of
+/// views.
 const MAX_DEPTH: usize = 4000;
-/// Steps in all. Each name of a CTE is a copy of it, so twenty that each name the one before twice are a million.
+/// Steps in all. Each name of a CTE is a copy of it, so twenty that each name the one before twice
+/// are a million.
 const MAX_STEPS: usize = 20_000;
 
 /// Refuses a plan that is too large or too deep to be optimised and run without harm.

@@ -1,7 +1,9 @@
-//! The step that still runs. Counts of an hour by a log end in the hour that runs now, whose count is not complete: judged it is
-//! a dip, and a forecast continues from it. Where the times of a series are steps of `date_bin` or `date_trunc` by which the rows
-//! of a log file were grouped, the functions that judge and forecast are told from when on steps have not ended, by the option
-//! `until`; a query that gives it itself is left alone. Files that do not grow and windows of live tables have whole steps.
+//! The step that still runs. Counts of an hour by a log end in the hour that runs now, whose count
+//! is not complete: judged it is a dip, and a forecast continues from it. Where the times of a
+//! series are steps of `date_bin` or `date_trunc` by which the rows of a log file were grouped, the
+//! functions that judge and forecast are told from when on steps have not ended, by the option
+//! `until`; a query that gives it itself is left alone. Files that do not grow and windows of live
+//! tables have whole steps.
 
 use std::sync::Arc;
 
@@ -77,7 +79,8 @@ fn tell_call(mut call: Expr, input: &LogicalPlan, now: DateTime<Utc>) -> Result<
     Ok(Transformed::new_transformed(call, is_told))
 }
 
-/// The arguments of a call, the position of its time, and the position of its options, given or not.
+/// The arguments of a call, the position of its time, and the position of its options, given or
+/// not.
 fn parts(call: &mut Expr) -> Option<(&mut Vec<Expr>, usize, usize)> {
     match call {
         Expr::AggregateFunction(call) => {
@@ -129,14 +132,16 @@ fn add_until(arguments: &mut Vec<Expr>, options: usize, until: &str) -> bool {
     true
 }
 
-/// What steps of a column are made by: a call of `date_bin` or `date_trunc` on a time of rows with this schema.
+/// What steps of a column are made by: a call of `date_bin` or `date_trunc` on a time of rows with
+/// this schema.
 struct BinnedTime {
     call: ScalarFunction,
     schema: DFSchemaRef,
 }
 
 impl BinnedTime {
-    /// How the rows of a log file were grouped by this column of a plan; `None` where they were not.
+    /// How the rows of a log file were grouped by this column of a plan; `None` where they were
+    /// not.
     fn of(plan: &LogicalPlan, column: &Column, is_grouped: bool) -> Option<Self> {
         let inside = |input: &LogicalPlan, index: usize| {
             let (qualifier, field) = input.schema().qualified_field(index);
@@ -223,8 +228,8 @@ mod tests {
     use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
     use datafusion::arrow::util::pretty::pretty_format_batches;
 
-    /// A log of minutes from two days ago to three hours from now, in which the running hour has a sixth of the lines of
-    /// others, and those after it are as sparse.
+    /// A log of minutes from two days ago to three hours from now, in which the running hour has a
+    /// sixth of the lines of others, and those after it are as sparse.
     fn log(folder: &std::path::Path, now: DateTime<Utc>) -> String {
         let path = folder.join("app.log");
         let mut lines = String::new();

@@ -1,6 +1,7 @@
-//! Cuts batches by their number of points. A GROUP BY that collects the points of series (`late_lists`) emits batches of 8,192
-//! series, whatever their length, and the functions above it make the lists of a whole batch at once. Here such a batch is cut
-//! into pieces whose lists stay small.
+//! Cuts batches by their number of points. A GROUP BY that collects the points of series
+//! (`late_lists`) emits batches of 8,192 series, whatever their length, and the functions above it
+//! make the lists of a whole batch at once. Here such a batch is cut into pieces whose lists stay
+//! small.
 
 use std::fmt;
 use std::ops::Range;
@@ -20,7 +21,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::functions::ts::ts_points::POINTS_NAME;
 
-/// Bytes of points in a piece: some 14,000 points, whose verdicts take 1 MB, so that allocators use the same memory again and again.
+/// Bytes of points in a piece: some 14,000 points, whose verdicts take 1 MB, so that allocators use
+/// the same memory again and again.
 const PIECE_BYTES: usize = 1 << 17;
 
 /// The rule that cuts where points are collected.

@@ -1,12 +1,16 @@
-//! A check of a parsed statement before it is planned: function calls that DataFusion would misread without a word.
+//! A check of a parsed statement before it is planned: function calls that DataFusion would misread
+//! without a word.
 //!
-//! DataFusion plans a scalar function first and drops the clauses that only aggregates and window functions know, so
-//! `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and a window function without OVER is
-//! "Invalid function", as if it did not exist. Both are refused here with what to write instead.
+//! DataFusion plans a scalar function first and drops the clauses that only aggregates and window
+//! functions know, so `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and
+//! a window function without OVER is "Invalid function", as if it did not exist. Both are refused
+//! here with what to write instead.
 //!
-//! CTEs that would be copied too often are counted ([`check_copies`]), and keys that nothing checks are refused ([`check_keys`]).
+//! CTEs that would be copied too often are counted ([`check_copies`]), and keys that nothing checks
+//! are refused ([`check_keys`]).
 //!
-//! And the parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`: brackets are asked for.
+//! And the parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`:
+//! brackets are asked for.
 
 use std::ops::ControlFlow;
 
@@ -22,13 +26,14 @@ use datafusion::sql::sqlparser::ast::{
 use crate::planner::cte_copies::check_copies;
 use crate::planner::unchecked_keys::check_keys;
 
-/// Refuses a statement in which a window function lacks its OVER clause, a subquery that stands for a value has no column,
-/// or a scalar function has a clause that only aggregates and window functions take (OVER, FILTER, WITHIN GROUP, DISTINCT,
-/// IGNORE NULLS, ORDER BY), `IS [NOT] DISTINCT FROM` with AND or OR after it and no brackets, one that names CTEs so often
-/// that they are 10,000 tables and more, and a table with a PRIMARY KEY or UNIQUE that nothing checks.
+/// Refuses a statement in which a window function lacks its OVER clause, a subquery that stands for
+/// a value has no column, or a scalar function has a clause that only aggregates and window
+/// functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY), `IS [NOT]
+/// DISTINCT FROM` with AND or OR after it and no brackets, one that names CTEs so often that they
+/// are 10,000 tables and more, and a table with a PRIMARY KEY or UNIQUE that nothing checks.
 ///
-/// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is not there, or that
-/// is a scalar function and something else too, passes.
+/// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is
+/// not there, or that is a scalar function and something else too, passes.
 ///
 /// # Errors
 /// A plan error that names the function and says what to write.
@@ -113,7 +118,8 @@ fn misuse(function: &Function, registry: &dyn FunctionRegistry) -> Option<DataFu
     }
 }
 
-/// The function's name as DataFusion looks it up; `None` for `schema.function`, which DataFusion has no registry for.
+/// The function's name as DataFusion looks it up; `None` for `schema.function`, which DataFusion
+/// has no registry for.
 fn single_name(function: &Function) -> Option<String> {
     let [part] = function.name.0.as_slice() else {
         return None;

@@ -1,9 +1,10 @@
 //! How large and how deep a statement may be, told by its text alone.
 //!
-//! A chain such as `a OR b OR c …` is a tree as deep as the chain is long, and so is a chain of casts, of UNION ALL or of
-//! joins. The parser and DataFusion's planner grow the stack where they walk such a tree, but dropping, copying, printing and
-//! evaluating it do not: a statement that is deep enough would end the process. So a statement is measured before it is
-//! parsed. The measure is one pass over its tokens, and never less than the depth of the tree.
+//! A chain such as `a OR b OR c …` is a tree as deep as the chain is long, and so is a chain of
+//! casts, of UNION ALL or of joins. The parser and DataFusion's planner grow the stack where they
+//! walk such a tree, but dropping, copying, printing and evaluating it do not: a statement that is
+//! deep enough would end the process. So a statement is measured before it is parsed. The measure
+//! is one pass over its tokens, and never less than the depth of the tree.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::config::Dialect;
@@ -11,22 +12,27 @@ use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 
-/// Of one text that is read at once. Its tokens take up to a hundred times that; MySQL reads 64 MiB, ClickHouse 256 KiB.
+/// Of one text that is read at once. Its tokens take up to a hundred times that; MySQL reads 64
+/// MiB, ClickHouse 256 KiB.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 16 << 20;
-/// Words and symbols of one statement, as of an INSERT of a hundred thousand rows of five values. The parser makes up to 0.5 kB of each.
+/// Words and symbols of one statement, as of an INSERT of a hundred thousand rows of five values.
+/// The parser makes up to 0.5 kB of each.
 const MAX_TOKENS: usize = 1_000_000;
 /// Operators and open brackets around one value. SQLite has the same limit, and so has ClickHouse.
 const MAX_LEVELS: usize = 1000;
-/// Brackets that are open at once. It is the parser's own limit, `datafusion.sql_parser.recursion_limit`, by default; the
-/// parser does not count those of types, and takes 20 kB of stack for each of them in a debug build, where a thread has 2 MiB.
+/// Brackets that are open at once. It is the parser's own limit,
+/// `datafusion.sql_parser.recursion_limit`, by default; the parser does not count those of types,
+/// and takes 20 kB of stack for each of them in a debug build, where a thread has 2 MiB.
 const MAX_OPEN_BRACKETS: usize = 50;
-/// The same around tables in a FROM that are no subqueries: the parser takes 70 kB for each, and does not grow the stack there.
+/// The same around tables in a FROM that are no subqueries: the parser takes 70 kB for each, and
+/// does not grow the stack there.
 const MAX_TABLE_BRACKETS: usize = 16;
-/// Brackets within brackets that the parser reads again when it finds an error in them: see [`n_retries`]. Each doubles the time, so
-/// that of a statement with one error and twenty-five nested casts would be an hour.
+/// Brackets within brackets that the parser reads again when it finds an error in them: see
+/// [`n_retries`]. Each doubles the time, so that of a statement with one error and twenty-five
+/// nested casts would be an hour.
 const MAX_RETRIES: usize = 12;
-/// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the plan. SQLite joins 64 tables
-/// and unites 500 queries.
+/// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the
+/// plan. SQLite joins 64 tables and unites 500 queries.
 const MAX_QUERY_PARTS: usize = 1000;
 
 /// Words that a value follows.
@@ -47,8 +53,8 @@ const OPERATORS: [Keyword; 14] = [
     Keyword::XOR,
 ];
 
-/// How often the parser (sqlparser 0.62) reads a bracket after this word again if it finds an error inside: it tries the word's own
-/// syntax first, then a call of a function with this name.
+/// How often the parser (sqlparser 0.62) reads a bracket after this word again if it finds an error
+/// inside: it tries the word's own syntax first, then a call of a function with this name.
 fn n_retries(word: Keyword) -> usize {
     match word {
         Keyword::POSITION => 2,
@@ -85,8 +91,8 @@ fn n_retries(word: Keyword) -> usize {
     }
 }
 
-/// Refuses a text with a statement that is too large or too deep to be parsed and planned without harm: call it before the text is
-/// parsed. What it lets through can still be wrong.
+/// Refuses a text with a statement that is too large or too deep to be parsed and planned without
+/// harm: call it before the text is parsed. What it lets through can still be wrong.
 ///
 /// # Errors
 /// A plan error that says which limit was met and what to write instead.
@@ -136,7 +142,8 @@ struct Measure {
 #[derive(Debug, Default)]
 struct Bracket {
     kind: BracketKind,
-    /// Operators and brackets since the last comma: an element of a list is as deep as it is by itself.
+    /// Operators and brackets since the last comma: an element of a list is as deep as it is by
+    /// itself.
     n_levels: usize,
     /// Whether a comma adds a table to a FROM.
     is_in_from: bool,
@@ -166,9 +173,11 @@ enum Last {
     Operand,
     /// A bracket that opens.
     Opening,
-    /// A table follows: FROM, JOIN, a comma between tables, MERGE and the like, or a bracket around a table.
+    /// A table follows: FROM, JOIN, a comma between tables, MERGE and the like, or a bracket around
+    /// a table.
     TableStart,
-    /// A symbol or a word after which a value stands, so that a SELECT there is the name of a column.
+    /// A symbol or a word after which a value stands, so that a SELECT there is the name of a
+    /// column.
     Operator,
     /// The name of a type that has others in `<…>`.
     NestedType,
@@ -427,7 +436,8 @@ mod tests {
         }
     }
 
-    /// Checks that a text with `n_parts` repeated parts passes, and one with one part more is refused in these words.
+    /// Checks that a text with `n_parts` repeated parts passes, and one with one part more is
+    /// refused in these words.
     fn check(text: impl Fn(usize) -> String, n_parts: usize, expected: &str) {
         let (most, more) = (text(n_parts), text(n_parts + 1));
         let start: String = most.chars().take(60).collect();

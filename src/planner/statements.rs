@@ -1,8 +1,9 @@
 //! Cuts SQL text into statements, each with its place in the text.
 //!
-//! The cut is made with the parser's own tokenizer, so that a `;` in a string, a comment or a dollar quote does not
-//! end a statement. What the tokens are depends on the dialect, which a `SET` statement may change: the caller names
-//! the dialect for every statement it takes, and the rest of the text is read again when the dialect is another one.
+//! The cut is made with the parser's own tokenizer, so that a `;` in a string, a comment or a
+//! dollar quote does not end a statement. What the tokens are depends on the dialect, which a `SET`
+//! statement may change: the caller names the dialect for every statement it takes, and the rest of
+//! the text is read again when the dialect is another one.
 
 use std::collections::VecDeque;
 
@@ -49,8 +50,8 @@ impl SplitStatement {
         &self.text
     }
 
-    /// The statement's text after as many lines and blanks as stand before it, so that every line and column that
-    /// the parser speaks of is one of the whole text.
+    /// The statement's text after as many lines and blanks as stand before it, so that every line
+    /// and column that the parser speaks of is one of the whole text.
     #[must_use]
     pub fn text_in_place(&self) -> String {
         let lines = usize::try_from(self.line.saturating_sub(1)).unwrap_or_default();
@@ -58,12 +59,14 @@ impl SplitStatement {
         format!("{}{}{}", "\n".repeat(lines), " ".repeat(blanks), self.text)
     }
 
-    /// Parses the statement in the session's dialect. `FROM t` without a SELECT becomes `SELECT * FROM t`.
+    /// Parses the statement in the session's dialect. `FROM t` without a SELECT becomes `SELECT *
+    /// FROM t`.
     ///
     /// # Errors
-    /// When it is too large or too deep to be planned without harm, when it is no SQL, or when DataFusion would misread it
-    /// without a word: a window function without OVER, a scalar function with OVER, FILTER or DISTINCT, a key that nothing
-    /// checks. Lines and columns are those of the whole text.
+    /// When it is too large or too deep to be planned without harm, when it is no SQL, or when
+    /// DataFusion would misread it without a word: a window function without OVER, a scalar
+    /// function with OVER, FILTER or DISTINCT, a key that nothing checks. Lines and columns are
+    /// those of the whole text.
     pub fn parse(&self, context: &SessionContext) -> Result<Statement> {
         let state = context.state();
         let dialect = state.config_options().sql_parser.dialect;
@@ -166,8 +169,8 @@ impl Statements {
         self.text.len() - self.taken_bytes > MAX_STATEMENT_BYTES
     }
 
-    /// The next statement, read in this dialect; `None` when the text has no further complete one. Text that is too long is
-    /// one statement, which [`SplitStatement::parse`] refuses.
+    /// The next statement, read in this dialect; `None` when the text has no further complete one.
+    /// Text that is too long is one statement, which [`SplitStatement::parse`] refuses.
     pub fn next(&mut self, dialect: Dialect) -> Option<SplitStatement> {
         if self.is_too_long() {
             return Some(self.take_all());
@@ -191,7 +194,8 @@ impl Statements {
         Some(next.statement)
     }
 
-    /// Whether a text ends with a complete statement: its last token is a `;` or there is no token at all.
+    /// Whether a text ends with a complete statement: its last token is a `;` or there is no token
+    /// at all.
     #[must_use]
     pub fn is_complete(text: &str, dialect: Dialect) -> bool {
         let (tokens, read) = tokenize(text, dialect);
@@ -219,8 +223,8 @@ fn split(
     is_whole: bool,
     dialect: Dialect,
 ) -> VecDeque<FoundStatement> {
-    // An error is no loss: the text after the last good token becomes a statement of its own, and the parser
-    // tells what is wrong with it when its turn comes.
+    // An error is no loss: the text after the last good token becomes a statement of its own, and
+    // the parser tells what is wrong with it when its turn comes.
     let (tokens, read) = tokenize(text, dialect);
     let mut cursor = Cursor::new(text, start);
     let mut found = VecDeque::new();
@@ -240,7 +244,8 @@ fn split(
             _ => begin = begin.or(Some(token.span.start)),
         }
     }
-    // The error's place is after the letter of a literal such as b'…', so the end of the last token is used.
+    // The error's place is after the letter of a literal such as b'…', so the end of the last token
+    // is used.
     let first = Location { line: 1, column: 1 };
     let read_to = tokens.last().map_or(first, |token| token.span.end);
     let unread = read.err().map(|_| read_to);
@@ -261,7 +266,8 @@ fn tokenize(text: &str, dialect: Dialect) -> (Vec<TokenWithSpan>, Result<(), Tok
     (tokens, read)
 }
 
-/// Walks a text and knows the byte offset of the tokenizer's lines and columns (which count characters, from 1).
+/// Walks a text and knows the byte offset of the tokenizer's lines and columns (which count
+/// characters, from 1).
 struct Cursor<'a> {
     text: &'a str,
     start: TextPlace,
@@ -354,7 +360,8 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    /// Of which texts are made that are SQL, nearly SQL or none; without comments, which are no part of a statement.
+    /// Of which texts are made that are SQL, nearly SQL or none; without comments, which are no
+    /// part of a statement.
     const PARTS: &[&str] = &[
         "SELECT", " ", "\n", ";", "'", "'a;b'", "''", "\"", "\"x;\"", "$$", "$$;$$", "$a$", "é",
         "日本", "(", ")", ",", "1", ".5e", "\\", "\r\n", "E'\\", "x'", "@", "#", "|>", "\u{0}",

@@ -1,11 +1,12 @@
-//! Unnesting multiplies rows, so what was unique in its input is not unique after it. DataFusion 55.2 keeps the keys of a
-//! GROUP BY all the same, and so drops columns from a GROUP BY or an ORDER BY after it, or adds some, without a word:
-//! `SELECT host, a['kind'], count(*) FROM (SELECT host, unnest(ts_anomaly(ts, value)) AS a FROM m GROUP BY host) GROUP BY 1, 2`
-//! counts wrongly.
+//! Unnesting multiplies rows, so what was unique in its input is not unique after it. DataFusion
+//! 55.2 keeps the keys of a GROUP BY all the same, and so drops columns from a GROUP BY or an ORDER
+//! BY after it, or adds some, without a word: `SELECT host, a['kind'], count(*) FROM (SELECT host,
+//! unnest(ts_anomaly(ts, value)) AS a FROM m GROUP BY host) GROUP BY 1, 2` counts wrongly.
 //!
-//! Here the keys are hidden behind a function that does nothing, since keys are followed through plain columns alone.
-//! That is done twice: for every table of a FROM, because GROUP BY looks at keys while it is planned, and for every whole
-//! plan before it is optimised, where views have been put in. It can go when DataFusion mends it (issue 24787 there).
+//! Here the keys are hidden behind a function that does nothing, since keys are followed through
+//! plain columns alone. That is done twice: for every table of a FROM, because GROUP BY looks at
+//! keys while it is planned, and for every whole plan before it is optimised, where views have been
+//! put in. It can go when DataFusion mends it (issue 24787 there).
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -68,7 +69,8 @@ impl UnnestKeys {
         }
     }
 
-    /// All columns of an UNNEST, those that it repeats hidden. Any of them can be a key or a copy of one.
+    /// All columns of an UNNEST, those that it repeats hidden. Any of them can be a key or a copy
+    /// of one.
     fn project(&self, unnest: Unnest) -> Result<LogicalPlan> {
         let lists = unnest.list_type_columns.iter().map(|(index, _)| *index);
         let unnested: Vec<_> = lists
@@ -118,8 +120,8 @@ fn hides_keys(plan: &LogicalPlan) -> bool {
 }
 
 thread_local! {
-    /// Whether the next table to be planned is the one that [`UnnestKeys`] has asked DataFusion to plan. Planning happens
-    /// on one thread, and has no other place for such a note.
+    /// Whether the next table to be planned is the one that [`UnnestKeys`] has asked DataFusion to
+    /// plan. Planning happens on one thread, and has no other place for such a note.
     static IS_ASKED: Cell<bool> = const { Cell::new(false) };
 }
 

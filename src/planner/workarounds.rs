@@ -1,5 +1,6 @@
-//! What DataFusion 55.2 answers wrongly, never, or only with all groups in memory, switched off for a session. ARCHITECTURE.md lists each fault with its issue, and
-//! `tests/it/upstream.rs` has a test for each that fails as soon as the fault is gone.
+//! What DataFusion 55.2 answers wrongly, never, or only with all groups in memory, switched off for
+//! a session. ARCHITECTURE.md lists each fault with its issue, and `tests/it/upstream.rs` has a
+//! test for each that fails as soon as the fault is gone.
 
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ use crate::planner::short_batches::ShortBatches;
 /// None in practice: the values are in their range.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let options = state.config_mut().options_mut();
-    // With one file for each batch the reader of a full exchange never waits for a file that others have passed by.
+    // With one file for each batch the reader of a full exchange never waits for a file that others
+    // have passed by.
     options.execution.max_spill_file_size_bytes = ConfigNonZeroUsize::try_new(1)?;
     // It takes the place of a computed column for the column of its name.
     options.optimizer.enable_leaf_expression_pushdown = false;

@@ -1,5 +1,5 @@
-//! The query planner that makes COPY, and INSERT INTO the folder of a table, write all of their files or none, and that asks
-//! what COPY does with the files that its folder has.
+//! The query planner that makes COPY, and INSERT INTO the folder of a table, write all of their
+//! files or none, and that asks what COPY does with the files that its folder has.
 
 use std::sync::Arc;
 

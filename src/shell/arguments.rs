@@ -40,12 +40,13 @@ What stands before the first statement that reads windows runs once, whenever th
 run on every window, in order. INSERT INTO a table of files writes one file for each window. After SIGTERM, Ctrl-C or a
 crash the same command resumes after the last window that has run, and every window counts once.";
 
-/// datafusion-aiops runs SQL over log files, Parquet, CSV and JSON, with functions that turn log lines into templates
-/// with stable ids.
+/// datafusion-aiops runs SQL over log files, Parquet, CSV and JSON, with functions that turn log
+/// lines into templates with stable ids.
 ///
 /// Log files are tables: CREATE EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/'
 ///
-/// Live ones too: CREATE UNBOUNDED EXTERNAL TABLE follows files that are being written; the table stdin is standard input.
+/// Live ones too: CREATE UNBOUNDED EXTERNAL TABLE follows files that are being written; the table
+/// stdin is standard input.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub(crate) struct CommandLine {
@@ -108,7 +109,8 @@ pub(crate) struct CommandLine {
 /// What is done in place of statements, one after the other.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Run the statements of a file on every window of a table, so that each window counts once, also after a crash
+    /// Run the statements of a file on every window of a table, so that each window counts once,
+    /// also after a crash
     #[command(after_help = RUN_EXAMPLE)]
     Run(RunArguments),
 }
@@ -120,7 +122,8 @@ pub(crate) struct RunArguments {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Where it is written down what has run: a folder or the URL of an object store, one for each pipeline
+    /// Where it is written down what has run: a folder or the URL of an object store, one for each
+    /// pipeline
     #[arg(long, value_name = "FOLDER OR URL")]
     pub(crate) checkpoint: String,
 
@@ -128,7 +131,8 @@ pub(crate) struct RunArguments {
     #[arg(long, conflicts_with = "until_idle")]
     pub(crate) once: bool,
 
-    /// Exit when nothing was written for the idle_timeout of the table; open windows run too, but for a count window that is not full
+    /// Exit when nothing was written for the idle_timeout of the table; open windows run too, but
+    /// for a count window that is not full
     #[arg(long)]
     pub(crate) until_idle: bool,
 
@@ -177,7 +181,8 @@ impl CommandLine {
     }
 }
 
-/// Writes a statement that begins with a comment, `-c "-- errors of today ..."`, so that it is not taken for a flag.
+/// Writes a statement that begins with a comment, `-c "-- errors of today ..."`, so that it is not
+/// taken for a flag.
 fn join_leading_comments(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let begins_comment = |argument: &OsString| {
         let text = argument.to_string_lossy();
@@ -204,7 +209,8 @@ pub(crate) fn is_stdin(file: &Path) -> bool {
         .is_some_and(|file| file == "-" || is_stdin_location(file))
 }
 
-/// Says what to write for a file or a statement that stands without its flag, and for `run` without a checkpoint.
+/// Says what to write for a file or a statement that stands without its flag, and for `run` without
+/// a checkpoint.
 fn with_tip(mut error: clap::Error) -> clap::Error {
     if error.kind() == ErrorKind::InvalidSubcommand
         && error.get(ContextKind::SuggestedSubcommand).is_none()

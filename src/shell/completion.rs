@@ -1,4 +1,5 @@
-//! What the line editor asks while somebody types: is the entry complete, what could follow, which colours.
+//! What the line editor asks while somebody types: is the entry complete, what could follow, which
+//! colours.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,8 +16,8 @@ use rustyline::{Context, Helper};
 
 use crate::shell::commands::command_of;
 
-/// datafusion-cli's helper (colours, hint, file names in LOCATION) with our idea of a complete entry, and with the
-/// names of functions and tables.
+/// datafusion-cli's helper (colours, hint, file names in LOCATION) with our idea of a complete
+/// entry, and with the names of functions and tables.
 pub(crate) struct PromptHelper {
     cli: CliHelper,
     context: SessionContext,
@@ -35,7 +36,8 @@ impl PromptHelper {
 impl Helper for PromptHelper {}
 
 impl Validator for PromptHelper {
-    /// Complete after a `;` that ends a statement. What is wrong with a statement is told when it runs.
+    /// Complete after a `;` that ends a statement. What is wrong with a statement is told when it
+    /// runs.
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let entry = context.input().trim();
         let dialect = self.context.copied_config().options().sql_parser.dialect;

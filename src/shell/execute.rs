@@ -56,7 +56,8 @@ impl Shell {
     /// Runs a statement and prints its result.
     ///
     /// # Errors
-    /// When it cannot be parsed, planned or run; lines and columns in the error are those of the whole text.
+    /// When it cannot be parsed, planned or run; lines and columns in the error are those of the
+    /// whole text.
     pub(crate) async fn execute(&self, statement: &SplitStatement) -> Result<()> {
         let parsed = statement.parse(&self.context)?;
         self.check_stdin(&parsed)?;
@@ -66,7 +67,8 @@ impl Shell {
             {
                 external_table::create(&self.context, parsed).await
             }
-            // datafusion-cli knows the options of these formats and finds the region of an S3 bucket.
+            // datafusion-cli knows the options of these formats and finds the region of an S3
+            // bucket.
             Parsed::CreateExternalTable(_) => {
                 let text = statement.text_in_place();
                 exec_from_commands(&self.context, vec![text], &self.print).await
@@ -238,8 +240,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Prints what a statement of a pipeline has answered on a window. Rows that make no table have their header once, on
-    /// the first window.
+    /// Prints what a statement of a pipeline has answered on a window. Rows that make no table have
+    /// their header once, on the first window.
     pub(crate) async fn print_answer(
         &self,
         batches: Vec<RecordBatch>,
@@ -270,7 +272,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON array.
+    /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON
+    /// array.
     async fn print_table(
         &self,
         print: &PrintOptions,
@@ -318,8 +321,8 @@ impl Shell {
     }
 }
 
-/// The stream without empty batches. datafusion-cli prints the header with the first batch only if it has rows: what
-/// has none gets its header here.
+/// The stream without empty batches. datafusion-cli prints the header with the first batch only if
+/// it has rows: what has none gets its header here.
 async fn with_header(
     stream: SendableRecordBatchStream,
     format: PrintFormat,
@@ -352,7 +355,8 @@ fn print_header(schema: &SchemaRef, format: PrintFormat) -> Result<()> {
     Ok(writer.write(&empty)?)
 }
 
-/// A statement of more bytes is not searched for what its error may come from: nobody wrote it by hand.
+/// A statement of more bytes is not searched for what its error may come from: nobody wrote it by
+/// hand.
 const LONGEST_SEARCHED: usize = 64 << 10;
 
 /// Whether a person reads, or asks for tables.
@@ -363,7 +367,8 @@ fn prints_tables(format: PrintFormat) -> bool {
     }
 }
 
-/// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or JSON lines.
+/// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or
+/// JSON lines.
 fn row_format(format: PrintFormat, is_unbounded: bool) -> PrintFormat {
     match (format, is_unbounded) {
         (PrintFormat::Automatic, false) => PrintFormat::Table,

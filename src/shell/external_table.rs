@@ -1,8 +1,8 @@
 //! CREATE EXTERNAL TABLE for formats that datafusion-cli does not know.
 //!
-//! datafusion-cli checks the statement's options against its own formats and refuses all others, so the statement is
-//! planned and run here: its object store is registered, and the table's factory checks the rest. COPY registers the
-//! store that it writes to in the same way.
+//! datafusion-cli checks the statement's options against its own formats and refuses all others, so
+//! the statement is planned and run here: its object store is registered, and the table's factory
+//! checks the rest. COPY registers the store that it writes to in the same way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,8 @@ use datafusion_cli::object_storage::{
 /// Creates the table of a CREATE EXTERNAL TABLE statement.
 ///
 /// # Errors
-/// When the location's object store cannot be reached or the format's factory refuses the statement.
+/// When the location's object store cannot be reached or the format's factory refuses the
+/// statement.
 pub(crate) async fn create(context: &SessionContext, statement: Statement) -> Result<()> {
     let plan = context.state().statement_to_plan(statement).await?;
     // A SQLite database is a file, and says so itself.
@@ -39,7 +40,8 @@ pub(crate) async fn create(context: &SessionContext, statement: Statement) -> Re
     Ok(())
 }
 
-/// Registers the object store of a location, with the statement's credentials, if it is a remote one.
+/// Registers the object store of a location, with the statement's credentials, if it is a remote
+/// one.
 ///
 /// # Errors
 /// When the location is no address or the credentials are not complete.

@@ -1,8 +1,10 @@
-//! The shell: arguments, a session, and statements from the command line, files, a pipe or a prompt.
+//! The shell: arguments, a session, and statements from the command line, files, a pipe or a
+//! prompt.
 //!
-//! It stands on datafusion-cli as a library (its printing, its object stores, its commands behind a backslash) and
-//! differs where a batch job needs it: the first failing statement ends the run with exit code 1, only results are
-//! written to standard output, no format loses rows, and an error is a sentence with a hint.
+//! It stands on datafusion-cli as a library (its printing, its object stores, its commands behind a
+//! backslash) and differs where a batch job needs it: the first failing statement ends the run with
+//! exit code 1, only results are written to standard output, no format loses rows, and an error is
+//! a sentence with a hint.
 
 mod arguments;
 mod commands;
@@ -33,17 +35,20 @@ use crate::shell::run::Job;
 use crate::shell::script::{SqlScript, run_script};
 use crate::shell::signals::EndsOn;
 
-/// Of every thread that plans or runs statements: the deepest plan that is let through ends well in a debug build
-/// (`tests/it/limits.rs`). It is room and no memory: the system gives memory for what is touched.
+/// Of every thread that plans or runs statements: the deepest plan that is let through ends well in
+/// a debug build (`tests/it/limits.rs`). It is room and no memory: the system gives memory for what
+/// is touched.
 const STACK_BYTES: usize = 256 << 20;
 
 /// Runs the shell with the process's arguments.
 pub(crate) fn main() -> ExitCode {
     env_logger::init();
     let arguments = CommandLine::read();
-    // A spilling exchange has a file open for each batch. Where the limit cannot be raised it stays as it is.
+    // A spilling exchange has a file open for each batch. Where the limit cannot be raised it stays
+    // as it is.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    // The stack of the first thread is as large as the system's setting, of one of our own it is known.
+    // The stack of the first thread is as large as the system's setting, of one of our own it is
+    // known.
     let shell = std::thread::Builder::new()
         .name("shell".to_string())
         .stack_size(STACK_BYTES)

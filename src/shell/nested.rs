@@ -1,4 +1,5 @@
-//! Lists and structs in CSV: a column of them is printed as JSON, since CSV has no form of its own for them.
+//! Lists and structs in CSV: a column of them is printed as JSON, since CSV has no form of its own
+//! for them.
 
 use std::sync::Arc;
 

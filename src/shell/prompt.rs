@@ -1,4 +1,5 @@
-//! The interactive prompt: line editing, history, completion, commands behind a backslash. Ctrl-C stops a query.
+//! The interactive prompt: line editing, history, completion, commands behind a backslash. Ctrl-C
+//! stops a query.
 
 use std::path::{Path, PathBuf};
 
@@ -65,7 +66,8 @@ fn external(error: ReadlineError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// `$XDG_STATE_HOME/datafusion-aiops/history` or `~/.local/state/datafusion-aiops/history`; its folder is made.
+/// `$XDG_STATE_HOME/datafusion-aiops/history` or `~/.local/state/datafusion-aiops/history`; its
+/// folder is made.
 fn history_file() -> Option<PathBuf> {
     let state = match std::env::var_os("XDG_STATE_HOME") {
         Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder),
@@ -97,7 +99,8 @@ async fn run_entry(shell: &Shell, entry: &str) {
     }
 }
 
-/// What the work gives; `None` when Ctrl-C comes first, which drops the work and so stops its query.
+/// What the work gives; `None` when Ctrl-C comes first, which drops the work and so stops its
+/// query.
 async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),

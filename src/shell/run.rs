@@ -1,4 +1,5 @@
-//! `run`: the statements of a file on every window of a table, with a checkpoint, until it ends or is stopped.
+//! `run`: the statements of a file on every window of a table, with a checkpoint, until it ends or
+//! is stopped.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Reads the file. Where the checkpoint is a folder it is the caller's, whatever the working directory will be.
+    /// Reads the file. Where the checkpoint is a folder it is the caller's, whatever the working
+    /// directory will be.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -209,7 +211,8 @@ fn note(shell: &Shell, text: impl FnOnce() -> String) {
     }
 }
 
-/// SIGTERM and Ctrl-C end the pipeline after the window that it runs; the second of them ends it at once.
+/// SIGTERM and Ctrl-C end the pipeline after the window that it runs; the second of them ends it at
+/// once.
 fn stop_on_signals(stopper: PipelineStopper, is_quiet: bool) -> Result<()> {
     let Some(mut signals) = Signals::listen(EndsOn::Both)? else {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Statements in order: from the command line, from files, from a pipe. The first that fails ends them.
+//! Statements in order: from the command line, from files, from a pipe. The first that fails ends
+//! them.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,8 @@ pub(crate) async fn run_script(shell: &Shell, script: SqlScript) -> bool {
     }
 }
 
-/// Runs the SQL of standard input, each statement as soon as its `;` is there. False when one failed.
+/// Runs the SQL of standard input, each statement as soon as its `;` is there. False when one
+/// failed.
 async fn run_stdin(shell: &Shell) -> bool {
     const NAME: Option<&str> = Some("standard input");
     let mut statements = Statements::default();
@@ -90,7 +92,8 @@ async fn run_stdin(shell: &Shell) -> bool {
     run_statements(shell, &mut statements, NAME).await
 }
 
-/// Runs the statements that are there. An error is reported with `name` and its line; without a name, as it is.
+/// Runs the statements that are there. An error is reported with `name` and its line; without a
+/// name, as it is.
 async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option<&str>) -> bool {
     while let Some(statement) = statements.next(shell.dialect()) {
         let Err(error) = shell.execute(&statement).await else {

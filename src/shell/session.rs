@@ -1,4 +1,5 @@
-//! The shell's session: configuration, memory and disk limits, object stores, and this crate's functions and tables.
+//! The shell's session: configuration, memory and disk limits, object stores, and this crate's
+//! functions and tables.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -36,7 +37,8 @@ pub(crate) fn open(
     );
     let print = PrintOptions {
         format: arguments.format,
-        // Only at the prompt are row counts and times among the results; a pipe gets the results alone.
+        // Only at the prompt are row counts and times among the results; a pipe gets the results
+        // alone.
         quiet: arguments.quiet || !is_interactive,
         maxrows: arguments.maxrows,
         color: arguments.color,
@@ -108,7 +110,8 @@ fn runtime(
     builder.build_arc()
 }
 
-/// datafusion-cli's table functions: `parquet_metadata('x.parquet')` and the contents of its caches.
+/// datafusion-cli's table functions: `parquet_metadata('x.parquet')` and the contents of its
+/// caches.
 fn register_cli_functions(context: &SessionContext) {
     let caches = || Arc::clone(&context.runtime_env().cache_manager);
     context.register_udtf("parquet_metadata", Arc::new(ParquetMetadataFunc {}));

@@ -1,4 +1,5 @@
-//! SIGTERM and Ctrl-C: a statement that writes files removes what it has begun before the process ends.
+//! SIGTERM and Ctrl-C: a statement that writes files removes what it has begun before the process
+//! ends.
 
 use std::sync::Arc;
 
@@ -48,7 +49,8 @@ impl Ending {
         Ok(ending)
     }
 
-    /// Does the work, which drops what it has begun when a signal comes. The process ends then, and this never returns.
+    /// Does the work, which drops what it has begun when a signal comes. The process ends then, and
+    /// this never returns.
     pub(crate) async fn finish<T>(&self, work: impl Future<Output = T>) -> T {
         let writing = self.writing.lock().await;
         let mut is_asked = self.is_asked.subscribe();

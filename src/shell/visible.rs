@@ -1,4 +1,5 @@
-//! Control characters in a table: printed raw they would move the cursor, ring, or rewrite the title of the terminal.
+//! Control characters in a table: printed raw they would move the cursor, ring, or rewrite the
+//! title of the terminal.
 
 use std::sync::Arc;
 

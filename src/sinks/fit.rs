@@ -1,4 +1,5 @@
-//! Whether new files can be read together with those that a folder has: COPY adds to what other statements wrote.
+//! Whether new files can be read together with those that a folder has: COPY adds to what other
+//! statements wrote.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use crate::sinks::target::{Target, WriteMode, relative};
 /// The rows as they can be read together with what the folder has.
 ///
 /// # Errors
-/// When the folder has data of other partitions, of other types, or, where files are read by position, of other columns.
+/// When the folder has data of other partitions, of other types, or, where files are read by
+/// position, of other columns.
 pub(crate) async fn fitted(
     target: &Target,
     rows: &Arc<LogicalPlan>,

@@ -1,15 +1,18 @@
-//! Files of the local file system: written into a folder `.copy-<id>` within the target, and renamed when all are whole.
+//! Files of the local file system: written into a folder `.copy-<id>` within the target, and
+//! renamed when all are whole.
 //!
-//! The system releases locks when their process ends, so locks tell which stages are alive. A statement holds the lock of the target
-//! while it begins, commits or cleans up, so of two statements one sees what the other has done. It holds the lock of its own
-//! `.copy-<id>` all the time: if another statement can take that lock, the process is dead.
+//! The system releases locks when their process ends, so locks tell which stages are alive. A
+//! statement holds the lock of the target while it begins, commits or cleans up, so of two
+//! statements one sees what the other has done. It holds the lock of its own `.copy-<id>` all the
+//! time: if another statement can take that lock, the process is dead.
 //!
-//! A commit that renames one file is atomic. A commit of several steps is first written to `.copy-<id>/commit.json`; then new files are
-//! renamed, and then old ones are removed. If the process is killed in between, the next statement that writes to the folder
-//! takes the remaining steps; until then readers may see old and new files.
+//! A commit that renames one file is atomic. A commit of several steps is first written to
+//! `.copy-<id>/commit.json`; then new files are renamed, and then old ones are removed. If the
+//! process is killed in between, the next statement that writes to the folder takes the remaining
+//! steps; until then readers may see old and new files.
 //!
-//! Where the system cannot lock a folder, statements that write to it at the same moment do not wait for each other, and what a
-//! killed process leaves stays.
+//! Where the system cannot lock a folder, statements that write to it at the same moment do not
+//! wait for each other, and what a killed process leaves stays.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -32,10 +35,12 @@ use uuid::Uuid;
 use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::target::{Target, relative};
 
-/// What names of stages begin with: hidden from `ls` and patterns, and without the extension of a data file.
+/// What names of stages begin with: hidden from `ls` and patterns, and without the extension of a
+/// data file.
 const STAGE: &str = ".copy-";
 const JOURNAL: &str = "commit.json";
-/// How often the target may be removed by another statement that fails, between the moment it is made and locked.
+/// How often the target may be removed by another statement that fails, between the moment it is
+/// made and locked.
 const MAX_ATTEMPTS: usize = 10;
 
 /// Files in a folder of their own within the target.
@@ -64,7 +69,8 @@ impl LocalStage {
     /// Finishes what dead processes have left, and makes a stage.
     ///
     /// # Errors
-    /// When the target has files and the statement does not say what happens to them, or cannot be written.
+    /// When the target has files and the statement does not say what happens to them, or cannot be
+    /// written.
     pub(super) fn begin(target: &Target) -> Result<Self> {
         let folder = target.local_folder();
         let mut n_attempts = 0;
@@ -169,8 +175,8 @@ impl Stage for LocalStage {
     ) -> StoreResult<Box<dyn MultipartUpload>> {
         let staged = self.add(location)?;
         let mut begun = store.put_multipart_opts(&staged, options);
-        // The store makes the file and its folder while it is polled. A writer that outlives its statement for a moment
-        // shall not make the stage again after it is discarded.
+        // The store makes the file and its folder while it is polled. A writer that outlives its
+        // statement for a moment shall not make the stage again after it is discarded.
         poll_fn(|context| match self.files() {
             files if files.is_closed => Err(store_error("the statement is over")).into(),
             _files => begun.as_mut().poll(context),
@@ -219,7 +225,8 @@ impl Stage for LocalStage {
     }
 }
 
-/// The new files of a stage by their number, and the old files that they replace; all relative to the target.
+/// The new files of a stage by their number, and the old files that they replace; all relative to
+/// the target.
 #[derive(Debug, Serialize, Deserialize)]
 struct Commit {
     new: Vec<String>,

@@ -1,4 +1,5 @@
-//! What an object store does not do for local files: writing them through to the disk, and cleaning up after a crash.
+//! What an object store does not do for local files: writing them through to the disk, and cleaning
+//! up after a crash.
 
 use std::fs::File;
 use std::path::{Path as LocalPath, PathBuf};
@@ -25,8 +26,8 @@ pub(crate) async fn sync(path: &Path) -> Result<()> {
     synced.map_err(|error| exec_datafusion_err!("a file cannot be written to the disk: {error}"))
 }
 
-/// Removes what a killed process had begun to write into a folder under such names: an object store writes
-/// `name#1` and renames it. What cannot be removed stays, and is not seen by readers.
+/// Removes what a killed process had begun to write into a folder under such names: an object store
+/// writes `name#1` and renames it. What cannot be removed stays, and is not seen by readers.
 pub(crate) fn remove_staged(folder: &LocalPath, is_own: impl Fn(&str) -> bool) {
     let Ok(files) = std::fs::read_dir(folder) else {
         return;

@@ -1,9 +1,11 @@
-//! Files of an object store that is not the local file system: uploads that are completed when all of them are whole.
+//! Files of an object store that is not the local file system: uploads that are completed when all
+//! of them are whole.
 //!
-//! An upload that is not completed is invisible. If the process is killed, the store keeps it until a rule of the bucket
-//! removes it (on S3 `AbortIncompleteMultipartUpload`). Uploads are completed one after the other, so a process that is killed
-//! between two of them leaves some of the files. There is no lock: two statements that replace the same files at the same
-//! moment may both leave theirs.
+//! An upload that is not completed is invisible. If the process is killed, the store keeps it until
+//! a rule of the bucket removes it (on S3 `AbortIncompleteMultipartUpload`). Uploads are completed
+//! one after the other, so a process that is killed between two of them leaves some of the files.
+//! There is no lock: two statements that replace the same files at the same moment may both leave
+//! theirs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

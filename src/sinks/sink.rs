@@ -8,10 +8,12 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// Takes the rows of windows, so that each window is there once, whatever is killed and started again.
+/// Takes the rows of windows, so that each window is there once, whatever is killed and started
+/// again.
 ///
-/// A window has a name that it keeps when it runs again: the name of the pipeline, its start and its end. What an earlier run
-/// has left under that name is replaced. The calls come in this order, one window after another:
+/// A window has a name that it keeps when it runs again: the name of the pipeline, its start and
+/// its end. What an earlier run has left under that name is replaced. The calls come in this order,
+/// one window after another:
 ///
 /// ```text
 /// check                          when the pipeline starts, for every INSERT
@@ -20,13 +22,16 @@ use datafusion::physical_plan::ExecutionPlan;
 /// begin, write .., commit        the window; if a statement of it fails: undo
 /// ```
 ///
-/// `clean_up`, `begin` and `commit` come once for each [place](Self::place), however many INSERTs write to it. The second INSERT of
-/// a window into one place has `-2` after the window's name in `write` and `undo`, the third `-3`.
+/// `clean_up`, `begin` and `commit` come once for each [place](Self::place), however many INSERTs
+/// write to it. The second INSERT of a window into one place has `-2` after the window's name in
+/// `write` and `undo`, the third `-3`.
 ///
-/// [`TargetTable::windowed`](crate::store::TargetTable::windowed) makes a table of one. `tests/it/extend.rs` has an example.
+/// [`TargetTable::windowed`](crate::store::TargetTable::windowed) makes a table of one.
+/// `tests/it/extend.rs` has an example.
 #[async_trait]
 pub trait WindowSink: Debug + Send + Sync {
-    /// Where it writes, for the number of an INSERT: two tables over one folder have the same place.
+    /// Where it writes, for the number of an INSERT: two tables over one folder have the same
+    /// place.
     fn place(&self) -> String;
 
     /// Whether windows can be written into this table, which is named for messages.
@@ -54,8 +59,8 @@ pub trait WindowSink: Debug + Send + Sync {
         state: &SessionState,
     ) -> Result<u64>;
 
-    /// All statements of the window have run. If the process is killed after this and before the window is noted as done, the
-    /// window runs once more, and must replace what it has left.
+    /// All statements of the window have run. If the process is killed after this and before the
+    /// window is noted as done, the window runs once more, and must replace what it has left.
     ///
     /// # Errors
     /// When what was written cannot be made visible.

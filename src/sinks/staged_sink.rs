@@ -138,8 +138,8 @@ impl DataSink for StagedSink {
     }
 }
 
-/// The rows, as long as no column whose values make folders has a NULL: DataFusion 55.2 writes it as 0, as an empty text or as
-/// the first day of 1970, and so into the folder of other rows.
+/// The rows, as long as no column whose values make folders has a NULL: DataFusion 55.2 writes it
+/// as 0, as an empty text or as the first day of 1970, and so into the folder of other rows.
 fn with_whole_keys(data: SendableRecordBatchStream, target: &Target) -> SendableRecordBatchStream {
     let schema = data.schema();
     let index = |name: &String| Some((schema.index_of(name).ok()?, name.clone()));

@@ -80,7 +80,8 @@ impl Target {
         self.is_single_file || self.mode == WriteMode::Append
     }
 
-    /// Those of these files of the folder that the new ones replace, and how many an overwrite leaves.
+    /// Those of these files of the folder that the new ones replace, and how many an overwrite
+    /// leaves.
     ///
     /// # Errors
     /// When there are some and the statement does not say what happens to them.

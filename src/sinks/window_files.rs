@@ -1,7 +1,8 @@
 //! The rows of one window as one file in the folder of a table: Parquet, CSV, JSON lines or Arrow.
 //!
-//! The name of the file says which window it is, so that a window that runs again replaces its file by the same one. An
-//! object store shows a file when it is whole; that of a local folder writes beside it and renames.
+//! The name of the file says which window it is, so that a window that runs again replaces its file
+//! by the same one. An object store shows a file when it is whole; that of a local folder writes
+//! beside it and renames.
 
 use std::sync::Arc;
 
@@ -99,8 +100,8 @@ fn check(table: &ListingTable, name: &str) -> Result<()> {
     }
 }
 
-/// Writes the rows of `input` as the file `<file_name>.<extension>`, and says how many there were. Without a row there is
-/// no file.
+/// Writes the rows of `input` as the file `<file_name>.<extension>`, and says how many there were.
+/// Without a row there is no file.
 ///
 /// # Errors
 /// Those of the input and of the object store.
@@ -136,7 +137,8 @@ async fn write(
     let written = match collect(plan, state.task_ctx()).await {
         Ok(written) => written,
         Err(error) => {
-            // DataFusion finishes the file of an input that fails: readers shall not take it for the whole window.
+            // DataFusion finishes the file of an input that fails: readers shall not take it for
+            // the whole window.
             delete(folder, &path, state).await?;
             return Err(error);
         }

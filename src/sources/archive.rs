@@ -1,8 +1,9 @@
-//! What has been written before as a live table: the rows of any plan in the order of their times, to be replayed window by
-//! window as if they came now.
+//! What has been written before as a live table: the rows of any plan in the order of their times,
+//! to be replayed window by window as if they came now.
 //!
-//! The order is the same at every reading, so that a place in it is a number of rows: one partition, and rows of the same
-//! time stay as they were read, whatever memory the sort had and however fast the partitions of the plan are.
+//! The order is the same at every reading, so that a place in it is a number of rows: one
+//! partition, and rows of the same time stay as they were read, whatever memory the sort had and
+//! however fast the partitions of the plan are.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,8 +30,8 @@ use crate::streams::source::{
 };
 use crate::streams::table::LiveTable;
 
-/// A live table of the rows of `plan` in the order of the time column, as if they came now, and then the end. It is known to
-/// `streams` by its name.
+/// A live table of the rows of `plan` in the order of the time column, as if they came now, and
+/// then the end. It is known to `streams` by its name.
 ///
 /// # Errors
 /// When there is no such column.
@@ -47,7 +48,8 @@ pub(crate) fn archive_table(
         name,
         source: Arc::new(source),
         time_column,
-        // They come in order, so the newest tells all; nobody is waited for, and no time is in the future.
+        // They come in order, so the newest tells all; nobody is waited for, and no time is in the
+        // future.
         watermark: WatermarkOptions {
             delay: 0,
             idle_timeout: i64::MAX,
@@ -81,8 +83,8 @@ impl fmt::Debug for ArchiveSource {
 }
 
 impl ArchiveSource {
-    /// The rows of `plan`, by the column with this index, the oldest first and those without a time before them; without
-    /// such a column as they are read.
+    /// The rows of `plan`, by the column with this index, the oldest first and those without a time
+    /// before them; without such a column as they are read.
     ///
     /// # Errors
     /// When there is no such column.

@@ -1,14 +1,17 @@
-//! A folder, local or of an object store, into which finished files are dropped: Parquet, JSON lines, CSV, logs, whatever
-//! DataFusion can list as a table. `CREATE UNBOUNDED EXTERNAL TABLE t STORED AS PARQUET LOCATION 's3://bucket/metrics/'`
+//! A folder, local or of an object store, into which finished files are dropped: Parquet, JSON
+//! lines, CSV, logs, whatever DataFusion can list as a table. `CREATE UNBOUNDED EXTERNAL TABLE t
+//! STORED AS PARQUET LOCATION 's3://bucket/metrics/'`
 //!
-//! Every file is read once, by its name: the oldest first, files of the same age by name. Files whose name begins with `.`
-//! or `_` are left alone, as are those that end with `.tmp` or `.part`: write there, and rename. A Parquet file is taken
-//! when its last bytes are those of a whole one; another local file when it did not change between two looks. What is
-//! written to a file after it was read is not seen. A file that cannot be read is a problem that `aiops_streams()` shows,
-//! and does not stop the others.
+//! Every file is read once, by its name: the oldest first, files of the same age by name. Files
+//! whose name begins with `.` or `_` are left alone, as are those that end with `.tmp` or `.part`:
+//! write there, and rename. A Parquet file is taken when its last bytes are those of a whole one;
+//! another local file when it did not change between two looks. What is written to a file after it
+//! was read is not seen. A file that cannot be read is a problem that `aiops_streams()` shows, and
+//! does not stop the others.
 //!
-//! Positions tell in which order files were taken and how many rows of each were handed out, so that this can be read
-//! again. The order is written down, and not found again, since two readers list a folder at different moments.
+//! Positions tell in which order files were taken and how many rows of each were handed out, so
+//! that this can be read again. The order is written down, and not found again, since two readers
+//! list a folder at different moments.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -46,7 +49,8 @@ const LOCAL_LISTING_INTERVAL: i64 = SECOND / 4;
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 /// All files are one partition, since they are read one after the other.
 const PARTITION: u64 = 0;
-/// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
+/// Files that are remembered though they are there no longer: what was read of them since a crash
+/// is still accounted for.
 const MAX_GONE: u64 = 100;
 /// A range ends after this many files, few enough that all of them are still remembered.
 const MAX_FILES_OF_RANGE: u64 = MAX_GONE / 2;
@@ -299,7 +303,8 @@ impl TakenFiles {
         }
     }
 
-    /// The files that were read between these positions and `later`, in their order: name, rows before, rows after.
+    /// The files that were read between these positions and `later`, in their order: name, rows
+    /// before, rows after.
     fn read_until(&self, later: &Self) -> Vec<(String, u64, u64)> {
         let mut files: Vec<_> = later.files.iter().collect();
         files.retain(|(_, taken)| taken.turn.is_some());
@@ -427,8 +432,8 @@ impl FolderReader {
         Ok(())
     }
 
-    /// Whether a file is as it was at the last look. Objects of a store appear whole, a Parquet file tells it by itself,
-    /// and what is there at the start is old.
+    /// Whether a file is as it was at the last look. Objects of a store appear whole, a Parquet
+    /// file tells it by itself, and what is there at the start is old.
     fn is_settled(&mut self, name: &str, file: &ObjectMeta, is_first: bool) -> bool {
         let look = (
             file.size,
@@ -504,8 +509,8 @@ impl FolderReader {
         })
     }
 
-    /// The next rows of the first file that is wanted; `None`: there are none any more. Who read it the first time has said
-    /// what is wrong with it.
+    /// The next rows of the first file that is wanted; `None`: there are none any more. Who read it
+    /// the first time has said what is wrong with it.
     fn read_again(&self, replay: &mut FolderReplay, polled: &mut Polled) -> Option<RecordBatch> {
         let (name, from, to) = replay.wanted.front_mut()?;
         if replay.current.is_none() {

@@ -1,5 +1,5 @@
-//! `CREATE UNBOUNDED EXTERNAL TABLE … STORED AS PARQUET` (JSON, CSV, ARROW): a folder into which files are dropped, live.
-//! Without UNBOUNDED it is DataFusion's own table.
+//! `CREATE UNBOUNDED EXTERNAL TABLE … STORED AS PARQUET` (JSON, CSV, ARROW): a folder into which
+//! files are dropped, live. Without UNBOUNDED it is DataFusion's own table.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ impl TableProviderFactory for FolderFactory {
                 command.locations.join("', '")
             );
         }
-        // A single unbounded file, such as a pipe, is read by DataFusion itself. Of a folder it makes a listing table only
-        // where the statement is not UNBOUNDED.
+        // A single unbounded file, such as a pipe, is read by DataFusion itself. Of a folder it
+        // makes a listing table only where the statement is not UNBOUNDED.
         command.unbounded &= !is_live_folder;
         let table = self.batch.create(session, &command).await?;
         let Some(listing) = table

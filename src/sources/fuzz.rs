@@ -22,7 +22,8 @@ use crate::sources::files::followed::FollowedPositions;
 use crate::sources::folder::TakenFiles;
 use crate::streams::source::PositionsBody;
 
-/// Reads a log with these options, if they are valid: in one block, and in small blocks and batches of a row.
+/// Reads a log with these options, if they are valid: in one block, and in small blocks and batches
+/// of a row.
 pub(crate) fn rows_do_not_depend_on_blocks(options: &[(&str, &str)], log: &[u8]) {
     let Ok(spec) = spec(options, log) else {
         return;

@@ -1,7 +1,8 @@
-//! The partitions of a plan one after the other, so that its rows come in the same order at every reading.
+//! The partitions of a plan one after the other, so that its rows come in the same order at every
+//! reading.
 //!
-//! DataFusion's own `CoalescePartitionsExec` hands out what is ready first. A table in memory and a UNION ALL have several
-//! partitions whatever `target_partitions` says.
+//! DataFusion's own `CoalescePartitionsExec` hands out what is ready first. A table in memory and a
+//! UNION ALL have several partitions whatever `target_partitions` says.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! `CREATE EXTERNAL TABLE … STORED AS LOG`: checks everything that can be checked before a row is read.
+//! `CREATE EXTERNAL TABLE … STORED AS LOG`: checks everything that can be checked before a row is
+//! read.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -104,7 +105,8 @@ impl TableProviderFactory for LogTableFactory {
         check_partitions(session, &locations, &partitions).await?;
         let schema = Arc::clone(&columns.schema);
         let start = Arc::new(options.start.clone());
-        // Nothing fails from here on: a CREATE that fails must not touch the counters of the table it would replace.
+        // Nothing fails from here on: a CREATE that fails must not touch the counters of the table
+        // it would replace.
         let counters = self.registry.add_table(command.name.to_string());
         let spec = Arc::new(LogSpec {
             options,
@@ -195,7 +197,8 @@ impl LogTableFactory {
     }
 }
 
-/// The files that a live table has when it is made. There may be none, but the folder must be there.
+/// The files that a live table has when it is made. There may be none, but the folder must be
+/// there.
 async fn files_so_far(
     session: &dyn Session,
     locations: &Locations,

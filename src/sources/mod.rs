@@ -1,5 +1,5 @@
-//! What can be read live: log files that grow, folders into which files are dropped, standard input, and what was written
-//! before as if it came now.
+//! What can be read live: log files that grow, folders into which files are dropped, standard
+//! input, and what was written before as if it came now.
 
 mod aiops_scans;
 pub(crate) mod archive;
@@ -33,7 +33,8 @@ use crate::streams::table::live_table;
 /// The formats of DataFusion whose files can be dropped into a live folder.
 const FOLDER_FORMATS: [&str; 6] = ["PARQUET", "JSON", "NDJSON", "CSV", "AVRO", "ARROW"];
 
-/// Adds STORED AS LOG, UNBOUNDED folders of DataFusion's formats and the table function `aiops_scans()` to a session.
+/// Adds STORED AS LOG, UNBOUNDED folders of DataFusion's formats and the table function
+/// `aiops_scans()` to a session.
 pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) {
     let scans = Arc::new(ScanRegistry::default());
     let log = LogTableFactory::new(Arc::clone(&scans), Arc::clone(streams));
@@ -48,8 +49,9 @@ pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) 
     state.register_udtf("aiops_scans", Arc::new(AiopsScans::new(scans)));
 }
 
-/// Lets a session read the standard input of the process: as the table `stdin`, and with `LOCATION '/dev/stdin'`. For programs whose
-/// user is the one who writes the SQL; in a server, everybody who may send a statement could read it.
+/// Lets a session read the standard input of the process: as the table `stdin`, and with `LOCATION
+/// '/dev/stdin'`. For programs whose user is the one who writes the SQL; in a server, everybody who
+/// may send a statement could read it.
 ///
 /// # Errors
 /// When the session was not prepared by [`install`](crate::install), or has a table of this name.

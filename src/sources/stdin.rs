@@ -1,7 +1,7 @@
 //! Standard input as a live log: `journalctl -f | datafusion-aiops -c "SELECT … FROM stdin"`.
 //!
-//! The table `stdin` is always there. With options of its own it is
-//! `CREATE UNBOUNDED EXTERNAL TABLE s STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. One statement of a process can read
+//! The table `stdin` is always there. With options of its own it is `CREATE UNBOUNDED EXTERNAL
+//! TABLE s STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. One statement of a process can read
 //! it, since what was read is gone. It ends when the pipe does, which closes the last window.
 
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Tables in memory (DataFusion's [`MemTable`]) whose rows are changed.
 //!
-//! A write holds the locks of all partitions from before its query reads the table to the end, so nobody changes rows in
-//! between. The query reads the rows that are there then; other reads of the table in the same statement see those that
-//! were there when it was planned.
+//! A write holds the locks of all partitions from before its query reads the table to the end, so
+//! nobody changes rows in between. The query reads the rows that are there then; other reads of the
+//! table in the same statement see those that were there when it was planned.
 
 use std::collections::HashMap;
 use std::sync::Arc;

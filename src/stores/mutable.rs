@@ -1,5 +1,5 @@
-//! Tables whose single rows can be changed: what one has to do for UPDATE, DELETE and MERGE, and how it takes part in the
-//! transactions of its store.
+//! Tables whose single rows can be changed: what one has to do for UPDATE, DELETE and MERGE, and
+//! how it takes part in the transactions of its store.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -20,8 +20,9 @@ pub const ROW: &str = "__aiops_rowid";
 
 /// A table whose single rows can be changed.
 ///
-/// UPDATE, DELETE and MERGE become a query for the rows to change, over [`with_rows`](Self::with_rows), and a plan that changes what
-/// the query finds, [`write`](Self::write). `tests/it/extend.rs` has an example.
+/// UPDATE, DELETE and MERGE become a query for the rows to change, over
+/// [`with_rows`](Self::with_rows), and a plan that changes what the query finds,
+/// [`write`](Self::write). `tests/it/extend.rs` has an example.
 pub trait MutableTable: Debug + Send + Sync {
     /// The columns of the table.
     fn schema(&self) -> SchemaRef;
@@ -32,8 +33,9 @@ pub trait MutableTable: Debug + Send + Sync {
     /// When nothing identifies its rows.
     fn with_rows(&self) -> Result<Arc<dyn TableProvider>>;
 
-    /// A plan that makes the changes and returns the number of rows, as [`write_plan`](crate::store::write_plan) makes one. Its input
-    /// has [`ROW`], the place of the action among [`RowChanges::actions`], then the values of [`RowChanges::columns`].
+    /// A plan that makes the changes and returns the number of rows, as
+    /// [`write_plan`](crate::store::write_plan) makes one. Its input has [`ROW`], the place of the
+    /// action among [`RowChanges::actions`], then the values of [`RowChanges::columns`].
     fn write(
         &self,
         changes: Arc<RowChanges>,
@@ -46,7 +48,8 @@ pub trait MutableTable: Debug + Send + Sync {
     }
 }
 
-/// How rows are changed: the input of a write has what identifies the row, the place of the action, then values of columns.
+/// How rows are changed: the input of a write has what identifies the row, the place of the action,
+/// then values of columns.
 #[derive(Debug)]
 pub struct RowChanges {
     actions: Vec<RowAction>,

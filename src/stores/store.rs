@@ -1,5 +1,5 @@
-//! Stores whose tables several statements can change in one transaction: what a pipeline needs to write a window whole
-//! or not at all, and to know after a restart which window was the last.
+//! Stores whose tables several statements can change in one transaction: what a pipeline needs to
+//! write a window whole or not at all, and to know after a restart which window was the last.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,14 +22,17 @@ pub struct DoneWindows {
     pub last: (i64, i64),
 }
 
-/// A store whose tables can be written in one transaction for a whole window. Calls block the thread.
+/// A store whose tables can be written in one transaction for a whole window. Calls block the
+/// thread.
 ///
 /// `tests/it/extend.rs` has an example.
 pub trait Store: Debug + Send + Sync {
-    /// What tells it from others, such as the canonical path of its file. A pipeline writes one store.
+    /// What tells it from others, such as the canonical path of its file. A pipeline writes one
+    /// store.
     fn name(&self) -> &str;
 
-    /// Begins a transaction in which nobody else can change what it reads, waiting for others as long as the store sees fit.
+    /// Begins a transaction in which nobody else can change what it reads, waiting for others as
+    /// long as the store sees fit.
     ///
     /// # Errors
     /// When another process keeps the lock, or nothing can be written.
@@ -42,7 +45,8 @@ pub trait Store: Debug + Send + Sync {
     fn committed(&self, pipeline: &str) -> Result<DoneWindows>;
 }
 
-/// A transaction of a [`Store`]. Dropping the last reference without a commit rolls back. Calls block the thread.
+/// A transaction of a [`Store`]. Dropping the last reference without a commit rolls back. Calls
+/// block the thread.
 pub trait Transaction: Debug + Send + Sync {
     /// Notes in the same transaction how far the pipeline is with it, and commits.
     ///
@@ -50,7 +54,8 @@ pub trait Transaction: Debug + Send + Sync {
     /// When nothing can be written; nothing is committed then.
     fn commit(&self, pipeline: &str, done: DoneWindows) -> Result<()>;
 
-    /// Adds to the configuration of a session what lets its statements read and write the tables of the store in this transaction: an
-    /// extension of the store's own type, which its tables look for when they run.
+    /// Adds to the configuration of a session what lets its statements read and write the tables of
+    /// the store in this transaction: an extension of the store's own type, which its tables look
+    /// for when they run.
     fn enter(self: Arc<Self>, config: &mut SessionConfig);
 }

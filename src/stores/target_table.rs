@@ -16,8 +16,8 @@ use crate::sinks::window_files::WindowFiles;
 use crate::stores::mutable::MutableTable;
 use crate::stores::store::Store;
 
-/// A table as a catalog holds it, with what the crate must know beyond [`TableProvider`]: how its rows are changed, or how windows are
-/// written into it.
+/// A table as a catalog holds it, with what the crate must know beyond [`TableProvider`]: how its
+/// rows are changed, or how windows are written into it.
 #[derive(Debug)]
 pub struct TargetTable {
     provider: Arc<dyn TableProvider>,
@@ -26,7 +26,8 @@ pub struct TargetTable {
 }
 
 impl TargetTable {
-    /// A table for UPDATE, DELETE and MERGE. If it has a [store](MutableTable::store), pipelines write it too.
+    /// A table for UPDATE, DELETE and MERGE. If it has a [store](MutableTable::store), pipelines
+    /// write it too.
     pub fn mutable<T: TableProvider + MutableTable>(table: T) -> Self {
         let table = Arc::new(table);
         Self {
@@ -36,7 +37,8 @@ impl TargetTable {
         }
     }
 
-    /// A table into which pipelines INSERT window by window. `provider` is what other statements see.
+    /// A table into which pipelines INSERT window by window. `provider` is what other statements
+    /// see.
     pub fn windowed(provider: Arc<dyn TableProvider>, sink: Arc<dyn WindowSink>) -> Self {
         Self {
             provider,
@@ -63,8 +65,9 @@ impl TargetTable {
         provider.downcast_ref::<Self>()?.sink.clone()
     }
 
-    /// DataFusion's way to UPDATE and DELETE loses conditions with subqueries, and those that are never true: all rows would be
-    /// changed. So these statements are rewritten before they come here.
+    /// DataFusion's way to UPDATE and DELETE loses conditions with subqueries, and those that are
+    /// never true: all rows would be changed. So these statements are rewritten before they come
+    /// here.
     fn must_be_rewritten(&self) -> Result<()> {
         if self.mutable.is_none() {
             return Ok(());

@@ -1,4 +1,5 @@
-//! The plan node of a statement that writes a table: it runs its input and returns how many rows were written.
+//! The plan node of a statement that writes a table: it runs its input and returns how many rows
+//! were written.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -27,14 +28,16 @@ pub trait RowWriter: Debug + Send + Sync {
     /// What it does, as EXPLAIN shows it.
     fn shown(&self) -> String;
 
-    /// Runs the input, which has one partition, and writes its rows. How many were written or changed.
+    /// Runs the input, which has one partition, and writes its rows. How many were written or
+    /// changed.
     ///
     /// # Errors
     /// Those of the input and of the table. Nothing is written then.
     async fn run(&self, input: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<u64>;
 }
 
-/// A plan that runs its input in one partition, lets `writer` write the rows, and returns how many there were as `count`.
+/// A plan that runs its input in one partition, lets `writer` write the rows, and returns how many
+/// there were as `count`.
 pub fn write_plan(
     writer: Arc<dyn RowWriter>,
     input: Arc<dyn ExecutionPlan>,
@@ -94,7 +97,8 @@ impl ExecutionPlan for WriteExec {
         vec![Distribution::SinglePartition]
     }
 
-    /// Rows are written in the order in which they come, so an ORDER BY is not in vain: the last row of a key stays.
+    /// Rows are written in the order in which they come, so an ORDER BY is not in vain: the last
+    /// row of a key stays.
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
     }

@@ -1,8 +1,9 @@
-//! `aiops_late('t')`: the rows of a live table that are in none of their windows, or not in all, since they came too late
-//! or have no event time.
+//! `aiops_late('t')`: the rows of a live table that are in none of their windows, or not in all,
+//! since they came too late or have no event time.
 //!
-//! The columns of the table, NULL where the statement that missed the row did not read them, then `reason` (`late` or
-//! `no time`). The newest 10,000 rows of each statement are kept; `aiops_streams()` counts all.
+//! The columns of the table, NULL where the statement that missed the row did not read them, then
+//! `reason` (`late` or `no time`). The newest 10,000 rows of each statement are kept;
+//! `aiops_streams()` counts all.
 
 use std::sync::Arc;
 

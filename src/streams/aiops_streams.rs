@@ -1,4 +1,5 @@
-//! `aiops_streams()`: the counters of every statement that reads a live table, or has read one, as a table.
+//! `aiops_streams()`: the counters of every statement that reads a live table, or has read one, as
+//! a table.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,10 +3,12 @@
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a reader waits when there is nothing to read: short enough for eyes, long enough to cost nothing.
+/// How long a reader waits when there is nothing to read: short enough for eyes, long enough to
+/// cost nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What live tables take the time from: when a file is quiet, when a partition is idle, what is of the future.
+/// What live tables take the time from: when a file is quiet, when a partition is idle, what is of
+/// the future.
 ///
 /// A program that tests its statements sets one of its own, so that no test waits:
 ///

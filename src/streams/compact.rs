@@ -1,4 +1,5 @@
-//! Rows without the memory of others: a text that is a view keeps the whole block alive that it is a part of.
+//! Rows without the memory of others: a text that is a view keeps the whole block alive that it is
+//! a part of.
 
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ pub(crate) fn compacted(rows: &RecordBatch) -> Result<RecordBatch> {
     )?)
 }
 
-/// Texts that are views into blocks of which they use less than half are copied. Kernels that take rows copy the others.
+/// Texts that are views into blocks of which they use less than half are copied. Kernels that take
+/// rows copy the others.
 fn compacted_column(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Utf8View => {

@@ -1,5 +1,5 @@
-//! What is known of a live table while it is read: one set of counters per running statement, and the rows that came
-//! too late.
+//! What is known of a live table while it is read: one set of counters per running statement, and
+//! the rows that came too late.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -12,7 +12,8 @@ use crate::streams::clock::{Clock, MachineClock};
 
 /// Late rows that are kept to be read; of more the newest are.
 pub(crate) const MAX_LATE_ROWS: usize = 10_000;
-/// Streams that have ended are remembered, so that their counters can be asked for, but not for ever.
+/// Streams that have ended are remembered, so that their counters can be asked for, but not for
+/// ever.
 const MAX_ENDED_STREAMS: usize = 100;
 
 /// Why a row is in no window.

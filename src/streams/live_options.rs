@@ -9,7 +9,8 @@
 //! | `read_from` | `start` (default), or `end`: only what is written from now on |
 //! | `buffer_bytes` | rows that a statement holds in memory before it spills; default 256 MiB |
 //!
-//! A table that is not live takes them too, checks them and does without, so that UNBOUNDED is the only word that changes.
+//! A table that is not live takes them too, checks them and does without, so that UNBOUNDED is the
+//! only word that changes.
 
 use std::collections::HashMap;
 
@@ -58,7 +59,8 @@ pub(crate) struct LiveOptions {
 }
 
 impl LiveOptions {
-    /// Reads the options as DataFusion hands them over, `format.` before each name, and leaves all others alone.
+    /// Reads the options as DataFusion hands them over, `format.` before each name, and leaves all
+    /// others alone.
     ///
     /// # Errors
     /// A value that is not allowed.

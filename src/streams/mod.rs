@@ -1,4 +1,5 @@
-//! The runtime of live rows: a source is read step by step, its rows get event times and a watermark, and windows are cut.
+//! The runtime of live rows: a source is read step by step, its rows get event times and a
+//! watermark, and windows are cut.
 //!
 //! # How
 //! ```text
@@ -10,7 +11,8 @@
 //! live_options   time_column, delay and the other options of every live table
 //! ```
 //!
-//! The arithmetic of windows is in `algorithms/windows`, their SQL in `planner/windows`, and what can be read in `sources`.
+//! The arithmetic of windows is in `algorithms/windows`, their SQL in `planner/windows`, and what
+//! can be read in `sources`.
 
 mod aiops_late;
 mod aiops_streams;

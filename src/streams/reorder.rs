@@ -1,10 +1,12 @@
-//! Puts rows into the order of event time: it holds what may still be overtaken, and lets go what the watermark has
-//! passed. What comes behind the watermark is late, so that the order of what it lets go is true.
+//! Puts rows into the order of event time: it holds what may still be overtaken, and lets go what
+//! the watermark has passed. What comes behind the watermark is late, so that the order of what it
+//! lets go is true.
 //!
-//! Runs of rows are kept as they came, each sorted, and merged when they are let go; where they do not overlap, as in one
-//! file that is written in order, no row is copied.
+//! Runs of rows are kept as they came, each sorted, and merged when they are let go; where they do
+//! not overlap, as in one file that is written in order, no row is copied.
 //!
-//! **Limit.** Beyond `limit_bytes` the older half is let go before its time, and what comes after it is late.
+//! **Limit.** Beyond `limit_bytes` the older half is let go before its time, and what comes after
+//! it is late.
 
 use datafusion::arrow::array::{Array, BooleanArray, TimestampNanosecondArray, UInt32Array};
 use datafusion::arrow::compute::{
@@ -44,7 +46,8 @@ impl Reorder {
         self.held_bytes
     }
 
-    /// Whether what the watermark has passed should be let go: beyond twice as much, rows are let go before their time.
+    /// Whether what the watermark has passed should be let go: beyond twice as much, rows are let
+    /// go before their time.
     pub(crate) fn is_half_full(&self) -> bool {
         self.held_bytes > self.limit_bytes / 2
     }

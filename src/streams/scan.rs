@@ -1,7 +1,7 @@
 //! The scan of a live table in a query without a window function: it never ends.
 //!
-//! In the order of event time, held back by the watermark, where the plan above makes use of order; or as the rows are
-//! read, at once, where it does not care.
+//! In the order of event time, held back by the watermark, where the plan above makes use of order;
+//! or as the rows are read, at once, where it does not care.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,7 +37,8 @@ use crate::streams::table::{LiveTable, TimeKind};
 pub(crate) enum ScanOrder {
     /// As they are read, without delay. Rows without a time are among them.
     Reading,
-    /// By event time, once the watermark has passed it. Late rows and rows without a time are counted and left out.
+    /// By event time, once the watermark has passed it. Late rows and rows without a time are
+    /// counted and left out.
     EventTime,
 }
 
@@ -94,7 +95,8 @@ pub(crate) struct LiveScanExec {
 }
 
 impl LiveScanExec {
-    /// A scan of the columns with these indices, in this order; by event time only if that is one of them.
+    /// A scan of the columns with these indices, in this order; by event time only if that is one
+    /// of them.
     ///
     /// # Errors
     /// When the table has no such column.

@@ -1,6 +1,6 @@
-//! A live source for tests: it hands out what a script says, at the instants that the script says. Its positions are the
-//! number of steps that were played. What is replayed comes a few rows at a time, so that every test of pipelines has
-//! ranges of many steps.
+//! A live source for tests: it hands out what a script says, at the instants that the script says.
+//! Its positions are the number of steps that were played. What is replayed comes a few rows at a
+//! time, so that every test of pipelines has ranges of many steps.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -114,7 +114,8 @@ impl ScriptReader {
     }
 }
 
-/// Each call tells the instant of the next step. The first, which tells when the statement begins, does not count.
+/// Each call tells the instant of the next step. The first, which tells when the statement begins,
+/// does not count.
 #[derive(Debug)]
 struct ScriptClock {
     nows: Vec<i64>,
@@ -155,7 +156,8 @@ impl LiveSource for LiveScript {
             clock_at: Arc::clone(&self.clock_at),
         };
         if positions.is_some() {
-            // Before the first live step the clock is asked when the statement begins, and for the step that has no rows.
+            // Before the first live step the clock is asked when the statement begins, and for the
+            // step that has no rows.
             let at = n_played.wrapping_sub(1);
             self.clock_at.store(at, Ordering::Relaxed);
         }

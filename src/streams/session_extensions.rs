@@ -17,7 +17,8 @@ use crate::streams::windows::row_store::WindowRows;
 /// The window for which a statement is planned and runs.
 #[derive(Debug)]
 pub(crate) struct CurrentWindow {
-    /// From the first start to the last end of its rows: nanoseconds since 1970, or numbers of rows.
+    /// From the first start to the last end of its rows: nanoseconds since 1970, or numbers of
+    /// rows.
     pub(crate) span: Span,
     /// `None` while a statement is planned before there is a window.
     pub(crate) rows: Option<WindowRows>,

@@ -1,4 +1,5 @@
-//! A table whose rows are made when a query begins to run: what `aiops_scans()`, `aiops_streams()` and `aiops_late()` give.
+//! A table whose rows are made when a query begins to run: what `aiops_scans()`, `aiops_streams()`
+//! and `aiops_late()` give.
 
 use std::fmt::Debug;
 use std::sync::Arc;

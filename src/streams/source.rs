@@ -1,7 +1,8 @@
-//! What a live source is: rows that keep coming, read a piece at a time, with positions that can be written down.
+//! What a live source is: rows that keep coming, read a piece at a time, with positions that can be
+//! written down.
 //!
-//! A source is synchronous and is told the time: what it hands out depends on what was written and on the instants of
-//! the calls alone, so that a test can play any order of events without a clock.
+//! A source is synchronous and is told the time: what it hands out depends on what was written and
+//! on the instants of the calls alone, so that a test can play any order of events without a clock.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -11,12 +12,13 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, exec_err};
 use serde::{Deserialize, Serialize};
 
-/// Where a reader stands, as JSON whose form is the source's own: what it has read before is not read again when it is opened there. Two
-/// of them, of one reader or of one that was opened at the first, tell exactly what was read in between.
+/// Where a reader stands, as JSON whose form is the source's own: what it has read before is not
+/// read again when it is opened there. Two of them, of one reader or of one that was opened at the
+/// first, tell exactly what was read in between.
 pub type PositionsBody = serde_json::Value;
 
-/// What positions are of, and which version of their form they have: those of another kind or version are refused before the source
-/// sees them.
+/// What positions are of, and which version of their form they have: those of another kind or
+/// version are refused before the source sees them.
 ///
 /// ```
 /// use datafusion_aiops::source::PositionsKind;
@@ -102,7 +104,8 @@ pub(crate) fn positions_of(place: &impl Serialize) -> Result<PositionsBody> {
 
 /// Where the rows of a live table come from.
 ///
-/// [`live_table`](crate::source::live_table) makes a table of one; `tests/it/extend.rs` has an example.
+/// [`live_table`](crate::source::live_table) makes a table of one; `tests/it/extend.rs` has an
+/// example.
 pub trait LiveSource: Debug + Send + Sync {
     /// All columns.
     fn schema(&self) -> SchemaRef;
@@ -110,7 +113,8 @@ pub trait LiveSource: Debug + Send + Sync {
     /// What its positions are.
     fn positions_kind(&self) -> PositionsKind;
 
-    /// Begins to read the columns with these indices: at `positions`, or else where the options of the table say.
+    /// Begins to read the columns with these indices: at `positions`, or else where the options of
+    /// the table say.
     ///
     /// # Errors
     /// When the source cannot be read at all, or the positions are not of this kind of source.
@@ -120,33 +124,35 @@ pub trait LiveSource: Debug + Send + Sync {
         positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>>;
 
-    /// Whether what was read once can be read again, so that positions mean something to a later process.
+    /// Whether what was read once can be read again, so that positions mean something to a later
+    /// process.
     fn is_replayable(&self) -> bool;
 }
 
 /// A source that is being read.
 pub trait SourceReader: Debug + Send {
-    /// Reads what is there now, up to about one block, and tells what is known of the partitions. `newest` has the
-    /// largest event time of the partitions that were read before: a source with several reads the oldest first.
+    /// Reads what is there now, up to about one block, and tells what is known of the partitions.
+    /// `newest` has the largest event time of the partitions that were read before: a source with
+    /// several reads the oldest first.
     ///
     /// # Errors
     /// When nothing more can be read. A problem of one file among many is a note in `polled`.
     fn poll(&mut self, now: i64, newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()>;
 
-    /// Finds what there is and reads nothing, so that [`Self::positions`] is a true place to begin: what is written from
-    /// now on comes after it.
+    /// Finds what there is and reads nothing, so that [`Self::positions`] is a true place to begin:
+    /// what is written from now on comes after it.
     ///
     /// # Errors
     /// When the source cannot be read.
     fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()>;
 
-    /// From where it stands, reads what another reader of this source had read when it stood at `upto`, be it in an
-    /// earlier process, and nothing else: the same rows, those of each partition in the same order. What is no longer
-    /// there is a problem that is noted.
+    /// From where it stands, reads what another reader of this source had read when it stood at
+    /// `upto`, be it in an earlier process, and nothing else: the same rows, those of each
+    /// partition in the same order. What is no longer there is a problem that is noted.
     ///
-    /// One call reads up to about `max_bytes`: a block, a batch or an event more at most. While `polled.has_more`, call it
-    /// again with the same `upto`, and nothing else; then the reader stands at `upto`. Positions that it tells before that
-    /// are for people.
+    /// One call reads up to about `max_bytes`: a block, a batch or an event more at most. While
+    /// `polled.has_more`, call it again with the same `upto`, and nothing else; then the reader
+    /// stands at `upto`. Positions that it tells before that are for people.
     ///
     /// # Errors
     /// When the source cannot be read, or the positions are not of this source.
@@ -164,8 +170,9 @@ pub trait SourceReader: Debug + Send {
     /// When the place cannot be written.
     fn positions(&self) -> Result<PositionsBody>;
 
-    /// What comes before these positions is never asked for again, by this process or a later one: they have been written down, and so has
-    /// all that was made of the rows before them. A source that keeps what it hands out may let go of it now.
+    /// What comes before these positions is never asked for again, by this process or a later one:
+    /// they have been written down, and so has all that was made of the rows before them. A source
+    /// that keeps what it hands out may let go of it now.
     ///
     /// # Errors
     /// When the source cannot be told.
@@ -191,8 +198,8 @@ pub struct Polled {
     pub news: Vec<(u64, PartitionNews)>,
     /// Whether there was more than fits one poll, or one call of a replay.
     pub has_more: bool,
-    /// Positions remember no more than they do now: what is read next can be replayed from here, but not from an earlier
-    /// place.
+    /// Positions remember no more than they do now: what is read next can be replayed from here,
+    /// but not from an earlier place.
     pub ends_range: bool,
     /// Whether the source has ended, as standard input does.
     pub has_ended: bool,
@@ -236,7 +243,8 @@ pub(crate) struct CheckedReader {
 }
 
 impl CheckedReader {
-    /// Begins to read the columns with these indices: at `positions`, or else where the options of the table say.
+    /// Begins to read the columns with these indices: at `positions`, or else where the options of
+    /// the table say.
     ///
     /// # Errors
     /// When the source cannot be read, or the positions are not its own.

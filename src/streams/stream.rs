@@ -1,7 +1,7 @@
 //! A live table that is being read: rows with their event times, and the watermark, in steps.
 //!
-//! A thread of its own reads, so that a slow query never makes a fast file wait longer than the few steps that fit
-//! between the two, and a waiting reader never holds a thread of the query.
+//! A thread of its own reads, so that a slow query never makes a fast file wait longer than the few
+//! steps that fit between the two, and a waiting reader never holds a thread of the query.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -39,19 +39,23 @@ pub(crate) struct Timed {
 /// What one step has brought.
 #[derive(Debug)]
 pub(crate) struct StreamStep {
-    /// By partition, those of each in the order in which they were read. They came before the watermark moved.
+    /// By partition, those of each in the order in which they were read. They came before the
+    /// watermark moved.
     pub(crate) arrivals: Vec<Timed>,
     /// The partition of each of these. It is the same whenever the rows are read again.
     pub(crate) partitions: Vec<u64>,
-    /// No row with an earlier event time is waited for; `i64::MAX` after the last step of a source that ends.
+    /// No row with an earlier event time is waited for; `i64::MAX` after the last step of a source
+    /// that ends.
     pub(crate) watermark: i64,
     /// When it was read, in nanoseconds since 1970.
     pub(crate) now: i64,
     /// There was nothing more to read.
     pub(crate) is_caught_up: bool,
-    /// Nothing is waited for: every file was quiet for the idle timeout, and the watermark goes by the clock.
+    /// Nothing is waited for: every file was quiet for the idle timeout, and the watermark goes by
+    /// the clock.
     pub(crate) is_idle: bool,
-    /// Where the source stands after these rows; of [`Stepper::resume`] only, and not within a range that is replayed.
+    /// Where the source stands after these rows; of [`Stepper::resume`] only, and not within a
+    /// range that is replayed.
     pub(crate) positions: Option<Positions>,
     /// More steps of the range that is replayed follow: the watermark has not moved yet.
     pub(crate) is_within_range: bool,
@@ -139,9 +143,10 @@ impl Stepper {
         }
     }
 
-    /// Steps tell their positions. The first brings no rows and tells where the source stands: at `begin`, if that is
-    /// where it was opened, or else where it finds itself. Then come the steps of each of `again`, of which the last tells
-    /// positions and the others are [within the range](StreamStep::is_within_range); then the live ones.
+    /// Steps tell their positions. The first brings no rows and tells where the source stands: at
+    /// `begin`, if that is where it was opened, or else where it finds itself. Then come the steps
+    /// of each of `again`, of which the last tells positions and the others are [within the
+    /// range](StreamStep::is_within_range); then the live ones.
     pub(crate) fn resume(mut self, begin: Option<Positions>, again: Vec<ReadAgain>) -> Self {
         self.preludes.push_back(Prelude::Begin(begin));
         self.preludes.extend(again.into_iter().map(Prelude::Again));
@@ -187,7 +192,8 @@ impl Stepper {
         Ok((step, Pace::Busy))
     }
 
-    /// Reads again what an earlier process had read: the next part of it. The watermark moves at its end, as it did then.
+    /// Reads again what an earlier process had read: the next part of it. The watermark moves at
+    /// its end, as it did then.
     fn again(&mut self, again: ReadAgain) -> Result<(StreamStep, Pace)> {
         let mut polled = Polled::default();
         let source = &mut self.source;
@@ -228,8 +234,8 @@ impl Stepper {
         Ok((step, pace))
     }
 
-    /// Counts what was read, tells the watermark and finds the times of the rows, of which all have `reading_time` if the
-    /// moment of reading is their time.
+    /// Counts what was read, tells the watermark and finds the times of the rows, of which all have
+    /// `reading_time` if the moment of reading is their time.
     fn take_in(
         &mut self,
         mut polled: Polled,
@@ -387,7 +393,8 @@ impl LiveStream {
                     clock.wait();
                 }
             }
-            // The last word, as far as it was said; a source that is not told it keeps more than it must.
+            // The last word, as far as it was said; a source that is not told it keeps more than it
+            // must.
             let _ = acknowledge(&mut stepper, &to_tell);
         };
         let reader = std::thread::Builder::new()
@@ -402,7 +409,8 @@ impl LiveStream {
         })
     }
 
-    /// Tells the source, before it reads on, that what comes before these positions is not asked for again.
+    /// Tells the source, before it reads on, that what comes before these positions is not asked
+    /// for again.
     pub(crate) fn acknowledge(&self, upto: Positions) {
         *self
             .acknowledged

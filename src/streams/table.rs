@@ -37,8 +37,9 @@ pub(crate) enum TimeKind {
     Processing,
 }
 
-/// A live table over a source of your own, to be registered under this name. The options are those of every live table: `time_column`,
-/// `delay`, `idle_timeout`, `max_skew`, `buffer_bytes`; `read_from` is for the source to heed.
+/// A live table over a source of your own, to be registered under this name. The options are those
+/// of every live table: `time_column`, `delay`, `idle_timeout`, `max_skew`, `buffer_bytes`;
+/// `read_from` is for the source to heed.
 ///
 /// # Errors
 /// When an option is wrong, or the session was not prepared by [`install`](crate::install).
@@ -136,9 +137,10 @@ impl LiveTable {
         LiveStream::start(stepper, Arc::clone(&self.clock))
     }
 
-    /// Like [`Self::read`], with positions in every step, so that reading can continue there exactly. First comes a step
-    /// without rows whose positions are where reading begins; then the steps of each range that is read again, the last of
-    /// them with its watermark and its positions; then what is new.
+    /// Like [`Self::read`], with positions in every step, so that reading can continue there
+    /// exactly. First comes a step without rows whose positions are where reading begins; then the
+    /// steps of each range that is read again, the last of them with its watermark and its
+    /// positions; then what is new.
     ///
     /// # Errors
     /// When the source cannot be read, or cannot be read from these positions.

@@ -1,6 +1,8 @@
-//! COPY in the shell: a job that runs twice, signals and kills in the middle, and what the next run finds.
+//! COPY in the shell: a job that runs twice, signals and kills in the middle, and what the next run
+//! finds.
 //!
-//! The signals come when the shell has begun to write a file, of a query that would write for hours.
+//! The signals come when the shell has begun to write a file, of a query that would write for
+//! hours.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +45,8 @@ struct Writing {
 }
 
 impl Writing {
-    /// Starts it and waits until it has made a file. It may have removed some of a dead process before.
+    /// Starts it and waits until it has made a file. It may have removed some of a dead process
+    /// before.
     fn start(folder: &Path, sql: &str) -> Self {
         let before = files(folder);
         let is_new = |file: &PathBuf| !before.contains(file);

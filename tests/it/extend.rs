@@ -505,7 +505,8 @@ const STATEMENTS: &str = "
     INSERT INTO shelf SELECT DISTINCT n / 10 + 1, 'next' FROM tumble(ticks, ts, INTERVAL '10 seconds');
 ";
 
-/// A run of the statements with a session of its own, as after a restart, until all ticks were read.
+/// A run of the statements with a session of its own, as after a restart, until all ticks were
+/// read.
 async fn run(ticks: &Ticks, sink: &Arc<Collected>, store: &ShelfStore, checkpoint: &str) -> u64 {
     let context = session().unwrap();
     let options = [("time_column", "ts"), ("delay", "0 s")];
@@ -587,7 +588,8 @@ async fn a_pipeline_of_a_source_a_store_and_a_sink_of_another_crate() {
 async fn a_source_is_told_what_is_not_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint").display().to_string();
-    // This many that the reader, which is a few steps ahead, is still reading when the first windows have run.
+    // This many that the reader, which is a few steps ahead, is still reading when the first
+    // windows have run.
     let (ticks, sink) = (Ticks::new(1_000), Arc::<Collected>::default());
     let n_windows = run(&ticks, &sink, &ShelfStore::default(), &checkpoint).await;
     assert_eq!(n_windows, 99);

@@ -25,8 +25,8 @@ pub(crate) fn stdout_of(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("the shell prints UTF-8")
 }
 
-/// Compares with a file of `tests/golden`. With `UPDATE_GOLDEN=1` in the environment it writes the file instead: read
-/// the difference before you commit it.
+/// Compares with a file of `tests/golden`. With `UPDATE_GOLDEN=1` in the environment it writes the
+/// file instead: read the difference before you commit it.
 pub(crate) fn compare(name: &str, actual: &str) {
     let path = project().join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,4 +1,5 @@
-//! Which file of `src` uses which, read from its text: so that a test can say where imports may point.
+//! Which file of `src` uses which, read from its text: so that a test can say where imports may
+//! point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +9,8 @@ use crate::golden::{files_below, project};
 /// The path of a module: `["streams", "windows", "grid"]`.
 pub(crate) type Module = Vec<String>;
 
-/// The lines of a file that are code of the crate: no comment, and nothing that is only there for tests.
+/// The lines of a file that are code of the crate: no comment, and nothing that is only there for
+/// tests.
 pub(crate) fn production_lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines();

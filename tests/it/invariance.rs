@@ -29,7 +29,8 @@ fn lines() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable([("message", message, true)]).unwrap()
 }
 
-/// Points of three series in the order of time, missing values, missing times and equal times among them.
+/// Points of three series in the order of time, missing values, missing times and equal times among
+/// them.
 fn points() -> RecordBatch {
     let n_points = 600;
     let ts: TimestampMillisecondArray = (0..n_points)
@@ -52,7 +53,8 @@ fn points() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-/// The rows as a table of `n_partitions` partitions of batches of `batch_size`, in the order of `step`.
+/// The rows as a table of `n_partitions` partitions of batches of `batch_size`, in the order of
+/// `step`.
 fn table(rows: &RecordBatch, batch_size: usize, n_partitions: usize, step: usize) -> MemTable {
     let order: Vec<_> = (0..step)
         .flat_map(|first| (first..rows.num_rows()).step_by(step))
@@ -169,7 +171,8 @@ async fn series() {
         "ts_periods(ts, value)",
     ] {
         check(&format!("SELECT unnest({answer}) FROM points")).await;
-        // DataFusion 55.2 takes the groups for unique after unnest too, and would not sort by position: hence `+ 0`.
+        // DataFusion 55.2 takes the groups for unique after unnest too, and would not sort by
+        // position: hence `+ 0`.
         check(&format!(
             "SELECT series, unnest(range(array_length(answer))) AS position, unnest(answer) AS element
              FROM (SELECT id % 3 AS series, {answer} AS answer FROM points GROUP BY id % 3)

@@ -1,4 +1,5 @@
-//! What is too deep or too large ends in a sentence and exit code 1, never in a signal, and nothing long is echoed.
+//! What is too deep or too large ends in a sentence and exit code 1, never in a signal, and nothing
+//! long is echoed.
 
 use std::fs::File;
 use std::path::Path;
@@ -374,7 +375,8 @@ fn lines_of_brackets_end_no_pipeline() {
     }
 }
 
-/// DataFusion's own JSON tables: what they read of such lines does not end the process either, up to a length.
+/// DataFusion's own JSON tables: what they read of such lines does not end the process either, up
+/// to a length.
 #[test]
 fn json_tables_of_datafusion_refuse_lines_of_brackets() {
     let folder = TempDir::new().unwrap();

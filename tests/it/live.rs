@@ -1,7 +1,8 @@
-//! Live tables as people use them: files that really grow, are rotated and dropped into folders, and pipes.
+//! Live tables as people use them: files that really grow, are rotated and dropped into folders,
+//! and pipes.
 //!
-//! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and fails when it is not there for
-//! a minute.
+//! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and
+//! fails when it is not there for a minute.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -63,7 +64,8 @@ impl LiveShell {
         }
     }
 
-    /// The next line of its output, with its line end; `None` if it has ended, or when none comes in this time.
+    /// The next line of its output, with its line end; `None` if it has ended, or when none comes
+    /// in this time.
     fn line_within(&self, time: Duration) -> Option<String> {
         self.lines.recv_timeout(time).ok()
     }
@@ -93,7 +95,8 @@ impl LiveShell {
         stdin.flush().unwrap();
     }
 
-    /// Closes its standard input and waits for its end: exit code, the rest of its output, and its errors.
+    /// Closes its standard input and waits for its end: exit code, the rest of its output, and its
+    /// errors.
     pub(crate) fn finish(mut self) -> (Option<i32>, String, String) {
         self.stdin = None;
         let rest: Vec<String> = std::iter::from_fn(|| self.line_within(DEADLINE)).collect();
@@ -269,8 +272,9 @@ fn in_data(name: &str) -> String {
     path.to_str().unwrap().to_string()
 }
 
-/// Runs a file of `sql/streaming` over a log that grows in pieces and is rotated in the middle, and over the same log as it
-/// is in the end. `last` is a line that closes what is open; what that line itself would add is cut off by `is_closed`.
+/// Runs a file of `sql/streaming` over a log that grows in pieces and is rotated in the middle, and
+/// over the same log as it is in the end. `last` is a line that closes what is open; what that line
+/// itself would add is cut off by `is_closed`.
 async fn check_log(name: &str, log: &str, last: &str, is_closed: impl Fn(&str) -> bool) {
     let folder = tempfile::tempdir().unwrap();
     let (path, rotated) = (folder.path().join("x.log"), folder.path().join("x.log.1"));

@@ -1,6 +1,7 @@
-//! Properties of masking. A template does not depend on the value of a variable: sixty kinds of values in forty texts. And over a
-//! million random and mutated lines: it never fails, its variables are in order, masking a template changes nothing, the values put
-//! back give the line, and the template matches its line.
+//! Properties of masking. A template does not depend on the value of a variable: sixty kinds of
+//! values in forty texts. And over a million random and mutated lines: it never fails, its
+//! variables are in order, masking a template changes nothing, the values put back give the line,
+//! and the template matches its line.
 
 use datafusion_aiops::algorithms::text::{
     MaskOptions, Masker, Masking, Profile, Quotes, Style, TemplateMatcher, fill_template,
@@ -153,7 +154,8 @@ fn mutated_line(samples: &[&str], random: &mut Random) -> String {
 /// Draws of each kind of value.
 const N_DRAWS: usize = 1000;
 
-/// Checks that `line` has the same template with every value of every kind in the place of `@`, and that the value is in it whole.
+/// Checks that `line` has the same template with every value of every kind in the place of `@`, and
+/// that the value is in it whole.
 fn check_values(masker: &Masker, kinds: &[Kind], line: &str) {
     let expected = with_single_blanks(&line.replace('@', "<*>"));
     for (kind, draw) in kinds {
@@ -217,7 +219,8 @@ fn a_template_does_not_depend_on_the_length_of_a_list() {
     }
 }
 
-/// Whatever a value of such a line is, it is one variable: in quotes or without, empty, a list or an object.
+/// Whatever a value of such a line is, it is one variable: in quotes or without, empty, a list or
+/// an object.
 #[test]
 fn values_of_keys_are_whole() {
     let of_keys: [Kind; 4] = [
@@ -283,7 +286,8 @@ fn values_of_keys_are_whole() {
     }
 }
 
-/// The keys under which programs and log services write the text of an event: it is masked like one.
+/// The keys under which programs and log services write the text of an event: it is masked like
+/// one.
 #[test]
 fn message_keys() {
     let json = masker(Profile::Json, Style::Star);
@@ -374,7 +378,8 @@ fn malformed_and_long_lines() {
     }
 }
 
-/// One event each, as people have reported them against log parsers: values that used to tear a template apart.
+/// One event each, as people have reported them against log parsers: values that used to tear a
+/// template apart.
 #[test]
 fn one_template_an_event() {
     let default = masker(Profile::Default, Style::Star);
@@ -645,8 +650,8 @@ fn a_million_lines() {
     check_many(&masker(Profile::Default, Style::Star), 1_000_000, 1);
 }
 
-/// The short way over plain words and the long one find the same: with a word to keep, here one that no line has, only the long one is
-/// gone.
+/// The short way over plain words and the long one find the same: with a word to keep, here one
+/// that no line has, only the long one is gone.
 #[test]
 fn the_short_way_finds_what_the_long_one_does() {
     let samples: Vec<&str> = SAMPLES.iter().flat_map(|sample| sample.lines()).collect();

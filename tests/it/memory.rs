@@ -1,5 +1,6 @@
-//! How much memory a pipeline takes that is killed in the middle of a large window and started again: about as much as one
-//! that is left alone, since what it replays it reads in steps, and rows of open windows go to disk.
+//! How much memory a pipeline takes that is killed in the middle of a large window and started
+//! again: about as much as one that is left alone, since what it replays it reads in steps, and
+//! rows of open windows go to disk.
 //!
 //! `AIOPS_WINDOW_MB=2000 cargo test --test it memory:: -- --nocapture` has a window of 2 GB.
 #![cfg(target_os = "linux")]
@@ -15,8 +16,8 @@ use tempfile::TempDir;
 
 /// Megabytes of the window in CI.
 const WINDOW_MB: u64 = 50;
-/// At most this many times as much memory as undisturbed. In a small window the base of the process counts for more than
-/// what is measured, and chance for more too.
+/// At most this many times as much memory as undisturbed. In a small window the base of the process
+/// counts for more than what is measured, and chance for more too.
 const MOST: f64 = 1.3;
 const MOST_IN_CI: f64 = 1.5;
 /// Of a line, about.
@@ -113,7 +114,8 @@ struct Running {
 }
 
 impl Running {
-    /// Waits until something is there, or is said; fails if the run ends before that, or not even that comes.
+    /// Waits until something is there, or is said; fails if the run ends before that, or not even
+    /// that comes.
     fn until(&self, is_there: impl Fn(&str) -> bool) {
         let longest = Duration::from_secs(300 + 10 * window_mb().unwrap_or(WINDOW_MB));
         let started = Instant::now();
@@ -148,8 +150,8 @@ impl Drop for Running {
     }
 }
 
-/// Kills a run when the range of the window is written down, and before the window is done, so that all of it has to be
-/// replayed.
+/// Kills a run when the range of the window is written down, and before the window is done, so that
+/// all of it has to be replayed.
 fn kill_within_the_window(place: &Place) {
     for _ in 0..20 {
         place.clear();

@@ -1,5 +1,5 @@
-//! `ts_anomaly(...) OVER (...)` and `ts_forecast(...) OVER (...)`: how they are planned, that they stream, and how Rust
-//! code calls them.
+//! `ts_anomaly(...) OVER (...)` and `ts_forecast(...) OVER (...)`: how they are planned, that they
+//! stream, and how Rust code calls them.
 
 use std::sync::Arc;
 
@@ -115,7 +115,8 @@ async fn the_past_is_judged_row_by_row_and_hindsight_at_once() {
     }
 }
 
-/// Every verdict comes as soon as its row is there, though the source never ends, and is that of the whole table.
+/// Every verdict comes as soon as its row is there, though the source never ends, and is that of
+/// the whole table.
 #[tokio::test]
 async fn verdicts_stream() {
     let context = session_with_points();
@@ -165,7 +166,8 @@ async fn verdicts_of_a_prefix_are_a_prefix_of_the_verdicts() {
     }
 }
 
-/// Through the builder of expressions the function gets no time and no frame: it returns structs, by positions alone.
+/// Through the builder of expressions the function gets no time and no frame: it returns structs,
+/// by positions alone.
 #[tokio::test]
 async fn rust_code_calls_the_window_function() {
     let context = session_with_points();

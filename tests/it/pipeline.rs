@@ -1,7 +1,7 @@
 //! Pipelines as people run them: `datafusion-aiops run`, stopped, killed and started again.
 //!
-//! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and fails when it is not there for
-//! a minute.
+//! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and
+//! fails when it is not there for a minute.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
@@ -240,8 +240,8 @@ fn body(call: &str) -> String {
 /// Lines of a log between two pauses.
 const GROUP: u64 = 100;
 
-/// Line `number` of a log, 25 ms after the one before but for a pause after every group, which then spans 8 s; each tenth
-/// comes before the one that it follows in time.
+/// Line `number` of a log, 25 ms after the one before but for a pause after every group, which then
+/// spans 8 s; each tenth comes before the one that it follows in time.
 fn line(number: u64) -> String {
     let place = match number % 10 {
         0 => number + 1,
@@ -348,8 +348,8 @@ fn age(place: &Place, name: &str, seconds: u64) {
     file.unwrap().set_modified(time).unwrap();
 }
 
-/// Rotated and compressed before anyone followed them, and again while the pipeline was stopped: no line is late, lost or
-/// doubled, whether the compressed files are listed or not.
+/// Rotated and compressed before anyone followed them, and again while the pipeline was stopped: no
+/// line is late, lost or doubled, whether the compressed files are listed or not.
 #[test]
 fn what_was_compressed_meanwhile_is_read_as_if_it_were_not() {
     for (glob, backlog) in [("logs/*.log*", 700), ("logs/*.log", 0)] {
@@ -719,7 +719,8 @@ fn a_closed_pipe_ends_it() {
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
 
-/// A row that is read again to find its window is gone with its file. That window cannot run; those that come do.
+/// A row that is read again to find its window is gone with its file. That window cannot run; those
+/// that come do.
 #[test]
 fn rows_that_are_gone_take_no_other_window_with_them() {
     let place = Place::new(&format!("{LIVE}SELECT count(*) AS n FROM {TUMBLE};"));
@@ -861,8 +862,8 @@ const KNOWLEDGE: &str = "CREATE EXTERNAL TABLE knowledge (kind TEXT, hits BIGINT
     STORED AS SQLITE LOCATION 'kb.db';\n\
     CREATE EXTERNAL TABLE news (kind TEXT, first_seen TEXT) STORED AS PARQUET LOCATION 'news/';\n";
 
-/// Learns which kinds of lines there are. What is new depends on what was known before, and hits are added to: a window that
-/// ran twice would show.
+/// Learns which kinds of lines there are. What is new depends on what was known before, and hits
+/// are added to: a window that ran twice would show.
 fn learning(call: &str) -> String {
     format!(
         "CREATE OR REPLACE TABLE kinds AS SELECT level || ' ' || CAST(date_trunc('minute', ts) AS TEXT) AS kind, \
@@ -887,8 +888,8 @@ struct Case {
     call: &'static str,
     /// The files that are written, in turns.
     files: &'static [&'static str],
-    /// Sessions that close together are one window, and which do depends on when their rows were read: the files are others,
-    /// and have the same rows.
+    /// Sessions that close together are one window, and which do depends on when their rows were
+    /// read: the files are others, and have the same rows.
     compares_rows: bool,
     /// Whether the first is renamed in the middle.
     rotates: bool,
@@ -1003,7 +1004,8 @@ fn live(place: &Place, running: &Running, random: &mut SplitMix64) {
 
 fn check_kills(case: &Case, seed: u64) {
     let location = LIVE.replace("'x.log'", "'x*.log*'");
-    // Long, so that nothing is taken for quiet while the machine is busy; but what was rotated holds all back for so long.
+    // Long, so that nothing is taken for quiet while the machine is busy; but what was rotated
+    // holds all back for so long.
     let timeout = if case.rotates { "500ms" } else { "3s" };
     let location = location.replace("200ms", timeout);
     let sql = format!(

@@ -1,5 +1,6 @@
-//! Every SQL block of README.md runs in the shell and prints the text block after it. A block with a live table does not
-//! end: it must print what stands after it, as at a terminal, and is killed then. Pipes into the shell are run too.
+//! Every SQL block of README.md runs in the shell and prints the text block after it. A block with
+//! a live table does not end: it must print what stands after it, as at a terminal, and is killed
+//! then. Pipes into the shell are run too.
 
 use crate::golden::{project, run_shell, stdout_of};
 use crate::live::LiveShell;

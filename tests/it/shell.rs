@@ -750,7 +750,8 @@ fn log_is_no_format_to_write() {
     );
 }
 
-/// In DataFusion 55.2 this stands still in most runs, since a reader waits for a file that nobody writes to any more.
+/// In DataFusion 55.2 this stands still in most runs, since a reader waits for a file that nobody
+/// writes to any more.
 #[test]
 fn a_group_by_with_little_memory_ends() {
     let folder = tempfile::tempdir().unwrap();

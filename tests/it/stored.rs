@@ -1,8 +1,8 @@
-//! What is stored by this version and must be read by every later one: models, checkpoints, the bookkeeping in SQLite. `tests/data/stored`
-//! has one of each as version 1 writes it.
+//! What is stored by this version and must be read by every later one: models, checkpoints, the
+//! bookkeeping in SQLite. `tests/data/stored` has one of each as version 1 writes it.
 //!
-//! Where a test here fails because something else is written now: raise the version of that form, keep the old file and read it too, and
-//! write the new one with `UPDATE_STORED=1`.
+//! Where a test here fails because something else is written now: raise the version of that form,
+//! keep the old file and read it too, and write the new one with `UPDATE_STORED=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -155,7 +155,8 @@ fn checkpoint_files(folder: &Path) -> Vec<PathBuf> {
     files.into_iter().chain(ranges).collect()
 }
 
-/// Continues from a stored checkpoint, whose log is found by its content, and from the windows that a database has.
+/// Continues from a stored checkpoint, whose log is found by its content, and from the windows that
+/// a database has.
 #[tokio::test]
 async fn checkpoints_are_read() {
     let data = project().join("tests/data/stored/checkpoint");

@@ -1,5 +1,6 @@
-//! The story of README.md: a pipeline is left running on a log that grows, a person asks the knowledge base and writes a
-//! solution, and the next errors are answered. All files of sql/knowledge_base run beside it, in the order of the story.
+//! The story of README.md: a pipeline is left running on a log that grows, a person asks the
+//! knowledge base and writes a solution, and the next errors are answered. All files of
+//! sql/knowledge_base run beside it, in the order of the story.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};

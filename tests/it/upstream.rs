@@ -1,5 +1,6 @@
-//! Faults of DataFusion 55.2 that sessions of this crate do not have. Each test shows that plain DataFusion still answers
-//! wrongly: when one fails after an upgrade, the workaround that ARCHITECTURE.md lists can go.
+//! Faults of DataFusion 55.2 that sessions of this crate do not have. Each test shows that plain
+//! DataFusion still answers wrongly: when one fails after an upgrade, the workaround that
+//! ARCHITECTURE.md lists can go.
 
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -137,8 +138,8 @@ async fn a_computed_column_is_not_the_one_of_its_name() {
     check(&[t, query], &["1|x"], &["-1|x"]).await;
 }
 
-/// Some faults cannot be shown in a test: a standstill, what is only feared. Look through the list after an upgrade.
-/// A NULL among the values that name folders becomes 0, and the row one of those.
+/// Some faults cannot be shown in a test: a standstill, what is only feared. Look through the list
+/// after an upgrade. A NULL among the values that name folders becomes 0, and the row one of those.
 #[tokio::test]
 async fn rows_without_a_partition_are_not_those_of_another() {
     let folder = TempDir::new().unwrap();

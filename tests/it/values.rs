@@ -1,4 +1,5 @@
-//! Values as programs print them, kind by kind, and the texts that they stand in: what a template must not depend on.
+//! Values as programs print them, kind by kind, and the texts that they stand in: what a template
+//! must not depend on.
 
 /// A xorshift generator (Marsaglia, "Xorshift RNGs", 2003): the same values in every run.
 pub(super) struct Random(pub(super) u64);

@@ -23,8 +23,8 @@ pub struct Assignment {
     pub is_new: bool,
 }
 
-/// Finds the nearest representative of rows. Vectors are compared as they are: `scale=standard` is a scale of the rows of
-/// one clustering, and has no meaning for single rows that come later.
+/// Finds the nearest representative of rows. Vectors are compared as they are: `scale=standard` is
+/// a scale of the rows of one clustering, and has no meaning for single rows that come later.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::{Assigner, Metric, Vectors};
@@ -87,7 +87,8 @@ impl Assigner {
     }
 }
 
-/// The threshold as distances are compared with it: rounded as they are, so that 0.8 includes a distance of 0.8.
+/// The threshold as distances are compared with it: rounded as they are, so that 0.8 includes a
+/// distance of 0.8.
 ///
 /// # Errors
 /// If the threshold is negative or not a finite number.

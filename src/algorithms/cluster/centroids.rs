@@ -1,10 +1,11 @@
-//! k-means: clusters around means, by `linfa-clustering` (Lloyd's iterations from k-means++ starts: Arthur and
-//! Vassilvitskii, "k-means++: the advantages of careful seeding", 2007).
+//! k-means: clusters around means, by `linfa-clustering` (Lloyd's iterations from k-means++ starts:
+//! Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007).
 //!
-//! linfa counts the old mean as one more row of its cluster, so no cluster runs empty. It spreads the search of each row's
-//! nearest mean over threads and sums in one, so the result depends on the seed and not on the number of threads. Under
-//! the cosine metric the rows are brought to length 1 first, where squared distance is twice the cosine distance
-//! (spherical k-means but for the means, which keep their length). Rows become dense: eight bytes a value.
+//! linfa counts the old mean as one more row of its cluster, so no cluster runs empty. It spreads
+//! the search of each row's nearest mean over threads and sums in one, so the result depends on the
+//! seed and not on the number of threads. Under the cosine metric the rows are brought to length 1
+//! first, where squared distance is twice the cosine distance (spherical k-means but for the means,
+//! which keep their length). Rows become dense: eight bytes a value.
 
 use std::num::NonZeroUsize;
 
@@ -25,8 +26,8 @@ use crate::error::{Error, Result};
 /// The most clusters that `auto` tries: each costs a run of its own.
 const MAX_AUTO: usize = 20;
 
-/// Iterations end when the means move less than this part of the standard deviation of the values; scikit-learn's
-/// `tol` has the same default and is relative too.
+/// Iterations end when the means move less than this part of the standard deviation of the values;
+/// scikit-learn's `tol` has the same default and is relative too.
 const TOLERANCE: f64 = 1e-4;
 
 /// How k-means starts.

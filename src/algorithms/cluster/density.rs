@@ -1,11 +1,12 @@
-//! DBSCAN: clusters are regions where rows are dense (Ester, Kriegel, Sander and Xu, "A density-based algorithm for
-//! discovering clusters in large spatial databases with noise", 1996).
+//! DBSCAN: clusters are regions where rows are dense (Ester, Kriegel, Sander and Xu, "A
+//! density-based algorithm for discovering clusters in large spatial databases with noise", 1996).
 //!
-//! A row with `min_points` rows within the threshold, itself included, is a core; cores within the threshold of each
-//! other are one cluster; a row near a core belongs to its cluster, to the one whose first core comes first if there are several;
-//! all others are noise, and each is a cluster of its own here. The neighbours come from postings, so that text vectors
-//! need neither a matrix of distances nor dense rows, and a zero row under the cosine metric is near nothing. Memory grows
-//! with the number of rows, time with its square.
+//! A row with `min_points` rows within the threshold, itself included, is a core; cores within the
+//! threshold of each other are one cluster; a row near a core belongs to its cluster, to the one
+//! whose first core comes first if there are several; all others are noise, and each is a cluster
+//! of its own here. The neighbours come from postings, so that text vectors need neither a matrix
+//! of distances nor dense rows, and a zero row under the cosine metric is near nothing. Memory
+//! grows with the number of rows, time with its square.
 
 use std::num::NonZeroUsize;
 

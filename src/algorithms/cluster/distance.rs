@@ -1,9 +1,9 @@
 //! Distances of all pairs of rows, from their dot products.
 //!
-//! Products are summed in `f64` and the result is rounded to `f32`, so that distances which are equal on paper are equal
-//! here, whatever the order of their sums: ties are decided by the order of rows and not by noise. Of two ways to the
-//! dot products the cheaper is taken: text vectors go through postings (`search`), dense ones through blocks of a matrix
-//! product.
+//! Products are summed in `f64` and the result is rounded to `f32`, so that distances which are
+//! equal on paper are equal here, whatever the order of their sums: ties are decided by the order
+//! of rows and not by noise. Of two ways to the dot products the cheaper is taken: text vectors go
+//! through postings (`search`), dense ones through blocks of a matrix product.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2};
@@ -13,16 +13,16 @@ use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 
-/// Rows of one block of the matrix product: 64 rows of 1,000 dimensions are half a megabyte, which the second-level
-/// cache holds.
+/// Rows of one block of the matrix product: 64 rows of 1,000 dimensions are half a megabyte, which
+/// the second-level cache holds.
 const BLOCK_ROWS: usize = 64;
 
-/// What an addition through a posting costs, in multiplications of a matrix product (measured with 4,000 rows of 200
-/// dimensions: both ways take the same time when half of the values are zeros).
+/// What an addition through a posting costs, in multiplications of a matrix product (measured with
+/// 4,000 rows of 200 dimensions: both ways take the same time when half of the values are zeros).
 const POSTING_COST: f64 = 4.0;
 
-/// Calls `take(row, other, distances)` with the distances from `row` to `other`, `other + 1`, ..., all of them after it,
-/// until every pair of rows has come once.
+/// Calls `take(row, other, distances)` with the distances from `row` to `other`, `other + 1`, ...,
+/// all of them after it, until every pair of rows has come once.
 pub(crate) fn for_each_run(
     vectors: &Vectors,
     metric: Metric,
@@ -45,7 +45,8 @@ fn is_sparse(vectors: &Vectors) -> bool {
 fn runs_by_postings(vectors: &Vectors, metric: Metric, mut take: impl FnMut(usize, usize, &[f32])) {
     let mut index = Index::new(vectors, metric);
     let mut scratch = Scratch::default();
-    // From the last row to the first: the index holds exactly the rows after this one, in descending order.
+    // From the last row to the first: the index holds exactly the rows after this one, in
+    // descending order.
     for row in (0..vectors.len()).rev() {
         let distances = index.distances(vectors.row(row), &mut scratch);
         distances.reverse();
@@ -93,7 +94,8 @@ fn products(left: ArrayView2<'_, f64>, right: ArrayView2<'_, f64>) -> Array2<f64
     products
 }
 
-/// The distances of all pairs, (0, 1), (0, 2), ..., (1, 2), ...: four bytes each, 32 MB for 4,000 rows.
+/// The distances of all pairs, (0, 1), (0, 2), ..., (1, 2), ...: four bytes each, 32 MB for 4,000
+/// rows.
 pub(crate) fn condensed(vectors: &Vectors, metric: Metric) -> Vec<f32> {
     let n_rows = vectors.len();
     let mut condensed = vec![0.0; n_rows * n_rows.saturating_sub(1) / 2];

@@ -1,8 +1,8 @@
 //! Clustering from options to the cluster of every row.
 //!
-//! [`ClusterOptions::check`] says what is wrong with the options in the words of the SQL functions; only the
-//! [`Clustering`] that it returns can run. Each cluster is known by its representative, its medoid, and a new cluster is
-//! named after it.
+//! [`ClusterOptions::check`] says what is wrong with the options in the words of the SQL functions;
+//! only the [`Clustering`] that it returns can run. Each cluster is known by its representative,
+//! its medoid, and a new cluster is named after it.
 
 use std::num::NonZeroUsize;
 
@@ -19,12 +19,14 @@ use crate::algorithms::cluster::silhouette::best_cut;
 use crate::algorithms::cluster::vectors::{Scale, Vectors};
 use crate::error::{Error, Result};
 
-/// The `threshold` of agglomerative clustering by cosine distance if none is given: texts that share little more than a
-/// fifth of their weight are still together. Measured on bilingual error messages of 50 causes, with the default weights
-/// of `tfidf_fit`: 0.75 to 0.8 agrees best with the causes, 0.85 unites different ones.
+/// The `threshold` of agglomerative clustering by cosine distance if none is given: texts that
+/// share little more than a fifth of their weight are still together. Measured on bilingual error
+/// messages of 50 causes, with the default weights of `tfidf_fit`: 0.75 to 0.8 agrees best with the
+/// causes, 0.85 unites different ones.
 pub const DEFAULT_THRESHOLD: f64 = 0.8;
 
-/// How many rows are clustered exactly if the options say nothing else: their distances take 200 MB.
+/// How many rows are clustered exactly if the options say nothing else: their distances take 200
+/// MB.
 pub const DEFAULT_MAX_EXACT_ROWS: usize = 10_000;
 
 /// The `min_points` of DBSCAN if none are given, as in scikit-learn.
@@ -68,8 +70,9 @@ pub enum ClusterMethod {
 pub enum NumClusters {
     /// This many, or as many as there are (different) rows if they are fewer.
     Exactly(usize),
-    /// The number with the greatest mean silhouette: 2 to 128, for k-means 2 to 20, fewer than rows. One if that shows no
-    /// structure. Two rows are one cluster if they are equal and else two.
+    /// The number with the greatest mean silhouette: 2 to 128, for k-means 2 to 20, fewer than
+    /// rows. One if that shows no structure. Two rows are one cluster if they are equal and else
+    /// two.
     Auto,
 }
 
@@ -92,8 +95,9 @@ pub struct ClusterOptions {
     pub method: ClusterMethod,
     /// Agglomerative only: what the distance of two clusters is. Default: average.
     pub linkage: Option<Linkage>,
-    /// The distance, inclusive, up to which clusters merge, or which DBSCAN calls near. Default: [`DEFAULT_THRESHOLD`] for
-    /// agglomerative clustering by cosine distance without `num_clusters`.
+    /// The distance, inclusive, up to which clusters merge, or which DBSCAN calls near. Default:
+    /// [`DEFAULT_THRESHOLD`] for agglomerative clustering by cosine distance without
+    /// `num_clusters`.
     pub threshold: Option<f64>,
     /// How many clusters there shall be, instead of a threshold; k-means needs it.
     pub num_clusters: Option<NumClusters>,
@@ -107,8 +111,8 @@ pub struct ClusterOptions {
     pub seed: Option<u64>,
     /// k-means only: how many starts are tried. Default: 10.
     pub n_runs: Option<usize>,
-    /// Up to this many rows are clustered exactly. Of more, at most this many leaders are, and the other rows follow the nearest
-    /// leader; DBSCAN is exact for any number.
+    /// Up to this many rows are clustered exactly. Of more, at most this many leaders are, and the
+    /// other rows follow the nearest leader; DBSCAN is exact for any number.
     pub max_exact_rows: usize,
     /// Whether rows can have clusters already.
     pub with_priors: bool,
@@ -215,8 +219,8 @@ impl ClusterOptions {
     /// Checks that the options fit together.
     ///
     /// # Errors
-    /// If a value is out of range, does not belong to the method or is missing. The text names the option as in SQL and
-    /// says what to write.
+    /// If a value is out of range, does not belong to the method or is missing. The text names the
+    /// option as in SQL and says what to write.
     pub fn check(&self) -> Result<Clustering> {
         check_linkage(self.linkage.unwrap_or_default(), self.metric)?;
         if !(1..=MOST_EXACT_ROWS).contains(&self.max_exact_rows) {
@@ -376,8 +380,9 @@ impl ClusterMethod {
 }
 
 impl Clustering {
-    /// The cluster of each row. `priors` has for each row the number of its old cluster, if it has one; it can be empty if
-    /// no row has one. Rows with the same number stay together whatever their distances.
+    /// The cluster of each row. `priors` has for each row the number of its old cluster, if it has
+    /// one; it can be empty if no row has one. Rows with the same number stay together whatever
+    /// their distances.
     ///
     /// # Errors
     /// If there are priors and the options did not say so, or not one for every row.
@@ -455,8 +460,9 @@ impl Clustering {
         self.by_leaders(vectors)
     }
 
-    /// Above `max_exact_rows`. Zero rows are as far from each other as from all others, so that nobody can lead them: each
-    /// is a cluster of its own where a threshold decides, and else they are together.
+    /// Above `max_exact_rows`. Zero rows are as far from each other as from all others, so that
+    /// nobody can lead them: each is a cluster of its own where a threshold decides, and else they
+    /// are together.
     fn by_leaders(&self, vectors: &Vectors) -> Result<Vec<usize>> {
         let is_zero =
             |&row: &usize| self.metric == Metric::Cosine && vectors.row(row).square == 0.0;
@@ -526,7 +532,8 @@ struct Group {
     candidates: Vec<usize>,
 }
 
-/// The old clusters with the rows that joined them. Their representatives are old rows, so that new rows do not move them.
+/// The old clusters with the rows that joined them. Their representatives are old rows, so that new
+/// rows do not move them.
 fn prior_groups(joined: &[Option<usize>], priors: &[Option<usize>]) -> Vec<Group> {
     let rows: Vec<_> = (0..joined.len())
         .filter(|&row| joined[row].is_some())
@@ -941,8 +948,9 @@ mod tests {
         );
     }
 
-    /// At the default threshold next to nothing; the closer the threshold is to the radius, the more. Measured: 0.99 and
-    /// 0.92 with a third of the rows as leaders. At 0.6, which breaks these topics up, it is 0.56.
+    /// At the default threshold next to nothing; the closer the threshold is to the radius, the
+    /// more. Measured: 0.99 and 0.92 with a third of the rows as leaders. At 0.6, which breaks
+    /// these topics up, it is 0.56.
     #[test]
     fn leaders_lose_little() {
         let rows = words(3000, 1000, 21);

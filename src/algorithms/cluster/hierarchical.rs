@@ -1,25 +1,28 @@
 //! Hierarchical clustering: rows are merged, nearest first, into one tree, which is then cut.
 //!
-//! The tree is made by the `kodama` crate: by the nearest-neighbour chain for average, complete and Ward's linkage, and
-//! by a minimum spanning tree for single linkage (Müllner, "Modern hierarchical, agglomerative clustering algorithms",
-//! arXiv:1109.2378, 2011). Time grows with the square of the number of rows, memory is the four bytes a pair of the
-//! distances. Merges, heights and Ward's distance are those of `scipy.cluster.hierarchy.linkage`.
+//! The tree is made by the `kodama` crate: by the nearest-neighbour chain for average, complete and
+//! Ward's linkage, and by a minimum spanning tree for single linkage (Müllner, "Modern
+//! hierarchical, agglomerative clustering algorithms", arXiv:1109.2378, 2011). Time grows with the
+//! square of the number of rows, memory is the four bytes a pair of the distances. Merges, heights
+//! and Ward's distance are those of `scipy.cluster.hierarchy.linkage`.
 //!
 //! # Equal distances
-//! Vectors of zeros and ones have many, and which pair merges first decides the clusters. The rule, for the chain:
+//! Vectors of zeros and ones have many, and which pair merges first decides the clusters. The rule,
+//! for the chain:
 //! 1. A cluster stands in the place of its **last** row.
-//! 2. A chain begins at the first cluster and goes from each cluster to its nearest; of equally near ones to the one
-//!    that it came from, else to the first.
-//! 3. Where it goes back to the cluster that it came from, those two merge. It continues from what is left of it if that
-//!    is two clusters at least, and else begins again.
-//! 4. When all are merged, the merges are sorted by distance, equal ones in the order in which they were found.
+//! 2. A chain begins at the first cluster and goes from each cluster to its nearest; of equally
+//!    near ones to the one that it came from, else to the first.
+//! 3. Where it goes back to the cluster that it came from, those two merge. It continues from what
+//!    is left of it if that is two clusters at least, and else begins again.
+//! 4. When all are merged, the merges are sorted by distance, equal ones in the order in which they
+//!    were found.
 //!
-//! For single linkage the tree begins at the first row and takes the row nearest to any that it has, of equally near
-//! ones the first; each is merged with the row taken before it, and rule 4 holds. (Cut at a threshold, single linkage has
-//! one possible result only.)
+//! For single linkage the tree begins at the first row and takes the row nearest to any that it
+//! has, of equally near ones the first; each is merged with the row taken before it, and rule 4
+//! holds. (Cut at a threshold, single linkage has one possible result only.)
 //!
-//! Distances are `f32`, and averages of them are rounded to `f32` after every merge: two averages that are equal on
-//! paper can differ in the last digit, but always in the same way.
+//! Distances are `f32`, and averages of them are rounded to `f32` after every merge: two averages
+//! that are equal on paper can differ in the last digit, but always in the same way.
 
 use std::num::NonZeroUsize;
 
@@ -45,13 +48,14 @@ pub enum Linkage {
     Complete,
     /// The distance of their nearest pair.
     Single,
-    /// How much their union adds to the squared distances from the mean, as `sqrt(2ab / (a + b))` times the distance of
-    /// the means of clusters with `a` and `b` rows. Needs Euclidean distances.
+    /// How much their union adds to the squared distances from the mean, as `sqrt(2ab / (a + b))`
+    /// times the distance of the means of clusters with `a` and `b` rows. Needs Euclidean
+    /// distances.
     Ward,
 }
 
-/// One step of a tree: two clusters become one. The cluster of row `i` has number `i`, that of merge `i` has number
-/// `n_rows + i`.
+/// One step of a tree: two clusters become one. The cluster of row `i` has number `i`, that of
+/// merge `i` has number `n_rows + i`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Merge {
     /// The smaller of the two numbers.
@@ -110,8 +114,8 @@ impl Dendrogram {
         &self.merges
     }
 
-    /// For each row the number of its cluster when all merges up to this distance, inclusive, are made. Clusters are
-    /// numbered in the order of their first rows.
+    /// For each row the number of its cluster when all merges up to this distance, inclusive, are
+    /// made. Clusters are numbered in the order of their first rows.
     pub(crate) fn cut_at(&self, threshold: f32) -> Vec<usize> {
         self.after(
             self.merges
@@ -119,8 +123,8 @@ impl Dendrogram {
         )
     }
 
-    /// For each row the number of its cluster when there are `n_clusters` of them; each row is alone if there are fewer
-    /// rows. Clusters are numbered in the order of their first rows.
+    /// For each row the number of its cluster when there are `n_clusters` of them; each row is
+    /// alone if there are fewer rows. Clusters are numbered in the order of their first rows.
     pub(crate) fn cut_into(&self, n_clusters: NonZeroUsize) -> Vec<usize> {
         self.after(self.n_rows.saturating_sub(n_clusters.get()))
     }
@@ -132,7 +136,8 @@ impl Dendrogram {
             parents[merge.left] = parent;
             parents[merge.right] = parent;
         }
-        // A parent has a greater number than its children, so from the end on every parent is a root already.
+        // A parent has a greater number than its children, so from the end on every parent is a
+        // root already.
         for cluster in (0..parents.len()).rev() {
             parents[cluster] = parents[parents[cluster]];
         }
@@ -176,7 +181,8 @@ mod tests {
         Linkage::Ward,
     ];
 
-    /// The rule of the module header, step by step on a full matrix: places of clusters, no lists, no queue.
+    /// The rule of the module header, step by step on a full matrix: places of clusters, no lists,
+    /// no queue.
     struct Slow {
         distances: Vec<Vec<f32>>,
         sizes: Vec<usize>,

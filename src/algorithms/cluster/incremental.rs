@@ -1,13 +1,14 @@
 //! Rows that come to clusters which exist already.
 //!
-//! Old rows keep their clusters and two old clusters never merge. A new row joins the old cluster with the least linkage
-//! distance, if that is within the threshold; of equally near clusters the one whose first row comes first. The distance
-//! is that of the row to the **old** members alone, so whether a row joins depends on no other new row and on no order.
-//! New rows that join nothing are clustered among themselves.
+//! Old rows keep their clusters and two old clusters never merge. A new row joins the old cluster
+//! with the least linkage distance, if that is within the threshold; of equally near clusters the
+//! one whose first row comes first. The distance is that of the row to the **old** members alone,
+//! so whether a row joins depends on no other new row and on no order. New rows that join nothing
+//! are clustered among themselves.
 //!
-//! For Ward's linkage the distance of a row `x` to `n` rows with the mean `m` is `sqrt(2n / (n + 1)) |x - m|`, as a tree
-//! would merge them, and `|x - m|²` is the mean squared distance to the rows less their mean squared distance to `m`.
-//! A new row costs one search among the old ones.
+//! For Ward's linkage the distance of a row `x` to `n` rows with the mean `m` is `sqrt(2n / (n +
+//! 1)) |x - m|`, as a tree would merge them, and `|x - m|²` is the mean squared distance to the
+//! rows less their mean squared distance to `m`. A new row costs one search among the old ones.
 
 use crate::algorithms::cluster::hierarchical::Linkage;
 use crate::algorithms::cluster::labels::{members, n_clusters, number_by_first_row};

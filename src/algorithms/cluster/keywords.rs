@@ -1,17 +1,20 @@
 //! Keywords: the words that tell each cluster from the others.
 //!
-//! Words are scored by the log-likelihood ratio of Dunning, "Accurate methods for the statistics of surprise and
-//! coincidence" (1993): how surprising is it that so many documents of the cluster have the word, if all documents had it
-//! equally often? It counts documents and not words, so that a word repeated within one line gains nothing, and unlike a
-//! tf-idf of clusters it is 0 for a word as frequent outside as inside, and needs no smoothing for rare words, which a
-//! cluster of three templates is full of.
+//! Words are scored by the log-likelihood ratio of Dunning, "Accurate methods for the statistics of
+//! surprise and coincidence" (1993): how surprising is it that so many documents of the cluster
+//! have the word, if all documents had it equally often? It counts documents and not words, so that
+//! a word repeated within one line gains nothing, and unlike a tf-idf of clusters it is 0 for a
+//! word as frequent outside as inside, and needs no smoothing for rare words, which a cluster of
+//! three templates is full of.
 //!
-//! A cluster's keywords are its words that are more frequent inside than outside and not in every cluster, the greatest
-//! ratio first. If there are none, those that are in every cluster count too; if there are still none, as with one cluster
-//! alone, the most frequent words. Equal words come in the order of their characters.
+//! A cluster's keywords are its words that are more frequent inside than outside and not in every
+//! cluster, the greatest ratio first. If there are none, those that are in every cluster count too;
+//! if there are still none, as with one cluster alone, the most frequent words. Equal words come in
+//! the order of their characters.
 //!
-//! What no dictionary knows of Chinese, and Japanese kana, comes as overlapping pairs of characters. Of a run of pairs that are equally frequent inside
-//! and outside every second one is left out, being the seam of its neighbours: 盘配 between 磁盘 and 配额.
+//! What no dictionary knows of Chinese, and Japanese kana, comes as overlapping pairs of
+//! characters. Of a run of pairs that are equally frequent inside and outside every second one is
+//! left out, being the seam of its neighbours: 盘配 between 磁盘 and 配额.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,8 +23,9 @@ use crate::algorithms::text::runs::is_cjk;
 /// How many keywords a cluster gets if nothing else is said: what a person takes in at a glance.
 pub const DEFAULT_MAX_KEYWORDS: usize = 5;
 
-/// How many documents of which cluster have which words: all that is needed for keywords, and mergeable, so that parts of
-/// the documents can be counted anywhere. It grows with the number of different pairs of word and cluster.
+/// How many documents of which cluster have which words: all that is needed for keywords, and
+/// mergeable, so that parts of the documents can be counted anywhere. It grows with the number of
+/// different pairs of word and cluster.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::KeywordCounts;
@@ -84,7 +88,8 @@ impl KeywordCounts {
         }
     }
 
-    /// Counts documents of a cluster, whose words follow by [`Self::add_word`]: for a state that was stored.
+    /// Counts documents of a cluster, whose words follow by [`Self::add_word`]: for a state that
+    /// was stored.
     ///
     /// ```
     /// # use datafusion_aiops::algorithms::cluster::KeywordCounts;
@@ -126,7 +131,8 @@ impl KeywordCounts {
             .map(|(&cluster, &documents)| (cluster, documents))
     }
 
-    /// Cluster, word, and the number of the cluster's documents that have it; in no particular order.
+    /// Cluster, word, and the number of the cluster's documents that have it; in no particular
+    /// order.
     pub fn words(&self) -> impl Iterator<Item = (i64, &str, u64)> {
         let words = self.words.iter();
         words.flat_map(|(word, clusters)| {
@@ -166,8 +172,8 @@ impl KeywordCounts {
     }
 }
 
-/// The log-likelihood ratio of a word that `inside` of `size` documents of a cluster have and `outside` of `others`; 0 if it
-/// is not more frequent inside.
+/// The log-likelihood ratio of a word that `inside` of `size` documents of a cluster have and
+/// `outside` of `others`; 0 if it is not more frequent inside.
 fn surprise(inside: u64, size: u64, outside: u64, others: u64) -> f64 {
     let more_frequent =
         u128::from(inside) * u128::from(others) > u128::from(outside) * u128::from(size);
@@ -230,7 +236,8 @@ fn best(mut candidates: Vec<KeywordCandidate<'_>>, max_keywords: usize) -> Vec<&
         .collect()
 }
 
-/// The pairs of characters that only join two others: every second one of a run of equally frequent pairs, but its end.
+/// The pairs of characters that only join two others: every second one of a run of equally frequent
+/// pairs, but its end.
 fn seams<'a>(candidates: &[KeywordCandidate<'a>]) -> BTreeSet<&'a str> {
     let pairs = candidates.iter().filter_map(Pair::of);
     let by_first: HashMap<_, _> = pairs
@@ -388,7 +395,8 @@ mod tests {
         assert_eq!(counts.keywords(1)[&3], ["y"]);
     }
 
-    /// Dunning's table of "the swiss" in section 6 of the paper: 110 and 2,442, 111 and 29,114 give 270.72.
+    /// Dunning's table of "the swiss" in section 6 of the paper: 110 and 2,442, 111 and 29,114 give
+    /// 270.72.
     #[test]
     fn ratio_of_the_paper() {
         let ratio = surprise(110, 110 + 2_442, 111, 111 + 29_114);

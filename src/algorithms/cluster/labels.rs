@@ -1,4 +1,5 @@
-//! A grouping of rows: for each row the number of its cluster, numbered from 0 in the order of their first rows.
+//! A grouping of rows: for each row the number of its cluster, numbered from 0 in the order of
+//! their first rows.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,11 @@
-//! The representative of a cluster: its medoid, the row with the least mean distance to the others (Kaufman and
-//! Rousseeuw, "Clustering by means of medoids", 1987). Of equally good rows the first is taken.
+//! The representative of a cluster: its medoid, the row with the least mean distance to the others
+//! (Kaufman and Rousseeuw, "Clustering by means of medoids", 1987). Of equally good rows the first
+//! is taken.
 //!
-//! Under the cosine metric the sum of the distances is a dot product with the sum of the directions, so it is exact and
-//! costs one step a value however large the cluster is. Euclidean distances are summed in pairs up to 2,000 rows; of a
-//! larger cluster the row nearest to the mean is taken, which has the least sum of *squared* distances.
+//! Under the cosine metric the sum of the distances is a dot product with the sum of the
+//! directions, so it is exact and costs one step a value however large the cluster is. Euclidean
+//! distances are summed in pairs up to 2,000 rows; of a larger cluster the row nearest to the mean
+//! is taken, which has the least sum of *squared* distances.
 
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::count;
@@ -11,8 +13,8 @@ use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::{VectorRow, Vectors};
 
-/// The largest Euclidean cluster whose pairs are all looked at: four million distances, which take less than a second with
-/// hundreds of dense dimensions.
+/// The largest Euclidean cluster whose pairs are all looked at: four million distances, which take
+/// less than a second with hundreds of dense dimensions.
 const MAX_EXACT: usize = 2_000;
 
 /// Finds the medoids of clusters of these rows.
@@ -89,7 +91,8 @@ fn direction(row: &VectorRow<'_>) -> f64 {
     }
 }
 
-/// The position of the first of the least costs; rounded, so that equal ones are equal whatever the order of their sums.
+/// The position of the first of the least costs; rounded, so that equal ones are equal whatever the
+/// order of their sums.
 fn first_least(costs: impl Iterator<Item = f64>) -> Option<usize> {
     // Adding 0 makes -0 equal to 0.
     let costs = costs.map(|cost| to_f32(cost) + 0.0).enumerate();

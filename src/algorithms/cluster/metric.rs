@@ -14,20 +14,21 @@ use crate::algorithms::cluster::vectors::VectorRow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Metric {
-    /// 1 - cos, from 0 (one direction) to 2 (opposite). A zero row has distance 1 to every other row, also to another zero
-    /// row: of a text without any known word nothing is known in common with any other.
+    /// 1 - cos, from 0 (one direction) to 2 (opposite). A zero row has distance 1 to every other
+    /// row, also to another zero row: of a text without any known word nothing is known in common
+    /// with any other.
     #[default]
     Cosine,
     /// The length of the difference.
     Euclidean,
 }
 
-/// Distances beyond count as this one, so that the sums of their squares in Ward's linkage stay below the greatest `f32`
-/// (3.4e38) with any possible number of rows.
+/// Distances beyond count as this one, so that the sums of their squares in Ward's linkage stay
+/// below the greatest `f32` (3.4e38) with any possible number of rows.
 pub(super) const FARTHEST: f32 = 1e15;
 
-/// A squared distance below this part of the squares it is the difference of has lost digits that an `f32` would show
-/// (2^-52 / 1e-7 is 2e-9 of it), and is computed again from the differences.
+/// A squared distance below this part of the squares it is the difference of has lost digits that
+/// an `f32` would show (2^-52 / 1e-7 is 2e-9 of it), and is computed again from the differences.
 const CANCELLED: f64 = 1e-7;
 
 impl Metric {
@@ -56,7 +57,8 @@ impl Metric {
     }
 }
 
-/// The cosine of the angle, rounded before it is subtracted from 1, which makes the distance of equal rows exactly 0.
+/// The cosine of the angle, rounded before it is subtracted from 1, which makes the distance of
+/// equal rows exactly 0.
 fn cosine(first_square: f64, second_square: f64, dot: f64) -> f32 {
     let product = first_square * second_square;
     // Most pairs of texts have no word in common, and are spared a root and a division.

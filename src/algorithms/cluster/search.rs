@@ -1,5 +1,6 @@
-//! Distances from one row to many, by postings: for every dimension the rows that are not zero there, as a search
-//! engine keeps them. A query costs the length of its dimensions' postings plus one step a row held.
+//! Distances from one row to many, by postings: for every dimension the rows that are not zero
+//! there, as a search engine keeps them. A query costs the length of its dimensions' postings plus
+//! one step a row held.
 
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::vectors::{VectorRow, Vectors};

@@ -1,14 +1,16 @@
-//! How many clusters: the number with the greatest mean silhouette (Rousseeuw, "Silhouettes: a graphical aid to the
-//! interpretation and validation of cluster analysis", 1987).
+//! How many clusters: the number with the greatest mean silhouette (Rousseeuw, "Silhouettes: a
+//! graphical aid to the interpretation and validation of cluster analysis", 1987).
 //!
-//! The silhouette of a row compares its mean distance to its own cluster with that to the nearest other one; 1 is
-//! perfect, 0 is between two clusters, and a row that is alone has 0. From 2 to 128 clusters are tried for a tree
-//! and 2 to 20 for k-means, always fewer than rows; of equally good numbers the smaller wins. If none is above 0 the rows
-//! have no structure and are one cluster; two rows are one cluster if they are equal and else two.
+//! The silhouette of a row compares its mean distance to its own cluster with that to the nearest
+//! other one; 1 is perfect, 0 is between two clusters, and a row that is alone has 0. From 2 to 128
+//! clusters are tried for a tree and 2 to 20 for k-means, always fewer than rows; of equally good
+//! numbers the smaller wins. If none is above 0 the rows have no structure and are one cluster; two
+//! rows are one cluster if they are equal and else two.
 //!
-//! Every number of clusters needs only the sums of distances from each row to each cluster. They are taken in one pass
-//! over the pairs of rows, without keeping the distances, and merging two clusters adds two columns of them: a tree
-//! costs as much as its distances plus 128 * 128 steps a row, and memory is 128 sums a row (10 MB for 10,000 rows).
+//! Every number of clusters needs only the sums of distances from each row to each cluster. They
+//! are taken in one pass over the pairs of rows, without keeping the distances, and merging two
+//! clusters adds two columns of them: a tree costs as much as its distances plus 128 * 128 steps a
+//! row, and memory is 128 sums a row (10 MB for 10,000 rows).
 
 use std::num::NonZeroUsize;
 
@@ -19,7 +21,8 @@ use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::vectors::Vectors;
 
-/// The most clusters that are tried in a tree: more than a person reads, and its cost stays below that of the tree.
+/// The most clusters that are tried in a tree: more than a person reads, and its cost stays below
+/// that of the tree.
 const MAX_CUT: usize = 128;
 
 /// The sums of the distances from each row to each cluster.
@@ -117,7 +120,8 @@ pub(crate) fn best_cut(tree: &Dendrogram, vectors: &Vectors, metric: Metric) -> 
     cut(best)
 }
 
-/// The grouping with the greatest mean silhouette, the first of equally good ones; `None` if none is above 0.
+/// The grouping with the greatest mean silhouette, the first of equally good ones; `None` if none
+/// is above 0.
 pub(crate) fn best_grouping(
     groupings: Vec<Vec<usize>>,
     vectors: &Vectors,

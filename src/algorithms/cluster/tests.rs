@@ -63,7 +63,8 @@ pub(crate) fn zeros_and_ones(n_rows: usize, dimensions: usize, seed: u64) -> Vec
     })
 }
 
-/// Rows like those of log templates: ten words with weights, eight of them from one of a hundred topics, the rest from all.
+/// Rows like those of log templates: ten words with weights, eight of them from one of a hundred
+/// topics, the rest from all.
 pub(crate) fn words(n_rows: usize, dimensions: usize, seed: u64) -> Vectors {
     let mut uniform = Uniform::new(seed);
     let topics: Vec<_> = (0..100)
@@ -102,8 +103,8 @@ pub(crate) fn blobs(
     (rows, (0..n_rows).map(|row| row % n_blobs).collect())
 }
 
-/// The adjusted Rand index of two groupings: 1 if they are the same, 0 if they agree as much as chance does (Hubert and
-/// Arabie, "Comparing partitions", 1985).
+/// The adjusted Rand index of two groupings: 1 if they are the same, 0 if they agree as much as
+/// chance does (Hubert and Arabie, "Comparing partitions", 1985).
 pub(crate) fn agreement(first: &[usize], second: &[usize]) -> f64 {
     let (first, second) = (
         number_by_first_row(first.iter().copied()),
@@ -133,7 +134,8 @@ fn agreement_of_scikit_learn() {
     assert!((agreement(&[0, 0, 1, 1, 2], &[0, 0, 1, 2, 2]) - 0.375).abs() < 1e-12);
 }
 
-/// Metric, linkage, the heights of the merges, and the clusters of `fcluster(z, 5, "maxclust")`. From scipy 1.17:
+/// Metric, linkage, the heights of the merges, and the clusters of `fcluster(z, 5, "maxclust")`.
+/// From scipy 1.17:
 ///
 /// ```python
 /// s = 1; x = []

@@ -1,7 +1,8 @@
 //! The rows that are clustered: vectors of one dimension, held sparse.
 //!
-//! Vectors of text have some ten non-zeros of hundreds of dimensions, so rows are kept as pairs of index and value
-//! (compressed sparse rows); a dense row costs twice its size. Values are `f32` as they arrive, sums are `f64`.
+//! Vectors of text have some ten non-zeros of hundreds of dimensions, so rows are kept as pairs of
+//! index and value (compressed sparse rows); a dense row costs twice its size. Values are `f32` as
+//! they arrive, sums are `f64`.
 
 use std::cmp::Ordering;
 
@@ -20,8 +21,9 @@ pub enum Scale {
     /// Values are taken as they are.
     #[default]
     None,
-    /// Every column gets mean 0 and standard deviation 1 (of the population, as in scikit-learn's `StandardScaler`); a
-    /// column that has one value only becomes 0. The rows are dense afterwards.
+    /// Every column gets mean 0 and standard deviation 1 (of the population, as in scikit-learn's
+    /// `StandardScaler`); a column that has one value only becomes 0. The rows are dense
+    /// afterwards.
     Standard,
 }
 
@@ -288,7 +290,8 @@ impl Columns {
     }
 }
 
-/// Whether each column has one value only; asked exactly, since a mean of equal values can differ from them by rounding.
+/// Whether each column has one value only; asked exactly, since a mean of equal values can differ
+/// from them by rounding.
 fn constant_columns(vectors: &Vectors, n_stored: &[usize]) -> Vec<bool> {
     let mut constant: Vec<_> = n_stored
         .iter()

@@ -9,8 +9,9 @@ const MAX_TERMS_COUNTED: usize = 1_000_000;
 
 /// How many texts have each term. Two of these merge to the counts of all their texts.
 ///
-/// It is bounded: of more than a million distinct terms only half are counted, then a quarter, and so on, chosen by their
-/// hash. Which ones depends on the terms alone, so merging in any order gives the same.
+/// It is bounded: of more than a million distinct terms only half are counted, then a quarter, and
+/// so on, chosen by their hash. Which ones depends on the terms alone, so merging in any order
+/// gives the same.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::{Selection, TermCounts};
@@ -55,7 +56,8 @@ pub struct Selection {
 }
 
 impl Default for Selection {
-    /// Every term, up to 1024. (A vector is a list of numbers, most of them zero: 50,000 vectors are then 200 MB.)
+    /// Every term, up to 1024. (A vector is a list of numbers, most of them zero: 50,000 vectors
+    /// are then 200 MB.)
     fn default() -> Self {
         Self {
             min_df: 1,
@@ -81,7 +83,8 @@ impl TermCounts {
         self.n_documents
     }
 
-    /// The part of the distinct terms that is counted: 1, or a half, a quarter, ... where they are too many.
+    /// The part of the distinct terms that is counted: 1, or a half, a quarter, ... where they are
+    /// too many.
     pub fn part_counted(&self) -> f64 {
         0.5_f64.powi(self.level.cast_signed())
     }
@@ -101,7 +104,8 @@ impl TermCounts {
         }
     }
 
-    /// Counts texts that were counted elsewhere: their number, and the number of them that have each term.
+    /// Counts texts that were counted elsewhere: their number, and the number of them that have
+    /// each term.
     pub fn merge<'a>(
         &mut self,
         n_documents: u64,
@@ -144,9 +148,9 @@ impl TermCounts {
         self.documents_with = known;
     }
 
-    /// The selected terms with their document frequencies, in the order of bytes. The information of a term is the
-    /// entropy of having it or not, so terms of half of the texts come first and those of one text or of all last; of
-    /// equal ones the first in the order of bytes.
+    /// The selected terms with their document frequencies, in the order of bytes. The information
+    /// of a term is the entropy of having it or not, so terms of half of the texts come first and
+    /// those of one text or of all last; of equal ones the first in the order of bytes.
     pub fn select(&self, selection: &Selection) -> Vec<(&str, u64)> {
         #[allow(clippy::cast_precision_loss)]
         let part = |count: u64| count as f64 / self.n_documents as f64;

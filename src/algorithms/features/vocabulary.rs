@@ -1,11 +1,13 @@
 //! TF-IDF: texts as vectors of weighted words.
 //!
-//! Karen Spärck Jones, "A statistical interpretation of term specificity and its application in retrieval", Journal of
-//! Documentation 28, 1972; Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988. The formulas
-//! are those of scikit-learn with `sublinear_tf`: a term that occurs `t` times weighs `1 + ln t`, times
-//! `ln((1 + n) / (1 + df)) + 1` for one that `df` of `n` texts have. Concepts (`#disk`) weigh more by a factor, since one of
-//! them stands for all the words that mean it. Without a vocabulary: feature hashing (Weinberger et al., "Feature hashing
-//! for large scale multitask learning", ICML 2009), without signs so that 0/1 vectors stay 0/1.
+//! Karen Spärck Jones, "A statistical interpretation of term specificity and its application in
+//! retrieval", Journal of Documentation 28, 1972; Salton and Buckley, "Term-weighting approaches in
+//! automatic text retrieval", 1988. The formulas are those of scikit-learn with `sublinear_tf`: a
+//! term that occurs `t` times weighs `1 + ln t`, times `ln((1 + n) / (1 + df)) + 1` for one that
+//! `df` of `n` texts have. Concepts (`#disk`) weigh more by a factor, since one of them stands for
+//! all the words that mean it. Without a vocabulary: feature hashing (Weinberger et al., "Feature
+//! hashing for large scale multitask learning", ICML 2009), without signs so that 0/1 vectors stay
+//! 0/1.
 
 use hashbrown::HashMap;
 
@@ -64,7 +66,8 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// A vocabulary of terms, in the order of the dimensions, and the number of texts that have each; of `n_documents`.
+    /// A vocabulary of terms, in the order of the dimensions, and the number of texts that have
+    /// each; of `n_documents`.
     pub fn new<'a>(
         terms: impl IntoIterator<Item = (&'a str, u64)>,
         n_documents: u64,
@@ -122,8 +125,8 @@ impl Vocabulary {
     }
 }
 
-/// Appends the vector of a text to `out`, with the hash of a word as its dimension. [`Weight::TfIdf`] counts as
-/// [`Weight::Tf`], since nothing is known of other texts.
+/// Appends the vector of a text to `out`, with the hash of a word as its dimension.
+/// [`Weight::TfIdf`] counts as [`Weight::Tf`], since nothing is known of other texts.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::{Norm, Weight, hashed_vector};
@@ -196,7 +199,8 @@ mod tests {
         out
     }
 
-    /// From scikit-learn 1.7: `TfidfVectorizer(sublinear_tf=True, norm=None)` has idf `ln(5 / (1 + df)) + 1`.
+    /// From scikit-learn 1.7: `TfidfVectorizer(sublinear_tf=True, norm=None)` has idf `ln(5 / (1 +
+    /// df)) + 1`.
     #[test]
     fn weights() {
         let check = |words: &[&str], weight, expected: [f32; 3]| {

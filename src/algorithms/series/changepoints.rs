@@ -1,13 +1,17 @@
-//! Change points: where the level, the slope or the spread of a series changed for good, seen in hindsight.
+//! Change points: where the level, the slope or the spread of a series changed for good, seen in
+//! hindsight.
 //!
-//! The series is cut into segments, each a constant or a line, at the least total cost: squared errors and a penalty a cut
-//! (PELT: Killick, Fearnhead and Eckley, "Optimal detection of changepoints with a linear computational cost", JASA 2012).
-//! Two things keep noise from being cut. Outliers are replaced by the running median first (Hampel filter: Pearson,
-//! "Outliers in process modeling and identification", 2002), which keeps steps but not bursts shorter than `min_points`.
-//! And errors are measured in units of the long-run variance: autocorrelated noise wanders, and its means over many points
-//! vary far more than those of independent values. That variance comes from differences, so that changes hardly count: of
-//! neighbouring block means of growing size, and, where there are too few of them, of values 1 and 2 apart, as if the noise
-//! were autoregressive. The spread is found in the same way, as the level of the logarithm of the absolute residuals.
+//! The series is cut into segments, each a constant or a line, at the least total cost: squared
+//! errors and a penalty a cut (PELT: Killick, Fearnhead and Eckley, "Optimal detection of
+//! changepoints with a linear computational cost", JASA 2012). Two things keep noise from being
+//! cut. Outliers are replaced by the running median first (Hampel filter: Pearson, "Outliers in
+//! process modeling and identification", 2002), which keeps steps but not bursts shorter than
+//! `min_points`. And errors are measured in units of the long-run variance: autocorrelated noise
+//! wanders, and its means over many points vary far more than those of independent values. That
+//! variance comes from differences, so that changes hardly count: of neighbouring block means of
+//! growing size, and, where there are too few of them, of values 1 and 2 apart, as if the noise
+//! were autoregressive. The spread is found in the same way, as the level of the logarithm of the
+//! absolute residuals.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,12 +23,13 @@ use crate::algorithms::series::robust::{
 };
 use crate::error::{Error, Result};
 
-/// The shortest segment if the options say nothing else: a burst of 11 points is an incident, no change.
+/// The shortest segment if the options say nothing else: a burst of 11 points is an incident, no
+/// change.
 pub(crate) const DEFAULT_MIN_POINTS: usize = 12;
 
-/// The penalty of a cut if the options say nothing else, times the logarithm of the number of points. By theory 2 or 3
-/// (one for each number that a segment has, Yao, 1988); more, since the long-run variance is an estimate. Measured, see
-/// the test `noise_has_no_change`.
+/// The penalty of a cut if the options say nothing else, times the logarithm of the number of
+/// points. By theory 2 or 3 (one for each number that a segment has, Yao, 1988); more, since the
+/// long-run variance is an estimate. Measured, see the test `noise_has_no_change`.
 pub(crate) const DEFAULT_PENALTY: f64 = 4.0;
 
 /// Longer series are cut as block means, and the cuts then moved within two blocks.
@@ -39,32 +44,36 @@ const OUTLIER: f64 = 3.0;
 /// A season is averaged over so many cycles, as if it never changed: changes belong into the rest.
 const STEADY_CYCLES: usize = 1_001;
 
-/// Outliers are rare: where they are more than this part of the values up to this many shortest segments before and after,
-/// they are what the series is like.
+/// Outliers are rare: where they are more than this part of the values up to this many shortest
+/// segments before and after, they are what the series is like.
 const RARE: f64 = 0.05;
 const RARE_SEGMENTS: usize = 20;
 
-/// The same for logarithms of residuals, whose upper tail is short: of normal ones it is what is 6 times the usual.
+/// The same for logarithms of residuals, whose upper tail is short: of normal ones it is what is 6
+/// times the usual.
 const LOG_OUTLIER: f64 = 2.0;
 
-/// Block means are compared up to this size, and while there are [`FEWEST_BLOCKS`]. Larger blocks see noise with a longer
-/// memory, but take changes that are not much farther apart for noise.
+/// Block means are compared up to this size, and while there are [`FEWEST_BLOCKS`]. Larger blocks
+/// see noise with a longer memory, but take changes that are not much farther apart for noise.
 const LARGEST_BLOCK: usize = 128;
 
 /// Fewer block means are too uncertain, and a few changes are too many for their median.
 const FEWEST_BLOCKS: usize = 24;
 
-/// Noise follows the value before by at most this factor; what follows it more closely is taken for changes.
+/// Noise follows the value before by at most this factor; what follows it more closely is taken for
+/// changes.
 const MOST_FOLLOWING: f64 = 0.95;
 
-/// The mean absolute deviation of a normal distribution times this is its standard deviation: the root of pi over 2.
+/// The mean absolute deviation of a normal distribution times this is its standard deviation: the
+/// root of pi over 2.
 const MEAN_CONSISTENT: f64 = 1.253_314_137_315_500_3;
 
-/// A spread of less than this part of that of all residuals is none: where most values are equal, the logarithms of what a
-/// line misses have levels that mean nothing.
+/// A spread of less than this part of that of all residuals is none: where most values are equal,
+/// the logarithms of what a line misses have levels that mean nothing.
 const LEAST_SPREAD: f64 = 0.1;
 
-/// Residuals below this part of their mean count as that: the logarithm of a zero says nothing about the spread.
+/// Residuals below this part of their mean count as that: the logarithm of a zero says nothing
+/// about the spread.
 const LEAST_RESIDUAL: f64 = 0.05;
 
 /// What changed.
@@ -97,12 +106,14 @@ pub struct ChangePoint {
     pub index: usize,
     /// What changed.
     pub kind: ChangeKind,
-    /// How it was: the level just before, the slope a point, or the standard deviation, without the season and outliers.
+    /// How it was: the level just before, the slope a point, or the standard deviation, without the
+    /// season and outliers.
     pub before: f64,
     /// How it is since, likewise.
     pub after: f64,
-    /// From 0 to 1: how sure it is that there are two segments and not one, as their posterior probability by the Bayesian
-    /// information criterion if both were equally likely before (Kass and Raftery, "Bayes factors", JASA 1995).
+    /// From 0 to 1: how sure it is that there are two segments and not one, as their posterior
+    /// probability by the Bayesian information criterion if both were equally likely before (Kass
+    /// and Raftery, "Bayes factors", JASA 1995).
     pub confidence: f64,
 }
 
@@ -124,8 +135,8 @@ pub struct ChangePointOptions {
     pub periods: Vec<usize>,
     /// The shortest segment: changes closer together than this are none. At least 3.
     pub min_points: usize,
-    /// How much a change must explain, in long-run variances, for each natural logarithm of the number of points. Greater
-    /// is fewer. Greater than 0.
+    /// How much a change must explain, in long-run variances, for each natural logarithm of the
+    /// number of points. Greater is fewer. Greater than 0.
     pub penalty: f64,
 }
 
@@ -169,9 +180,10 @@ impl ChangePointOptions {
 /// Fewer points have no line with residuals.
 const SHORTEST_SEGMENT: usize = 3;
 
-/// The changes of evenly spaced values, by index, of one index in the order of [`ChangeKind`]. None in fewer than twice
-/// `min_points` values. NaN and infinities are missing and are passed over. Options out of range are taken as the nearest
-/// in range. Above 10,000 points changes closer than two ten-thousandths of the series are one.
+/// The changes of evenly spaced values, by index, of one index in the order of [`ChangeKind`]. None
+/// in fewer than twice `min_points` values. NaN and infinities are missing and are passed over.
+/// Options out of range are taken as the nearest in range. Above 10,000 points changes closer than
+/// two ten-thousandths of the series are one.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{ChangeKind, ChangePointOptions, find_changepoints};
@@ -240,8 +252,8 @@ fn without_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
     rest
 }
 
-/// The same for the spread: a decomposition follows the first and the last cycle more closely than the others, so seasons
-/// that are the same in all cycles are subtracted.
+/// The same for the spread: a decomposition follows the first and the last cycle more closely than
+/// the others, so seasons that are the same in all cycles are subtracted.
 fn without_steady_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
     let mut periods = periods.to_vec();
     periods.sort_unstable();
@@ -260,7 +272,8 @@ struct Segment {
     mean: f64,
     /// A point; 0 if it is a constant.
     slope: f64,
-    /// How much more one segment would cost than this and the one before, less the penalty of the cut.
+    /// How much more one segment would cost than this and the one before, less the penalty of the
+    /// cut.
     gain: f64,
 }
 
@@ -281,7 +294,8 @@ fn level_changes(segments: &[Segment], indices: &[usize]) -> Vec<ChangePoint> {
         let (left, right) = (&pair[0], &pair[1]);
         let index = right.points.start;
         let (before, after) = (left.value_at(index - 1), right.value_at(index));
-        // What the new slope makes of the level within the shorter of the two, against what it was at once.
+        // What the new slope makes of the level within the shorter of the two, against what it was
+        // at once.
         let n_points = left.points.len().min(right.points.len());
         let bend = (right.slope - left.slope).abs() * n_points as f64 / 2.0;
         let is_trend = bend > (after - before).abs();
@@ -365,7 +379,8 @@ fn spread(values: &[f64]) -> f64 {
     }
 }
 
-/// The standard deviation, by the mean distance from 0: of counts and other steps, of which the median sees one or none.
+/// The standard deviation, by the mean distance from 0: of counts and other steps, of which the
+/// median sees one or none.
 fn mean_spread(values: &[f64]) -> f64 {
     let n_values = values.len().max(1) as f64;
     MEAN_CONSISTENT * values.iter().map(|value| value.abs()).sum::<f64>() / n_values
@@ -427,7 +442,8 @@ impl SegmentCutter {
     }
 }
 
-/// Moves each cut by up to a block to where the segments on both sides cost least. The first is 0, the last the end.
+/// Moves each cut by up to a block to where the segments on both sides cost least. The first is 0,
+/// the last the end.
 fn refine(costs: &Costs, cuts: &mut [usize], block: usize) {
     let end = costs.len();
     if let Some(last) = cuts.last_mut() {
@@ -443,8 +459,8 @@ fn refine(costs: &Costs, cuts: &mut [usize], block: usize) {
     }
 }
 
-/// The values with the running median in place of what is far from it. Its window is twice the shortest segment, so that
-/// what is shorter cannot have the majority.
+/// The values with the running median in place of what is far from it. Its window is twice the
+/// shortest segment, so that what is shorter cannot have the majority.
 fn without_outliers(values: &[f64], min_points: usize, outlier: f64, most: f64) -> Vec<f64> {
     let medians = running_median(values, min_points);
     let distances: Vec<_> = values
@@ -483,8 +499,8 @@ fn rare(points: &[bool], reach: usize, most: f64) -> Vec<bool> {
     (0..points.len()).map(is_rare).collect()
 }
 
-/// The median of the values up to this many points before and after each; near the ends of as many as there are on both
-/// sides.
+/// The median of the values up to this many points before and after each; near the ends of as many
+/// as there are on both sides.
 fn running_median(values: &[f64], reach: usize) -> Vec<f64> {
     let reach = reach.min(values.len() / 2);
     let mut window: VecDeque<f64> = VecDeque::with_capacity(2 * reach + 2);
@@ -512,9 +528,10 @@ fn running_median(values: &[f64], reach: usize) -> Vec<f64> {
     medians
 }
 
-/// The variance of the mean of many values, times their number: the variance if they are independent, and (1 + phi) / (1 -
-/// phi) times it if each follows the one before by the factor phi. The greatest of the estimates from such noise and from
-/// blocks of 2, 4, 8 ... values. Greater than 0.
+/// The variance of the mean of many values, times their number: the variance if they are
+/// independent, and (1 + phi) / (1 - phi) times it if each follows the one before by the factor
+/// phi. The greatest of the estimates from such noise and from blocks of 2, 4, 8 ... values.
+/// Greater than 0.
 fn long_run_variance(values: &[f64]) -> f64 {
     let n_values = values.len();
     let mean_square = values.iter().map(|value| value * value).sum::<f64>() / n_values as f64;
@@ -534,8 +551,8 @@ fn long_run_variance(values: &[f64]) -> f64 {
     greatest
 }
 
-/// The long-run variance of noise in which each value follows the one before by a factor. Values 1 apart differ by `1 -
-/// factor` times their variance, values 2 apart by `1 - factor^2` times it.
+/// The long-run variance of noise in which each value follows the one before by a factor. Values 1
+/// apart differ by `1 - factor` times their variance, values 2 apart by `1 - factor^2` times it.
 fn autoregressive_variance(values: &[f64]) -> f64 {
     let difference = |apart: usize| {
         let pairs = values.iter().zip(values.iter().skip(apart));
@@ -607,8 +624,8 @@ impl Costs {
         self.of(from..to) - self.of(from..cut) - self.of(cut..to)
     }
 
-    /// Removes the cuts, weakest first, that are not worth their penalty in the noise around them: where the spread is
-    /// greater than elsewhere, a level must change by more.
+    /// Removes the cuts, weakest first, that are not worth their penalty in the noise around them:
+    /// where the spread is greater than elsewhere, a level must change by more.
     fn drop_weak(&self, cuts: &mut Vec<usize>, values: &[f64], penalty: f64) {
         let rounding = ROUNDING * self.sums[self.len()][1] / self.len() as f64;
         let usual = spread(&residuals(values, &self.segments(cuts, penalty))).powi(2) + rounding;
@@ -687,7 +704,8 @@ fn pelt(costs: &Costs, shortest: usize, penalty: f64) -> Vec<usize> {
         }
         least[to] = best.0 + penalty;
         before[to] = best.1;
-        // What is so much worse now cannot become the best: both halves as lines cost one line more than the whole.
+        // What is so much worse now cannot become the best: both halves as lines cost one line more
+        // than the whole.
         let limit = least[to]
             + if costs.line_penalty.is_finite() {
                 costs.line_penalty
@@ -709,7 +727,8 @@ fn pelt(costs: &Costs, shortest: usize, penalty: f64) -> Vec<usize> {
 /// Noise for tests.
 #[cfg(test)]
 pub(crate) mod noise {
-    /// Normal noise of variance 1, in which each value keeps the part `follow` of the one before it; with 1 a random walk.
+    /// Normal noise of variance 1, in which each value keeps the part `follow` of the one before
+    /// it; with 1 a random walk.
     pub(crate) fn autoregressive(n_values: usize, follow: f64, seed: u64) -> Vec<f64> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut value = 0.0;
@@ -756,7 +775,8 @@ mod tests {
             .collect()
     }
 
-    /// Kinds, places within 15 points, and before and after within 0.3 (slopes: 0.02, spreads: 0.5).
+    /// Kinds, places within 15 points, and before and after within 0.3 (slopes: 0.02, spreads:
+    /// 0.5).
     #[track_caller]
     fn check(values: &[f64], expected: &[(usize, ChangeKind, f64, f64)]) {
         let found = found(values);

@@ -1,12 +1,16 @@
-//! Decomposition: a series as trend, seasons and rest, so that each can be looked at without the others.
+//! Decomposition: a series as trend, seasons and rest, so that each can be looked at without the
+//! others.
 //!
-//! One season: STL (Cleveland, Cleveland, McRae and Terpenning, "STL: a seasonal-trend decomposition procedure based on
-//! loess", Journal of Official Statistics, 1990). Several: MSTL, which runs STL for one after the other on what the others
-//! leave, twice (Bandara, Hyndman and Bergmeir, arXiv:2107.13462, 2021). None: loess alone. With equal parameters the
-//! numbers are those of statsmodels. The defaults are those of the papers: one inner and five outer passes if outliers
-//! shall not count, else two inner ones; and loess is computed at every tenth of its window and drawn straight between.
+//! One season: STL (Cleveland, Cleveland, McRae and Terpenning, "STL: a seasonal-trend
+//! decomposition procedure based on loess", Journal of Official Statistics, 1990). Several: MSTL,
+//! which runs STL for one after the other on what the others leave, twice (Bandara, Hyndman and
+//! Bergmeir, arXiv:2107.13462, 2021). None: loess alone. With equal parameters the numbers are
+//! those of statsmodels. The defaults are those of the papers: one inner and five outer passes if
+//! outliers shall not count, else two inner ones; and loess is computed at every tenth of its
+//! window and drawn straight between.
 //!
-//! Missing values are ours: they get the weight 0, and where a whole window is missing, the season on a straight line.
+//! Missing values are ours: they get the weight 0, and where a whole window is missing, the season
+//! on a straight line.
 
 use std::ops::Range;
 
@@ -44,15 +48,16 @@ const LONGEST_WINDOW: usize = 1 << 31;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecomposeOptions {
-    /// How long the seasons are, in points. Left out is what is shorter than 2 points or longer than half the series.
+    /// How long the seasons are, in points. Left out is what is shorter than 2 points or longer
+    /// than half the series.
     pub periods: Vec<usize>,
     /// Whether outliers go into the residual alone. Default: yes.
     pub is_robust: bool,
-    /// How many cycles a season is averaged over, made odd, from 7 to 2^31. The more, the less it changes. Default: 11 for the
-    /// shortest, 15 for the next, and so on, as in MSTL.
+    /// How many cycles a season is averaged over, made odd, from 7 to 2^31. The more, the less it
+    /// changes. Default: 11 for the shortest, 15 for the next, and so on, as in MSTL.
     pub seasonal_window: Option<usize>,
-    /// How many points the trend is averaged over, made odd, from 7 to 2^31. Default: some one and a half periods, by the
-    /// formula of the paper; without a season a tenth of the series.
+    /// How many points the trend is averaged over, made odd, from 7 to 2^31. Default: some one and
+    /// a half periods, by the formula of the paper; without a season a tenth of the series.
     pub trend_window: Option<usize>,
 }
 
@@ -104,8 +109,8 @@ pub struct Seasonal {
     pub values: Vec<f64>,
 }
 
-/// Splits evenly spaced values into trend, seasons and residual; NaN and infinities are missing. A part is as long as the
-/// values are.
+/// Splits evenly spaced values into trend, seasons and residual; NaN and infinities are missing. A
+/// part is as long as the values are.
 pub fn decompose(values: &[f64], options: &DecomposeOptions) -> Decomposition {
     let n_values = values.len();
     let mut periods = options.periods.clone();
@@ -166,7 +171,8 @@ fn all_missing(n_values: usize, periods: &[usize]) -> Decomposition {
     }
 }
 
-/// How often values are smoothed (`inner`) for given weights, and how often these are computed again (`outer`).
+/// How often values are smoothed (`inner`) for given weights, and how often these are computed
+/// again (`outer`).
 #[derive(Debug, Clone, Copy)]
 struct Passes {
     inner: usize,
@@ -316,7 +322,8 @@ impl Fit {
             .smooth(stl.trend, &self.work, &self.weights, &mut self.trend);
     }
 
-    /// Smooths the values of each phase (those of `work`), and goes on for a cycle before the first and after the last.
+    /// Smooths the values of each phase (those of `work`), and goes on for a cycle before the first
+    /// and after the last.
     fn smooth_cycles(&mut self, stl: &Stl) {
         let period = stl.period;
         self.cycles.clear();
@@ -398,7 +405,8 @@ fn moving_mean(values: &[f64], width: usize, means: &mut Vec<f64>) {
     }));
 }
 
-/// Locally weighted lines (Cleveland, "Robust locally weighted regression and smoothing scatterplots", 1979).
+/// Locally weighted lines (Cleveland, "Robust locally weighted regression and smoothing
+/// scatterplots", 1979).
 #[derive(Debug, Clone, Copy)]
 struct Loess {
     /// How many values a line is fitted to.
@@ -428,7 +436,8 @@ impl Loess {
 struct Smoother {
     /// The tricube of each distance over the longest.
     kernel: Vec<f64>,
-    /// The window for which the kernel is: its farthest distance, and how much of it lies outside the series.
+    /// The window for which the kernel is: its farthest distance, and how much of it lies outside
+    /// the series.
     reach: Option<(usize, usize)>,
 }
 
@@ -441,7 +450,8 @@ impl Smoother {
         let jump = loess.jump.clamp(1, last.max(1));
         let mut before = 0;
         for at in (0..last).step_by(jump).chain([last]) {
-            // The authors' program takes the window of the point before for a last point that is no multiple of the jump.
+            // The authors' program takes the window of the point before for a last point that is no
+            // multiple of the jump.
             let window = loess.around(at - at % jump, values.len());
             let line = self.line_at(loess, values, weights, at as f64, window);
             smoothed[at] = line.unwrap_or(values[at]);
@@ -468,7 +478,8 @@ impl Smoother {
         smoothed[n_values + 1] = after.unwrap_or(smoothed[n_values]);
     }
 
-    /// The line through a window, at a point in it or one beyond; `None` if nothing in it has weight.
+    /// The line through a window, at a point in it or one beyond; `None` if nothing in it has
+    /// weight.
     fn line_at(
         &mut self,
         loess: Loess,
@@ -505,7 +516,8 @@ impl Smoother {
         Some(mean_y - slope * mean_x)
     }
 
-    /// Sets the weights of the distances up to `farthest`, in a window that reaches so much farther.
+    /// Sets the weights of the distances up to `farthest`, in a window that reaches so much
+    /// farther.
     fn set_kernel(&mut self, farthest: usize, outside: usize) {
         if self.reach == Some((farthest, outside)) {
             return;
@@ -599,8 +611,8 @@ mod tests {
         }
     }
 
-    /// Expected here and below: statsmodels 0.14, `STL(months, period=12, seasonal=7).fit()` and so on, jumps of 1 and
-    /// degrees of 1 unless said otherwise.
+    /// Expected here and below: statsmodels 0.14, `STL(months, period=12, seasonal=7).fit()` and so
+    /// on, jumps of 1 and degrees of 1 unless said otherwise.
     #[test]
     fn equals_statsmodels() {
         check(
@@ -654,7 +666,8 @@ mod tests {
         );
     }
 
-    /// `robust=True`; then `seasonal=11, seasonal_jump=2, low_pass_jump=2, trend_jump=3` with 1 inner and 5 outer passes.
+    /// `robust=True`; then `seasonal=11, seasonal_jump=2, low_pass_jump=2, trend_jump=3` with 1
+    /// inner and 5 outer passes.
     #[test]
     fn robust_equals_statsmodels() {
         check(

@@ -1,9 +1,10 @@
-//! Filling: samples become one value a bucket, and empty buckets get one as well, so that a chart has no holes, a join by
-//! time finds every bucket, and a series that stopped shows its silence.
+//! Filling: samples become one value a bucket, and empty buckets get one as well, so that a chart
+//! has no holes, a join by time finds every bucket, and a series that stopped shows its silence.
 //!
-//! Buckets are as wide as the step and begin at its multiples since the Unix epoch (or another origin), like those of
-//! `date_bin`. The samples of a bucket become one value, then the gaps are closed: with nothing, a number, the previous
-//! value, a straight line, or, for long gaps of seasonal series, the season on a straight line.
+//! Buckets are as wide as the step and begin at its multiples since the Unix epoch (or another
+//! origin), like those of `date_bin`. The samples of a bucket become one value, then the gaps are
+//! closed: with nothing, a number, the previous value, a straight line, or, for long gaps of
+//! seasonal series, the season on a straight line.
 
 use std::ops::Range;
 
@@ -55,10 +56,11 @@ pub enum Gap {
     Zero,
     /// The value before it, however long ago. None before the first.
     Previous,
-    /// The straight line between the values before and after it. None before the first and after the last value.
+    /// The straight line between the values before and after it. None before the first and after
+    /// the last value.
     Linear,
-    /// The season, as median deviation from the level at each phase, on a straight line. Where there is no season it is
-    /// `Linear`; as there, none before the first and after the last value.
+    /// The season, as median deviation from the level at each phase, on a straight line. Where
+    /// there is no season it is `Linear`; as there, none before the first and after the last value.
     Seasonal,
     /// This number.
     Number(f64),
@@ -82,14 +84,16 @@ pub enum Gap {
 pub struct FillOptions {
     /// What becomes of several samples in one bucket.
     pub bucket: Bucket,
-    /// What becomes of an empty bucket. Default: 0 for sums and counts, since nothing happened, and else a straight line.
+    /// What becomes of an empty bucket. Default: 0 for sums and counts, since nothing happened, and
+    /// else a straight line.
     pub gap: Option<Gap>,
     /// A time at which a bucket begins, in nanoseconds since the Unix epoch.
     pub origin_ns: i64,
-    /// The first bucket is that of this time, instead of that of the first sample; earlier samples are left out.
+    /// The first bucket is that of this time, instead of that of the first sample; earlier samples
+    /// are left out.
     pub start_ns: Option<i64>,
-    /// The last bucket is the one that begins before this time, instead of that of the last sample; samples from this time
-    /// on are left out.
+    /// The last bucket is the one that begins before this time, instead of that of the last sample;
+    /// samples from this time on are left out.
     pub end_ns: Option<i64>,
     /// The season of `Gap::Seasonal`; of several the longest counts.
     pub season: Season,
@@ -128,10 +132,11 @@ pub struct Filled {
     pub is_filled: bool,
 }
 
-/// The buckets from the first to the last sample, or those that the options name, in order of time. Samples of missing
-/// values make no value, but they count for where the series begins and ends. Empty if there are no samples and not both
-/// ends are given, or the end is not after the start. `None` if there would be more than `max_points` buckets, one would
-/// begin at a time that has no number, or the step is not positive.
+/// The buckets from the first to the last sample, or those that the options name, in order of time.
+/// Samples of missing values make no value, but they count for where the series begins and ends.
+/// Empty if there are no samples and not both ends are given, or the end is not after the start.
+/// `None` if there would be more than `max_points` buckets, one would begin at a time that has no
+/// number, or the step is not positive.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{FillOptions, Samples, fill};
@@ -210,7 +215,8 @@ impl Buckets {
 }
 
 impl Bucket {
-    /// One value for each slot, NaN where there is none. `slot` says into which one a time falls, and ascends with it.
+    /// One value for each slot, NaN where there is none. `slot` says into which one a time falls,
+    /// and ascends with it.
     pub(crate) fn reduce_slots(
         self,
         samples: &Samples,
@@ -259,8 +265,8 @@ impl Bucket {
 }
 
 impl Gap {
-    /// The values with something in the gaps, and NaN where there is nothing to put. Season and step are those of
-    /// `Seasonal`.
+    /// The values with something in the gaps, and NaN where there is nothing to put. Season and
+    /// step are those of `Seasonal`.
     pub(crate) fn fill(self, values: &[f64], season: &Season, step_ns: Option<i64>) -> Vec<f64> {
         match self {
             Self::Null => values.to_vec(),

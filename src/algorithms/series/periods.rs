@@ -1,14 +1,17 @@
-//! Periods: how long the seasons of a series are, for everything that must tell a daily peak from an incident.
+//! Periods: how long the seasons of a series are, for everything that must tell a daily peak from
+//! an incident.
 //!
-//! Candidates are peaks of the autocorrelation (after Vlachos, Yu and Castelli, "On periodicity detection and structural
-//! periodic similarity", SDM 2005), after outliers are clipped and a centred moving mean is subtracted: a wide one shows
-//! long periods, narrow ones show short periods on a wandering level. Noise makes such peaks too, so a candidate must
-//! prove itself. The mean correlation of two different cycles (the intraclass correlation of Fisher, "Statistical Methods
-//! for Research Workers", 1925) is 0 on average if there is no season. How far noise takes it from 0 depends on the number
-//! of cycles and on how many independent values a cycle has, which follows from the autocorrelation of what the season
-//! does not explain (Bartlett, 1935): a random walk has some six a cycle, however long the cycle is. Then the proven
-//! profile is subtracted and the rest is searched again, for seven times the period as well: that is the week above the
-//! day. [`PeriodSearch::strongest_period`] is the faster search for one period without the proof.
+//! Candidates are peaks of the autocorrelation (after Vlachos, Yu and Castelli, "On periodicity
+//! detection and structural periodic similarity", SDM 2005), after outliers are clipped and a
+//! centred moving mean is subtracted: a wide one shows long periods, narrow ones show short periods
+//! on a wandering level. Noise makes such peaks too, so a candidate must prove itself. The mean
+//! correlation of two different cycles (the intraclass correlation of Fisher, "Statistical Methods
+//! for Research Workers", 1925) is 0 on average if there is no season. How far noise takes it from
+//! 0 depends on the number of cycles and on how many independent values a cycle has, which follows
+//! from the autocorrelation of what the season does not explain (Bartlett, 1935): a random walk has
+//! some six a cycle, however long the cycle is. Then the proven profile is subtracted and the rest
+//! is searched again, for seven times the period as well: that is the week above the day.
+//! [`PeriodSearch::strongest_period`] is the faster search for one period without the proof.
 
 use std::borrow::Cow;
 
@@ -24,8 +27,8 @@ pub(crate) const DEFAULT_MAX_PERIODS: usize = 3;
 /// The newest this many points are searched: three weeks of seconds.
 const MAX_SEARCHED: usize = 1 << 21;
 
-/// Where days, weeks and the like often lie: those of samples each 1, 2, 5, 10, 15, 20, 30 and 60 minutes. A period within
-/// [`NEAR`] of one is taken to be it.
+/// Where days, weeks and the like often lie: those of samples each 1, 2, 5, 10, 15, 20, 30 and 60
+/// minutes. A period within [`NEAR`] of one is taken to be it.
 const NATURAL: [usize; 14] = [
     24, 48, 72, 96, 144, 168, 288, 336, 480, 672, 720, 1008, 1440, 2016,
 ];
@@ -33,12 +36,12 @@ const NATURAL: [usize; 14] = [
 /// How far noise moves a peak, as a share of the period.
 const NEAR: f64 = 0.03;
 
-/// Of peaks so close to the highest, and not lower than two thirds of it, the first is the period; the others are its
-/// multiples.
+/// Of peaks so close to the highest, and not lower than two thirds of it, the first is the period;
+/// the others are its multiples.
 const ALIKE: f64 = 0.1;
 
-/// The autocorrelation that [`PeriodSearch::strongest_period`] asks for. Measured on metrics of services with known
-/// incidents: lower values take wandering for seasons.
+/// The autocorrelation that [`PeriodSearch::strongest_period`] asks for. Measured on metrics of
+/// services with known incidents: lower values take wandering for seasons.
 const STRONG: f64 = 0.3;
 
 /// The autocorrelation that a day or a week needs, which are likely beforehand.
@@ -47,7 +50,8 @@ const LIKELY: f64 = 0.2;
 /// How much lower than a neighbour a day or a week may be.
 const ALMOST: f64 = 0.05;
 
-/// How much higher than at the day the autocorrelation must be at the week: the week costs seven times as long to learn.
+/// How much higher than at the day the autocorrelation must be at the week: the week costs seven
+/// times as long to learn.
 const CLEARLY: f64 = 0.15;
 
 /// The autocorrelation of a candidate that has to prove itself anyway.
@@ -56,7 +60,8 @@ const FAINT: f64 = 0.1;
 /// The shortest period in points: what is shorter is alternation.
 const SHORTEST: usize = 4;
 
-/// How many cycles a single period needs, so that the peak of its autocorrelation rests on more than one cycle.
+/// How many cycles a single period needs, so that the peak of its autocorrelation rests on more
+/// than one cycle.
 const FEWEST_CYCLES: f64 = 2.2;
 
 /// How many cycles a proven period needs: with two the other cycle is one only.
@@ -65,21 +70,24 @@ const PROVEN_CYCLES: usize = 3;
 /// Days in a week: the multiple of a period that is tried whatever the autocorrelation says.
 const WEEK: usize = 7;
 
-/// A shorter period is reported beside a longer one if it explains this share of what the longer one does: the day of an
-/// office explains a third to a half of what its week does.
+/// A shorter period is reported beside a longer one if it explains this share of what the longer
+/// one does: the day of an office explains a third to a half of what its week does.
 const WORTH: f64 = 0.3;
 
-/// A natural period, or the week of one that was found, is taken if it explains this share of what the best near it does.
+/// A natural period, or the week of one that was found, is taken if it explains this share of what
+/// the best near it does.
 const NATURAL_WORTH: f64 = 0.9;
 
-/// How many standard deviations above 0 the mean correlation of cycles must be. Far more than the 2 of one test, since
-/// the candidates are the best of thousands of lags; measured, see the test `noise_has_no_period`.
+/// How many standard deviations above 0 the mean correlation of cycles must be. Far more than the 2
+/// of one test, since the candidates are the best of thousands of lags; measured, see the test
+/// `noise_has_no_period`.
 const PROOF: f64 = 6.0;
 
 /// The mean correlation of cycles that is worth reporting however sure it is.
 const LEAST_CORRELATION: f64 = 0.03;
 
-/// A further period must explain this share of the variance of the whole series: less is what the first one left over.
+/// A further period must explain this share of the variance of the whole series: less is what the
+/// first one left over.
 const LEAST_SHARE: f64 = 0.02;
 
 /// The mean correlation of cycles that is enough however few they are: they are almost the same.
@@ -96,8 +104,9 @@ const CERTAIN: f64 = 0.9;
 pub struct Period {
     /// Its length in points of the grid, at least 4.
     pub points: usize,
-    /// How much of what is neither trend nor another season it explains, from 0 to 1: `1 - Var(residual) /
-    /// Var(residual + season)` (Wang, Smith and Hyndman, "Characteristic-based clustering for time series data", 2006).
+    /// How much of what is neither trend nor another season it explains, from 0 to 1: `1 -
+    /// Var(residual) / Var(residual + season)` (Wang, Smith and Hyndman, "Characteristic-based
+    /// clustering for time series data", 2006).
     pub strength: f64,
 }
 
@@ -125,10 +134,12 @@ impl Default for PeriodOptions {
     }
 }
 
-/// The periods of evenly spaced values, shortest first; none if there are fewer than three cycles or no season.
+/// The periods of evenly spaced values, shortest first; none if there are fewer than three cycles
+/// or no season.
 ///
-/// Missing values are bridged by straight lines. Of more than 2,097,152 values the newest are searched. A period that is
-/// no whole number of points is not found if what it is off sums up to a good part of it over the series.
+/// Missing values are bridged by straight lines. Of more than 2,097,152 values the newest are
+/// searched. A period that is no whole number of points is not found if what it is off sums up to a
+/// good part of it over the series.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{PeriodOptions, find_periods};
@@ -151,17 +162,18 @@ pub(crate) struct PeriodSearch {
 }
 
 impl PeriodSearch {
-    /// The strongest single period in points, at least 4: the first high peak of the autocorrelation. `None` if it is
-    /// lower than 0.3 or there are fewer than 2.2 cycles or 18 values. Missing values are bridged by straight lines.
+    /// The strongest single period in points, at least 4: the first high peak of the
+    /// autocorrelation. `None` if it is lower than 0.3 or there are fewer than 2.2 cycles or 18
+    /// values. Missing values are bridged by straight lines.
     pub(crate) fn strongest_period(&mut self, values: &[f64]) -> Option<usize> {
         let lags = self.lags(values)?;
         let least = STRONG.max(noise(values.len()));
         first_high_peak(lags, STRONG, least).map(|period| snap(lags, period))
     }
 
-    /// The strongest single period where the length of a day and of a week are known in points: the day if the
-    /// autocorrelation there is almost as high as anywhere, the week if it is clearly higher there than at the day, and
-    /// otherwise as [`strongest_period`](Self::strongest_period).
+    /// The strongest single period where the length of a day and of a week are known in points: the
+    /// day if the autocorrelation there is almost as high as anywhere, the week if it is clearly
+    /// higher there than at the day, and otherwise as [`strongest_period`](Self::strongest_period).
     pub(crate) fn natural_season(
         &mut self,
         values: &[f64],
@@ -190,8 +202,8 @@ impl PeriodSearch {
         best.or_else(|| first_high_peak(lags, STRONG, STRONG.max(noise(values.len()))))
     }
 
-    /// The autocorrelations of the values without outliers and without their slow changes, up to the longest period of
-    /// which there are enough cycles.
+    /// The autocorrelations of the values without outliers and without their slow changes, up to
+    /// the longest period of which there are enough cycles.
     fn lags(&mut self, values: &[f64]) -> Option<&[f64]> {
         let values = without_gaps(values)?;
         let n_values = values.len();
@@ -252,8 +264,8 @@ impl PeriodSearch {
         is_worth.then(|| SeasonProfile::of(rest, rest, best.period, &mut self.sums))
     }
 
-    /// Peaks of the autocorrelation after moving means of a quarter of the series, a quarter of that, and so on; and what
-    /// they are in nature.
+    /// Peaks of the autocorrelation after moving means of a quarter of the series, a quarter of
+    /// that, and so on; and what they are in nature.
     fn candidates(&mut self, values: &[f64], longest: usize) -> Vec<usize> {
         let mut candidates = vec![];
         let mut width = values.len() / 4;
@@ -310,8 +322,8 @@ struct Proven {
     explained: f64,
 }
 
-/// Of what is worth it the week above a period that was found (parts of a week show in what the day leaves of it), else
-/// the shortest; and of those near it a likely one, else the best.
+/// Of what is worth it the week above a period that was found (parts of a week show in what the day
+/// leaves of it), else the shortest; and of those near it a likely one, else the best.
 fn choose(proven: &[Proven], weeks: &[usize]) -> Option<Proven> {
     let most = best(proven.iter())?.explained;
     let worth = || {
@@ -343,8 +355,8 @@ fn is_near(first: usize, second: usize) -> bool {
     first.abs_diff(second) as f64 <= 2.0 * NEAR * first.min(second) as f64
 }
 
-/// The first peak within [`ALIKE`] of the highest, after the first lag where the series no longer resembles itself.
-/// `strength` decides where that is, `least` how high the highest must be.
+/// The first peak within [`ALIKE`] of the highest, after the first lag where the series no longer
+/// resembles itself. `strength` decides where that is, `least` how high the highest must be.
 fn first_high_peak(lags: &[f64], strength: f64, least: f64) -> Option<usize> {
     let low = lags.iter().position(|&value| value < 0.5 * strength)?;
     let highest = peaks(lags, low).map(|lag| lags[lag]).reduce(f64::max)?;
@@ -367,14 +379,16 @@ fn peaks(lags: &[f64], low: usize) -> impl Iterator<Item = usize> {
     (SHORTEST.max(low + 1)..lags.len().saturating_sub(1)).filter(is_peak)
 }
 
-/// Whether the autocorrelation of a period reaches `least` and is almost the highest within 2 % of it.
+/// Whether the autocorrelation of a period reaches `least` and is almost the highest within 2 % of
+/// it.
 fn is_high(lags: &[f64], period: usize, least: f64) -> bool {
     let reach = (period / 50).max(1);
     let highest = highest_lag(lags, period - reach, period + reach);
     lags[period] >= least && lags[period] >= lags[highest] - ALMOST
 }
 
-/// What the highest of many autocorrelations of this many values of noise does not reach: four standard deviations.
+/// What the highest of many autocorrelations of this many values of noise does not reach: four
+/// standard deviations.
 fn noise(n_values: usize) -> f64 {
     4.0 / (n_values as f64).sqrt()
 }
@@ -400,7 +414,8 @@ fn snap(lags: &[f64], period: usize) -> usize {
     NATURAL.into_iter().find(is_near).unwrap_or(period)
 }
 
-/// The period from the peaks at 2, 4, 8 ... times its lag, which show it 2, 4, 8 ... times more precisely.
+/// The period from the peaks at 2, 4, 8 ... times its lag, which show it 2, 4, 8 ... times more
+/// precisely.
 fn sharpen(lags: &[f64], lag: usize) -> usize {
     let (mut peak, mut multiple) = (lag, 1);
     let reach = floor_index(lag as f64 * NEAR).max(1);
@@ -411,7 +426,8 @@ fn sharpen(lags: &[f64], lag: usize) -> usize {
     (peak + multiple / 2) / multiple
 }
 
-/// The mean autocorrelation of the lags within 2 % of each: noise moves the peak of a long period far from its place.
+/// The mean autocorrelation of the lags within 2 % of each: noise moves the peak of a long period
+/// far from its place.
 fn smooth(lags: &[f64]) -> Vec<f64> {
     let mut sums = vec![];
     sum_up(lags, &mut sums);
@@ -422,8 +438,9 @@ fn smooth(lags: &[f64]) -> Vec<f64> {
     (0..lags.len()).map(mean).collect()
 }
 
-/// The values with the season over the gaps: its profile on straight lines, which go on level before the first value and
-/// after the last. Of gaps that leave no value at a phase the profile is 0 there. `None` if all are missing.
+/// The values with the season over the gaps: its profile on straight lines, which go on level
+/// before the first value and after the last. Of gaps that leave no value at a phase the profile is
+/// 0 there. `None` if all are missing.
 pub(crate) fn bridge_seasonally(values: &[f64], period: usize) -> Option<Vec<f64>> {
     let scale = magnitude(values);
     let scaled: Vec<_> = values.iter().map(|value| value / scale).collect();
@@ -540,8 +557,8 @@ fn subtract_means(values: &mut [f64], period: usize) {
     }
 }
 
-/// The values around the mean of one whole period about each. Near the ends, where no whole period lies about a point,
-/// the mean continues as a straight line with the slope of one period.
+/// The values around the mean of one whole period about each. Near the ends, where no whole period
+/// lies about a point, the mean continues as a straight line with the slope of one period.
 fn deviations(values: &[f64], period: usize, sums: &mut Vec<f64>) -> Vec<f64> {
     sum_up(values, sums);
     let (n_values, half) = (values.len(), period / 2);
@@ -601,7 +618,8 @@ fn without_gaps(values: &[f64]) -> Option<Cow<'_, [f64]>> {
     }
 }
 
-/// The values between their 2 % and 98 % quantiles, over a power of two near them; `None` if these are equal.
+/// The values between their 2 % and 98 % quantiles, over a power of two near them; `None` if these
+/// are equal.
 fn clip(values: &[f64]) -> Option<Vec<f64>> {
     let mut sorted = values.to_vec();
     let low = quantile_in_place(&mut sorted, 0.02)?;

@@ -19,8 +19,9 @@ pub enum Counting {
     Both,
 }
 
-/// How fast a series grew from its first known value to its last, per second; of values at one time the greatest counts.
-/// `None` if values are known at fewer than two times, or the number is too great.
+/// How fast a series grew from its first known value to its last, per second; of values at one time
+/// the greatest counts. `None` if values are known at fewer than two times, or the number is too
+/// great.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{Counting, Samples, rate};

@@ -1,13 +1,16 @@
-//! Robust statistics: median, median absolute deviation and quantiles, for everything here that must not be led astray
-//! by a few outliers.
+//! Robust statistics: median, median absolute deviation and quantiles, for everything here that
+//! must not be led astray by a few outliers.
 //!
-//! All are found by selection, in time linear in the number of values. Quantiles are interpolated as in numpy's default
-//! and R's type 7 (Hyndman and Fan, "Sample quantiles in statistical packages", 1996). NaN and infinities are missing.
+//! All are found by selection, in time linear in the number of values. Quantiles are interpolated
+//! as in numpy's default and R's type 7 (Hyndman and Fan, "Sample quantiles in statistical
+//! packages", 1996). NaN and infinities are missing.
 
-/// The median absolute deviation of a normal distribution times this is its standard deviation: 1 over its 75 % quantile.
+/// The median absolute deviation of a normal distribution times this is its standard deviation: 1
+/// over its 75 % quantile.
 pub(crate) const NORMAL_CONSISTENT: f64 = 1.482_602_218_505_602;
 
-/// The median; of an even number of values the mean of the two in the middle. `None` if all are missing.
+/// The median; of an even number of values the mean of the two in the middle. `None` if all are
+/// missing.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::median;
@@ -18,8 +21,8 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The median distance from the median, in the unit of the values and not scaled to a standard deviation
-/// ([`NORMAL_CONSISTENT`] does that). `None` if all are missing.
+/// The median distance from the median, in the unit of the values and not scaled to a standard
+/// deviation ([`NORMAL_CONSISTENT`] does that). `None` if all are missing.
 pub(crate) fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     let mut present = present(values);
     let center = quantile_in_place(&mut present, 0.5)?;
@@ -29,8 +32,8 @@ pub(crate) fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     quantile_in_place(&mut present, 0.5)
 }
 
-/// The value below which this share of the values lies, interpolated between neighbours. Shares outside 0 to 1 count as
-/// 0 or 1. `None` if all values are missing or the share is NaN.
+/// The value below which this share of the values lies, interpolated between neighbours. Shares
+/// outside 0 to 1 count as 0 or 1. `None` if all values are missing or the share is NaN.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::quantile;
@@ -77,8 +80,8 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().map(|value| value / n_values).sum()
 }
 
-/// A power of two near the largest absolute value, or 1 if that is 0: dividing by it changes no digit, and squares and
-/// sums of what is left cannot overflow.
+/// A power of two near the largest absolute value, or 1 if that is 0: dividing by it changes no
+/// digit, and squares and sums of what is left cannot overflow.
 pub(crate) fn magnitude(values: &[f64]) -> f64 {
     let largest = values
         .iter()

@@ -1,19 +1,22 @@
 //! Samples: a series as it comes, brought into time order and onto a regular grid.
 //!
-//! SQL rows come in any order. [`Samples`] sorts them by time and, at equal times, by value, so that no answer depends on
-//! the order of arrival. Most methods need evenly spaced values: [`Samples::to_grid`] takes the median distance of
-//! neighbours as the step and puts each sample into the nearest slot, and what nothing falls into is missing.
+//! SQL rows come in any order. [`Samples`] sorts them by time and, at equal times, by value, so
+//! that no answer depends on the order of arrival. Most methods need evenly spaced values:
+//! [`Samples::to_grid`] takes the median distance of neighbours as the step and puts each sample
+//! into the nearest slot, and what nothing falls into is missing.
 
 use crate::error::{Error, Result};
 
-/// A grid has at most this many slots a sample, and [`MORE_SLOTS`]: three quarters of a series may be missing. Without a
-/// limit two samples a year apart and two a nanosecond apart would need 10^16 slots.
+/// A grid has at most this many slots a sample, and [`MORE_SLOTS`]: three quarters of a series may
+/// be missing. Without a limit two samples a year apart and two a nanosecond apart would need 10^16
+/// slots.
 const SLOTS_PER_SAMPLE: usize = 4;
 
 /// See [`SLOTS_PER_SAMPLE`]; short series may have relatively longer gaps.
 const MORE_SLOTS: usize = 1_000;
 
-/// Values with their times, in order of time and, at equal times, of value. A NaN is a missing value.
+/// Values with their times, in order of time and, at equal times, of value. A NaN is a missing
+/// value.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::Samples;
@@ -47,7 +50,8 @@ pub struct Grid {
     pub values: Vec<f64>,
     /// For each sample its slot, ascending.
     pub slots: Vec<usize>,
-    /// Whether slot `i` is at `start_ns + i * step_ns`. If not, the slots are the samples themselves.
+    /// Whether slot `i` is at `start_ns + i * step_ns`. If not, the slots are the samples
+    /// themselves.
     pub is_regular: bool,
 }
 
@@ -114,8 +118,9 @@ impl Samples {
         self.values.is_empty()
     }
 
-    /// The step of the series: the median distance of neighbouring times that differ. Of an even number of distances the
-    /// smaller one in the middle, so that it is a distance which occurs. `None` if no two times differ.
+    /// The step of the series: the median distance of neighbouring times that differ. Of an even
+    /// number of distances the smaller one in the middle, so that it is a distance which occurs.
+    /// `None` if no two times differ.
     pub fn step_ns(&self) -> Option<i64> {
         let neighbours = self.times_ns.windows(2);
         let mut distances: Vec<_> = neighbours
@@ -128,8 +133,9 @@ impl Samples {
 
     /// The samples on a regular grid of [`step_ns`](Self::step_ns) that begins at the first one.
     ///
-    /// Samples without a common step, or with gaps so long that the grid would have more than 4 slots a sample and 1,000,
-    /// are taken as evenly spaced, one slot each: `is_regular` is false then.
+    /// Samples without a common step, or with gaps so long that the grid would have more than 4
+    /// slots a sample and 1,000, are taken as evenly spaced, one slot each: `is_regular` is false
+    /// then.
     pub fn to_grid(&self) -> Grid {
         let step_ns = self.step_ns();
         let start_ns = self.times_ns.first().copied().unwrap_or_default();
@@ -183,9 +189,9 @@ impl Season {
         wrong.map_or(Ok(()), |message| Err(Error::invalid_option(message)))
     }
 
-    /// The periods in points of a series with this step, ascending, each once; `None` if they are to be found in the
-    /// values. Times are rounded to whole steps. Left out is what is shorter than 2 points, and every time if there is no
-    /// step.
+    /// The periods in points of a series with this step, ascending, each once; `None` if they are
+    /// to be found in the values. Times are rounded to whole steps. Left out is what is shorter
+    /// than 2 points, and every time if there is no step.
     pub fn periods(&self, step_ns: Option<i64>) -> Option<Vec<usize>> {
         let mut periods: Vec<usize> = match self {
             Self::Auto => return None,
@@ -234,8 +240,8 @@ fn slot_means(slots: &[usize], values: &[f64]) -> Vec<f64> {
     means
 }
 
-/// The values with straight lines over the gaps, and the nearest value before the first and after the last; `None` if
-/// all are missing.
+/// The values with straight lines over the gaps, and the nearest value before the first and after
+/// the last; `None` if all are missing.
 pub(crate) fn bridge(values: &[f64]) -> Option<Vec<f64>> {
     let is_present = |&index: &usize| values[index].is_finite();
     let mut left = (0..values.len()).find(is_present)?;

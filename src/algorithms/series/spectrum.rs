@@ -1,17 +1,19 @@
-//! Autocorrelation: how much a series resembles itself some points later, for the search for seasons.
+//! Autocorrelation: how much a series resembles itself some points later, for the search for
+//! seasons.
 //!
-//! The transform of the autocovariance is the power spectrum (Wiener and Khinchin), so all lags together cost two fast
-//! Fourier transforms, here those of the `realfft` crate. Lag `k` is divided by its `n - k` products, not by `n`: else
-//! long periods look weaker than short ones. Sizes are 2^a 3^b rather than powers of two, and only as long as the lags
-//! need, which is up to three times faster.
+//! The transform of the autocovariance is the power spectrum (Wiener and Khinchin), so all lags
+//! together cost two fast Fourier transforms, here those of the `realfft` crate. Lag `k` is divided
+//! by its `n - k` products, not by `n`: else long periods look weaker than short ones. Sizes are
+//! 2^a 3^b rather than powers of two, and only as long as the lags need, which is up to three times
+//! faster.
 
 use std::fmt;
 
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
-/// Computes autocorrelations; keeps the plans of all transform sizes (some 20 for each factor of ten) and its buffers
-/// between calls.
+/// Computes autocorrelations; keeps the plans of all transform sizes (some 20 for each factor of
+/// ten) and its buffers between calls.
 #[derive(Default)]
 pub(crate) struct Autocorrelation {
     planner: RealFftPlanner<f64>,
@@ -21,9 +23,9 @@ pub(crate) struct Autocorrelation {
 }
 
 impl Autocorrelation {
-    /// The autocorrelations of lags 0 to `longest`, or to the last lag that there is: the unbiased autocovariance, of the
-    /// deviations from the mean, over the variance. All 0 if the values are equal, or not all finite. Squares of the
-    /// values need to be finite.
+    /// The autocorrelations of lags 0 to `longest`, or to the last lag that there is: the unbiased
+    /// autocovariance, of the deviations from the mean, over the variance. All 0 if the values are
+    /// equal, or not all finite. Squares of the values need to be finite.
     pub(crate) fn of(&mut self, values: &[f64], longest: usize) -> &[f64] {
         let n_values = values.len();
         let n_lags = n_values.min(longest.saturating_add(1));
@@ -41,8 +43,8 @@ impl Autocorrelation {
         lags
     }
 
-    /// The deviations from the mean, followed by as many zeros as keep the end apart from the beginning. Whether there
-    /// are any but the rounding errors of the mean.
+    /// The deviations from the mean, followed by as many zeros as keep the end apart from the
+    /// beginning. Whether there are any but the rounding errors of the mean.
     fn load(&mut self, values: &[f64], n_lags: usize) -> bool {
         let n_values = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n_values;

@@ -1,20 +1,22 @@
 //! Timelines: when the values of a series are, and when the next ones will be.
 //!
-//! Forecasts count in steps, people in times. A [`Timeline`] divides time into slots of one step each: those of the series
-//! as it is, found from the distance of its samples, or of a step that is given. Series of months, quarters and years have
-//! steps of months, which differ in length, and may stand at the end of each. Samples that have no common step are slots
-//! themselves, as they come, and the median distance continues after the last one.
+//! Forecasts count in steps, people in times. A [`Timeline`] divides time into slots of one step
+//! each: those of the series as it is, found from the distance of its samples, or of a step that is
+//! given. Series of months, quarters and years have steps of months, which differ in length, and
+//! may stand at the end of each. Samples that have no common step are slots themselves, as they
+//! come, and the median distance continues after the last one.
 //!
-//! Dates are those of the Gregorian calendar in the time of the series, which knows no zone. Days become dates and dates
-//! days as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013),
-//! <https://howardhinnant.github.io/date_algorithms.html>.
+//! Dates are those of the Gregorian calendar in the time of the series, which knows no zone. Days
+//! become dates and dates days as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"
+//! (2013), <https://howardhinnant.github.io/date_algorithms.html>.
 
 use crate::algorithms::series::fill::Bucket;
 use crate::algorithms::series::forecast::Step;
 use crate::algorithms::series::samples::Samples;
 use crate::algorithms::units::DAY;
 
-/// A timeline of a step that is given has at most this many slots, as `ts_fill` has buckets: two years of minutes.
+/// A timeline of a step that is given has at most this many slots, as `ts_fill` has buckets: two
+/// years of minutes.
 const MAX_SLOTS: usize = crate::algorithms::series::fill::DEFAULT_MAX_POINTS;
 
 /// The slots of a series, one step each, from its first sample to its last, and those after.
@@ -49,8 +51,8 @@ enum SlotTimes {
         /// Whether a sample belongs to the nearest slot, or to the last one that has begun.
         to_nearest: bool,
     },
-    /// Slot `i` is in month `first + i * step`, counted from January 1970: on this day, or the last one of a month that
-    /// has fewer, at this time of the day.
+    /// Slot `i` is in month `first + i * step`, counted from January 1970: on this day, or the last
+    /// one of a month that has fewer, at this time of the day.
     Months {
         first: i64,
         step: u32,
@@ -74,9 +76,10 @@ impl Default for SlotTimes {
 }
 
 impl Timeline {
-    /// The timeline of these samples. With a step, slots begin at its multiples since the Unix epoch, as those of
-    /// `date_bin`, and take in the samples until the next one begins; without, the step is that of the samples. `None` if
-    /// there are no samples, the given step is not above 0, or it makes more than 1,000,000 slots.
+    /// The timeline of these samples. With a step, slots begin at its multiples since the Unix
+    /// epoch, as those of `date_bin`, and take in the samples until the next one begins; without,
+    /// the step is that of the samples. `None` if there are no samples, the given step is not above
+    /// 0, or it makes more than 1,000,000 slots.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::series::forecast::Step;
@@ -111,8 +114,8 @@ impl Timeline {
         self.n_slots == 0
     }
 
-    /// The distance of slots: of samples without a common step the median. `None` if all samples have the same time and
-    /// no step was given.
+    /// The distance of slots: of samples without a common step the median. `None` if all samples
+    /// have the same time and no step was given.
     pub fn step(&self) -> Option<Step> {
         match &self.slots {
             SlotTimes::Even { step_ns, .. } => Some(Step::Nanoseconds(*step_ns)),
@@ -121,7 +124,8 @@ impl Timeline {
         }
     }
 
-    /// When a slot is, after the last one too; `None` if that time has no number or nothing says how long a step is.
+    /// When a slot is, after the last one too; `None` if that time has no number or nothing says
+    /// how long a step is.
     pub fn time_ns(&self, slot: usize) -> Option<i64> {
         self.slots.time_ns(slot)
     }
@@ -136,8 +140,8 @@ impl Timeline {
         self.n_slots = self.n_slots.min(slot.saturating_add(1));
     }
 
-    /// Whether the last slot still goes on one distance of samples after the last one: its value is that of a part, such
-    /// as the sum of half a day.
+    /// Whether the last slot still goes on one distance of samples after the last one: its value is
+    /// that of a part, such as the sum of half a day.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::series::forecast::Step;
@@ -188,8 +192,8 @@ impl SlotTimes {
         }
     }
 
-    /// Of samples that all are on the same day of a month, or the last one of months that have fewer days, at the same
-    /// time of the day, and a month, a quarter or a year apart.
+    /// Of samples that all are on the same day of a month, or the last one of months that have
+    /// fewer days, at the same time of the day, and a month, a quarter or a year apart.
     fn of_months(samples: &Samples) -> Option<Self> {
         // Beside months and quarters, years.
         let step = match samples.step_ns()?.checked_div(DAY)? {
@@ -308,8 +312,8 @@ fn steps(start_ns: i64, time_ns: i64, step_ns: i64, to_nearest: bool) -> Option<
     usize::try_from(steps).ok()
 }
 
-/// When the step that holds a time begins: a multiple of the step since the Unix epoch, or the first of a month. `None` if
-/// that time has no number or the step is not above 0.
+/// When the step that holds a time begins: a multiple of the step since the Unix epoch, or the
+/// first of a month. `None` if that time has no number or the step is not above 0.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::beginning_of_step;
@@ -320,8 +324,8 @@ pub fn beginning_of_step(step: Step, time_ns: i64) -> Option<i64> {
     SlotTimes::of_step(time_ns, step)?.time_ns(0)
 }
 
-/// The same day and time of day so many months later, or the last day of a month that has fewer; `None` if that time has
-/// no number.
+/// The same day and time of day so many months later, or the last day of a month that has fewer;
+/// `None` if that time has no number.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::add_months;
@@ -375,8 +379,8 @@ const DAYS_TO_1970: i64 = 719_468;
 /// Days of 400 years, after which the calendar repeats.
 const DAYS_OF_ERA: i64 = 146_097;
 
-/// The month, counted from January 1970, and the day of it, from 1, of a day, counted from 1970-01-01: Hinnant's
-/// `civil_from_days`, for any day that nanoseconds reach.
+/// The month, counted from January 1970, and the day of it, from 1, of a day, counted from
+/// 1970-01-01: Hinnant's `civil_from_days`, for any day that nanoseconds reach.
 fn month_and_day(days: i64) -> (i64, i64) {
     let days = days + DAYS_TO_1970;
     let era = days.div_euclid(DAYS_OF_ERA);
@@ -391,8 +395,8 @@ fn month_and_day(days: i64) -> (i64, i64) {
     (months + 2 - 1_970 * 12, day)
 }
 
-/// The first day of a month, both counted from 1970: Hinnant's `days_from_civil`. `None` for months so far away that
-/// their days have no number.
+/// The first day of a month, both counted from 1970: Hinnant's `days_from_civil`. `None` for months
+/// so far away that their days have no number.
 fn first_day(month: i64) -> Option<i64> {
     let months_from_march = month.checked_add(1_970 * 12 - 2)?;
     let (year, month_from_march) = (

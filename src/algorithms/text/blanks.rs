@@ -12,7 +12,8 @@ pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
     &text[..last.map_or(0, |last| last + 1)]
 }
 
-/// Puts `text` after `out[base..]` with each run of white space as one blank, also across the border, and none first.
+/// Puts `text` after `out[base..]` with each run of white space as one blank, also across the
+/// border, and none first.
 pub(crate) fn push_with_single_blanks(text: &str, base: usize, out: &mut String) {
     let mut pieces = text.split(|char: char| char.is_ascii() && is_white(char as u8));
     out.push_str(pieces.next().unwrap_or_default());

@@ -1,9 +1,10 @@
 //! Which part of a word is a variable, seen from the word alone.
 //!
-//! The rules are ordered, from the most telling shape to the least, and name no product: each says what kind of value
-//! has this shape. They grew out of the masks that log parsers put before grouping (Zhu et al., "Tools and Benchmarks
-//! for Automated Log Parsing", ICSE-SEIP 2019; Khan et al., "Guidelines for Assessing the Accuracy of Log Message
-//! Template Identification Techniques", ICSE 2022), without their regular expressions.
+//! The rules are ordered, from the most telling shape to the least, and name no product: each says
+//! what kind of value has this shape. They grew out of the masks that log parsers put before
+//! grouping (Zhu et al., "Tools and Benchmarks for Automated Log Parsing", ICSE-SEIP 2019; Khan et
+//! al., "Guidelines for Assessing the Accuracy of Log Message Template Identification Techniques",
+//! ICSE 2022), without their regular expressions.
 
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::random::is_random;
@@ -98,7 +99,8 @@ fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
         shape.count(Class::Dash),
         shape.count(Class::Slash),
     );
-    // Digits and the letters a to f: a digest, an address. Short ones such as "ee0" or "3d" are names.
+    // Digits and the letters a to f: a digest, an address. Short ones such as "ee0" or "3d" are
+    // names.
     if letters == shape.count(Class::HexLetter)
         && slashes == 0
         && (word.len() >= 4 || word.len() == 3 && digits == 2)
@@ -178,7 +180,8 @@ fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
     Constant
 }
 
-/// The verdict on a word of a form that is laid down somewhere: a number with its unit, a time, a UUID.
+/// The verdict on a word of a form that is laid down somewhere: a number with its unit, a time, a
+/// UUID.
 fn verdict_of_form(word: &[u8], shape: WordShape) -> Option<WordVerdict> {
     let kind = match () {
         () if is_technical_name(word) => return Some(Constant),
@@ -206,7 +209,8 @@ fn name_and_random(word: &[u8]) -> Option<WordVerdict> {
     found.then_some(After(dash + 1, VariableKind::Id))
 }
 
-/// The letters and digits of random names that shall spell no words: those of Kubernetes, and the digits that it leaves out.
+/// The letters and digits of random names that shall spell no words: those of Kubernetes, and the
+/// digits that it leaves out.
 fn is_random_suffix(text: &[u8]) -> bool {
     const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz0123456789";
     text.len() == 5 && text.iter().all(|byte| SAFE.contains(byte))
@@ -272,8 +276,8 @@ fn is_stable_prefix(prefix: &[u8]) -> bool {
     shape.count(Class::Digit) == 0 && classify_without_digits(&prefix[..end], shape) == Constant
 }
 
-/// A number with optional sign, fraction, exponent and unit, as far as the word says: `-12.5ms`, `64K`, `3rd`, `1e-3`,
-/// `2h13m4s`.
+/// A number with optional sign, fraction, exponent and unit, as far as the word says: `-12.5ms`,
+/// `64K`, `3rd`, `1e-3`, `2h13m4s`.
 fn number_with_unit(word: &[u8]) -> Option<VariableKind> {
     let start = usize::from(matches!(word.first(), Some(b'+' | b'-' | b'$')));
     let end = start + number_length(&word[start..]);
@@ -363,7 +367,8 @@ fn is_path(word: &[u8], slashes: usize) -> bool {
         || word.len() > 3 && matches!(word[0], b'.' | b'~') && word[1] == b'/'
 }
 
-/// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot. `java.base/java.lang.Thread.run` is a method in its module.
+/// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot.
+/// `java.base/java.lang.Thread.run` is a method in its module.
 fn is_file_in_folder(word: &[u8]) -> bool {
     let name = word
         .iter()
@@ -386,15 +391,17 @@ fn is_address_with_at(word: &[u8]) -> bool {
         .is_some_and(|at| at > 0 && at + 1 < word.len())
 }
 
-/// A dotted name that ends like a domain. Packages and classes (`java.io.IOException`, `org.apache.hadoop`) do not.
+/// A dotted name that ends like a domain. Packages and classes (`java.io.IOException`,
+/// `org.apache.hadoop`) do not.
 fn is_host_name(word: &[u8], shape: WordShape) -> bool {
     let dots = shape.count(Class::Dot);
     let others = shape.count(Class::Other) + shape.count(Class::Slash);
     dots >= 1 && others == 0 && word[0] != b'.' && is_domain(word) && !is_reverse_domain(word)
 }
 
-/// Whether the last part of a dotted name is a top-level domain: a common one, or, from three parts on, a country. Some countries
-/// are words of programs too (`app.core.io`, `user.address.id`): there the name needs a digit or a dash as machines have.
+/// Whether the last part of a dotted name is a top-level domain: a common one, or, from three parts
+/// on, a country. Some countries are words of programs too (`app.core.io`, `user.address.id`):
+/// there the name needs a digit or a dash as machines have.
 pub(crate) fn is_domain(word: &[u8]) -> bool {
     let mut parts = word.rsplit(|&byte| byte == b'.');
     let last = parts.next().unwrap_or_default();

@@ -1,5 +1,6 @@
-//! The escape sequences of terminals, with which programs colour what they print (ECMA-48, "Control Functions for Coded Character
-//! Sets", 1991). They say nothing about the event, so they are taken out before anything else is looked at.
+//! The escape sequences of terminals, with which programs colour what they print (ECMA-48, "Control
+//! Functions for Coded Character Sets", 1991). They say nothing about the event, so they are taken
+//! out before anything else is looked at.
 
 use memchr::{memchr, memchr2};
 
@@ -23,7 +24,8 @@ pub(crate) fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a 
     buffer
 }
 
-/// The length of the sequence that the escape character at `text[0]` begins: `ESC [ 1 ; 31 m`, `ESC ] ... BEL`, `ESC c`.
+/// The length of the sequence that the escape character at `text[0]` begins: `ESC [ 1 ; 31 m`, `ESC
+/// ] ... BEL`, `ESC c`.
 fn length_of_escape(text: &[u8]) -> usize {
     match text.get(1) {
         Some(b'[') => length_to(text, 2, |byte| matches!(byte, 0x40..=0x7e)),
@@ -41,7 +43,8 @@ fn length_to(text: &[u8], start: usize, is_final: fn(u8) -> bool) -> usize {
     end + usize::from(text.get(end).is_some_and(|&byte| is_final(byte)))
 }
 
-/// The length of `ESC ]` with its text, which BEL or `ESC \` ends; where neither comes before the next sequence, without a text.
+/// The length of `ESC ]` with its text, which BEL or `ESC \` ends; where neither comes before the
+/// next sequence, without a text.
 fn length_of_title(text: &[u8]) -> usize {
     let end = memchr2(BELL, ESCAPE, &text[2..]).map(|length| 2 + length);
     match end.map(|end| &text[end..]) {

@@ -1,10 +1,13 @@
-//! The identity of a template: a hash that is the same in every release, on every machine and in other programs.
+//! The identity of a template: a hash that is the same in every release, on every machine and in
+//! other programs.
 //!
-//! **Specification, version 1.** The hash is XXH64 (Collet, "xxHash fast digest algorithm", specification 0.1.1, 2018;
-//! the algorithm of `xxHash64` in ClickHouse and of `xxhash64` in Trino) with seed 0 over all UTF-8 bytes of the
-//! template, without a terminator and without normalisation; its highest bit is then cleared, so that the value fits a
-//! signed 64-bit integer: `XXH64(bytes, 0) AND 0x7FFFFFFFFFFFFFFF`. Among a million templates the chance that any two
-//! share a hash is 1 in 18 million. The test vectors stand in the tests of this file and must never change.
+//! **Specification, version 1.** The hash is XXH64 (Collet, "xxHash fast digest algorithm",
+//! specification 0.1.1, 2018; the algorithm of `xxHash64` in ClickHouse and of `xxhash64` in Trino)
+//! with seed 0 over all UTF-8 bytes of the template, without a terminator and without
+//! normalisation; its highest bit is then cleared, so that the value fits a signed 64-bit integer:
+//! `XXH64(bytes, 0) AND 0x7FFFFFFFFFFFFFFF`. Among a million templates the chance that any two
+//! share a hash is 1 in 18 million. The test vectors stand in the tests of this file and must never
+//! change.
 
 use twox_hash::XxHash64;
 
@@ -22,7 +25,8 @@ pub fn template_hash(template: &str) -> i64 {
 mod tests {
     use super::*;
 
-    /// From the reference implementation: Python's `xxhash.xxh64_intdigest(text.encode()) & (2**63 - 1)`.
+    /// From the reference implementation: Python's `xxhash.xxh64_intdigest(text.encode()) & (2**63 -
+    /// 1)`.
     const VECTORS: [(&str, i64); 6] = [
         ("", 8_018_337_217_222_601_113),
         ("a", 5_930_894_301_504_237_147),

@@ -1,12 +1,15 @@
-//! Masking: from a log line to its template, in one pass over the bytes and without a regular expression.
+//! Masking: from a log line to its template, in one pass over the bytes and without a regular
+//! expression.
 //!
-//! A template is the line with each variable replaced by a placeholder and each run of white space by one blank. It
-//! depends on the line alone: on no other line, no model, no clock. So it is the same on every machine and for ever.
-//! Masking a template again changes nothing, unless `mask` or `max_len` see something new in it. The walk is in `scan`, the judgement of one word in `classify`.
+//! A template is the line with each variable replaced by a placeholder and each run of white space
+//! by one blank. It depends on the line alone: on no other line, no model, no clock. So it is the
+//! same on every machine and for ever. Masking a template again changes nothing, unless `mask` or
+//! `max_len` see something new in it. The walk is in `scan`, the judgement of one word in
+//! `classify`.
 //!
-//! That a template can come from masks alone, before any grouping, is the experience of the Drain family (He et al.,
-//! "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017); the masks here are rules on the shape of
-//! words where others use lists of regular expressions.
+//! That a template can come from masks alone, before any grouping, is the experience of the Drain
+//! family (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017);
+//! the masks here are rules on the shape of words where others use lists of regular expressions.
 
 use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
@@ -23,7 +26,8 @@ use crate::algorithms::text::scan::{WalkNotes, WalkRules, scan};
 use crate::algorithms::text::variable::Variable;
 use crate::error::{Error, Result};
 
-/// Finds the variables of log lines and writes templates. Made once from [`MaskOptions`], used for any number of lines.
+/// Finds the variables of log lines and writes templates. Made once from [`MaskOptions`], used for
+/// any number of lines.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
@@ -52,7 +56,8 @@ const MAX_SPACES: usize = 64;
 /// One that very long lines have made larger is not kept.
 const MAX_SPACE_BYTES: usize = 1 << 20;
 
-/// Working space lent by a [`Masker`], which gets it back when this is dropped: what it remembers of one batch of lines serves the next.
+/// Working space lent by a [`Masker`], which gets it back when this is dropped: what it remembers
+/// of one batch of lines serves the next.
 #[derive(Debug)]
 pub(crate) struct Space<'a> {
     masking: Masking,
@@ -84,7 +89,8 @@ impl Drop for Space<'_> {
     }
 }
 
-/// What masking found in one line; used again for the next one, so that no line costs an allocation.
+/// What masking found in one line; used again for the next one, so that no line costs an
+/// allocation.
 #[derive(Debug, Clone, Default)]
 pub struct Masking {
     variables: Vec<Variable>,
@@ -146,7 +152,8 @@ impl Masker {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds the variables of `line`, or rather of [`Masking::text`], which is the line without the colours of a terminal.
+    /// Finds the variables of `line`, or rather of [`Masking::text`], which is the line without the
+    /// colours of a terminal.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{VariableKind, MaskOptions, Masker, Masking};
@@ -241,7 +248,8 @@ impl Masker {
         }
     }
 
-    /// Writes the template of `line` after `out`, given what [`Masker::mask`] found in the same line.
+    /// Writes the template of `line` after `out`, given what [`Masker::mask`] found in the same
+    /// line.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Masking};
@@ -305,8 +313,8 @@ impl Masker {
 }
 
 impl Masking {
-    /// The variables of the line, in order and without overlap. A variable can be empty: the name that is missing
-    /// between the brackets in `10.0.0.1 ()`.
+    /// The variables of the line, in order and without overlap. A variable can be empty: the name
+    /// that is missing between the brackets in `10.0.0.1 ()`.
     pub fn variables(&self) -> &[Variable] {
         match &self.known {
             Some(known) => self.memo.variables(known),
@@ -319,7 +327,8 @@ impl Masking {
             .map_or(self.single_blanks, |known| known.single_blanks)
     }
 
-    /// What the positions of the variables refer to: the line that was masked, without the colours of a terminal.
+    /// What the positions of the variables refer to: the line that was masked, without the colours
+    /// of a terminal.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Masking};
@@ -335,7 +344,8 @@ impl Masking {
     }
 }
 
-/// Writes constant text with every run of white space as one blank, and none at the beginning of a template.
+/// Writes constant text with every run of white space as one blank, and none at the beginning of a
+/// template.
 fn write_constant(text: &str, single_blanks: bool, base: usize, out: &mut String) {
     if single_blanks {
         return out.push_str(text);
@@ -355,7 +365,8 @@ fn compile(mask: &str) -> Result<Regex> {
     Ok(regex)
 }
 
-/// The last beginning of a word that is not after `limit`, so that no word is cut in two where words are short.
+/// The last beginning of a word that is not after `limit`, so that no word is cut in two where
+/// words are short.
 fn cut_at_word(line: &str, limit: usize) -> usize {
     const LONGEST_WORD: usize = 256;
     let window = &line.as_bytes()[limit.saturating_sub(LONGEST_WORD)..limit];

@@ -12,7 +12,8 @@ pub enum Style {
     /// `<*>` for all.
     #[default]
     Star,
-    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's [`VariableKind`](crate::algorithms::text::VariableKind).
+    /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's
+    /// [`VariableKind`](crate::algorithms::text::VariableKind).
     Typed,
 }
 
@@ -33,9 +34,10 @@ pub enum Profile {
     /// Text with values in it.
     #[default]
     Default,
-    /// `key=value` lines: every key is constant and every value a variable as a whole, but for the values of `level`,
-    /// `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`, `error`, `err`, `exception`, `reason` and
-    /// the stack trace: those tell the kind of event, and are masked like a text.
+    /// `key=value` lines: every key is constant and every value a variable as a whole, but for the
+    /// values of `level`, `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`,
+    /// `error`, `err`, `exception`, `reason` and the stack trace: those tell the kind of event, and
+    /// are masked like a text.
     KeyValue,
     /// JSON lines, in the same way; the elements of a list are one variable.
     Json,
@@ -58,14 +60,16 @@ pub enum Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Quotes {
-    /// It is a variable: `user "alice"`. Options, signs, words in capitals and the keys of JSON stay.
+    /// It is a variable: `user "alice"`. Options, signs, words in capitals and the keys of JSON
+    /// stay.
     #[default]
     Mask,
     /// It is judged like a word without quotes.
     Keep,
 }
 
-/// What becomes of the name that a line begins with and then says something about: `orders: no such table`.
+/// What becomes of the name that a line begins with and then says something about: `orders: no such
+/// table`.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
@@ -82,8 +86,8 @@ pub enum Quotes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Subject {
-    /// It is a variable, unless it says how bad the message is (`error: no such table`) or what follows begins with a capital letter,
-    /// as after the name of a component (`kubelet: Started`).
+    /// It is a variable, unless it says how bad the message is (`error: no such table`) or what
+    /// follows begins with a capital letter, as after the name of a component (`kubelet: Started`).
     #[default]
     Mask,
     /// It is judged like any other word. Mining looks at all lines and needs no guess.

@@ -1,8 +1,9 @@
-//! Lines that were masked before: one that differs from an earlier one only in the values of digits has its variables in the same
-//! places, so it need not be walked again.
+//! Lines that were masked before: one that differs from an earlier one only in the values of digits
+//! has its variables in the same places, so it need not be walked again.
 //!
-//! That masks do not depend on the values of digits is a property of the rules; where one must look at them (`sha256` is a name,
-//! `sha301` is not), the line is not remembered. In server logs, 70 to 99 of 100 lines repeat one of the last two thousand in this way
+//! That masks do not depend on the values of digits is a property of the rules; where one must look
+//! at them (`sha256` is a name, `sha301` is not), the line is not remembered. In server logs, 70 to
+//! 99 of 100 lines repeat one of the last two thousand in this way
 //! (`benches/record/2026-11-30-templates.md`). Where few do, the search pauses.
 
 use std::hash::BuildHasher;
@@ -14,8 +15,8 @@ use crate::algorithms::text::variable::Variable;
 
 /// The lines that are remembered.
 const N_SLOTS: usize = 16_384;
-/// A line can be in this many of them. With two, one in seven of three thousand kinds of lines drive each other out again and
-/// again; with four, one in two hundred.
+/// A line can be in this many of them. With two, one in seven of three thousand kinds of lines
+/// drive each other out again and again; with four, one in two hundred.
 const N_WAYS: usize = 4;
 /// Longer lines seldom repeat, and shorter ones are quick to walk.
 const LENGTHS: Range<usize> = 16..512;
@@ -78,7 +79,8 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
-    /// What is known of a line. `masks` says which rules are applied; those of the first line are remembered.
+    /// What is known of a line. `masks` says which rules are applied; those of the first line are
+    /// remembered.
     pub(crate) fn find(&mut self, line: &str, masks: u8) -> Option<KnownLine> {
         self.skeleton.clear();
         if !LENGTHS.contains(&line.len()) || self.is_paused() || !self.is_of(masks) {

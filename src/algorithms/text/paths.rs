@@ -1,5 +1,6 @@
-//! How far a path or a URL goes: over brackets, commas, apostrophes, queries and letters of every script, as file names and
-//! addresses have them, but not over the punctuation of the sentence around it.
+//! How far a path or a URL goes: over brackets, commas, apostrophes, queries and letters of every
+//! script, as file names and addresses have them, but not over the punctuation of the sentence
+//! around it.
 
 use memchr::memchr_iter;
 
@@ -7,8 +8,8 @@ use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 
-/// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two. Words with one slash inside are
-/// judged alone, since most of them are no paths.
+/// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two.
+/// Words with one slash inside are judged alone, since most of them are no paths.
 pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<VariableKind> {
     let word = &line[start..end];
     let mut colons = memchr_iter(b':', word);
@@ -26,7 +27,8 @@ pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Vari
     is_path.then_some(VariableKind::Path)
 }
 
-/// Whether CJK letters start here and, if `be_sure`, are followed by something that does not end a sentence.
+/// Whether CJK letters start here and, if `be_sure`, are followed by something that does not end a
+/// sentence.
 fn is_name_of_file(text: &[u8], be_sure: bool) -> bool {
     let length = length_of_cjk_letters(text);
     let goes_on = || matches!(&text[length..], [b'/' | b'.' | b'_' | b'-' | b'(', next, ..] if next.is_ascii_alphanumeric());
@@ -159,7 +161,8 @@ fn length_of_copy(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of a name.
+/// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of
+/// a name.
 pub(crate) fn length_of_cjk_letters(text: &[u8]) -> usize {
     let run = text
         .chunks(3)

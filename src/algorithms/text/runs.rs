@@ -47,8 +47,9 @@ pub(crate) fn is_cjk(char: char) -> bool {
         | '\u{20000}'..='\u{323af}' | '々')
 }
 
-/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case letter after a
-/// lower-case one or a digit, and at the last upper-case letter of a row that two lower-case ones follow (`IPv6` is one).
+/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case
+/// letter after a lower-case one or a digit, and at the last upper-case letter of a row that two
+/// lower-case ones follow (`IPv6` is one).
 fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
     let mut begin = 0;
     let mut before: Option<char> = None;
@@ -64,7 +65,8 @@ fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
     take(&run[begin..]);
 }
 
-/// Whether one upper-case letter and two lower-case ones stand first: `Ser` in `HTTPServer`, not `Pv6` in `IPv6`.
+/// Whether one upper-case letter and two lower-case ones stand first: `Ser` in `HTTPServer`, not
+/// `Pv6` in `IPv6`.
 fn begins_word(text: &str) -> bool {
     let behind: [Option<char>; 2] = [text.chars().nth(1), text.chars().nth(2)];
     behind

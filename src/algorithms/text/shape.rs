@@ -1,8 +1,9 @@
-//! The shape of a word: how many digits, letters, slashes and so on it has, from one table look-up a byte.
+//! The shape of a word: how many digits, letters, slashes and so on it has, from one table look-up
+//! a byte.
 //!
-//! A byte is either a border between words or adds to the counts of the word it stands in. The counts of all classes
-//! sit in one `u64`, eight bits each, so that a byte costs one look-up and one addition; the borders of a line could
-//! be found 64 bytes at a time with the same table.
+//! A byte is either a border between words or adds to the counts of the word it stands in. The
+//! counts of all classes sit in one `u64`, eight bits each, so that a byte costs one look-up and
+//! one addition; the borders of a line could be found 64 bytes at a time with the same table.
 
 /// One count a byte of this word; the order is that of [`Class`].
 pub(crate) type ClassCounts = u64;
@@ -43,8 +44,9 @@ const fn counts_of(byte: u8) -> ClassCounts {
         b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c => 0,
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => 0,
         b'"' | b'\'' | b'`' | b',' | b';' | b'=' | b'|' | b'!' | b'?' => 0,
-        // The lead bytes of CJK, kana, Hangul and full-width forms: a run of them is text of its own, so "连接10.0.0.1超时"
-        // has three words. So are those of typographic punctuation, arrows and other signs.
+        // The lead bytes of CJK, kana, Hangul and full-width forms: a run of them is text of its
+        // own, so "连接10.0.0.1超时" has three words. So are those of typographic punctuation, arrows
+        // and other signs.
         0xe2..=0xed | 0xef => 0,
         0x80..=0xff => one(Class::Letter),
         _ => one(Class::Other),
@@ -70,7 +72,8 @@ pub(crate) fn is_border(byte: u8) -> bool {
     COUNTS[byte as usize] == 0
 }
 
-/// Whether this byte begins a character of three bytes that stands between words: one of a CJK script, or a sign.
+/// Whether this byte begins a character of three bytes that stands between words: one of a CJK
+/// script, or a sign.
 #[inline(always)]
 pub(crate) fn is_wide_lead(byte: u8) -> bool {
     matches!(byte, 0xe2..=0xed | 0xef)

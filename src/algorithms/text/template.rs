@@ -1,7 +1,7 @@
 //! What can be done with a template: match messages, become a regular expression, take values in.
 //!
-//! In a template every placeholder (`<*>`, `<NUM>`, ...) stands for any text, also for none, and a blank for any run of
-//! white space.
+//! In a template every placeholder (`<*>`, `<NUM>`, ...) stands for any text, also for none, and a
+//! blank for any run of white space.
 
 use memchr::memmem;
 
@@ -9,7 +9,8 @@ use crate::algorithms::text::blanks::{is_white, push_with_single_blanks, with_si
 use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::VariableKind;
 
-/// The constant texts between the placeholders of a template: one more than it has placeholders, each can be empty.
+/// The constant texts between the placeholders of a template: one more than it has placeholders,
+/// each can be empty.
 pub(crate) fn template_constants(template: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(template);
     std::iter::from_fn(move || {
@@ -25,8 +26,9 @@ pub(crate) fn template_constants(template: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// An anchored regular expression for the messages of a template, with a lazy group for every placeholder. It is
-/// understood by the `regex` crate, so by `regexp_like` and `regexp_match` of DataFusion, by RE2, Java and PCRE.
+/// An anchored regular expression for the messages of a template, with a lazy group for every
+/// placeholder. It is understood by the `regex` crate, so by `regexp_like` and `regexp_match` of
+/// DataFusion, by RE2, Java and PCRE.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::template_regex;
@@ -101,7 +103,8 @@ fn single_blanks_into(text: &str, out: &mut String) {
     out.truncate(out.trim_end_matches(' ').len());
 }
 
-/// The template with its placeholders replaced by `values`, in order; a placeholder without a value stays.
+/// The template with its placeholders replaced by `values`, in order; a placeholder without a value
+/// stays.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::fill_template;

@@ -1,9 +1,10 @@
 //! Words of a log line or template, as search and clustering want them.
 //!
-//! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their parts. Chinese, which has no blanks
-//! between words, is cut by a dictionary, and what that does not know by a hidden Markov model (jieba). What both leave as single
-//! characters, as Japanese kana, becomes overlapping pairs, as search engines index such text (Lucene's CJKAnalyzer). Placeholders are
-//! no words. Failure concepts can be added as words of their own.
+//! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their
+//! parts. Chinese, which has no blanks between words, is cut by a dictionary, and what that does
+//! not know by a hidden Markov model (jieba). What both leave as single characters, as Japanese
+//! kana, becomes overlapping pairs, as search engines index such text (Lucene's CJKAnalyzer).
+//! Placeholders are no words. Failure concepts can be added as words of their own.
 
 use std::sync::{Arc, LazyLock};
 
@@ -42,7 +43,8 @@ impl Tokenizer {
         }
     }
 
-    /// Calls `take` for each word of `text`, in order, then for each concept, in the order of bytes.
+    /// Calls `take` for each word of `text`, in order, then for each concept, in the order of
+    /// bytes.
     pub fn tokens(&self, text: &str, mut take: impl FnMut(&str)) {
         tokens(text, &self.options, &mut take);
         let mut token = String::from(CONCEPT_MARK);
@@ -64,7 +66,8 @@ pub struct TokenOptions {
     pub min_len: usize,
     /// Whether words of digits alone are kept.
     pub numbers: bool,
-    /// Whether words without a meaning of their own (`the`, `of`, `的`) are left out; `no`, `not` and `不` have one.
+    /// Whether words without a meaning of their own (`the`, `of`, `的`) are left out; `no`, `not`
+    /// and `不` have one.
     pub stop_words: bool,
 }
 
@@ -104,7 +107,8 @@ pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
 /// The dictionary and its model, read when the first such text comes.
 static SEGMENTER: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
-/// The words of a run of CJK characters. A particle is one, so that pairs are not made of it and its neighbour.
+/// The words of a run of CJK characters. A particle is one, so that pairs are not made of it and
+/// its neighbour.
 fn words_without_blanks(run: &str, take: &mut impl FnMut(&str)) {
     let mut unknown = 0..0;
     let mut at = 0;

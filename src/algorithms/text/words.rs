@@ -84,7 +84,8 @@ pub(crate) fn announces_user(word: &[u8]) -> bool {
     )
 }
 
-/// Words that follow "user" and are no name: verbs, and nouns with which it forms a compound ("by user request").
+/// Words that follow "user" and are no name: verbs, and nouns with which it forms a compound ("by
+/// user request").
 pub(crate) fn is_no_name(word: &[u8]) -> bool {
     matches!(
         word,
@@ -238,7 +239,8 @@ pub(crate) fn is_level(word: &[u8]) -> bool {
     )
 }
 
-/// States that things are in, and how what was tried ended: what an event says, not what it is about.
+/// States that things are in, and how what was tried ended: what an event says, not what it is
+/// about.
 pub(crate) fn is_status(word: &[u8]) -> bool {
     matches!(
         word,
@@ -299,8 +301,8 @@ pub(crate) fn is_severity_in_any_case(word: &[u8]) -> bool {
     is_severity(lower)
 }
 
-/// Whether a word is a code of an error as compilers, databases and routers number them: one to six capital letters and three to seven
-/// digits, or `%FACILITY-3-MNEMONIC`.
+/// Whether a word is a code of an error as compilers, databases and routers number them: one to six
+/// capital letters and three to seven digits, or `%FACILITY-3-MNEMONIC`.
 pub(crate) fn is_error_code(word: &[u8]) -> bool {
     if let [b'%', b'A'..=b'Z', rest @ ..] = word {
         let is_sign = |byte: &u8| {
@@ -320,8 +322,8 @@ pub(crate) fn is_error_code(word: &[u8]) -> bool {
         && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// The Chinese unit of time at the beginning of a text: its length, and what a number with it is. `分` is a minute, and `时` an hour,
-/// where a number follows; otherwise they begin other words.
+/// The Chinese unit of time at the beginning of a text: its length, and what a number with it is.
+/// `分` is a minute, and `时` an hour, where a number follows; otherwise they begin other words.
 pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, VariableKind)> {
     const DURATIONS: [&str; 7] = ["毫秒", "微秒", "纳秒", "秒", "分钟", "小时", "天"];
     const DATES: [&str; 3] = ["年", "月", "日"];
@@ -355,8 +357,8 @@ pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     NOUNS.iter().any(|noun| word.eq_ignore_ascii_case(noun))
 }
 
-/// Whether a text ends with a Chinese noun after which a name stands: user, table, host, column, field, partition, database,
-/// node, service.
+/// Whether a text ends with a Chinese noun after which a name stands: user, table, host, column,
+/// field, partition, database, node, service.
 pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
     const NOUNS: [&str; 9] = [
         "用户",
@@ -378,11 +380,13 @@ pub(crate) fn is_level_key(key: &[u8]) -> bool {
     KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
 }
 
-/// Keys whose value says what kind of event it is, or is itself a text: in the profiles for key-value and JSON lines
-/// their values are masked like a text, all others are variables as a whole. Of `log.level` or `error.message` the last part counts.
+/// Keys whose value says what kind of event it is, or is itself a text: in the profiles for
+/// key-value and JSON lines their values are masked like a text, all others are variables as a
+/// whole. Of `log.level` or `error.message` the last part counts.
 ///
-/// The names of a message are those of Docker (`log`), journald (`MESSAGE`), GELF (`short_message`), Serilog (`@mt`), OpenTelemetry
-/// (`body`) and Google Cloud (`textPayload`), and the Chinese ones.
+/// The names of a message are those of Docker (`log`), journald (`MESSAGE`), GELF
+/// (`short_message`), Serilog (`@mt`), OpenTelemetry (`body`) and Google Cloud (`textPayload`), and
+/// the Chinese ones.
 pub(crate) fn is_text_key(key: &[u8]) -> bool {
     const LONGEST: usize = 16;
     let name = key.rsplit(|&byte| byte == b'.').next().unwrap_or(key);

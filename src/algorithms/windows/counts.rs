@@ -1,7 +1,8 @@
 //! Count windows: every `n` rows, in the order in which they come, are a window.
 //!
-//! Rows are numbered from 0. Window `k` holds the rows from `k * n` up to `(k + 1) * n` and is complete with its last row:
-//! no watermark, and no row is late. How the rows come in batches changes the pieces but never the windows.
+//! Rows are numbered from 0. Window `k` holds the rows from `k * n` up to `(k + 1) * n` and is
+//! complete with its last row: no watermark, and no row is late. How the rows come in batches
+//! changes the pieces but never the windows.
 
 use crate::algorithms::windows::Span;
 use crate::error::{Error, Result};
@@ -53,7 +54,8 @@ impl CountWindows {
         self.n_seen % self.n + n_rows >= self.n
     }
 
-    /// Counts the next rows and says how they split, in their order. They are counted whether or not the pieces are read.
+    /// Counts the next rows and says how they split, in their order. They are counted whether or
+    /// not the pieces are read.
     pub(crate) fn push(&mut self, n_rows: u64) -> impl Iterator<Item = WindowShare> + use<> {
         let n = self.n;
         let mut row = self.n_seen;

@@ -1,15 +1,18 @@
 //! Tumbling and hopping windows: a window of the same size begins at every multiple of the slide.
 //!
-//! Windows are `[k * slide, k * slide + size)` for every whole `k`, so they begin at the same times on every machine, the
-//! Unix epoch among them. They tumble if slide and size are equal; else they overlap and a row belongs to `size / slide`
-//! of them. It is stored once all the same, in its pane `[k * slide, (k + 1) * slide)`, and a window is the panes that it
-//! covers: Li et al., "No Pane, No Gain: Efficient Evaluation of Sliding-Window Aggregates over Data Streams" (SIGMOD
-//! Record, 2005). There panes hold partial aggregates; here they hold rows, and sizes are multiples of the slide.
+//! Windows are `[k * slide, k * slide + size)` for every whole `k`, so they begin at the same times
+//! on every machine, the Unix epoch among them. They tumble if slide and size are equal; else they
+//! overlap and a row belongs to `size / slide` of them. It is stored once all the same, in its pane
+//! `[k * slide, (k + 1) * slide)`, and a window is the panes that it covers: Li et al., "No Pane,
+//! No Gain: Efficient Evaluation of Sliding-Window Aggregates over Data Streams" (SIGMOD Record,
+//! 2005). There panes hold partial aggregates; here they hold rows, and sizes are multiples of the
+//! slide.
 //!
-//! A window is closed when the watermark has reached its end. Windows without rows are never looked at, so a watermark may
-//! jump over years.
+//! A window is closed when the watermark has reached its end. Windows without rows are never looked
+//! at, so a watermark may jump over years.
 //!
-//! Indices `k` are `i128`: at the borders of `i64` windows begin before the first instant or end after the last one.
+//! Indices `k` are `i128`: at the borders of `i64` windows begin before the first instant or end
+//! after the last one.
 
 use std::ops::RangeInclusive;
 
@@ -35,9 +38,11 @@ pub(crate) enum Lateness {
 }
 
 impl HoppingWindows {
-    /// Windows of this size at multiples of this slide, in nanoseconds; tumbling ones if both are the same.
+    /// Windows of this size at multiples of this slide, in nanoseconds; tumbling ones if both are
+    /// the same.
     ///
-    /// A row belongs to `size / slide` windows. That number has no limit here, who calls should set one.
+    /// A row belongs to `size / slide` windows. That number has no limit here, who calls should set
+    /// one.
     ///
     /// # Errors
     /// If the slide is not above 0, or the size is not above 0 or no multiple of the slide.
@@ -56,7 +61,8 @@ impl HoppingWindows {
         Ok(Self { size, slide })
     }
 
-    /// The start of the pane of this time. It names the pane: the pane of a pane's start is that pane.
+    /// The start of the pane of this time. It names the pane: the pane of a pane's start is that
+    /// pane.
     pub(crate) fn pane(&self, time: i64) -> i64 {
         // Only downwards can the product leave the range.
         time.div_euclid(self.slide).saturating_mul(self.slide)
@@ -75,9 +81,11 @@ impl HoppingWindows {
         }
     }
 
-    /// The windows that close as the watermark goes from `from` to `to` and have rows, in ascending order.
+    /// The windows that close as the watermark goes from `from` to `to` and have rows, in ascending
+    /// order.
     ///
-    /// `panes` are the panes that hold rows, in ascending order. At `i64::MAX` all windows are closed.
+    /// `panes` are the panes that hold rows, in ascending order. At `i64::MAX` all windows are
+    /// closed.
     pub(crate) fn closing(
         &self,
         panes: impl IntoIterator<Item = i64>,
@@ -96,7 +104,8 @@ impl HoppingWindows {
         closing
     }
 
-    /// From the first to the last pane of a window: every start of a pane in between is one of this window too.
+    /// From the first to the last pane of a window: every start of a pane in between is one of this
+    /// window too.
     pub(crate) fn panes_of(&self, window: Span) -> RangeInclusive<i64> {
         // A start that is the first instant may have been cut off; then the end is as it was.
         let first = match window.start {
@@ -117,7 +126,8 @@ impl HoppingWindows {
         self.window(self.index(pane)).end
     }
 
-    /// Whether all windows of this pane are closed at this watermark, so that its rows are not needed any more.
+    /// Whether all windows of this pane are closed at this watermark, so that its rows are not
+    /// needed any more.
     pub(crate) fn is_expired(&self, pane: i64, watermark: i64) -> bool {
         self.lateness(pane, watermark) == Lateness::Late
     }
@@ -333,7 +343,8 @@ mod tests {
             prop_assert_eq!(windows.is_expired(pane, watermark), lateness == Lateness::Late);
         }
 
-        /// Rows come and the watermark continues in any order: each window closes once, with the rows that came in time.
+        /// Rows come and the watermark continues in any order: each window closes once, with the
+        /// rows that came in time.
         #[test]
         fn windows_close_once_with_their_rows(
             windows in any_windows(),

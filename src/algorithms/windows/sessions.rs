@@ -1,23 +1,28 @@
 //! Session windows: rows of a key that follow each other within a gap belong together.
 //!
-//! A session is a longest run of rows of one key, in the order of their event times, each less than `gap` after the one
-//! before. It spans from its first row to `gap` after its last one; a row at that end begins another session. Rows come
-//! in any order, so a row may found a session, extend one, or join two, as windows that merge in Akidau et al., "The
-//! Dataflow Model" (VLDB 2015).
+//! A session is a longest run of rows of one key, in the order of their event times, each less than
+//! `gap` after the one before. It spans from its first row to `gap` after its last one; a row at
+//! that end begins another session. Rows come in any order, so a row may found a session, extend
+//! one, or join two, as windows that merge in Akidau et al., "The Dataflow Model" (VLDB 2015).
 //!
-//! **What is late.** At watermark `w` a session whose end is `w` or before is closed, for good. A row is late
+//! **What is late.** At watermark `w` a session whose end is `w` or before is closed, for good. A
+//! row is late
 //!
-//! 1. if `time + gap <= w`: a session of it alone would be closed already; so it is even if it falls among the rows of a
-//!    session that is still open;
-//! 2. if it is within the gap of a session of its key that has closed: that one may not change, and beside it the row
-//!    would make a session that overlaps it. So it is even if it is within the gap of an open session too.
+//! 1. if `time + gap <= w`: a session of it alone would be closed already; so it is even if it
+//!    falls among the rows of a session that is still open;
+//! 2. if it is within the gap of a session of its key that has closed: that one may not change, and
+//!    beside it the row would make a session that overlaps it. So it is even if it is within the
+//!    gap of an open session too.
 //!
-//! Where no row is older than the watermark no row is late, and the sessions are those of the sorted rows.
+//! Where no row is older than the watermark no row is late, and the sessions are those of the
+//! sorted rows.
 //!
-//! For the second rule the end of the last closed session of a key is enough: a row that is not late by the first rule has
-//! `time + gap > w`, which is at or after the ends of all closed sessions, hence after their starts; it is within the
-//! gap of one if and only if its time is before that one's end. The end is forgotten as soon as the first rule covers all
-//! times before it, so memory is that of the open sessions and of the keys whose last session closed within the last gap.
+//! For the second rule the end of the last closed session of a key is enough: a row that is not
+//! late by the first rule has `time + gap > w`, which is at or after the ends of all closed
+//! sessions, hence after their starts; it is within the gap of one if and only if its time is
+//! before that one's end. The end is forgotten as soon as the first rule covers all times before
+//! it, so memory is that of the open sessions and of the keys whose last session closed within the
+//! last gap.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
@@ -38,8 +43,8 @@ pub(crate) enum Placement {
     Joined {
         /// The session; if it is not known yet the row founded it.
         session: SessionId,
-        /// A session that the row joined to this one: it is no more, and its rows are of this one now. Sessions of a key
-        /// are a gap apart, so that there is never a third one.
+        /// A session that the row joined to this one: it is no more, and its rows are of this one
+        /// now. Sessions of a key are a gap apart, so that there is never a third one.
         absorbed: Option<SessionId>,
     },
 }
@@ -60,8 +65,8 @@ pub(crate) struct Sessions<K> {
     watermark: i64,
     next_id: u64,
     keys: HashMap<K, OfKey>,
-    /// Every open session once, when it is due to be looked at: not after its end. A row that extends a session leaves
-    /// this as it is, so that most rows touch `keys` alone.
+    /// Every open session once, when it is due to be looked at: not after its end. A row that
+    /// extends a session leaves this as it is, so that most rows touch `keys` alone.
     due: BTreeMap<(i64, SessionId), K>,
     /// The ends of closed sessions that are remembered, ascending.
     remembered: VecDeque<(i64, K)>,
@@ -151,8 +156,8 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         }
     }
 
-    /// Closes the sessions whose end is not after this watermark, all at `i64::MAX`: ordered by end, then start, then as
-    /// they were founded. A watermark that goes back closes nothing.
+    /// Closes the sessions whose end is not after this watermark, all at `i64::MAX`: ordered by
+    /// end, then start, then as they were founded. A watermark that goes back closes nothing.
     pub(crate) fn close(&mut self, watermark: i64) -> Vec<ClosedSession<K>> {
         self.watermark = self.watermark.max(watermark);
         let mut closed = Vec::new();
@@ -190,7 +195,8 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         }
     }
 
-    /// Closes a session that is due, unless rows have moved its end behind the watermark: then it is due at that end.
+    /// Closes a session that is due, unless rows have moved its end behind the watermark: then it
+    /// is due at that end.
     fn close_or_defer(&mut self, session: SessionId, key: K) -> Option<ClosedSession<K>> {
         let of_key = self.keys.get_mut(&key)?;
         // The sessions of a key are due in the order of time: nearly always this is the first.
@@ -221,7 +227,8 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         self.remembered.extend(ends);
     }
 
-    /// Forgets ends that are at least a gap before the watermark, and keys of which nothing else is known.
+    /// Forgets ends that are at least a gap before the watermark, and keys of which nothing else is
+    /// known.
     fn forget(&mut self) {
         let (gap, watermark) = (self.gap, self.watermark);
         let is_old = |(end, _): &mut (i64, K)| end.saturating_add(gap) <= watermark;
@@ -240,10 +247,12 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
 }
 
 impl OfKey {
-    /// Takes a row into the session within whose gap it is, and joins this with the next one if the row is within the gap
-    /// of both: gives back the session and the one that is no more. If there is none, where a new one belongs.
+    /// Takes a row into the session within whose gap it is, and joins this with the next one if the
+    /// row is within the gap of both: gives back the session and the one that is no more. If there
+    /// is none, where a new one belongs.
     ///
-    /// Differences saturate at the largest gap that there is, so they are right for all times and gaps.
+    /// Differences saturate at the largest gap that there is, so they are right for all times and
+    /// gaps.
     fn take_in(&mut self, time: i64, gap: i64) -> Result<(SessionId, Option<Open>), usize> {
         let is_before = |open: &Open| time.saturating_sub(open.last) >= gap;
         let position = self.open.partition_point(is_before);
@@ -258,8 +267,8 @@ impl OfKey {
         }
     }
 
-    /// Joins the session that has grown with the next one, if they are less than a gap apart now. The one that was founded
-    /// first remains.
+    /// Joins the session that has grown with the next one, if they are less than a gap apart now.
+    /// The one that was founded first remains.
     fn join_next(&mut self, position: usize, grown: Open, gap: i64) -> (SessionId, Option<Open>) {
         let next = self.open.get(position + 1).copied();
         let Some(next) = next.filter(|next| next.first.saturating_sub(grown.last) < gap) else {
@@ -515,7 +524,8 @@ mod tests {
     }
 
     proptest! {
-        /// Late or not, when and how each session closes: all as by definition. Each row is in exactly one session.
+        /// Late or not, when and how each session closes: all as by definition. Each row is in
+        /// exactly one session.
         #[test]
         fn sessions_are_those_of_the_definition(gap in 1..12i64, steps in any_steps()) {
             let mut sessions = sessions(gap);
@@ -561,7 +571,8 @@ mod tests {
             prop_assert!(members.is_empty() && sessions.keys.is_empty() && sessions.due.is_empty());
         }
 
-        /// Rows that come within the delay of the watermark make the sessions of the sorted rows, in any order.
+        /// Rows that come within the delay of the watermark make the sessions of the sorted rows,
+        /// in any order.
         #[test]
         fn the_order_of_arrival_within_the_delay_does_not_matter(
             gap in 1..12i64,

@@ -1,20 +1,25 @@
 //! The watermark: the event time below which no row is expected any more.
 //!
-//! Rows come from several partitions, such as files, each roughly in the order of its event times. The watermark is the
-//! smallest of what they have reached, the largest event time less an allowed delay, and it never goes back. That is the
-//! watermark of Akidau et al., "The Dataflow Model" (VLDB 2015), as a heuristic: a row may still come below it and is late
-//! then. A partition without news would hold it back for ever, so one that is idle does not count, as with idle sources in
+//! Rows come from several partitions, such as files, each roughly in the order of its event times.
+//! The watermark is the smallest of what they have reached, the largest event time less an allowed
+//! delay, and it never goes back. That is the watermark of Akidau et al., "The Dataflow Model"
+//! (VLDB 2015), as a heuristic: a row may still come below it and is late then. A partition without
+//! news would hold it back for ever, so one that is idle does not count, as with idle sources in
 //! Apache Flink (`WatermarkStrategy.withIdleness`). Where this goes its own way:
 //!
-//! - A partition is idle if all that it has was read and nothing was written for a while. How long ago it was read last
-//!   says nothing: a reader may be slow. One that was opened and not yet read holds the watermark where it is.
-//! - When all partitions are idle or closed the watermark continues with the clock, from the largest event time as of the
-//!   last activity, so that the last window closes though no row ever comes again. With live rows that is about the
-//!   present less the delay; with rows of years ago it is a clock of their time and does not jump to the present.
-//! - An event time in the future counts as the present plus an allowed skew, at each advance again: one wrong clock does
-//!   not make the rows of all others late, and its own rows are waited for until their time comes.
+//! - A partition is idle if all that it has was read and nothing was written for a while. How long
+//!   ago it was read last says nothing: a reader may be slow. One that was opened and not yet read
+//!   holds the watermark where it is.
+//! - When all partitions are idle or closed the watermark continues with the clock, from the
+//!   largest event time as of the last activity, so that the last window closes though no row ever
+//!   comes again. With live rows that is about the present less the delay; with rows of years ago
+//!   it is a clock of their time and does not jump to the present.
+//! - An event time in the future counts as the present plus an allowed skew, at each advance again:
+//!   one wrong clock does not make the rows of all others late, and its own rows are waited for
+//!   until their time comes.
 //!
-//! When an idle partition wakes up the watermark waits for it again, where it is: rows that it brings from before are late.
+//! When an idle partition wakes up the watermark waits for it again, where it is: rows that it
+//! brings from before are late.
 
 use std::collections::HashMap;
 
@@ -29,7 +34,8 @@ pub(crate) struct WatermarkOptions {
     pub(crate) max_skew: i64,
 }
 
-/// The event time below which no row is expected any more. Its memory grows with the open partitions alone.
+/// The event time below which no row is expected any more. Its memory grows with the open
+/// partitions alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Watermark {
     options: WatermarkOptions,
@@ -66,14 +72,14 @@ impl Watermark {
         }
     }
 
-    /// There is such a partition. Until it is read, or caught up and idle, or closed, nothing is known of it and the
-    /// watermark stays where it is. Opening an open partition changes nothing.
+    /// There is such a partition. Until it is read, or caught up and idle, or closed, nothing is
+    /// known of it and the watermark stays where it is. Opening an open partition changes nothing.
     pub(crate) fn open(&mut self, partition: u64) {
         self.partitions.entry(partition).or_default();
     }
 
-    /// Rows were read at the time `now`, and this is the largest of their event times. The partition is open from now on
-    /// at the latest, and after until it is said to be caught up.
+    /// Rows were read at the time `now`, and this is the largest of their event times. The
+    /// partition is open from now on at the latest, and after until it is said to be caught up.
     pub(crate) fn observe(&mut self, partition: u64, largest_event_time: i64, now: i64) {
         let partition = self.partitions.entry(partition).or_default();
         partition.largest = partition.largest.max(Some(largest_event_time));
@@ -81,21 +87,22 @@ impl Watermark {
         self.saw(largest_event_time, now);
     }
 
-    /// All that the partition has was read, and nothing was written to it since this time. May be told at each poll; of a
-    /// partition that is not open it changes nothing.
+    /// All that the partition has was read, and nothing was written to it since this time. May be
+    /// told at each poll; of a partition that is not open it changes nothing.
     pub(crate) fn caught_up(&mut self, partition: u64, quiet_since: i64) {
         let Some(partition) = self.partitions.get_mut(&partition) else {
             return;
         };
         partition.quiet_since = Some(quiet_since);
-        // An empty partition brings no event time that the clock could continue from: empty files must not stop it.
+        // An empty partition brings no event time that the clock could continue from: empty files
+        // must not stop it.
         if let Some(largest) = partition.largest {
             self.saw(largest, quiet_since);
         }
     }
 
-    /// The partition has more to read, so it is not idle however old that is. Of a partition that is not open it changes
-    /// nothing.
+    /// The partition has more to read, so it is not idle however old that is. Of a partition that
+    /// is not open it changes nothing.
     pub(crate) fn behind(&mut self, partition: u64) {
         if let Some(partition) = self.partitions.get_mut(&partition) {
             partition.quiet_since = None;
@@ -107,7 +114,8 @@ impl Watermark {
         self.partitions.remove(&partition);
     }
 
-    /// The watermark at the time `now`: never smaller than before, and `i64::MIN` as long as nothing is known.
+    /// The watermark at the time `now`: never smaller than before, and `i64::MIN` as long as
+    /// nothing is known.
     pub(crate) fn advance(&mut self, now: i64) -> i64 {
         let reached = self.slowest(now).unwrap_or_else(|| self.by_clock(now));
         if let Some(event_time) = reached {
@@ -123,7 +131,8 @@ impl Watermark {
         self.current = self.current.max(watermark);
     }
 
-    /// Whether no partition is waited for at the time `now`, all being idle or closed: the watermark goes by the clock.
+    /// Whether no partition is waited for at the time `now`, all being idle or closed: the
+    /// watermark goes by the clock.
     pub(crate) fn is_idle(&self, now: i64) -> bool {
         self.slowest(now).is_none()
     }
@@ -147,8 +156,8 @@ impl Watermark {
         seen.last_active = seen.last_active.max(active);
     }
 
-    /// The smallest event time that the partitions that count have reached, `Some(None)` if that of one is not known.
-    /// `None` if none counts.
+    /// The smallest event time that the partitions that count have reached, `Some(None)` if that of
+    /// one is not known. `None` if none counts.
     fn slowest(&self, now: i64) -> Option<Option<i64>> {
         let counting = self.partitions.values().filter(|partition| {
             let quiet = partition.quiet_since.map(|since| now.saturating_sub(since));
@@ -157,7 +166,8 @@ impl Watermark {
         counting.map(|partition| partition.largest).min()
     }
 
-    /// Where the largest event time would be if it had gone on with the clock since the last activity.
+    /// Where the largest event time would be if it had gone on with the clock since the last
+    /// activity.
     fn by_clock(&self, now: i64) -> Option<i64> {
         self.seen.map(|seen| {
             let since = now.saturating_sub(seen.last_active).max(0);
@@ -413,7 +423,8 @@ mod tests {
             }
         }
 
-        /// Of a partition that is open from the start and never idle no row within the delay is late, whatever others do.
+        /// Of a partition that is open from the start and never idle no row within the delay is
+        /// late, whatever others do.
         #[test]
         fn rows_within_the_delay_are_not_late(calls in any_calls()) {
             let mut watermark = watermark();

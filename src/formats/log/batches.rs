@@ -20,8 +20,8 @@ use crate::formats::log::spec::LogSpec;
 use crate::formats::log::string_column::Text;
 use crate::formats::log::text_rows::TextRows;
 
-/// A batch ends after this many blocks (16 MiB of text), full or not: its rows keep the blocks alive, and with events of
-/// 1 MiB a batch of DataFusion's 8,192 rows would be 8 GiB.
+/// A batch ends after this many blocks (16 MiB of text), full or not: its rows keep the blocks
+/// alive, and with events of 1 MiB a batch of DataFusion's 8,192 rows would be 8 GiB.
 const MAX_BLOCKS_PER_BATCH: usize = 16;
 
 /// The columns made of the text of the events.

@@ -1,8 +1,10 @@
-//! Reads a file of an object store as blocks of about 1 MiB: plain, gzip or zstd by the extension of its name.
+//! Reads a file of an object store as blocks of about 1 MiB: plain, gzip or zstd by the extension
+//! of its name.
 //!
-//! Plain files are read by byte range, up to the size that the listing gave, so that a file that is being written gives
-//! one snapshot to all partitions of a query. Compressed files are read whole, all members of them (log rotation appends
-//! members; a reader that stops after the first one loses data without a word). A file in UTF-16 is refused.
+//! Plain files are read by byte range, up to the size that the listing gave, so that a file that is
+//! being written gives one snapshot to all partitions of a query. Compressed files are read whole,
+//! all members of them (log rotation appends members; a reader that stops after the first one loses
+//! data without a word). A file in UTF-16 is refused.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -20,10 +22,11 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::io::StreamReader;
 
-/// A block is long enough that the cost of a read and of an event that spans two blocks vanishes, and short enough to
-/// stay in the second-level cache, or near it, while it is cut.
+/// A block is long enough that the cost of a read and of an event that spans two blocks vanishes,
+/// and short enough to stay in the second-level cache, or near it, while it is cut.
 const BLOCK_BYTES: usize = 1 << 20;
-/// A range ends with the event that begins in it; that is nearly always found within the first of these.
+/// A range ends with the event that begins in it; that is nearly always found within the first of
+/// these.
 const TAIL_BYTES: u64 = 64 << 10;
 /// Endings of files that are compressed or packed in a way that is not read here.
 const REFUSED_EXTENSIONS: [&str; 12] = [
@@ -40,7 +43,8 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// Tells it by the name of the file; an error names the file with `path_prefix` before its path.
+    /// Tells it by the name of the file; an error names the file with `path_prefix` before its
+    /// path.
     ///
     /// # Errors
     /// A plan error for compressions that are not read.
@@ -82,8 +86,9 @@ struct Rest {
 }
 
 impl BlockReader {
-    /// Opens a file from the offset `range.start` on. It is expected that about `range` will be read, but the blocks go
-    /// on to the end of the file. Errors name the file with `path_prefix` before its path.
+    /// Opens a file from the offset `range.start` on. It is expected that about `range` will be
+    /// read, but the blocks go on to the end of the file. Errors name the file with `path_prefix`
+    /// before its path.
     ///
     /// # Errors
     /// When the file cannot be opened, or is compressed and the range is not the whole.
@@ -160,7 +165,8 @@ impl BlockReader {
     }
 }
 
-/// UTF-16 would be read as garbage: every second byte is zero, and a line feed may be half of another character.
+/// UTF-16 would be read as garbage: every second byte is zero, and a line feed may be half of
+/// another character.
 fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
     if first_block.starts_with(b"\xFF\xFE") || first_block.starts_with(b"\xFE\xFF") {
         return exec_err!(
@@ -171,8 +177,9 @@ fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The members of a gzip file one after another. Zeros after a member are skipped, as gzip(1) does: tapes and tools that
-/// write in blocks pad with them. The decoder's own `multiple_members` takes them for a damaged member (async-compression 0.4).
+/// The members of a gzip file one after another. Zeros after a member are skipped, as gzip(1) does:
+/// tapes and tools that write in blocks pad with them. The decoder's own `multiple_members` takes
+/// them for a damaged member (async-compression 0.4).
 struct GzipMembers<R> {
     /// Always there, but while it is replaced.
     decoder: Option<GzipDecoder<R>>,

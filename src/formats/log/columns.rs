@@ -1,7 +1,8 @@
 //! The columns of a log table: what each is called, its type, and where its values come from.
 //!
-//! Text: the named groups of the pattern in order, then `message`, `file`, `line_number`. JSON: the fields of the objects,
-//! then `message`, `file`, `line_number`, where a field of that name in the objects takes the place of ours.
+//! Text: the named groups of the pattern in order, then `message`, `file`, `line_number`. JSON: the
+//! fields of the objects, then `message`, `file`, `line_number`, where a field of that name in the
+//! objects takes the place of ours.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -60,7 +61,8 @@ impl LogColumns {
     /// The columns of a text table.
     ///
     /// # Errors
-    /// A declared column that the table does not have or that cannot have its type, or a group named as our own columns.
+    /// A declared column that the table does not have or that cannot have its type, or a group
+    /// named as our own columns.
     pub(crate) fn of_text(pattern: Option<&Regex>, declared: &Fields) -> Result<Self> {
         let mut columns = Vec::new();
         let groups = pattern

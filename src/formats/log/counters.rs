@@ -1,7 +1,9 @@
-//! What reading a log table has met: one set of counters per table, cumulative, and the same as metrics of a scan.
+//! What reading a log table has met: one set of counters per table, cumulative, and the same as
+//! metrics of a scan.
 //!
-//! They count what queries looked at: a query that stops at its LIMIT counts what it read until then, and a query that
-//! needs no text (`count(*)`) finds no bytes that are not UTF-8 and no unmatched events, since it looks for none.
+//! They count what queries looked at: a query that stops at its LIMIT counts what it read until
+//! then, and a query that needs no text (`count(*)`) finds no bytes that are not UTF-8 and no
+//! unmatched events, since it looks for none.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,18 +1,23 @@
-//! Cuts bytes into log events: the one place that knows where a line, and where an event, begins and ends.
+//! Cuts bytes into log events: the one place that knows where a line, and where an event, begins
+//! and ends.
 //!
-//! A pure state machine without I/O: feed it blocks of bytes in order, it hands out events, [`EventSplitter::finish`] gives
-//! the last one. An event is a line, or (multi-line) a line that starts an event together with the lines up to the
-//! next start. The block sizes never change the result.
+//! A pure state machine without I/O: feed it blocks of bytes in order, it hands out events,
+//! [`EventSplitter::finish`] gives the last one. An event is a line, or (multi-line) a line that
+//! starts an event together with the lines up to the next start. The block sizes never change the
+//! result.
 //!
-//! **Ranges.** A cutter can be made for a byte range of a file. An event belongs to the range in which its first byte
-//! lies, so the cutters of adjoining ranges together give exactly the events of the whole: it skips to the first start
-//! line at or after the start of its range, and it goes on past the end of its range until the next event starts.
-//! What stands in a file before the first start line is an event too, and belongs to the range that begins at byte 0.
+//! **Ranges.** A cutter can be made for a byte range of a file. An event belongs to the range in
+//! which its first byte lies, so the cutters of adjoining ranges together give exactly the events
+//! of the whole: it skips to the first start line at or after the start of its range, and it goes
+//! on past the end of its range until the next event starts. What stands in a file before the first
+//! start line is an event too, and belongs to the range that begins at byte 0.
 //!
-//! **Lines.** A line ends with `\n`; one `\r` before it is dropped, a byte order mark at byte 0 is dropped, the last line
-//! needs no `\n`. Blank lines (nothing but ASCII white space) are no events: they are counted, unless they stand between
-//! two other lines of one event. What a line is, a start or blank, is told by its first `max_event_bytes`. **Limits.** An event is at most `max_event_bytes` long: the rest of it is skipped and
-//! the event is marked, so a cutter holds two events at most, whatever comes.
+//! **Lines.** A line ends with `\n`; one `\r` before it is dropped, a byte order mark at byte 0 is
+//! dropped, the last line needs no `\n`. Blank lines (nothing but ASCII white space) are no events:
+//! they are counted, unless they stand between two other lines of one event. What a line is, a
+//! start or blank, is told by its first `max_event_bytes`. **Limits.** An event is at most
+//! `max_event_bytes` long: the rest of it is skipped and the event is marked, so a cutter holds two
+//! events at most, whatever comes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,8 +27,8 @@ use regex::bytes::Regex;
 
 /// The UTF-8 byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// Bytes that a line may have beyond the longest event: a byte order mark (3) and `\r` (1) are dropped, and what is
-/// longer by one byte after that is known to be too long.
+/// Bytes that a line may have beyond the longest event: a byte order mark (3) and `\r` (1) are
+/// dropped, and what is longer by one byte after that is known to be too long.
 const LINE_SLACK: usize = 4;
 
 /// Which lines start an event.
@@ -78,9 +83,11 @@ pub(crate) struct EventSplitter {
     max_event_bytes: usize,
     /// Events whose first byte lies at or after this offset belong to the next range.
     end: u64,
-    /// The range begins in the middle of what may be a line: drop everything up to the first line end.
+    /// The range begins in the middle of what may be a line: drop everything up to the first line
+    /// end.
     skips_partial_line: bool,
-    /// No start line of this range was seen yet, and what comes before one belongs to the range before.
+    /// No start line of this range was seen yet, and what comes before one belongs to the range
+    /// before.
     awaits_start: bool,
     done: bool,
     /// Offset, number and length (so far) of the line that is being read.
@@ -91,7 +98,8 @@ pub(crate) struct EventSplitter {
     line: Vec<u8>,
     /// The multi-line event that is being read.
     open: Option<OpenEvent>,
-    /// Offsets of lines that start no event and stand first in one: what was before had been ended by then.
+    /// Offsets of lines that start no event and stand first in one: what was before had been ended
+    /// by then.
     cuts: Vec<u64>,
     counts: CutCounts,
 }
@@ -121,7 +129,8 @@ struct RawLine<'a> {
 }
 
 impl EventSplitter {
-    /// A cutter for the events that begin in `range` (byte offsets) of a file; `0..u64::MAX` is the whole file.
+    /// A cutter for the events that begin in `range` (byte offsets) of a file; `0..u64::MAX` is the
+    /// whole file.
     pub(crate) fn new(start: Arc<EventStart>, max_event_bytes: usize, range: Range<u64>) -> Self {
         Self {
             start,
@@ -140,7 +149,8 @@ impl EventSplitter {
         }
     }
 
-    /// A cutter for all that follows the byte `offset`, at which line `line_number` begins and no event is open.
+    /// A cutter for all that follows the byte `offset`, at which line `line_number` begins and no
+    /// event is open.
     pub(crate) fn resume(
         start: Arc<EventStart>,
         max_event_bytes: usize,
@@ -154,7 +164,8 @@ impl EventSplitter {
         }
     }
 
-    /// Offset and number of the first line that is not handed out yet: [`EventSplitter::resume`] continues there.
+    /// Offset and number of the first line that is not handed out yet: [`EventSplitter::resume`]
+    /// continues there.
     pub(crate) fn position(&self) -> (u64, u64) {
         match &self.open {
             Some(open) => (open.offset, open.line_number),
@@ -162,20 +173,23 @@ impl EventSplitter {
         }
     }
 
-    /// Hands out the open multi-line event, unless a line of it may be half written: nothing more of it is expected.
+    /// Hands out the open multi-line event, unless a line of it may be half written: nothing more
+    /// of it is expected.
     pub(crate) fn end_event(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         if self.line_bytes == 0 {
             self.close(&[], sink);
         }
     }
 
-    /// Where events were cut in the middle since the last call, because [`EventSplitter::end_event`] came between two of their
-    /// lines: who feeds the same bytes again must call it there to have the same events.
+    /// Where events were cut in the middle since the last call, because
+    /// [`EventSplitter::end_event`] came between two of their lines: who feeds the same bytes again
+    /// must call it there to have the same events.
     pub(crate) fn take_cuts(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.cuts)
     }
 
-    /// The offset of the first byte to feed: one before the range, which tells whether a line begins with the range.
+    /// The offset of the first byte to feed: one before the range, which tells whether a line
+    /// begins with the range.
     pub(crate) fn feed_from(range_start: u64) -> u64 {
         range_start.saturating_sub(1)
     }
@@ -366,7 +380,8 @@ impl OpenEvent {
         }
     }
 
-    /// Moves the event out of the block into a buffer of its own, which holds at most `limit` bytes.
+    /// Moves the event out of the block into a buffer of its own, which holds at most `limit`
+    /// bytes.
     fn detach(&mut self, block: &[u8], limit: usize) {
         if let Some(span) = self.span.take() {
             let length = span.len().min(limit);
@@ -397,12 +412,14 @@ impl OpenEvent {
     }
 }
 
-/// The length of the longest start of `text` that is not longer than `limit` and ends between two characters.
+/// The length of the longest start of `text` that is not longer than `limit` and ends between two
+/// characters.
 fn length_within(text: &[u8], limit: usize) -> usize {
     if text.len() <= limit {
         return text.len();
     }
-    // A character has at most three continuation bytes; if there are more, this is not UTF-8 and any place will do.
+    // A character has at most three continuation bytes; if there are more, this is not UTF-8 and
+    // any place will do.
     (limit.saturating_sub(3)..=limit)
         .rev()
         .find(|&length| text[length] & 0b1100_0000 != 0b1000_0000)

@@ -1,5 +1,6 @@
-//! The fields of JSON lines, inferred from a sample: arrow-json's rules for each field by itself, so that a field whose
-//! values contradict each other becomes TEXT and does not spoil the others. In alphabetical order.
+//! The fields of JSON lines, inferred from a sample: arrow-json's rules for each field by itself,
+//! so that a field whose values contradict each other becomes TEXT and does not spoil the others.
+//! In alphabetical order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use crate::formats::log::timestamp::TimestampReader;
 /// Above this the keys are data, such as ids, and not columns; planning would get slow too.
 const MAX_FIELDS: usize = 1000;
 
-/// The most levels of lists and structs in the type of a column; a deeper value is JSON text. DataFusion plans and prints
-/// them level by level, and nobody writes a path of that length.
+/// The most levels of lists and structs in the type of a column; a deeper value is JSON text.
+/// DataFusion plans and prints them level by level, and nobody writes a path of that length.
 const MAX_TYPE_LEVELS: usize = 16;
 
-/// Infers the fields of these objects. A text field with the name of a time is one if all its values are.
+/// Infers the fields of these objects. A text field with the name of a time is one if all its
+/// values are.
 ///
 /// # Errors
 /// Too many fields.
@@ -97,7 +99,8 @@ fn infer_type(name: &str, values: &[&Value]) -> DataType {
     }
 }
 
-/// How many lists and structs are within each other. The sample is bounded, and with it how often this calls itself.
+/// How many lists and structs are within each other. The sample is bounded, and with it how often
+/// this calls itself.
 fn levels(data_type: &DataType) -> usize {
     match data_type {
         DataType::List(item) => 1 + levels(item.data_type()),

@@ -1,10 +1,12 @@
-//! How deeply a line of JSON is nested. What reads and prints JSON calls itself for each level, so a line of brackets alone
-//! would overflow the stack: deeper lines are text, as lines are that are no JSON.
+//! How deeply a line of JSON is nested. What reads and prints JSON calls itself for each level, so
+//! a line of brackets alone would overflow the stack: deeper lines are text, as lines are that are
+//! no JSON.
 
 use memchr::memchr2_iter;
 
-/// The most levels of a line that is read as JSON. It is what serde_json reads, whose limit of 128 is the first level that it
-/// refuses: what is read has then been among the lines that columns are inferred from.
+/// The most levels of a line that is read as JSON. It is what serde_json reads, whose limit of 128
+/// is the first level that it refuses: what is read has then been among the lines that columns are
+/// inferred from.
 pub(crate) const MAX_NESTING: usize = 127;
 
 /// Whether a line has more than [`MAX_NESTING`] levels.

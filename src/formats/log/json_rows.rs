@@ -1,8 +1,9 @@
 //! Events as rows of a JSON table: one object a line, read by arrow-json.
 //!
-//! A batch is decoded at once. If something in it does not fit, the lines that do not are written again: lines that are no
-//! object, or are nested too deeply, become a row of NULLs, and a value that does not fit its column becomes NULL. Both are
-//! counted, and no line ever fails the scan. In a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
+//! A batch is decoded at once. If something in it does not fit, the lines that do not are written
+//! again: lines that are no object, or are nested too deeply, become a row of NULLs, and a value
+//! that does not fit its column becomes NULL. Both are counted, and no line ever fails the scan. In
+//! a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use crate::formats::log::string_column::{StringColumn, Text};
 use crate::formats::log::text_rows::time_array;
 use crate::formats::log::timestamp::TimestampReader;
 
-/// Lines among which the ones to write again are looked for at once: few enough that the others cost little more.
+/// Lines among which the ones to write again are looked for at once: few enough that the others
+/// cost little more.
 const REPAIR_LINES: usize = 16;
 
 /// Builds the columns of a query that come from the objects.
@@ -55,7 +57,8 @@ enum JsonColumn {
 }
 
 impl JsonRows {
-    /// Rows for these columns (name, source, type); those that are not made of the object are left to others.
+    /// Rows for these columns (name, source, type); those that are not made of the object are left
+    /// to others.
     pub(crate) fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)>,
         timestamps: &TimestampReader,
@@ -228,8 +231,8 @@ pub(crate) fn decoder(schema: &SchemaRef, n_rows: usize) -> Result<Decoder> {
     Ok(builder.with_batch_size(n_rows + 1).build_decoder()?)
 }
 
-/// The fast path, with the number of lines that are plain text: `None` if any other line is not exactly one object, or
-/// any value does not fit.
+/// The fast path, with the number of lines that are plain text: `None` if any other line is not
+/// exactly one object, or any value does not fit.
 fn decode_lines<'a>(
     schema: &SchemaRef,
     lines: impl ExactSizeIterator<Item = &'a str>,
@@ -238,7 +241,8 @@ fn decode_lines<'a>(
     let mut unmatched = 0;
     for (row_idx, line) in lines.enumerate() {
         let mut object = line.trim();
-        // Plain text between JSON lines is common (a start-up banner, a stack trace): it stays on this path.
+        // Plain text between JSON lines is common (a start-up banner, a stack trace): it stays on
+        // this path.
         if !object.starts_with('{') || is_too_deep(object) {
             object = "{}";
             unmatched += 1;
@@ -255,7 +259,8 @@ fn decode_lines<'a>(
     Some((batch, unmatched))
 }
 
-/// The slow path: only the lines that do not decode are written again, so that a row never depends on its neighbours.
+/// The slow path: only the lines that do not decode are written again, so that a row never depends
+/// on its neighbours.
 fn decode_repaired(
     schema: &SchemaRef,
     lines: &StringViewArray,
@@ -283,7 +288,8 @@ fn fits(schema: &SchemaRef, line: &str) -> bool {
     decode_lines(schema, std::iter::once(line)).is_some()
 }
 
-/// The line as an object that decodes: nested values of TEXT columns are text, and what does not fit is left out.
+/// The line as an object that decodes: nested values of TEXT columns are text, and what does not
+/// fit is left out.
 fn repaired(schema: &SchemaRef, line: &str, counts: &mut EventCounts) -> String {
     let Some(values) = wanted_values(schema, line) else {
         counts.unmatched += 1;
@@ -321,8 +327,8 @@ fn object_of(fields: &[(usize, String)]) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// For each field of the schema the value's own text (serde_json's `Value` would round numbers); `None` if the line is not
-/// exactly one object.
+/// For each field of the schema the value's own text (serde_json's `Value` would round numbers);
+/// `None` if the line is not exactly one object.
 fn wanted_values<'a>(schema: &SchemaRef, line: &'a str) -> Option<Vec<Option<&'a str>>> {
     let mut values = vec![None; schema.fields().len()];
     let mut rest = line.trim().strip_prefix('{')?.trim_start();

@@ -1,7 +1,8 @@
 //! The locations of a log table: files, globs, folders, object store URLs.
 //!
-//! DataFusion lists them; this adds globs in URLs, and leaves out what a shell would leave out: hidden files and folders,
-//! unless they are named or the glob asks for them, and files in folders below that a glob does not name.
+//! DataFusion lists them; this adds globs in URLs, and leaves out what a shell would leave out:
+//! hidden files and folders, unless they are named or the glob asks for them, and files in folders
+//! below that a glob does not name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,8 +66,9 @@ impl Locations {
         }
     }
 
-    /// While folders below are ignored, DataFusion matches a glob with the first name below its folder only: one that
-    /// names folders would find nothing, and `**` the files at the top without a word about the others.
+    /// While folders below are ignored, DataFusion matches a glob with the first name below its
+    /// folder only: one that names folders would find nothing, and `**` the files at the top
+    /// without a word about the others.
     ///
     /// # Errors
     /// A glob that names folders while folders below are ignored.
@@ -120,7 +122,8 @@ impl Locations {
         Ok(files.into_values().collect())
     }
 
-    /// The files of the local file system that are there now, in no order. A folder that cannot be read has none.
+    /// The files of the local file system that are there now, in no order. A folder that cannot be
+    /// read has none.
     pub(crate) fn local_files(&self, ignores_folders_below: bool) -> Vec<PathBuf> {
         let mut files = Vec::new();
         for url in &self.urls {
@@ -146,7 +149,8 @@ impl Locations {
         files
     }
 
-    /// The first location whose folder is not there, so that it cannot have files yet, nor is it likely to get any.
+    /// The first location whose folder is not there, so that it cannot have files yet, nor is it
+    /// likely to get any.
     pub(crate) fn missing_folder(&self) -> Option<String> {
         let is_missing = |url: &&ListingTableUrl| {
             let place = PathBuf::from(format!("/{}", url.prefix()));

@@ -22,7 +22,8 @@ const OPTION_NAMES: [&str; 7] = [
 ];
 /// 1 MiB: what journald and most shippers allow at most, and far above any stack trace seen.
 const DEFAULT_MAX_EVENT_BYTES: usize = 1 << 20;
-/// Below 1 KiB ordinary lines would be cut; above 64 MiB a batch of such events alone would fill the memory.
+/// Below 1 KiB ordinary lines would be cut; above 64 MiB a batch of such events alone would fill
+/// the memory.
 const MAX_EVENT_BYTES_RANGE: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 20;
 /// A misspelt option is at most this many letters away.
 const NEAR_MISS_LETTERS: usize = 3;
@@ -49,8 +50,8 @@ pub(crate) struct LogOptions {
 }
 
 impl LogOptions {
-    /// Reads the options as DataFusion hands them over: `format.` before each name. Names with another dot
-    /// (`aws.region`) are for the object store and are left alone.
+    /// Reads the options as DataFusion hands them over: `format.` before each name. Names with
+    /// another dot (`aws.region`) are for the object store and are left alone.
     ///
     /// # Errors
     /// An unknown option, a value that is not allowed, or two options that contradict each other.

@@ -1,10 +1,11 @@
 //! Log files as a table: `CREATE EXTERNAL TABLE t STORED AS LOG LOCATION '/var/log/app/*.log'`.
 //!
 //! # Columns
-//! `message` (the text of the event, never NULL), `file` (its path), `line_number` (of its first line, from 1). With the
-//! option `pattern` its named groups are columns before these, with `format 'json'` the fields of the objects are.
-//! A group named `ts`, `time`, `timestamp` or `datetime` is a timestamp in UTC; a column list in CREATE says otherwise, or
-//! gives other groups a type. A field or group `message` is the column `message`.
+//! `message` (the text of the event, never NULL), `file` (its path), `line_number` (of its first
+//! line, from 1). With the option `pattern` its named groups are columns before these, with `format
+//! 'json'` the fields of the objects are. A group named `ts`, `time`, `timestamp` or `datetime` is
+//! a timestamp in UTC; a column list in CREATE says otherwise, or gives other groups a type. A
+//! field or group `message` is the column `message`.
 //!
 //! # Options
 //! | option | value |
@@ -17,21 +18,24 @@
 //! | `multiline` | `'indent'`: a line that begins with white space belongs to the event before |
 //! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
 //!
-//! A table that is UNBOUNDED is live: its files are followed. It has the options of all live tables, see
-//! `streams/live_options.rs`; a table that is not checks them and does without.
+//! A table that is UNBOUNDED is live: its files are followed. It has the options of all live
+//! tables, see `streams/live_options.rs`; a table that is not checks them and does without.
 //!
 //! # JSON
-//! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino write that; the column
-//! `msg` stays too), or else the line. A `msg` that is no text, such as a number, is no message.
+//! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino
+//! write that; the column `msg` stays too), or else the line. A `msg` that is no text, such as a
+//! number, is no message.
 //!
-//! Fields that are not declared are inferred from the first 1,000 lines of the files; a field with more than 16 levels of
-//! lists and objects is TEXT, its JSON. A line that is no object, or has more than 127 levels of brackets, is a row
-//! with its text as `message`; a value that does not fit its column is NULL. Both are counted, neither is an error.
+//! Fields that are not declared are inferred from the first 1,000 lines of the files; a field with
+//! more than 16 levels of lists and objects is TEXT, its JSON. A line that is no object, or has
+//! more than 127 levels of brackets, is a row with its text as `message`; a value that does not fit
+//! its column is NULL. Both are counted, neither is an error.
 //!
 //! # The pattern
-//! A Rust `regex`, matched against the whole event; `.` does not match a line end. If the group `message` ends with the
-//! first line of a multi-line event, it takes the other lines too, so that a stack trace stays with its event. An event
-//! that does not match has NULL in the columns of the groups and is itself the message.
+//! A Rust `regex`, matched against the whole event; `.` does not match a line end. If the group
+//! `message` ends with the first line of a multi-line event, it takes the other lines too, so that
+//! a stack trace stays with its event. An event that does not match has NULL in the columns of the
+//! groups and is itself the message.
 //!
 //! # How
 //! ```text
@@ -46,8 +50,8 @@
 //! CREATE itself is in `sources/log_factory`, and what reads logs that grow in `sources/files`.
 //!
 //! # Limits
-//! Plain, gzip and zstd. No writing. Line numbers make a file one piece of work, as compression does. Memory: a batch, a
-//! block and an event (`max_event_bytes`) for each partition.
+//! Plain, gzip and zstd. No writing. Line numbers make a file one piece of work, as compression
+//! does. Memory: a batch, a block and an event (`max_event_bytes`) for each partition.
 
 pub(crate) mod batches;
 pub(crate) mod blocks;

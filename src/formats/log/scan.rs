@@ -61,8 +61,8 @@ fn is_plain(file: &PartitionedFile) -> bool {
     matches!(Compression::of(file.path(), ""), Ok(Compression::Plain))
 }
 
-/// Splits the plain files evenly, and gives each compressed file, the largest first, to the partition with the least to
-/// read.
+/// Splits the plain files evenly, and gives each compressed file, the largest first, to the
+/// partition with the least to read.
 fn split_evenly(
     partitioner: FileGroupPartitioner,
     target_partitions: usize,
@@ -93,7 +93,8 @@ fn split_evenly(
     Some(groups)
 }
 
-/// Splits the groups of plain files; the others stay as they are, since the files of a group are in order.
+/// Splits the groups of plain files; the others stay as they are, since the files of a group are in
+/// order.
 fn split_in_order(
     partitioner: FileGroupPartitioner,
     target_partitions: usize,

@@ -1,4 +1,5 @@
-//! Builds a column of strings that points into the block that was read, instead of copying every value.
+//! Builds a column of strings that points into the block that was read, instead of copying every
+//! value.
 
 use datafusion::arrow::array::{StringViewArray, StringViewBuilder};
 use datafusion::arrow::buffer::Buffer;

@@ -1,4 +1,5 @@
-//! Events as rows of a text table: the pattern is matched here, and only if a column of the query needs it.
+//! Events as rows of a text table: the pattern is matched here, and only if a column of the query
+//! needs it.
 
 use std::sync::Arc;
 
@@ -164,8 +165,8 @@ impl TextRows {
     }
 }
 
-/// The message of an event: the group, which takes the rest of a multi-line event with it if it ends with the first line,
-/// or the whole event.
+/// The message of an event: the group, which takes the rest of a multi-line event with it if it
+/// ends with the first line, or the whole event.
 fn message(event: Text<'_>, group: Option<(usize, usize)>) -> Text<'_> {
     match group {
         None => event,

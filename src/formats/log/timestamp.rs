@@ -1,12 +1,15 @@
-//! Reads the time of a log event: ISO 8601 and its usual variants, Unix times, or a `strftime` format.
+//! Reads the time of a log event: ISO 8601 and its usual variants, Unix times, or a `strftime`
+//! format.
 //!
-//! Without a format these are read: `2026-03-02T09:12:01.123Z`, a space for the `T`, `,` before the fraction (Python),
-//! `/` in the date (Go, nginx), an offset or ` UTC` at the end, the date alone, and Unix times as plain numbers of
-//! seconds (9 or 10 digits), milliseconds (12, 13), microseconds (15, 16) or nanoseconds (18, 19), seconds also with a
-//! fraction. Text without a zone is in the zone of the table (UTC unless the option `timezone` says otherwise).
+//! Without a format these are read: `2026-03-02T09:12:01.123Z`, a space for the `T`, `,` before the
+//! fraction (Python), `/` in the date (Go, nginx), an offset or ` UTC` at the end, the date alone,
+//! and Unix times as plain numbers of seconds (9 or 10 digits), milliseconds (12, 13), microseconds
+//! (15, 16) or nanoseconds (18, 19), seconds also with a fraction. Text without a zone is in the
+//! zone of the table (UTC unless the option `timezone` says otherwise).
 //!
-//! A format without a year (syslog) takes the year in which the file was last written, or the year before if that would
-//! lie more than a day after the last write: a file rotated in January holds lines of December.
+//! A format without a year (syslog) takes the year in which the file was last written, or the year
+//! before if that would lie more than a day after the last write: a file rotated in January holds
+//! lines of December.
 
 use std::str::FromStr;
 
@@ -49,7 +52,8 @@ impl TimestampReader {
         Ok(Self { format, zone })
     }
 
-    /// Nanoseconds since 1970 in UTC, or `None` if this is no time. `written` is when the file was last written.
+    /// Nanoseconds since 1970 in UTC, or `None` if this is no time. `written` is when the file was
+    /// last written.
     pub(crate) fn read(&self, text: &str, written: DateTime<Utc>) -> Option<i64> {
         let text = text.trim();
         let time = match &self.format {
@@ -132,8 +136,8 @@ impl TimestampReader {
     }
 }
 
-/// A plain number as a time. The digits tell the unit: each range is about 1973 to 2286, and leaves out compact dates
-/// (8 and 14 digits).
+/// A plain number as a time. The digits tell the unit: each range is about 1973 to 2286, and leaves
+/// out compact dates (8 and 14 digits).
 fn unix_time(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !whole

@@ -1,5 +1,5 @@
-//! What all aggregate functions have in common: a function of this crate is an [`Aggregate`] that makes a [`Fold`],
-//! DataFusion sees an [`AggregateFunction`].
+//! What all aggregate functions have in common: a function of this crate is an [`Aggregate`] that
+//! makes a [`Fold`], DataFusion sees an [`AggregateFunction`].
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -38,7 +38,8 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Refuses arguments that mean another form of the function, before they are counted and checked one by one.
+    /// Refuses arguments that mean another form of the function, before they are counted and
+    /// checked one by one.
     fn check_form(_: &[DataType]) -> Result<()> {
         Ok(())
     }
@@ -69,8 +70,8 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
     ) -> Result<Box<dyn Fold>>;
 }
 
-/// What an aggregate keeps of the rows that it has seen. The answer must not depend on the order of rows or on how they
-/// were divided into folds.
+/// What an aggregate keeps of the rows that it has seen. The answer must not depend on the order of
+/// rows or on how they were divided into folds.
 pub(crate) trait Fold: Debug + Send + Sync {
     /// Adds rows; `optional` are the columns of the optional parameters.
     fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()>;
@@ -94,7 +95,8 @@ pub(crate) trait Fold: Debug + Send + Sync {
 
     fn memory_bytes(&self) -> usize;
 
-    /// Makes results from states, for results so long that those of all groups should not be in memory together.
+    /// Makes results from states, for results so long that those of all groups should not be in
+    /// memory together.
     fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
         None
     }
@@ -284,8 +286,8 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     }
 }
 
-/// What is wrong with options that are a column: a text in the last place is read as options, also where it was meant as
-/// the argument before them.
+/// What is wrong with options that are a column: a text in the last place is read as options, also
+/// where it was meant as the argument before them.
 fn not_constant<F: Aggregate>() -> String {
     let function = F::PARAMETERS.function;
     match F::PARAMETERS.optional.last() {

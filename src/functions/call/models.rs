@@ -1,8 +1,9 @@
 //! Models as values: what a fitting function learned, in one `BinaryView`.
 //!
-//! A model is an Arrow IPC stream of one table. The metadata of its schema names the function that made it and the version
-//! of its layout (`aiops.model`, `aiops.version`); after the end of the stream, where Arrow readers look no more, stands
-//! an XXH64 checksum of it. So a model that was cut off or changed is refused, and never misread.
+//! A model is an Arrow IPC stream of one table. The metadata of its schema names the function that
+//! made it and the version of its layout (`aiops.model`, `aiops.version`); after the end of the
+//! stream, where Arrow readers look no more, stands an XXH64 checksum of it. So a model that was
+//! cut off or changed is refused, and never misread.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -66,8 +67,9 @@ pub(crate) fn without_checksum(bytes: &[u8]) -> Option<&[u8]> {
 pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Result<RecordBatch> {
     let damaged = || exec_datafusion_err!("{function}: this is no model, or it was damaged");
     let stream = without_checksum(bytes).ok_or_else(damaged)?;
-    // Bytes that somebody made, with their checksum, can be a schema that Arrow panics on. What they say of lengths is not
-    // believed: this decoder asks for no memory before the bytes are there.
+    // Bytes that somebody made, with their checksum, can be a schema that Arrow panics on. What
+    // they say of lengths is not believed: this decoder asks for no memory before the bytes are
+    // there.
     let read = catch_unwind(|| {
         let mut decoder = StreamDecoder::new();
         let table = decoder.decode(&mut Buffer::from(stream));
@@ -105,14 +107,15 @@ pub(crate) fn model_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a
         .ok_or_else(|| exec_datafusion_err!("the model has no column {name}"))
 }
 
-/// Decoded models, kept from call to call. A query calls a function with the same model once a batch, after a cross join
-/// once a row, so decoding must happen once.
+/// Decoded models, kept from call to call. A query calls a function with the same model once a
+/// batch, after a cross join once a row, so decoding must happen once.
 #[derive(Debug)]
 pub(crate) struct Models<T> {
     known: Mutex<Vec<KnownModel<T>>>,
 }
 
-/// Models of more bytes than this in use at one time are decoded again and again; and so many models, however small.
+/// Models of more bytes than this in use at one time are decoded again and again; and so many
+/// models, however small.
 const MAX_KNOWN_BYTES: usize = 256 << 20;
 const MAX_KNOWN: usize = 256;
 
@@ -120,7 +123,8 @@ const MAX_KNOWN: usize = 256;
 struct KnownModel<T> {
     /// The length and the hash of the bytes.
     content: (usize, u64),
-    /// Memory in which the bytes stand. As it is held here, what stands at the same address is the same model.
+    /// Memory in which the bytes stand. As it is held here, what stands at the same address is the
+    /// same model.
     memory: Option<Buffer>,
     model: Arc<T>,
 }
@@ -300,7 +304,8 @@ mod tests {
         }
     }
 
-    /// Arrow panics on a schema with a type that it does not know, and asks for as much memory as a length says.
+    /// Arrow panics on a schema with a type that it does not know, and asks for as much memory as a
+    /// length says.
     #[test]
     fn models_that_somebody_made_are_refused() {
         let stream = without_checksum(&model(7)).unwrap().to_vec();
@@ -337,7 +342,8 @@ mod tests {
             Ok(bytes.len())
         };
         let (first, second) = (model(1), model(2));
-        // As a scalar, a fresh copy in every batch; as a column, a row of the same memory in every batch.
+        // As a scalar, a fresh copy in every batch; as a column, a row of the same memory in every
+        // batch.
         for _ in 0..3 {
             let scalar = ScalarValue::BinaryView(Some(first.clone()));
             let read = models.read(&ColumnarValue::Scalar(scalar), decode).unwrap();
@@ -358,7 +364,8 @@ mod tests {
         assert_eq!(n_decoded.get(), 2);
         let read = models.read(&ColumnarValue::Array(column), decode).unwrap();
         let numbers: Vec<_> = (0..4).map(|row| read.of_row(row)).collect();
-        // Equal models at different places are one model in the memory of the function, and two in the batch.
+        // Equal models at different places are one model in the memory of the function, and two in
+        // the batch.
         assert_eq!(numbers, [Some(0), None, Some(1), Some(2)]);
         assert_eq!(n_decoded.get(), 2);
         let null = ColumnarValue::Scalar(ScalarValue::BinaryView(None));

@@ -1,7 +1,8 @@
 //! The one optional `options` argument of every function: `'key=value,key=value'` or a struct.
 //!
-//! A value with a comma in it stands in double quotes, `'mask="\d{1,3}"'`; the elements of a list are separated by `|`.
-//! Every key and value is checked while the query is planned, where it is a literal, and the error says what is valid.
+//! A value with a comma in it stands in double quotes, `'mask="\d{1,3}"'`; the elements of a list
+//! are separated by `|`. Every key and value is checked while the query is planned, where it is a
+//! literal, and the error says what is valid.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +18,8 @@ use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs};
 /// No function has that many: what is longer is data in the place of options.
 const MAX_ENTRIES: usize = 100;
 
-/// Reads the options of one call. Each `take_` method names one valid key; [`CallOptions::finish`] refuses what is left.
+/// Reads the options of one call. Each `take_` method names one valid key; [`CallOptions::finish`]
+/// refuses what is left.
 #[derive(Debug)]
 pub(crate) struct CallOptions {
     function: &'static str,
@@ -299,7 +301,8 @@ fn scalar_text(function: &str, key: &str, value: &ScalarValue) -> Result<String>
     }
 }
 
-/// What a function makes of its options, made once for each different literal and shared by all batches of a query.
+/// What a function makes of its options, made once for each different literal and shared by all
+/// batches of a query.
 pub(crate) struct Prepared<T> {
     made: Mutex<HashMap<Option<ScalarValue>, Arc<T>>>,
 }
@@ -339,8 +342,8 @@ impl<T> Prepared<T> {
     }
 }
 
-/// The options argument at `position` while a query is planned: `Some(literal)` where it is known already. A struct
-/// becomes a literal only when the optimizer has evaluated it.
+/// The options argument at `position` while a query is planned: `Some(literal)` where it is known
+/// already. A struct becomes a literal only when the optimizer has evaluated it.
 pub(crate) fn planned_options<'a>(
     args: &ReturnFieldArgs<'a>,
     position: Option<usize>,
@@ -366,7 +369,8 @@ pub(crate) fn called_options<'a>(
     }
 }
 
-/// The memory is no part of what a function is: two of them are equal whatever they have been called with.
+/// The memory is no part of what a function is: two of them are equal whatever they have been
+/// called with.
 impl<T> PartialEq for Prepared<T> {
     fn eq(&self, _: &Self) -> bool {
         true

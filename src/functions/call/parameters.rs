@@ -177,7 +177,8 @@ impl Parameters {
         self.required.iter().chain(self.optional)
     }
 
-    /// The parameters in the order in which they are named: DataFusion lets a call leave out only the last ones.
+    /// The parameters in the order in which they are named: DataFusion lets a call leave out only
+    /// the last ones.
     fn named(&self) -> impl Iterator<Item = (&'static str, Takes)> {
         let is_last = |takes: Takes| takes == Takes::Dates;
         let given = || self.given().copied();
@@ -187,8 +188,8 @@ impl Parameters {
         first.chain(options).chain(last)
     }
 
-    /// A signature with named parameters that takes any type. What a call gets wrong is told by [`Self::check`], as a
-    /// sentence; the exact types are examples for `SHOW FUNCTIONS`.
+    /// A signature with named parameters that takes any type. What a call gets wrong is told by
+    /// [`Self::check`], as a sentence; the exact types are examples for `SHOW FUNCTIONS`.
     pub(crate) fn signature(&self) -> Signature {
         let shown = |takes: Takes| match takes.example() {
             DataType::Utf8View => DataType::Utf8,
@@ -206,8 +207,8 @@ impl Parameters {
         }
     }
 
-    /// The types that a call gets: its own but for numbers, which arrive as doubles, and the type of the parameter for
-    /// an untyped NULL.
+    /// The types that a call gets: its own but for numbers, which arrive as doubles, and the type
+    /// of the parameter for an untyped NULL.
     pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
         let optional = |data_type: &DataType| {
             let mut optional = self.optional.iter().map(|parameter| parameter.1);
@@ -224,7 +225,8 @@ impl Parameters {
             .collect()
     }
 
-    /// Refuses a wrong number or type of arguments, with what to write instead; tells where they stand.
+    /// Refuses a wrong number or type of arguments, with what to write instead; tells where they
+    /// stand.
     pub(crate) fn check(&self, types: &[DataType]) -> Result<ArgumentPlaces> {
         let function = self.function;
         if types.len() < self.required.len() || types.len() > self.named().count() {
@@ -249,8 +251,8 @@ impl Parameters {
         self.positions(types)
     }
 
-    /// An optional argument may be left out. A text or struct in the last place is the options; before it, the next
-    /// parameter that takes the type of an argument gets it.
+    /// An optional argument may be left out. A text or struct in the last place is the options;
+    /// before it, the next parameter that takes the type of an argument gets it.
     fn positions(&self, types: &[DataType]) -> Result<ArgumentPlaces> {
         let mut positions = ArgumentPlaces {
             optional: vec![None; self.optional.len()],

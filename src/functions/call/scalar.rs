@@ -1,4 +1,5 @@
-//! What all scalar functions have in common: a function of this crate is a [`Scalar`], DataFusion sees a [`ScalarFunction`].
+//! What all scalar functions have in common: a function of this crate is a [`Scalar`], DataFusion
+//! sees a [`ScalarFunction`].
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};

@@ -1,4 +1,5 @@
-//! Text arguments: every Arrow string type is read through [`Texts`], dictionaries once per distinct value of a batch.
+//! Text arguments: every Arrow string type is read through [`Texts`], dictionaries once per
+//! distinct value of a batch.
 
 use std::sync::Arc;
 
@@ -108,8 +109,8 @@ pub(crate) fn map_texts(
     })
 }
 
-/// Whether to compute the values of a dictionary, and not its rows: a batch can be a few rows with the dictionary of a
-/// whole file.
+/// Whether to compute the values of a dictionary, and not its rows: a batch can be a few rows with
+/// the dictionary of a whole file.
 fn is_worth_it(dictionary: &dyn AnyDictionaryArray) -> bool {
     dictionary.values().len() <= dictionary.keys().len()
 }

@@ -90,8 +90,8 @@ impl WordColumn {
         Ok(Self::Lists(lists))
     }
 
-    /// Calls `take` with each row and its words: `None` for a NULL, and where there is no tokenizer. NULL words of a
-    /// list are left out.
+    /// Calls `take` with each row and its words: `None` for a NULL, and where there is no
+    /// tokenizer. NULL words of a list are left out.
     pub(crate) fn for_each<'a>(
         &self,
         tokenizer: impl Fn(usize) -> Option<&'a Tokenizer>,

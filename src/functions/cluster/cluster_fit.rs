@@ -286,7 +286,8 @@ impl FitRows {
     }
 }
 
-/// The old cluster of a row. A row that has founded one belongs to it, also where it comes as a new one.
+/// The old cluster of a row. A row that has founded one belongs to it, also where it comes as a new
+/// one.
 fn prior_of<'a>(row: &'a Ids, known: &[&Id]) -> Option<&'a Id> {
     let own = row.id.as_ref().filter(|id| known.binary_search(id).is_ok());
     row.prior.as_ref().or(own)

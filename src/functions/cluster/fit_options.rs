@@ -7,7 +7,8 @@ use crate::algorithms::cluster::{
 };
 use crate::functions::call::options::CallOptions;
 
-/// Reads the options of `cluster_fit`; whether they fit together is checked when it is known if there are priors.
+/// Reads the options of `cluster_fit`; whether they fit together is checked when it is known if
+/// there are priors.
 pub(super) fn read_cluster_options(options: &mut CallOptions) -> Result<ClusterOptions> {
     let methods = [
         ("agglomerative", ClusterMethod::Agglomerative),

@@ -16,9 +16,10 @@ use crate::functions::call::words::{WordColumn, WordDefaults, WordOptions, read_
 use crate::functions::cluster::tfidf_model::{merge_state, write_fitted, write_state};
 
 const NAME: &str = "tfidf_fit";
-/// A concept stands for all the words that mean it. Measured on three sets of bilingual error messages, two of them written
-/// without knowledge of the table: from 2 to 3 the clusters are equally good, below 2 words of one language decide, above 3
-/// one shared concept is enough to unite different causes.
+/// A concept stands for all the words that mean it. Measured on three sets of bilingual error
+/// messages, two of them written without knowledge of the table: from 2 to 3 the clusters are
+/// equally good, below 2 words of one language decide, above 3 one shared concept is enough to
+/// unite different causes.
 const CONCEPT_WEIGHT: f64 = 2.5;
 
 /// More than this and nothing but concepts counts.
@@ -26,7 +27,8 @@ const MAX_CONCEPT_WEIGHT: f64 = 1000.0;
 /// A vector of more dimensions than this is a mistake: a batch of 8192 of them is 2 GB.
 pub(super) const MAX_DIMENSIONS: usize = 65_536;
 
-/// Words that carry no meaning are left out, concepts are added: features are for comparing what texts mean.
+/// Words that carry no meaning are left out, concepts are added: features are for comparing what
+/// texts mean.
 pub(super) const WORD_DEFAULTS: WordDefaults = WordDefaults {
     stop_words: true,
     concepts: true,

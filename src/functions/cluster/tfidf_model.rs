@@ -1,8 +1,8 @@
 //! The model of `tfidf_fit`: how it is stored, and what `tfidf_vec` and `tfidf_terms` make of it.
 //!
-//! The table has a row for each term, in the order of bytes, which is the order of the dimensions: `term`,
-//! `document_frequency`. The metadata hold the number of texts and how texts are cut into words, since a text must be cut
-//! for its vector as it was for the vocabulary.
+//! The table has a row for each term, in the order of bytes, which is the order of the dimensions:
+//! `term`, `document_frequency`. The metadata hold the number of texts and how texts are cut into
+//! words, since a text must be cut for its vector as it was for the vocabulary.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -113,7 +113,8 @@ pub(super) fn write_fitted(
     write_model(MODEL, &metadata, &table_of(&counts.select(selection))?)
 }
 
-/// Whether texts are cut with the table of failure concepts; its version must be that of this program.
+/// Whether texts are cut with the table of failure concepts; its version must be that of this
+/// program.
 fn has_concepts(table: &RecordBatch) -> Result<bool> {
     match metadata(table, "concepts")? {
         NO_CONCEPTS => Ok(false),

@@ -121,7 +121,8 @@ fn matched(messages: Texts<'_>, models: &BatchModels<MinedModel>) -> Result<Arra
     )?))
 }
 
-/// The selected rows of a column of the models; texts are not copied, the result points to those of the model.
+/// The selected rows of a column of the models; texts are not copied, the result points to those of
+/// the model.
 fn selection(
     models: &BatchModels<MinedModel>,
     found: &[Option<(usize, usize)>],

@@ -1,8 +1,8 @@
 //! The model of `log_mine`: how it is stored, and what `log_match` and `log_templates` make of it.
 //!
-//! The table has a row for each distinct masked template, in the order of bytes: `masked`, `count`, `example`,
-//! `example_bytes`, and in a finished model `template`. The metadata hold the masking options, since a line must be masked
-//! for matching as it was for mining.
+//! The table has a row for each distinct masked template, in the order of bytes: `masked`, `count`,
+//! `example`, `example_bytes`, and in a finished model `template`. The metadata hold the masking
+//! options, since a line must be masked for matching as it was for mining.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -37,7 +37,8 @@ const STATE: ModelKind = ModelKind {
 pub(super) struct MinedModel {
     pub(super) masker: Masker,
     pub(super) mined: MinedTemplates,
-    /// The mined templates and their hashes as columns, so that a result is a selection of their rows.
+    /// The mined templates and their hashes as columns, so that a result is a selection of their
+    /// rows.
     pub(super) templates: ArrayRef,
     pub(super) hashes: ArrayRef,
 }

@@ -21,7 +21,8 @@ pub(crate) struct AnomalyCall {
 }
 
 impl AnomalyCall {
-    /// Whether the step of a row at this time has not ended; steps are so long, 0 where nothing says it.
+    /// Whether the step of a row at this time has not ended; steps are so long, 0 where nothing
+    /// says it.
     pub(super) fn is_running(&self, utc_ns: i64, step_ns: i64) -> bool {
         let end_ns = utc_ns.saturating_add(step_ns.max(1));
         self.until_ns.is_some_and(|until_ns| end_ns > until_ns)

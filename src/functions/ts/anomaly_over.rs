@@ -1,9 +1,10 @@
 //! `ts_anomaly(value [, options]) OVER (ORDER BY ts)`: a verdict on every row.
 //!
-//! A window function is not told its ORDER BY or its frame. `over_routing` hands it both as arguments after its own:
-//! the first ORDER BY expression, and what may be seen. With them it returns packed verdicts, to be unpacked a batch at a
-//! time; without them, as Rust code calls it through the builder of expressions, it goes by positions alone, sees the
-//! past and returns structs.
+//! A window function is not told its ORDER BY or its frame. `over_routing` hands it both as
+//! arguments after its own: the first ORDER BY expression, and what may be seen. With them it
+//! returns packed verdicts, to be unpacked a batch at a time; without them, as Rust code calls it
+//! through the builder of expressions, it goes by positions alone, sees the past and returns
+//! structs.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -66,7 +67,8 @@ impl Sight {
         }
     }
 
-    /// The frame that shows it. Counted in rows, since DataFusion lets a LIMIT through to the rows before such a frame only.
+    /// The frame that shows it. Counted in rows, since DataFusion lets a LIMIT through to the rows
+    /// before such a frame only.
     pub(super) fn frame(self) -> WindowFrame {
         let start = WindowFrameBound::Preceding(ScalarValue::UInt64(None));
         let end = match self {
@@ -127,7 +129,8 @@ pub(crate) struct AnomalyOver {
 impl AnomalyOver {
     pub(crate) fn udwf() -> WindowUDF {
         WindowUDF::new_from_impl(Self {
-            // Without parameters: SHOW FUNCTIONS would mix them with those of the aggregate, which has the same name.
+            // Without parameters: SHOW FUNCTIONS would mix them with those of the aggregate, which
+            // has the same name.
             signature: Signature::user_defined(Volatility::Immutable),
             calls: Prepared::default(),
         })
@@ -186,7 +189,8 @@ impl WindowUDFImpl for AnomalyOver {
         Ok(Arc::new(Field::new(args.name(), data_type, is_nullable)))
     }
 
-    /// The values and the time stamps; the others are constants, and were read when the evaluator was made.
+    /// The values and the time stamps; the others are constants, and were read when the evaluator
+    /// was made.
     fn expressions(&self, args: ExpressionArgs) -> Vec<Arc<dyn PhysicalExpr>> {
         let expressions = args.input_exprs();
         let of_rows = [expressions.first(), expressions.get(ORDER_POSITION)];

@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn days_of_a_month() {
         let month_days = "calendar=month_start|month_end|first_business_day|last_business_day";
-        // The 1st of May 2026 is a Friday and a holiday, the 4th a Monday; the 30th a Saturday, the 31st a Sunday.
+        // The 1st of May 2026 is a Friday and a holiday, the 4th a Monday; the 30th a Saturday, the
+        // 31st a Sunday.
         let may = calendar(&format!("holidays=2026-05-01,{month_days}")).unwrap();
         let classes = (1..=31).filter_map(|day| {
             let date = NaiveDate::from_ymd_opt(2026, 5, day)?;

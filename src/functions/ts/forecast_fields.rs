@@ -1,8 +1,9 @@
 //! Which fields the result of a `ts_forecast` has: its options `quantiles` and `explain` add some.
 //!
-//! DataFusion asks for the type of a result before it knows any constant, but it asks the planners of expressions first.
-//! This one reads the options where they stand as a literal, as text or as a struct, and puts in the `ts_forecast` whose
-//! result has what they ask for. The function itself refuses the options where nobody could read them.
+//! DataFusion asks for the type of a result before it knows any constant, but it asks the planners
+//! of expressions first. This one reads the options where they stand as a literal, as text or as a
+//! struct, and puts in the `ts_forecast` whose result has what they ask for. The function itself
+//! refuses the options where nobody could read them.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use crate::functions::ts::ts_forecast::{EXPLAIN_KEY, ForecastWith, NAME, QUANTIL
 /// Options are the last argument, after this many required ones.
 const N_REQUIRED: usize = 3;
 
-/// The planner of calls of `ts_forecast`. It holds the functions itself: planners are given no registry.
+/// The planner of calls of `ts_forecast`. It holds the functions itself: planners are given no
+/// registry.
 #[derive(Debug)]
 pub(crate) struct ForecastFields {
     quantiles: Arc<AggregateUDF>,
@@ -36,7 +38,8 @@ impl ForecastFields {
         }
     }
 
-    /// The function with the fields that the arguments ask for; `None` where the one of the name has them.
+    /// The function with the fields that the arguments ask for; `None` where the one of the name
+    /// has them.
     fn function(&self, arguments: &[Expr]) -> Option<&Arc<AggregateUDF>> {
         match asked_fields(arguments.get(N_REQUIRED..)?.last()?) {
             (false, false) => None,

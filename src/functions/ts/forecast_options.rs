@@ -138,7 +138,8 @@ pub(super) fn parse_share(text: &str) -> Option<f64> {
     (share > 0.0 && share < 1.0).then_some(share)
 }
 
-/// Refuses steps that time stamps of this type cannot tell apart; `name` is what the call says of them.
+/// Refuses steps that time stamps of this type cannot tell apart; `name` is what the call says of
+/// them.
 pub(super) fn check_unit(
     function: &str,
     name: &str,

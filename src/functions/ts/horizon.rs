@@ -65,8 +65,8 @@ fn steps(value: &ScalarValue) -> Option<usize> {
 }
 
 impl Horizon {
-    /// How many slots after the last one it has; `None` if that is more than [`MAX_STEPS`], or nothing says how long a
-    /// step is.
+    /// How many slots after the last one it has; `None` if that is more than [`MAX_STEPS`], or
+    /// nothing says how long a step is.
     pub(super) fn n_steps(self, timeline: &Timeline) -> Option<usize> {
         let span = match self {
             Self::Steps(steps) => return Some(steps),

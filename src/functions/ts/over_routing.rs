@@ -1,8 +1,8 @@
 //! One name in two places: `ts_anomaly` is an aggregate, and after OVER a window function.
 //!
-//! DataFusion looks up a name before OVER among the aggregates first. Before it checks any argument it asks the planners
-//! of expressions; this one puts the window function in, hands it what it is not told otherwise (see `anomaly_over`), and
-//! refuses what the window function could not honour.
+//! DataFusion looks up a name before OVER among the aggregates first. Before it checks any argument
+//! it asks the planners of expressions; this one puts the window function in, hands it what it is
+//! not told otherwise (see `anomaly_over`), and refuses what the window function could not honour.
 
 use std::sync::Arc;
 

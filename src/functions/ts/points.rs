@@ -1,8 +1,9 @@
 //! The points of many series, kept in the order in which they came.
 //!
-//! Rows of a GROUP BY come with the series mixed. A vector for each series would grow by doubling, and 100,000 of them hold
-//! twice what is in them; so all points are kept in shared blocks that never move, 20 bytes each, and are put together by
-//! series only at the end, a share of the series at a time.
+//! Rows of a GROUP BY come with the series mixed. A vector for each series would grow by doubling,
+//! and 100,000 of them hold twice what is in them; so all points are kept in shared blocks that
+//! never move, 20 bytes each, and are put together by series only at the end, a share of the series
+//! at a time.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -49,8 +50,8 @@ impl Points {
         self.n_points += 1;
     }
 
-    /// Takes the points of the first `n_groups` series away and calls `series` with the times and values of each, in the
-    /// order of their numbers. The other series move to the front.
+    /// Takes the points of the first `n_groups` series away and calls `series` with the times and
+    /// values of each, in the order of their numbers. The other series move to the front.
     pub(super) fn take_first(
         &mut self,
         n_groups: usize,
@@ -197,8 +198,8 @@ impl Block {
     }
 }
 
-/// The points of a series and its holidays as bytes: times and days as how their distances change from one to the next,
-/// which they rarely do, then the values. So a point is 9 bytes or few more.
+/// The points of a series and its holidays as bytes: times and days as how their distances change
+/// from one to the next, which they rarely do, then the values. So a point is 9 bytes or few more.
 pub(super) fn encode(times_ns: &[i64], values: &[f64], holidays: &BTreeSet<i32>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(16 + 9 * times_ns.len());
     push_distances(&mut bytes, times_ns.iter().copied());
@@ -209,7 +210,8 @@ pub(super) fn encode(times_ns: &[i64], values: &[f64], holidays: &BTreeSet<i32>)
     bytes
 }
 
-/// Calls `point` with each of the points that were made bytes and returns the holidays; `None` for other bytes.
+/// Calls `point` with each of the points that were made bytes and returns the holidays; `None` for
+/// other bytes.
 pub(super) fn decode(bytes: &[u8], mut point: impl FnMut(i64, f64)) -> Option<Vec<i32>> {
     let mut times = bytes;
     let n_points = take_length(&mut times)?;

@@ -1,4 +1,5 @@
-//! The option `season`, the same for all functions on series: `auto`, `none`, or how long the seasons are.
+//! The option `season`, the same for all functions on series: `auto`, `none`, or how long the
+//! seasons are.
 
 use datafusion::common::{Result, plan_err};
 

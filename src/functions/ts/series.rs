@@ -122,8 +122,8 @@ impl ResultShape {
         }
     }
 
-    /// The results of several series from their concatenated columns; `lengths` has the number of rows of each, `None` where
-    /// there is no answer.
+    /// The results of several series from their concatenated columns; `lengths` has the number of
+    /// rows of each, `None` where there is no answer.
     pub(super) fn results(
         &self,
         columns: Vec<ArrayRef>,

@@ -1,4 +1,5 @@
-//! What all aggregates on series have in common: they collect points, put them into the order of time and return a list.
+//! What all aggregates on series have in common: they collect points, put them into the order of
+//! time and return a list.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

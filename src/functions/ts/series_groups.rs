@@ -201,7 +201,8 @@ impl AnswerColumns {
         Ok(())
     }
 
-    /// The whole columns, each put together before the pieces of the next one, so that there is never more than one twice.
+    /// The whole columns, each put together before the pieces of the next one, so that there is
+    /// never more than one twice.
     fn finish(mut self) -> Result<Vec<ArrayRef>> {
         if self.newest.first().is_some_and(|pieces| !pieces.is_empty()) {
             self.put_together()?;

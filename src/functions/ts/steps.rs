@@ -6,7 +6,8 @@ use datafusion::common::{Result, ScalarValue, plan_err};
 use crate::algorithms::series::forecast::Step;
 use crate::time::{days_and_less, duration, got, interval_of, parse_interval};
 
-/// A duration above 0, or so many months, quarters or years; `None` for anything else, also for both together.
+/// A duration above 0, or so many months, quarters or years; `None` for anything else, also for
+/// both together.
 pub(super) fn parse_step(text: &str) -> Option<Step> {
     step(parse_interval(text)?)
 }

@@ -1,9 +1,11 @@
-//! The time axis of a forecast: evenly spaced values by the clocks of the zone of a series, and when the next ones are.
+//! The time axis of a forecast: evenly spaced values by the clocks of the zone of a series, and
+//! when the next ones are.
 //!
-//! Series with a zone are read by its clocks, so that what happens every day at nine is at nine in all values. The hour
-//! that clocks show twice in autumn is the mean of both, the hour that they leave out in spring a gap. Steps shorter than
-//! a day continue in the time that passes: the time of each is looked up on the clock, and the forecast is that of the slot
-//! which the clock shows. Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
+//! Series with a zone are read by its clocks, so that what happens every day at nine is at nine in
+//! all values. The hour that clocks show twice in autumn is the mean of both, the hour that they
+//! leave out in spring a gap. Steps shorter than a day continue in the time that passes: the time
+//! of each is looked up on the clock, and the forecast is that of the slot which the clock shows.
+//! Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
 
 use std::borrow::Cow;
 
@@ -64,7 +66,8 @@ pub(super) struct Future {
 }
 
 impl TimeAxis {
-    /// The axis of a series; `None` if it has no points, or too many steps of the length that is asked for.
+    /// The axis of a series; `None` if it has no points, or too many steps of the length that is
+    /// asked for.
     pub(super) fn new(series: &Series<'_>, reading: &Reading) -> Result<Option<Self>> {
         let samples = &*reading.ended(&series.samples)?;
         let axis = match Zone::of(series.ts_type()) {
@@ -167,7 +170,8 @@ impl TimeAxis {
         let n_steps = i64::try_from(n_steps).ok()?;
         let utc_ns: Vec<i64> = (1..=n_steps).map(step).collect::<Option<_>>()?;
         let clock_ns = zone.clocks_ns(&utc_ns);
-        // An hour that comes again right after the last value has no forecast of its own: it gets the next one.
+        // An hour that comes again right after the last value has no forecast of its own: it gets
+        // the next one.
         let slot = |&clock_ns: &i64| {
             let slot = self.timeline.slot(clock_ns)?;
             Some(slot.saturating_sub(self.timeline.len()))
@@ -196,9 +200,9 @@ impl TimeAxis {
 }
 
 impl Reading {
-    /// How long steps are that continue in the time that passes: those that are shorter than a day, and longer ones of rows
-    /// that are evenly spaced in time but not by the clock. Steps that are given and longer than what clocks are set by
-    /// begin where the clock says.
+    /// How long steps are that continue in the time that passes: those that are shorter than a day,
+    /// and longer ones of rows that are evenly spaced in time but not by the clock. Steps that are
+    /// given and longer than what clocks are set by begin where the clock says.
     fn passing_step(&self, timeline: &Timeline, utc: &Samples, clocks_ns: &[i64]) -> Option<i64> {
         let Some(Step::Nanoseconds(step_ns)) = timeline.step() else {
             return None;
@@ -216,7 +220,8 @@ impl Reading {
         is_passing.then_some(step_ns)
     }
 
-    /// Without what comes later than `until`, and without the values of steps that have not ended by then.
+    /// Without what comes later than `until`, and without the values of steps that have not ended
+    /// by then.
     fn ended<'a>(&self, samples: &'a Samples) -> Result<Cow<'a, Samples>> {
         let Some(until_ns) = self.until_ns else {
             return Ok(Cow::Borrowed(samples));
@@ -281,8 +286,8 @@ fn short_step(timeline: &Timeline) -> Option<i64> {
     }
 }
 
-/// One value a slot. Where clocks show a time twice, and a slot is no longer than what they show twice, its value is the
-/// mean of both.
+/// One value a slot. Where clocks show a time twice, and a slot is no longer than what they show
+/// twice, its value is the mean of both.
 fn values_by_clock(
     timeline: &Timeline,
     utc: &Samples,
@@ -313,8 +318,8 @@ fn values_by_clock(
     Ok(both.map(mean).collect())
 }
 
-/// For each time, in ascending order, whether clocks show for the second time what they show, after they were set back by
-/// a step or more.
+/// For each time, in ascending order, whether clocks show for the second time what they show, after
+/// they were set back by a step or more.
 fn second_times(utc_ns: &[i64], clocks_ns: &[i64], step_ns: i64) -> Vec<bool> {
     let (mut latest_ns, mut latest_ahead_ns) = (i64::MIN, i64::MIN);
     let times = utc_ns.iter().zip(clocks_ns);
@@ -390,7 +395,8 @@ mod tests {
 
     #[test]
     fn days_follow_the_clock() {
-        // The changes of 2026 are on March 8 and November 1: before the history, within it, and in the future.
+        // The changes of 2026 are on March 8 and November 1: before the history, within it, and in
+        // the future.
         for from in [
             "2026-03-07T05:00:00",
             "2026-03-01T05:00:00",

@@ -1,6 +1,8 @@
-//! Time stamps: any type of timestamp or date becomes nanoseconds since 1970, and nanoseconds become that type again.
+//! Time stamps: any type of timestamp or date becomes nanoseconds since 1970, and nanoseconds
+//! become that type again.
 //!
-//! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A time stamp outside is read as none, like NULL.
+//! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A time stamp outside is read as
+//! none, like NULL.
 
 use std::sync::Arc;
 
@@ -57,7 +59,8 @@ where
     time.checked_mul(UNIT)
 }
 
-/// A column of this type of time stamp, which [`time_reader`] knows. What lies between two of its units is rounded down.
+/// A column of this type of time stamp, which [`time_reader`] knows. What lies between two of its
+/// units is rounded down.
 pub(super) fn time_column(times: &[i64], data_type: &DataType) -> Result<ArrayRef> {
     Ok(match data_type {
         DataType::Timestamp(TimeUnit::Second, _) => {

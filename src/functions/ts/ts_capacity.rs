@@ -375,8 +375,8 @@ impl SlotSteps {
     }
 }
 
-/// When the slot that holds a time begins: for longer ones than clocks are set by where the clock says, and for shorter ones on
-/// the same side of a change of clocks.
+/// When the slot that holds a time begins: for longer ones than clocks are set by where the clock
+/// says, and for shorter ones on the same side of a change of clocks.
 fn start_ns(zone: Option<Zone>, slot: Option<Step>, utc_ns: i64, clock_ns: i64) -> i64 {
     let Some((slot, start_ns)) =
         slot.and_then(|slot| Some((slot, beginning_of_step(slot, clock_ns)?)))

@@ -1,8 +1,8 @@
 //! `ts_forecast(ts, value, horizon [, holidays] [, options])`: how a series goes on.
 //!
-//! The options `quantiles` and `explain` add fields to the result, and DataFusion asks a function for the type of its
-//! result before it knows its constants. So the function is there four times under one name, and `forecast_fields` puts in
-//! the one whose result has what the options say.
+//! The options `quantiles` and `explain` add fields to the result, and DataFusion asks a function
+//! for the type of its result before it knows its constants. So the function is there four times
+//! under one name, and `forecast_fields` puts in the one whose result has what the options say.
 
 use std::sync::Arc;
 

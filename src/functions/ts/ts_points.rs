@@ -1,6 +1,7 @@
-//! The points of a series as one value. A GROUP BY emits all groups at once, and a list is several times larger than the
-//! points that it is made from, so functions that return lists make them from these values, one batch of groups at a time.
-//! The function is in no registry: only `planner::late_lists` writes it.
+//! The points of a series as one value. A GROUP BY emits all groups at once, and a list is several
+//! times larger than the points that it is made from, so functions that return lists make them from
+//! these values, one batch of groups at a time. The function is in no registry: only
+//! `planner::late_lists` writes it.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -76,13 +77,14 @@ pub(crate) fn points_function() -> AggregateUDF {
 pub(crate) struct LateList {
     /// Collects the points.
     pub(crate) points: Expr,
-    /// Makes the list of them and the other arguments. These it knows already, but a call is told by its arguments: two with
-    /// the same ones are the same.
+    /// Makes the list of them and the other arguments. These it knows already, but a call is told
+    /// by its arguments: two with the same ones are the same.
     pub(crate) list: ScalarUDF,
     pub(crate) others: Vec<Expr>,
 }
 
-/// A call in two steps; `None` for other functions, and where a literal is missing, which is an error when the call runs.
+/// A call in two steps; `None` for other functions, and where a literal is missing, which is an
+/// error when the call runs.
 pub(crate) fn late_list(
     call: &AggregateExpr,
     points: &Arc<AggregateUDF>,
@@ -151,7 +153,8 @@ impl ListOfPoints {
     }
 }
 
-/// What tells two calls apart are their arguments, and the type of the result, which follows from them.
+/// What tells two calls apart are their arguments, and the type of the result, which follows from
+/// them.
 impl PartialEq for ListOfPoints {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.answers.data_type() == other.answers.data_type()

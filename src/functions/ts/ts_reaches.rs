@@ -1,4 +1,5 @@
-//! `ts_reaches(ts, value, limit [, holidays] [, options])`: when a series reaches a limit, such as a disk that fills.
+//! `ts_reaches(ts, value, limit [, holidays] [, options])`: when a series reaches a limit, such as
+//! a disk that fills.
 
 use std::sync::Arc;
 
@@ -149,8 +150,8 @@ impl Aggregate for TsReaches {
     }
 }
 
-/// Whether values came to the limit from its other side, are past it and move on away from it: a disk that was full for most of
-/// its history was empty once.
+/// Whether values came to the limit from its other side, are past it and move on away from it: a
+/// disk that was full for most of its history was empty once.
 fn is_past(values: &[f64], limit: f64, back: Direction) -> bool {
     let n_few = values.len().div_ceil(10);
     let (before, newest) = values.split_at(values.len() - n_few);

@@ -1,8 +1,9 @@
 //! Verdicts as Arrow columns, and as one short binary value each.
 //!
-//! A window function returns one scalar a row, and a struct of eight arrays a row costs more than the verdict itself. So
-//! the window function of `ts_anomaly` returns verdicts packed into bytes, and [`Unpack`], which the planner of queries
-//! puts around it, makes structs of a whole batch of them at once.
+//! A window function returns one scalar a row, and a struct of eight arrays a row costs more than
+//! the verdict itself. So the window function of `ts_anomaly` returns verdicts packed into bytes,
+//! and [`Unpack`], which the planner of queries puts around it, makes structs of a whole batch of
+//! them at once.
 
 use std::sync::Arc;
 
@@ -150,8 +151,8 @@ impl VerdictColumns {
     }
 }
 
-/// A verdict as bytes: four numbers, then whether it is an anomaly, its kind, its direction, its status and whether it
-/// goes on.
+/// A verdict as bytes: four numbers, then whether it is an anomaly, its kind, its direction, its
+/// status and whether it goes on.
 pub(super) type Packed = [u8; PACKED_BYTES];
 
 const PACKED_BYTES: usize = 37;
@@ -217,7 +218,8 @@ fn unpack(packed: &[u8]) -> Option<Verdict> {
     })
 }
 
-/// The scalar function that makes structs of packed verdicts. It has no name in any registry: only the planner writes it.
+/// The scalar function that makes structs of packed verdicts. It has no name in any registry: only
+/// the planner writes it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Unpack {
     signature: Signature,

@@ -1,7 +1,7 @@
 //! Time zones: what clocks on the wall show, and when that is.
 //!
-//! People live by their clocks: the peak at nine in the morning stays at nine when clocks are set forward. In UTC it moves
-//! by an hour, twice a year, so series with a zone are read by its clocks.
+//! People live by their clocks: the peak at nine in the morning stays at nine when clocks are set
+//! forward. In UTC it moves by an hour, twice a year, so series with a zone are read by its clocks.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 use datafusion::arrow::array::timezone::Tz;
@@ -9,10 +9,12 @@ use datafusion::arrow::datatypes::DataType;
 
 use crate::algorithms::units::{DAY, HOUR, SECOND};
 
-/// Zones change their clocks at least so far apart, but for a few changes in wars; see [`Zone::clocks_ns`].
+/// Zones change their clocks at least so far apart, but for a few changes in wars; see
+/// [`Zone::clocks_ns`].
 const BETWEEN_CHANGES: i64 = 7 * DAY;
 
-/// A time zone. Times are nanoseconds since 1970: those of UTC, and those that clocks of the zone show.
+/// A time zone. Times are nanoseconds since 1970: those of UTC, and those that clocks of the zone
+/// show.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Zone(Tz);
 
@@ -31,8 +33,9 @@ impl Zone {
         i64::from(offset.fix().local_minus_utc()) * SECOND
     }
 
-    /// What the clocks show at times of UTC in ascending order. Times less than [`BETWEEN_CHANGES`] apart that are equally
-    /// far from UTC have no change of clocks between them, so that few times are looked up.
+    /// What the clocks show at times of UTC in ascending order. Times less than [`BETWEEN_CHANGES`]
+    /// apart that are equally far from UTC have no change of clocks between them, so that few times
+    /// are looked up.
     pub(super) fn clocks_ns(self, utc_ns: &[i64]) -> Vec<i64> {
         let mut clocks = Vec::with_capacity(utc_ns.len());
         let mut rest = utc_ns;
@@ -50,8 +53,8 @@ impl Zone {
         clocks
     }
 
-    /// When clocks show a time: the first time that they do; a time that they leave out when they are set forward is as
-    /// much later as they are set.
+    /// When clocks show a time: the first time that they do; a time that they leave out when they
+    /// are set forward is as much later as they are set.
     pub(super) fn utc_ns(self, clock_ns: i64) -> i64 {
         clock_ns.saturating_sub(self.ahead_at_clock_ns(clock_ns))
     }
@@ -71,7 +74,8 @@ impl Zone {
         0
     }
 
-    /// When clocks that are so far ahead show a time; where they are not so far ahead then, [`Zone::utc_ns`].
+    /// When clocks that are so far ahead show a time; where they are not so far ahead then,
+    /// [`Zone::utc_ns`].
     pub(super) fn utc_beside_ns(self, clock_ns: i64, ahead_ns: i64) -> i64 {
         let beside = clock_ns.saturating_sub(ahead_ns);
         if self.ahead_ns(beside) == ahead_ns {

@@ -1,4 +1,5 @@
-//! Random scripts of arrivals, killed at random changes of the store that holds both the checkpoint and the outputs.
+//! Random scripts of arrivals, killed at random changes of the store that holds both the checkpoint
+//! and the outputs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ const WINDOWS: [&str; 7] = [
     "session(logs, ts, INTERVAL '3 seconds')",
     "session(logs, ts, INTERVAL '3 seconds', k)",
     "count_window(logs, 7)",
-    // Of these, some are full in the middle of a step, and then in the middle of a range that is replayed.
+    // Of these, some are full in the middle of a step, and then in the middle of a range that is
+    // replayed.
     "count_window(untimed, 7)",
     "tumble(logs, INTERVAL '10 seconds')",
 ];
@@ -102,8 +104,9 @@ async fn killed_is_as_undisturbed() {
     }
 }
 
-/// Late rows and rows of the future depend on when they are read, and so do windows of the time of reading. But what was
-/// written once is never written otherwise (the store sees to that), and no row is in two windows that do not overlap.
+/// Late rows and rows of the future depend on when they are read, and so do windows of the time of
+/// reading. But what was written once is never written otherwise (the store sees to that), and no
+/// row is in two windows that do not overlap.
 #[tokio::test]
 async fn what_was_written_stays() {
     for windows in WINDOWS {

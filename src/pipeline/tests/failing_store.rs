@@ -1,4 +1,5 @@
-//! An object store in memory that dies at the n-th change, as a killed process does: before it or after it.
+//! An object store in memory that dies at the n-th change, as a killed process does: before it or
+//! after it.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};

@@ -1,4 +1,5 @@
-//! Which tables the statements of a pipeline may write: those in which a window that runs twice is there once.
+//! Which tables the statements of a pipeline may write: those in which a window that runs twice is
+//! there once.
 
 use std::sync::Arc;
 
@@ -50,7 +51,8 @@ impl TableProvider for Embedded {
     }
 }
 
-/// A session with the live table `logs`, and the tables `embedded`, `kept` and `other.made` in memory.
+/// A session with the live table `logs`, and the tables `embedded`, `kept` and `other.made` in
+/// memory.
 fn session() -> SessionContext {
     let context = crate::session().unwrap();
     let logs = Script::generate(1, OPTIONS.delay, false).table();

@@ -1,8 +1,9 @@
 //! Windows over a table that is read once: ordinary plans.
 //!
-//! Rows whose time is NULL belong to no window and are left out of `tumble`, `hop` and `session`. Window starts are
-//! multiples of the slide since 1970-01-01 UTC, whatever the time zone of the column. `count_window` numbers rows in the
-//! order in which they come; only `(SELECT .. ORDER BY ..)` as its table gives them one.
+//! Rows whose time is NULL belong to no window and are left out of `tumble`, `hop` and `session`.
+//! Window starts are multiples of the slide since 1970-01-01 UTC, whatever the time zone of the
+//! column. `count_window` numbers rows in the order in which they come; only `(SELECT .. ORDER BY
+//! ..)` as its table gives them one.
 
 use std::sync::Arc;
 
@@ -112,8 +113,8 @@ fn tumbling(
     rows.project(columns)?.build()
 }
 
-/// Every row once for each offset of a window from the newest one that it is in. A cross join does that piece by piece;
-/// UNNEST would hold a batch times all windows in memory.
+/// Every row once for each offset of a window from the newest one that it is in. A cross join does
+/// that piece by piece; UNNEST would hold a batch times all windows in memory.
 fn hopping(
     rows: LogicalPlanBuilder,
     mut columns: Vec<Expr>,
@@ -131,7 +132,8 @@ fn hopping(
     rows.cross_join(offsets)?.project(columns)?.build()
 }
 
-/// A row begins a session if none of its key is less than the gap before it; sessions are numbered by counting these.
+/// A row begins a session if none of its key is less than the gap before it; sessions are numbered
+/// by counting these.
 fn sessions(
     rows: LogicalPlanBuilder,
     columns: Vec<Expr>,
@@ -174,7 +176,8 @@ fn aggregate(function: Arc<AggregateUDF>, argument: Expr) -> Expr {
     Expr::from(WindowExpr::new(function, vec![argument]))
 }
 
-/// With an order: from the first row to this one. Without: the whole partition, which needs to be said.
+/// With an order: from the first row to this one. Without: the whole partition, which needs to be
+/// said.
 fn over(function: Expr, partition_by: Vec<Expr>, order_by: Vec<Sort>) -> Result<Expr> {
     let frame = WindowFrame::new((!order_by.is_empty()).then_some(true));
     function
@@ -197,8 +200,8 @@ fn count_windows(input: LogicalPlan, n_rows: u64) -> Result<LogicalPlan> {
         .build()
 }
 
-/// The rows of `input` with their numbers from 1. An ORDER BY at the top goes into the numbering: DataFusion drops the
-/// order of a subquery, unless there is a LIMIT.
+/// The rows of `input` with their numbers from 1. An ORDER BY at the top goes into the numbering:
+/// DataFusion drops the order of a subquery, unless there is a LIMIT.
 fn numbered(input: LogicalPlan) -> Result<LogicalPlan> {
     match input {
         LogicalPlan::SubqueryAlias(alias) => {

@@ -1,7 +1,8 @@
-//! What stands between a live table and its window function: filters and projections of a view, a CTE or a subquery.
+//! What stands between a live table and its window function: filters and projections of a view, a
+//! CTE or a subquery.
 //!
-//! They look at one row at a time, so they are done on the rows as they come, before these are cut into windows. Anything
-//! else would need rows of other windows, and is refused.
+//! They look at one row at a time, so they are done on the rows as they come, before these are cut
+//! into windows. Anything else would need rows of other windows, and is refused.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

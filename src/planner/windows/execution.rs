@@ -1,8 +1,9 @@
 //! Runs a statement once for every window of a live table that closes.
 //!
-//! The plan that DataFusion has optimised is kept. For each window it becomes a physical plan under a session that carries
-//! the window, runs as any other query does, and its rows are handed on; windows without rows do not run. What waits for
-//! its reader holds at most a batch or two, and everything ends as soon as the reader has gone.
+//! The plan that DataFusion has optimised is kept. For each window it becomes a physical plan under
+//! a session that carries the window, runs as any other query does, and its rows are handed on;
+//! windows without rows do not run. What waits for its reader holds at most a batch or two, and
+//! everything ends as soon as the reader has gone.
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Formatter};
@@ -74,8 +75,8 @@ impl WindowStatement {
     }
 }
 
-/// Whether a plan runs its statement once for each closed window of a live table. Each of its batches is then all of a window's
-/// result.
+/// Whether a plan runs its statement once for each closed window of a live table. Each of its
+/// batches is then all of a window's result.
 #[must_use]
 pub fn is_per_window(plan: &dyn ExecutionPlan) -> bool {
     plan.downcast_ref::<WindowedExec>().is_some()
@@ -89,7 +90,8 @@ pub(crate) fn with_window(state: &SessionState, window: CurrentWindow) -> Sessio
 }
 
 impl WindowedExec {
-    /// A run of `statement`, whose result has this schema, on the windows of `scan`, of which it reads these columns.
+    /// A run of `statement`, whose result has this schema, on the windows of `scan`, of which it
+    /// reads these columns.
     ///
     /// # Errors
     /// None in practice: the columns are known.

@@ -77,7 +77,8 @@ impl ChainWalk<'_> {
         }
     }
 
-    /// Rows are counted in the order of event time: it may be said, and is what the bounded table needs to be told.
+    /// Rows are counted in the order of event time: it may be said, and is what the bounded table
+    /// needs to be told.
     fn sort(&self, sort: &Sort) -> Result<Chain> {
         let chain = self.chain(&sort.input)?;
         let is_time = match &sort.expr[..] {

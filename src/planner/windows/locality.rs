@@ -1,7 +1,9 @@
-//! Whether a statement can run once per window: whether what it answers over all rows is what it answers window by window.
+//! Whether a statement can run once per window: whether what it answers over all rows is what it
+//! answers window by window.
 //!
-//! Every node of the optimised plan (there, correlated subqueries are joins and DISTINCT is an aggregate) tells which of its
-//! columns tell the window of a row. What puts rows together, as GROUP BY and joins do, must do it by these columns.
+//! Every node of the optimised plan (there, correlated subqueries are joins and DISTINCT is an
+//! aggregate) tells which of its columns tell the window of a row. What puts rows together, as
+//! GROUP BY and joins do, must do it by these columns.
 
 use std::collections::HashSet;
 
@@ -29,9 +31,10 @@ pub(crate) fn check_window_local(plan: &LogicalPlan) -> Result<()> {
     Locality { keys }.of(plan).map(|_| ())
 }
 
-/// The columns that tell the window of a row: those that are its start, those that are its end, and then for each key of a
-/// session those that are the key. A window is known by its start or by its end; a session of keys by one of these and
-/// every key. The start of one window is the end of another, so the two must not be mixed.
+/// The columns that tell the window of a row: those that are its start, those that are its end, and
+/// then for each key of a session those that are the key. A window is known by its start or by its
+/// end; a session of keys by one of these and every key. The start of one window is the end of
+/// another, so the two must not be mixed.
 type Identity = Vec<HashSet<Column>>;
 
 /// The starts and the ends stand first.

@@ -1,9 +1,10 @@
-//! Windows in SQL: `tumble`, `hop`, `session` and `count_window` in a FROM add `window_start` and `window_end` to the rows of
-//! a table.
+//! Windows in SQL: `tumble`, `hop`, `session` and `count_window` in a FROM add `window_start` and
+//! `window_end` to the rows of a table.
 //!
-//! Over a table that is read once they are ordinary plans (`bounded`). Over a live table they become a scan that stands for
-//! the rows of one window (`scan`), and the whole statement runs once for every window that closes (`execution`): what it
-//! answers is what it would answer over all rows at once, and `locality` refuses it where that cannot be.
+//! Over a table that is read once they are ordinary plans (`bounded`). Over a live table they
+//! become a scan that stands for the rows of one window (`scan`), and the whole statement runs once
+//! for every window that closes (`execution`): what it answers is what it would answer over all
+//! rows at once, and `locality` refuses it where that cannot be.
 
 pub(crate) mod bounded;
 pub(crate) mod chain;

@@ -1,4 +1,5 @@
-//! What is read of a live table for its windows: the columns that are asked for, filtered and computed row by row.
+//! What is read of a live table for its windows: the columns that are asked for, filtered and
+//! computed row by row.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

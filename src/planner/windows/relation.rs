@@ -1,7 +1,8 @@
 //! Plans `tumble(..)`, `hop(..)`, `session(..)` and `count_window(..)` where a FROM names them.
 //!
-//! A table function of DataFusion is not given a table, so this planner comes before it. The functions are registered as
-//! table functions too, so that SHOW FUNCTIONS lists them; those are never reached.
+//! A table function of DataFusion is not given a table, so this planner comes before it. The
+//! functions are registered as table functions too, so that SHOW FUNCTIONS lists them; those are
+//! never reached.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,8 @@ pub(crate) struct WindowFunctions {
     archives: Option<Arc<Archives>>,
 }
 
-/// Tables that are read once, but window by window: the statements of a pipeline read them together.
+/// Tables that are read once, but window by window: the statements of a pipeline read them
+/// together.
 #[derive(Debug, Default)]
 pub(crate) struct Archives {
     streams: Arc<StreamRegistry>,
@@ -80,8 +82,9 @@ impl Debug for WindowFunctions {
 }
 
 impl WindowFunctions {
-    /// Looks up in `context` what is not named elsewhere in a statement; does not keep it alive. Where another context has
-    /// taken over its state, as `SessionContext::enable_url_table` does, `state` is what it was.
+    /// Looks up in `context` what is not named elsewhere in a statement; does not keep it alive.
+    /// Where another context has taken over its state, as `SessionContext::enable_url_table` does,
+    /// `state` is what it was.
     pub(crate) fn new(context: &SessionContext, state: &SessionState) -> Self {
         let (current, first) = (context.state_weak_ref(), state.clone());
         let state = move || match current.upgrade() {
@@ -233,7 +236,8 @@ impl WindowFunctions {
     }
 }
 
-/// The windows of a live table. Their columns are qualified as those of the input are, since they get names by that.
+/// The windows of a live table. Their columns are qualified as those of the input are, since they
+/// get names by that.
 fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<LogicalPlan> {
     let name = TableReference::parse_str(&chain.live.name);
     let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
@@ -254,8 +258,8 @@ fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<Log
     LogicalPlanBuilder::from(scan).project(columns)?.build()
 }
 
-/// The table of this name. Nearly always it is there at once; a file that has to be looked at first is waited for on a
-/// thread with a runtime of its own, since planning cannot wait.
+/// The table of this name. Nearly always it is there at once; a file that has to be looked at first
+/// is waited for on a thread with a runtime of its own, since planning cannot wait.
 fn find_table(schema: &dyn SchemaProvider, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
     if let Some(found) = schema.table(name).now_or_never() {
         return found;
@@ -331,7 +335,8 @@ fn table_named(name: ObjectName) -> TableFactor {
     }
 }
 
-/// The order of a subquery is kept for `count_window` alone: DataFusion drops it unless there is a LIMIT.
+/// The order of a subquery is kept for `count_window` alone: DataFusion drops it unless there is a
+/// LIMIT.
 fn plan_subquery(
     function: WindowFunction,
     query: &Query,

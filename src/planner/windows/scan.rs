@@ -1,7 +1,7 @@
 //! The rows of one window as a table: what a window function over a live table becomes in a plan.
 //!
-//! The window travels in the configuration of the session under which the statement is planned and runs, so that every
-//! scan of it, and a sink that wants to know, find the same one.
+//! The window travels in the configuration of the session under which the statement is planned and
+//! runs, so that every scan of it, and a sink that wants to know, find the same one.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -33,7 +33,8 @@ use crate::streams::session_extensions::CurrentWindow;
 use crate::streams::windows::row_store::WindowRows;
 use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape, bound};
 
-/// A live table under a window function: its columns, or those of a subquery, and the bounds of the window.
+/// A live table under a window function: its columns, or those of a subquery, and the bounds of the
+/// window.
 #[derive(Debug)]
 pub(crate) struct WindowedScan {
     pub(crate) chain: Chain,
@@ -87,8 +88,8 @@ impl WindowedScan {
         })
     }
 
-    /// Whether rows for which this is not true can be left out before they are cut. Sessions and counts depend on all
-    /// rows, and the bounds are not known yet.
+    /// Whether rows for which this is not true can be left out before they are cut. Sessions and
+    /// counts depend on all rows, and the bounds are not known yet.
     fn can_filter_early(&self, filter: &Expr) -> bool {
         let is_own = |column: &&LogicalColumn| {
             let index = self.schema.index_of(column.name());
@@ -99,7 +100,8 @@ impl WindowedScan {
             && filter.column_refs().iter().all(is_own)
     }
 
-    /// Whether the rows of a window all have the same bounds. Sessions that close at the same moment are one window.
+    /// Whether the rows of a window all have the same bounds. Sessions that close at the same
+    /// moment are one window.
     fn has_constant_bounds(&self) -> bool {
         !matches!(self.spec.shape, WindowShape::Session { .. })
     }
@@ -171,8 +173,8 @@ impl TableProvider for WindowedScan {
             );
         };
         let schema = project_schema(&self.schema, projection)?;
-        // That the bounds are constant is not told: DataFusion 55.2 then drops a sort that it needs after a join whose
-        // sides it swaps, and refuses its own plan.
+        // That the bounds are constant is not told: DataFusion 55.2 then drops a sort that it needs
+        // after a join whose sides it swaps, and refuses its own plan.
         let equivalences = EquivalenceProperties::new(Arc::clone(&schema));
         let properties = PlanProperties::new(
             equivalences,

@@ -1,7 +1,8 @@
-//! What a call of a window function says: `tumble(t, ts, INTERVAL '30 seconds')`, `hop`, `session`, `count_window`.
+//! What a call of a window function says: `tumble(t, ts, INTERVAL '30 seconds')`, `hop`, `session`,
+//! `count_window`.
 //!
-//! The arguments are read in two steps: first where they stand or what they are named (`WindowCall`), then what they mean for
-//! the columns of the table (`WindowSpec`).
+//! The arguments are read in two steps: first where they stand or what they are named
+//! (`WindowCall`), then what they mean for the columns of the table (`WindowSpec`).
 
 use std::fmt::{Display, Formatter};
 use std::sync::Arc;

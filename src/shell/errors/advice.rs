@@ -1,4 +1,5 @@
-//! Hints that need more than the error: the statement that failed, and the names that the session knows.
+//! Hints that need more than the error: the statement that failed, and the names that the session
+//! knows.
 
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 
@@ -108,7 +109,8 @@ fn unquoted_path(told: Explanation, asked: &Asked) -> Explanation {
     ))
 }
 
-/// The word that stands at a line and column, both from 1 and in characters, and the text before it.
+/// The word that stands at a line and column, both from 1 and in characters, and the text before
+/// it.
 fn word_at(sql: &str, (line, column): (u64, u64)) -> Option<(&str, &str)> {
     let is_end = |character: char| character.is_whitespace() || "'\"(),;".contains(character);
     let line_idx = usize::try_from(line.checked_sub(1)?).ok()?;

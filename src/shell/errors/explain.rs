@@ -1,4 +1,5 @@
-//! From DataFusion's error to a sentence: its layers are taken off, and what is below is told in the reader's words.
+//! From DataFusion's error to a sentence: its layers are taken off, and what is below is told in
+//! the reader's words.
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Column, Diagnostic, SchemaError};
@@ -71,7 +72,8 @@ fn external(error: &(dyn std::error::Error + 'static)) -> Explanation {
     }
 }
 
-/// Whether the words around an error tell the reader something: a file does, the name of an optimizer rule does not.
+/// Whether the words around an error tell the reader something: a file does, the name of an
+/// optimizer rule does not.
 fn is_circumstance(context: &str, inner: &DataFusionError) -> bool {
     const KNOWN_NOISE: [&str; 3] = ["Optimizer rule", "Analyzer rule", "Error setting config"];
     let is_known = KNOWN_NOISE.iter().any(|noise| context.starts_with(noise));

@@ -1,4 +1,5 @@
-//! What an error looks like: one sentence after `error:`, what to do after `hint:`, both on standard error.
+//! What an error looks like: one sentence after `error:`, what to do after `hint:`, both on
+//! standard error.
 
 mod advice;
 mod explain;

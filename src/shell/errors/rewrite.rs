@@ -18,7 +18,8 @@ const LONGEST_VALUE: usize = 60;
 /// The most ways to call a function that a hint lists.
 const LISTED_SIGNATURES: usize = 8;
 
-/// What is told for a text of DataFusion: the text itself, tidied, unless it is one of those known here.
+/// What is told for a text of DataFusion: the text itself, tidied, unless it is one of those known
+/// here.
 pub(crate) fn rewrite(text: &str) -> Explanation {
     let known = [
         invalid_function,
@@ -66,7 +67,8 @@ pub(crate) fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text of a length that can be read, cut after a word. What looks like a dump of data structures is cut before it.
+/// A text of a length that can be read, cut after a word. What looks like a dump of data structures
+/// is cut before it.
 pub(crate) fn shorten(text: &str) -> String {
     let dump = text.find(" { ").filter(|_| text.matches(" { ").count() > 2);
     let text = match dump {

@@ -1,14 +1,15 @@
-//! Log files that are followed: `CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION '/var/log/app/*.log'`.
+//! Log files that are followed: `CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION
+//! '/var/log/app/*.log'`.
 //!
-//! Which bytes come next is known to [`FollowedFiles`], which sees through rotations; here they become rows. Of several
-//! files with unread bytes, the one that is furthest behind in event time is read first, so that a backlog of many files
-//! comes nearly in order and little of it is held.
+//! Which bytes come next is known to [`FollowedFiles`], which sees through rotations; here they
+//! become rows. Of several files with unread bytes, the one that is furthest behind in event time
+//! is read first, so that a backlog of many files comes nearly in order and little of it is held.
 //!
-//! What was read between two written positions can be read again, exactly: the bytes are found by their content, and the
-//! positions tell where an event was cut because nothing followed in time.
+//! What was read between two written positions can be read again, exactly: the bytes are found by
+//! their content, and the positions tell where an event was cut because nothing followed in time.
 //!
-//! Compressed files are finished files: one that is there at the start, or whose content was not followed, is read once, and
-//! of one that was followed what was not read of it before.
+//! Compressed files are finished files: one that is there at the start, or whose content was not
+//! followed, is read once, and of one that was followed what was not read of it before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -43,9 +44,10 @@ use crate::streams::source::{
 const POLL_BYTES: usize = 1 << 20;
 /// How often folders are looked at.
 const RESCAN_INTERVAL: i64 = SECOND / 4;
-/// Cuts that end a range, so that positions never have more, but for those of one poll: one a file. An event of many lines
-/// that are written more than a second apart makes one cut a line, so this is a quarter of an hour of that. It is about
-/// 20 kB, which are written with all positions of a pipeline.
+/// Cuts that end a range, so that positions never have more, but for those of one poll: one a file.
+/// An event of many lines that are written more than a second apart makes one cut a line, so this
+/// is a quarter of an hour of that. It is about 20 kB, which are written with all positions of a
+/// pipeline.
 const MAX_CUTS: usize = 1024;
 
 /// The files of a live log table.
@@ -119,7 +121,8 @@ pub(crate) struct FollowedPositions {
     files: FilePositions,
     /// The number of the line at which each file goes on, by id.
     lines: BTreeMap<u64, u64>,
-    /// Where events were cut in the middle since the last range ended: the id of the file, and the offset.
+    /// Where events were cut in the middle since the last range ended: the id of the file, and the
+    /// offset.
     cuts: Vec<(u64, u64)>,
     /// When files were read last, which tells the year of times that name none.
     read_at: i64,
@@ -153,7 +156,8 @@ impl Listing {
         let paths = self.locations.local_files(self.ignores_folders_below);
         paths.into_iter().partition(|path| {
             let name = path.to_string_lossy();
-            // What is compressed otherwise is refused when the table is made; later it is left alone.
+            // What is compressed otherwise is refused when the table is made; later it is left
+            // alone.
             matches!(
                 Compression::of(&Path::from(name.as_ref()), "/"),
                 Ok(Compression::Plain)
@@ -173,7 +177,8 @@ struct FollowedReader {
     logs: BTreeMap<u64, GrowingLog>,
     /// Line numbers at which files continue after a restart, by the id of the file.
     resumed_lines: BTreeMap<u64, u64>,
-    /// Where events were cut because nothing followed, though more came later: the id of the file, and the offset.
+    /// Where events were cut because nothing followed, though more came later: the id of the file,
+    /// and the offset.
     cuts: Vec<(u64, u64)>,
     /// The last poll has ended a range.
     is_range_over: bool,
@@ -222,7 +227,8 @@ impl FollowedReader {
         self.files.consumed(id, log.position().0);
     }
 
-    /// What lies between where the reader stands and later positions, in the order in which it is to be read.
+    /// What lies between where the reader stands and later positions, in the order in which it is
+    /// to be read.
     fn replay_of(&self, later: &FollowedPositions, now: i64, polled: &mut Polled) -> Replay {
         let before = self.written();
         let (stretches, unknown) = before.files.stretches(&later.files);
@@ -294,7 +300,8 @@ impl FollowedReader {
         self.packed.begin_range();
     }
 
-    /// Whether positions are at a limit. They are what a replay is made of, so nothing is dropped: the range ends.
+    /// Whether positions are at a limit. They are what a replay is made of, so nothing is dropped:
+    /// the range ends.
     fn ends_range(&self) -> bool {
         self.cuts.len() >= MAX_CUTS || self.files.ends_range() || self.packed.ends_range()
     }
@@ -307,7 +314,8 @@ impl FollowedReader {
         }
     }
 
-    /// The partitions of files with unread bytes, the one that is furthest behind in event time first.
+    /// The partitions of files with unread bytes, the one that is furthest behind in event time
+    /// first.
     fn unread(&self, newest: &HashMap<u64, i64>) -> Vec<u64> {
         let followed = self.files.files().filter(|file| file.has_more);
         let followed = followed.map(|file| (true, partition_of(file.id)));

@@ -1,4 +1,5 @@
-//! The rows of one log that grows: its bytes as they come, in order, become events and the events become batches.
+//! The rows of one log that grows: its bytes as they come, in order, become events and the events
+//! become batches.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use crate::streams::source::{Polled, ReadRows};
 
 /// A batch is as large as what was read at once: nothing is held back for more rows.
 const BATCH_ROWS: usize = usize::MAX;
-/// A program writes the lines of one event at once. What has not come within a second does not belong to it.
+/// A program writes the lines of one event at once. What has not come within a second does not
+/// belong to it.
 const EVENT_TIMEOUT: i64 = SECOND;
 
 /// A log that is being read.
@@ -27,7 +29,8 @@ pub(crate) struct GrowingLog {
 }
 
 impl GrowingLog {
-    /// A log that is read from `offset` on, where line `line_number` begins. `name` is what the column `file` says.
+    /// A log that is read from `offset` on, where line `line_number` begins. `name` is what the
+    /// column `file` says.
     ///
     /// # Errors
     /// When a column is not in the table.
@@ -75,7 +78,8 @@ impl GrowingLog {
         cutter.finish(&mut |event| builder.push(event, &no_block));
     }
 
-    /// Whether an event of several lines is complete when nothing was written for this many nanoseconds.
+    /// Whether an event of several lines is complete when nothing was written for this many
+    /// nanoseconds.
     pub(crate) fn is_quiet_for(&self, nanoseconds: i64) -> bool {
         nanoseconds >= EVENT_TIMEOUT
     }

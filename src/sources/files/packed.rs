@@ -1,8 +1,10 @@
-//! Compressed files among followed logs: each is finished, so it is read once and whole, unless it is the compressed
-//! form of a rotated file that was followed. Of such a file only what was not followed to its end is read.
+//! Compressed files among followed logs: each is finished, so it is read once and whole, unless it
+//! is the compressed form of a rotated file that was followed. Of such a file only what was not
+//! followed to its end is read.
 //!
-//! A file is known by its size and its first and last bytes, so that it may be renamed. Positions tell for each file how
-//! much of its content was handed out and as which partition: so it can be read again.
+//! A file is known by its size and its first and last bytes, so that it may be renamed. Positions
+//! tell for each file how much of its content was handed out and as which partition: so it can be
+//! read again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -39,12 +41,15 @@ const HEAD_BYTES: usize = 1024;
 /// Compressed files have odd partitions.
 const FIRST_PARTITION: u64 = 1;
 
-/// The most first and last bytes that a file is known by. The last have the checksum of its content.
+/// The most first and last bytes that a file is known by. The last have the checksum of its
+/// content.
 const MARK_BYTES: u64 = 1024;
-/// Files that are remembered though they are there no longer: what was read of them since a crash is still accounted for.
-/// When so many were read to their end in one range, it ends, so that none of them is forgotten before.
+/// Files that are remembered though they are there no longer: what was read of them since a crash
+/// is still accounted for. When so many were read to their end in one range, it ends, so that none
+/// of them is forgotten before.
 const MAX_GONE: u64 = 100;
-/// Files that are decompressed side by side. More are closed, and opened again where they were left.
+/// Files that are decompressed side by side. More are closed, and opened again where they were
+/// left.
 const MAX_OPEN: usize = 64;
 
 /// What the compressed files of a reader are known by, and how far each was read.
@@ -63,7 +68,8 @@ const START: ContentPlace = (0, 1);
 /// A file that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct TakenContent {
-    /// What its rows say: where it was when it was taken, or what it was called when it was followed.
+    /// What its rows say: where it was when it was taken, or what it was called when it was
+    /// followed.
     name: String,
     /// Where it was when it was last begun with.
     path: String,
@@ -89,7 +95,8 @@ pub(crate) struct PackedFiles {
     files: BTreeMap<u64, PackedFile>,
     /// The marks of files of which nothing more is read since the range began.
     ended: BTreeSet<u64>,
-    /// Files that were not where they were expected: renamed, or removed. With the time since when they are looked for.
+    /// Files that were not where they were expected: renamed, or removed. With the time since when
+    /// they are looked for.
     moved: Vec<(PathBuf, u64, Option<i64>)>,
 }
 
@@ -248,7 +255,8 @@ impl PackedFiles {
         self.files.keys().copied()
     }
 
-    /// Begins with what is new among these files, the oldest first, and continues with those that an earlier reader was at.
+    /// Begins with what is new among these files, the oldest first, and continues with those that
+    /// an earlier reader was at.
     pub(crate) fn rescan(&mut self, listed: &[PathBuf], now: i64, polled: &mut Polled) {
         let is_first = std::mem::take(&mut self.is_first);
         let unlisted = self.unlisted();
@@ -285,7 +293,8 @@ impl PackedFiles {
         partition.is_some_and(|partition| self.files.contains_key(&partition))
     }
 
-    /// Its rows are waited for from now on, so that none comes late because other files are read first.
+    /// Its rows are waited for from now on, so that none comes late because other files are read
+    /// first.
     fn begin(&mut self, path: PathBuf, mark: u64, polled: &mut Polled) {
         let PackedPositions {
             next_partition,
@@ -308,8 +317,8 @@ impl PackedFiles {
         });
     }
 
-    /// Where files may lie that were followed, are not read to their end, and were compressed to a name that is not
-    /// listed.
+    /// Where files may lie that were followed, are not read to their end, and were compressed to a
+    /// name that is not listed.
     fn unlisted(&self) -> Vec<PathBuf> {
         let taken = self.positions.files.values();
         let unfinished = taken.filter(|taken| !taken.is_done && taken.followed_to.is_some());
@@ -318,7 +327,8 @@ impl PackedFiles {
         others.filter(|path| is_packed(path)).collect()
     }
 
-    /// What was not found where it was expected, and is nowhere else. Under a new name, too, it must settle first.
+    /// What was not found where it was expected, and is nowhere else. Under a new name, too, it
+    /// must settle first.
     fn report_removed(&mut self, now: i64, polled: &mut Polled) {
         for (path, mark, since) in std::mem::take(&mut self.moved) {
             let since = since.unwrap_or(now);
@@ -337,8 +347,8 @@ impl PackedFiles {
         }
     }
 
-    /// Takes over a followed file that was compressed before it was read to its end, to be read from `rest` on; `false`:
-    /// its content is in none of the files.
+    /// Takes over a followed file that was compressed before it was read to its end, to be read
+    /// from `rest` on; `false`: its content is in none of the files.
     pub(crate) fn go_on(
         &mut self,
         rest: &Stretch,
@@ -386,8 +396,8 @@ impl PackedFiles {
         })
     }
 
-    /// When a file was modified, and what it is known by, if it is whole; what cannot be read has no mark, and is tried
-    /// again.
+    /// When a file was modified, and what it is known by, if it is whole; what cannot be read has
+    /// no mark, and is tried again.
     fn mark(&mut self, path: &FilePath, is_settled: impl Fn(i64) -> bool) -> Option<(i64, u64)> {
         let (size, modified) = (std::fs::metadata(path).ok()?.len(), modified(path));
         if let Some((known_size, known_modified, mark)) = self.marks.get(path)
@@ -484,7 +494,8 @@ impl PackedFiles {
         Ok(n_bytes)
     }
 
-    /// The content of a file, which is opened where it was left; `None`: it cannot be, which is noted.
+    /// The content of a file, which is opened where it was left; `None`: it cannot be, which is
+    /// noted.
     fn content_of(
         &mut self,
         file: &mut PackedFile,
@@ -496,7 +507,8 @@ impl PackedFiles {
         }
         let taken = self.positions.files.get(&file.mark)?;
         let opened = self.open(&file.path, taken, table);
-        // Last, since a rotation may rename files at any time: what was opened is what was meant if that is still there.
+        // Last, since a rotation may rename files at any time: what was opened is what was meant if
+        // that is still there.
         if !is_at(&file.path, file.mark) {
             self.moved.push((file.path.clone(), file.mark, None));
             return None;
@@ -570,8 +582,8 @@ impl PackedFiles {
         stretches.collect()
     }
 
-    /// Opens a file where it is to be read again, wherever it is now among `listed` and those beside where it was; and when
-    /// it was written. `None`: it is not there, or cannot be read.
+    /// Opens a file where it is to be read again, wherever it is now among `listed` and those
+    /// beside where it was; and when it was written. `None`: it is not there, or cannot be read.
     pub(super) fn open_again(
         &mut self,
         stretch: &PackedStretch,
@@ -590,8 +602,8 @@ impl PackedFiles {
         paths.find(has_mark).cloned()
     }
 
-    /// What was a plain file once, from the next byte of the stretch on, in one of `paths` or one that lies beside where it
-    /// was.
+    /// What was a plain file once, from the next byte of the stretch on, in one of `paths` or one
+    /// that lies beside where it was.
     pub(super) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Unpacked> {
         let others = stretch.others();
         candidates(paths, &others).find_map(|path| self.unpack_from(stretch, path))
@@ -622,7 +634,8 @@ impl PackedFiles {
         Ok(false)
     }
 
-    /// The next bytes of an open file, at most this many; `None`: there are no more, or they cannot be read.
+    /// The next bytes of an open file, at most this many; `None`: there are no more, or they cannot
+    /// be read.
     pub(super) fn next_bytes(&self, bytes: &mut Unpacked, max_bytes: usize) -> Option<Vec<u8>> {
         self.handle.block_on(bytes.next(max_bytes)).ok().flatten()
     }

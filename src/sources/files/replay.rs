@@ -1,8 +1,8 @@
-//! What a reader of followed logs had read before is read again, in steps: one partition after the other, each with the
-//! events that it had then.
+//! What a reader of followed logs had read before is read again, in steps: one partition after the
+//! other, each with the events that it had then.
 //!
-//! The bytes of a stretch are found by their content, in the file or in one that was compressed since. Of all that, a block
-//! and an event are held at a time.
+//! The bytes of a stretch are found by their content, in the file or in one that was compressed
+//! since. Of all that, a block and an event are held at a time.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -187,7 +187,8 @@ impl ReplayedPartition {
         }
     }
 
-    /// Feeds the next bytes to the log; how many they were. 0: there are no more, or they are not found.
+    /// Feeds the next bytes to the log; how many they were. 0: there are no more, or they are not
+    /// found.
     fn feed_block(&mut self, max_bytes: usize, sources: &Sources) -> usize {
         let offset = self.from;
         let Some(block) = self.next_block(max_bytes, sources) else {
@@ -229,7 +230,8 @@ impl ReplayedPartition {
     fn finish(mut self, polled: &mut Polled) -> Result<()> {
         let n_missing = self.to - self.from;
         match n_missing {
-            // The stretch ends after an event: at the next one, or because nothing followed, or with the file.
+            // The stretch ends after an event: at the next one, or because nothing followed, or
+            // with the file.
             0 => self.log.finish(),
             // What is left of a line is none.
             _ => self.log.end_event(),
@@ -250,7 +252,8 @@ fn log_at(place: ContentPlace, name: &str, sources: &Sources) -> Result<GrowingL
     GrowingLog::try_new(sources.spec, sources.columns, name, place)
 }
 
-/// A block in parts that begin where events were cut, but for the first, which begins where the block does.
+/// A block in parts that begin where events were cut, but for the first, which begins where the
+/// block does.
 fn parts<'a>(
     block: &'a [u8],
     offset: u64,

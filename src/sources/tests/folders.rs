@@ -1,5 +1,5 @@
-//! Random scripts of dropping files, reading and crashing: what is read again is what was read, in its order, and every
-//! row is read once.
+//! Random scripts of dropping files, reading and crashing: what is read again is what was read, in
+//! its order, and every row is read once.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -62,7 +62,8 @@ fn rows(polled: &Polled) -> Vec<i64> {
     values.copied().collect()
 }
 
-/// Replays in calls of this many bytes: the rows and the problems. No call reads a batch more once it has as many.
+/// Replays in calls of this many bytes: the rows and the problems. No call reads a batch more once
+/// it has as many.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
     upto: &PositionsBody,
@@ -261,7 +262,8 @@ fn what_is_gone_is_told_and_a_new_file_of_its_name_is_read() {
     }
 }
 
-/// Files that are dropped, read and removed within one range: none is forgotten before its rows are told to be missing.
+/// Files that are dropped, read and removed within one range: none is forgotten before its rows are
+/// told to be missing.
 #[test]
 fn a_range_ends_before_a_file_is_forgotten() {
     let mut world = World::new(true, "start");

@@ -33,7 +33,8 @@ fn batch(times: &[i64], numbers: &[i64]) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-/// At 100 s rows of two files, of which the later is named first; at 101 s of one; then nothing for a while.
+/// At 100 s rows of two files, of which the later is named first; at 101 s of one; then nothing for
+/// a while.
 fn table() -> LiveTable {
     let quiet = |now: i64, since: i64| ScriptStep {
         now: now * SECOND,
@@ -224,7 +225,8 @@ fn a_replay_is_only_a_few_steps_ahead() {
         while let Some(step) = stream.next().await {
             found.extend(numbers(&step.unwrap()));
             n_steps += 1;
-            // Those that were taken, those that wait, and the one that waits for a place among them.
+            // Those that were taken, those that wait, and the one that waits for a place among
+            // them.
             let n_ahead = n_steps + STEPS_AHEAD as u64 + 1;
             let n_read = stream.counters.rows_read.load(Ordering::Relaxed);
             assert!(

@@ -1,5 +1,5 @@
-//! Tables of other crates: UPDATE and DELETE are handed to them as DataFusion does it, with the conditions of the statement
-//! in place of those that the optimiser has left.
+//! Tables of other crates: UPDATE and DELETE are handed to them as DataFusion does it, with the
+//! conditions of the statement in place of those that the optimiser has left.
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! The rewriting of UPDATE, DELETE and MERGE into a query for the rows to change and a write of its rows.
+//! The rewriting of UPDATE, DELETE and MERGE into a query for the rows to change and a write of its
+//! rows.
 //!
-//! The query is a plain one over the table with [`ROW`], so every expression that SELECT knows is known here too, and there
-//! is one way for everything. MERGE comes unplanned from DataFusion and is planned here.
+//! The query is a plain one over the table with [`ROW`], so every expression that SELECT knows is
+//! known here too, and there is one way for everything. MERGE comes unplanned from DataFusion and
+//! is planned here.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! From SQLite to Arrow: builds the column of a batch from the values of rows. SQLite lets anybody write anything into any
-//! column, so each value is looked at; one that does not fit its column is an error that says so.
+//! From SQLite to Arrow: builds the column of a batch from the values of rows. SQLite lets anybody
+//! write anything into any column, so each value is looked at; one that does not fit its column is
+//! an error that says so.
 
 use std::sync::Arc;
 

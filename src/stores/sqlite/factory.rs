@@ -1,5 +1,5 @@
-//! `CREATE EXTERNAL TABLE … STORED AS SQLITE`: makes the file and the table if they are missing, and checks that they are
-//! what was asked for if they are not.
+//! `CREATE EXTERNAL TABLE … STORED AS SQLITE`: makes the file and the table if they are missing,
+//! and checks that they are what was asked for if they are not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,7 +118,8 @@ fn open_or_create(
         |error: rusqlite::Error| explained(&path.display().to_string(), busy_timeout, &error);
     let connection = open(path, OpenFlags::SQLITE_OPEN_CREATE, busy_timeout).map_err(failed)?;
     if is_new {
-        // SQLite makes the file when it is first written to; its canonical path is that of a file that is there.
+        // SQLite makes the file when it is first written to; its canonical path is that of a file
+        // that is there.
         use_write_ahead_log(&connection).map_err(failed)?;
     }
     let file = Arc::new(DatabaseFile::try_new(path, busy_timeout)?);

@@ -1,4 +1,5 @@
-//! A database file: how it is opened, its transactions, and what SQLite's errors mean for the one who reads them.
+//! A database file: how it is opened, its transactions, and what SQLite's errors mean for the one
+//! who reads them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,7 +69,8 @@ impl DatabaseFile {
         })
     }
 
-    /// What an error of SQLite means. Whatever was written before it in the same statement is taken back.
+    /// What an error of SQLite means. Whatever was written before it in the same statement is taken
+    /// back.
     pub(crate) fn error(&self, error: &rusqlite::Error) -> DataFusionError {
         explained(&self.name, self.busy_timeout, error)
     }
@@ -160,7 +162,8 @@ impl Store for DatabaseFile {
     }
 }
 
-/// A transaction with the write lock of a file. It is rolled back when it is dropped before a commit.
+/// A transaction with the write lock of a file. It is rolled back when it is dropped before a
+/// commit.
 #[derive(Debug)]
 pub(crate) struct SqliteTransaction {
     file: DatabaseFile,
@@ -216,7 +219,8 @@ impl SqliteTransaction {
     pub(crate) fn commit_writing(&self) -> Result<()> {
         let mut held = self.lock();
         let commit = connection(&held)?.execute_batch("COMMIT");
-        // Whether it worked or not, this connection is done: dropped without a commit it rolls back.
+        // Whether it worked or not, this connection is done: dropped without a commit it rolls
+        // back.
         *held = None;
         commit.map_err(|error| self.file.error(&error))
     }

@@ -1,9 +1,11 @@
-//! Lists as JSON text: `["a",null]`, `[1,2]`. Times and dates are texts in it. JSON has no infinite numbers: they are the
-//! texts `"Infinity"` and `"-Infinity"`. NaN counts as missing, as everywhere: it is null.
+//! Lists as JSON text: `["a",null]`, `[1,2]`. Times and dates are texts in it. JSON has no infinite
+//! numbers: they are the texts `"Infinity"` and `"-Infinity"`. NaN counts as missing, as
+//! everywhere: it is null.
 
 use serde_json::Value;
 
-/// The elements of a list. Numbers are as they were written: to read them as numbers here would round some of them.
+/// The elements of a list. Numbers are as they were written: to read them as numbers here would
+/// round some of them.
 ///
 /// # Errors
 /// When it is no list, or has lists or objects in it; what it is then, as the end of a sentence.

@@ -1,9 +1,9 @@
 //! Filters that SQLite computes as DataFusion does, as SQL text.
 //!
-//! Left to DataFusion: LIKE (SQLite's ignores case), floats compared with zero (DataFusion tells -0.0 from 0.0) or in 32
-//! bits, texts of tables with collations of their own, lists, and everything that calls a function. The text of a time may
-//! have more digits than it needs where people wrote it, so times are looked for by the second and compared again by
-//! DataFusion.
+//! Left to DataFusion: LIKE (SQLite's ignores case), floats compared with zero (DataFusion tells
+//! -0.0 from 0.0) or in 32 bits, texts of tables with collations of their own, lists, and
+//! everything that calls a function. The text of a time may have more digits than it needs where
+//! people wrote it, so times are looked for by the second and compared again by DataFusion.
 
 use std::sync::Arc;
 
@@ -286,8 +286,8 @@ fn exact_value(data_type: &DataType, literal: &Expr) -> Option<Value> {
     })
 }
 
-/// The parts in SQL of a filter that a join, say, makes while it runs, as it is now. They let more rows through than the
-/// filter does.
+/// The parts in SQL of a filter that a join, say, makes while it runs, as it is now. They let more
+/// rows through than the filter does.
 pub(crate) fn pushed_now(filter: &Arc<dyn PhysicalExpr>, table: &StoredTable) -> Vec<Condition> {
     let Some(filter) = conjuncts(filter) else {
         return vec![];

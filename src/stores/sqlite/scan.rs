@@ -1,9 +1,10 @@
 //! Reads a table: one statement of SQLite, on a thread of its own, a batch of rows at a time.
 //!
-//! Outside a transaction a scan has a connection of its own and sees the table as it was when it began. In one it reads
-//! on the connection of the transaction, which other scans and writes of the same statement share: a page of rows at a
-//! time, each after the last row of the page before, so nobody holds the connection for longer than a page. Rows without a
-//! rowid, of views and of tables WITHOUT ROWID, are copied into a temporary table first, which has one.
+//! Outside a transaction a scan has a connection of its own and sees the table as it was when it
+//! began. In one it reads on the connection of the transaction, which other scans and writes of the
+//! same statement share: a page of rows at a time, each after the last row of the page before, so
+//! nobody holds the connection for longer than a page. Rows without a rowid, of views and of tables
+//! WITHOUT ROWID, are copied into a temporary table first, which has one.
 
 use std::sync::Arc;
 
@@ -151,7 +152,8 @@ impl ExecutionPlan for SqliteScanExec {
         Ok(recursion)
     }
 
-    /// Keeps dynamic filters for the time when the scan begins. Whoever made them still checks each row.
+    /// Keeps dynamic filters for the time when the scan begins. Whoever made them still checks each
+    /// row.
     fn handle_child_pushdown_result(
         &self,
         _phase: FilterPushdownPhase,
@@ -166,7 +168,8 @@ impl ExecutionPlan for SqliteScanExec {
             .map(|filter| filter.filter)
             .filter(|filter| DynamicFilterTracking::classify(filter).contains_dynamic_filter())
             .collect();
-        // A limit counts rows before the filter where it stands above this scan, so there nothing may be left out.
+        // A limit counts rows before the filter where it stands above this scan, so there nothing
+        // may be left out.
         if dynamic.is_empty() || self.query.limit.is_some() {
             return Ok(propagation);
         }
@@ -185,7 +188,8 @@ impl ExecutionPlan for SqliteScanExec {
         }
         let scan = self.clone();
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        // Begun when the first batch is asked for: what a join knows about its keys it knows by then.
+        // Begun when the first batch is asked for: what a join knows about its keys it knows by
+        // then.
         let batches = stream::once(async move { Ok::<_, DataFusionError>(start(&scan, &context)) })
             .try_flatten()
             .inspect_ok(move |batch: &RecordBatch| {
@@ -215,7 +219,8 @@ impl ExecutionPlan for SqliteScanExec {
     }
 }
 
-/// The transaction in which statements of this configuration read and write the table, if there is one.
+/// The transaction in which statements of this configuration read and write the table, if there is
+/// one.
 pub(crate) fn transaction_of(
     table: &StoredTable,
     context: &TaskContext,
@@ -357,8 +362,9 @@ impl Query {
         Ok(())
     }
 
-    /// Reads rows that have no place to continue from, as those of a view: SQLite copies them all at once into a table of its
-    /// own, which it keeps in a file as soon as it is large, and they are read from there.
+    /// Reads rows that have no place to continue from, as those of a view: SQLite copies them all
+    /// at once into a table of its own, which it keeps in a file as soon as it is large, and they
+    /// are read from there.
     fn read_copied(
         &self,
         transaction: &SqliteTransaction,
@@ -414,7 +420,8 @@ fn send(batch: RecordBatch, sender: &Sender<Result<RecordBatch>>) -> Result<()> 
     Ok(())
 }
 
-/// The rows of a query as they were when it began, in a temporary table of the connection. It goes with this.
+/// The rows of a query as they were when it began, in a temporary table of the connection. It goes
+/// with this.
 struct Copied<'a> {
     transaction: &'a SqliteTransaction,
     /// As it is written in SQL.

@@ -39,7 +39,8 @@ impl StoredTable {
         !self.key.is_empty()
     }
 
-    /// What the key promises to DataFusion: SQLite lets NULL into the keys of tables that people have made.
+    /// What the key promises to DataFusion: SQLite lets NULL into the keys of tables that people
+    /// have made.
     pub(crate) fn constraints(&self) -> Constraints {
         let key = &self.key;
         let is_null_free = key

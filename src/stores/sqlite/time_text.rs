@@ -1,5 +1,6 @@
-//! Times as text: `2026-03-02 06:10:00.123456789`, in UTC, and `2026-03-02`. SQLite's date functions read them, people do
-//! too, and the order of the texts is the order of the times. The fraction has as many digits as it needs: none, 3, 6 or 9.
+//! Times as text: `2026-03-02 06:10:00.123456789`, in UTC, and `2026-03-02`. SQLite's date
+//! functions read them, people do too, and the order of the texts is the order of the times. The
+//! fraction has as many digits as it needs: none, 3, 6 or 9.
 
 use std::fmt::Write;
 
@@ -39,8 +40,8 @@ pub(crate) fn timestamp_text(value: i64, unit: TimeUnit) -> Option<String> {
     Some(text)
 }
 
-/// The whole second that a time is in, and the one after it, as texts: whatever the digits of its fraction, the text of the
-/// time is not before the first and before the second.
+/// The whole second that a time is in, and the one after it, as texts: whatever the digits of its
+/// fraction, the text of the time is not before the first and before the second.
 pub(crate) fn second_around(value: i64, unit: TimeUnit) -> Option<(String, String)> {
     let seconds = value.div_euclid(per_second(unit));
     Some((seconds_text(seconds)?, seconds_text(seconds + 1)?))
@@ -61,7 +62,8 @@ fn seconds_text(seconds: i64) -> Option<String> {
     })
 }
 
-/// The time of a text, or `None` where it has another form, digits that the unit does not have, or no place in 64 bits.
+/// The time of a text, or `None` where it has another form, digits that the unit does not have, or
+/// no place in 64 bits.
 pub(crate) fn parse_timestamp(text: &str, unit: TimeUnit) -> Option<i64> {
     let whole = text.get(..SECONDS_LENGTH)?;
     let bytes = whole.as_bytes();

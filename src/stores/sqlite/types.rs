@@ -1,7 +1,9 @@
-//! The types of columns: what an Arrow type is called in a SQLite file, and what a name in a file means.
+//! The types of columns: what an Arrow type is called in a SQLite file, and what a name in a file
+//! means.
 //!
-//! SQLite keeps the declared type of a column as text and derives from it only an affinity. The names here are those that
-//! SQL has for the types, so a file looks natural in the sqlite3 tool, and each name gives the same Arrow type back.
+//! SQLite keeps the declared type of a column as text and derives from it only an affinity. The
+//! names here are those that SQL has for the types, so a file looks natural in the sqlite3 tool,
+//! and each name gives the same Arrow type back.
 
 use std::sync::Arc;
 
@@ -116,11 +118,13 @@ fn timestamp(name: &str, upper: &str, digits: Option<&str>) -> Option<DataType> 
     Some(DataType::Timestamp(unit, zone))
 }
 
-/// Whether a column of this name in the file can be asked for as this type. SQLite's own names leave the width open, and a
-/// column without a type, or with a name that does not tell, takes any: what does not fit is found when it is read.
+/// Whether a column of this name in the file can be asked for as this type. SQLite's own names
+/// leave the width open, and a column without a type, or with a name that does not tell, takes any:
+/// what does not fit is found when it is read.
 pub(crate) fn holds(declared: &str, asked: &DataType) -> bool {
     let Some(in_file) = arrow_type(declared) else {
-        // SQLite turns texts into numbers where the name means nothing to it: '007' would come back as 7.
+        // SQLite turns texts into numbers where the name means nothing to it: '007' would come back
+        // as 7.
         return !(asked.is_string() && keeps_numbers(declared));
     };
     let upper = unquoted(declared).to_ascii_uppercase();
@@ -140,7 +144,8 @@ pub(crate) fn holds(declared: &str, asked: &DataType) -> bool {
     }
 }
 
-/// Whether texts that look like numbers become numbers in a column of this type: the rules of "Datatypes In SQLite", 3.1.
+/// Whether texts that look like numbers become numbers in a column of this type: the rules of
+/// "Datatypes In SQLite", 3.1.
 fn keeps_numbers(declared: &str) -> bool {
     let upper = declared.to_ascii_uppercase();
     let is_text = ["CHAR", "CLOB", "TEXT", "BLOB"]

@@ -1,5 +1,5 @@
-//! Writes a table: rows that are added or replaced, all rows again, or single rows changed; each statement in one
-//! transaction.
+//! Writes a table: rows that are added or replaced, all rows again, or single rows changed; each
+//! statement in one transaction.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ struct Writer {
     write: Write,
 }
 
-/// A plan that writes what `input` has into the table, in one transaction, and returns the number of rows.
+/// A plan that writes what `input` has into the table, in one transaction, and returns the number
+/// of rows.
 pub(crate) fn sqlite_write_plan(
     table: Arc<StoredTable>,
     write: Write,
@@ -98,8 +99,8 @@ impl RowWriter for Writer {
 }
 
 impl Writer {
-    /// Reads everything, then writes it. In a transaction that has the same table in its input the one must not see the
-    /// other.
+    /// Reads everything, then writes it. In a transaction that has the same table in its input the
+    /// one must not see the other.
     async fn run_collected(
         self,
         input: &Arc<dyn ExecutionPlan>,

@@ -1,7 +1,7 @@
 //! Cuts the rows of a live table into windows, and says which have closed.
 //!
-//! Told rows and watermarks, it is a state machine: the same steps give the same windows. A row is compared with the
-//! watermark as it was before the step of the row.
+//! Told rows and watermarks, it is a state machine: the same steps give the same windows. A row is
+//! compared with the watermark as it was before the step of the row.
 
 use std::sync::Arc;
 
@@ -63,8 +63,9 @@ impl WindowCutter {
         }
     }
 
-    /// Takes rows of this partition of the source that came before the watermark moves again. Those that are in no window are
-    /// counted and kept aside. A tumbling or hopping window has its rows in the order of ranges, partitions, and arrival.
+    /// Takes rows of this partition of the source that came before the watermark moves again. Those
+    /// that are in no window are counted and kept aside. A tumbling or hopping window has its rows
+    /// in the order of ranges, partitions, and arrival.
     ///
     /// # Errors
     /// When there is no room for them.
@@ -76,9 +77,9 @@ impl WindowCutter {
         }
     }
 
-    /// Continues where another cutter stopped: rows of ranges with these notes come again, each after
-    /// [`Self::begin_range`], and then what is new. Windows that the last of them did not close may lack rows, but never
-    /// those that are open after it.
+    /// Continues where another cutter stopped: rows of ranges with these notes come again, each
+    /// after [`Self::begin_range`], and then what is new. Windows that the last of them did not
+    /// close may lack rows, but never those that are open after it.
     pub(crate) fn resume(&mut self, again: &[RangeNotes]) {
         match self {
             Self::Grid(_) => {}
@@ -105,8 +106,8 @@ impl WindowCutter {
         }
     }
 
-    /// Whether the range should end, though no window closes: notes on it are at their limit, or rows that wait for the
-    /// watermark to move.
+    /// Whether the range should end, though no window closes: notes on it are at their limit, or
+    /// rows that wait for the watermark to move.
     pub(crate) fn ends_range(&self) -> bool {
         match self {
             Self::Grid(_) => false,

@@ -1,4 +1,5 @@
-//! What is done to each row of a live table before it is cut into windows: filters, and columns that are computed.
+//! What is done to each row of a live table before it is cut into windows: filters, and columns
+//! that are computed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ pub(crate) struct Arrived {
 }
 
 impl RowPlan {
-    /// What has to be done so that, of the columns in `schema` that `steps` make, those in `outputs` come out.
+    /// What has to be done so that, of the columns in `schema` that `steps` make, those in
+    /// `outputs` come out.
     ///
     /// # Errors
     /// When a step or an output names a column that is not there.

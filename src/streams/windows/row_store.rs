@@ -1,8 +1,8 @@
 //! Where the rows of open windows wait: in memory up to a limit, then on disk.
 //!
-//! Rows are stored once, in panes: slices of time, or of numbers of rows, of which windows are made. Beyond the limit, or
-//! when the session has no memory left, the largest pane goes to a file of the session's disk manager, and is read from
-//! there, block by block, when its windows close.
+//! Rows are stored once, in panes: slices of time, or of numbers of rows, of which windows are
+//! made. Beyond the limit, or when the session has no memory left, the largest pane goes to a file
+//! of the session's disk manager, and is read from there, block by block, when its windows close.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter};
@@ -72,7 +72,8 @@ impl WindowRows {
     }
 }
 
-/// The memory that the open windows of a statement may take: the limit of the table and what the session has.
+/// The memory that the open windows of a statement may take: the limit of the table and what the
+/// session has.
 pub(crate) struct Memory {
     table_name: String,
     limit_bytes: usize,
@@ -264,8 +265,8 @@ impl RowStore {
 struct Pane {
     /// The range of the source from which its first rows came.
     first_range: u64,
-    /// Rows in memory, by the range and the partition of the source from which they came: an order that does not depend on
-    /// which of its partitions was read first.
+    /// Rows in memory, by the range and the partition of the source from which they came: an order
+    /// that does not depend on which of its partitions was read first.
     parts: BTreeMap<(u64, u64), PanePart>,
     /// Of the rows in memory.
     bytes: usize,

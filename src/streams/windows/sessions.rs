@@ -1,9 +1,10 @@
 //! Cuts the rows of a live table into sessions.
 //!
-//! Which session a row belongs to can change until it closes, so batches stay as they came and sessions are lists of
-//! places in them. All sessions that close at one step are one run of the statement: every row carries the bounds of its
-//! own, after its columns. A batch goes when its last row has; when less than half of what is held is still needed, the
-//! rest is put together again.
+//! Which session a row belongs to can change until it closes, so batches stay as they came and
+//! sessions are lists of places in them. All sessions that close at one step are one run of the
+//! statement: every row carries the bounds of its own, after its columns. A batch goes when its
+//! last row has; when less than half of what is held is still needed, the rest is put together
+//! again.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{Debug, Formatter};

@@ -18,8 +18,9 @@ use crate::golden::{files_below, project};
 /// Settings that every file runs with in a test run: the others take turns.
 const SETTINGS_PER_FILE: usize = 3;
 
-/// Refusals that are no wrong answer: what does not fit into little memory says so, and without the physical form of scalar
-/// subqueries some cannot be planned (ARCHITECTURE.md). What follows in the file may need what was refused.
+/// Refusals that are no wrong answer: what does not fit into little memory says so, and without the
+/// physical form of scalar subqueries some cannot be planned (ARCHITECTURE.md). What follows in the
+/// file may need what was refused.
 const REFUSALS: [&str; 3] = [
     "Resources exhausted",
     "does not support logical expression ScalarSubquery",
@@ -65,8 +66,8 @@ fn sql_of(record: Record<DefaultColumnType>) -> Option<String> {
     }
 }
 
-/// The files that can be run twice in one process and end. `cluster_edges` is about tables so large that each of its runs
-/// takes as long as all others.
+/// The files that can be run twice in one process and end. `cluster_edges` is about tables so large
+/// that each of its runs takes as long as all others.
 fn files() -> Vec<PathBuf> {
     let mut files = files_below("tests/slt", "slt");
     files.retain(|file| !file.ends_with("cluster_edges.slt"));

@@ -1,5 +1,5 @@
-//! Random queries that DataFusion and SQLite both understand, with answers that are laid down to the last row: ties of an
-//! ORDER BY are equal rows, frames go by value.
+//! Random queries that DataFusion and SQLite both understand, with answers that are laid down to
+//! the last row: ties of an ORDER BY are equal rows, frames go by value.
 
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};

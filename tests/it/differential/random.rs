@@ -1,4 +1,5 @@
-//! Random queries over tables whose columns share names: the same with every setting, and what SQLite answers.
+//! Random queries over tables whose columns share names: the same with every setting, and what
+//! SQLite answers.
 
 use std::fs::File;
 use std::path::Path;

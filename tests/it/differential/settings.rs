@@ -17,7 +17,8 @@ pub(super) struct Setting {
     pub(super) parquet: bool,
 }
 
-/// Options that are known to be wrong in this version of DataFusion, so `install` switches them off.
+/// Options that are known to be wrong in this version of DataFusion, so `install` switches them
+/// off.
 const SWITCHED_OFF: [&str; 2] = [
     "datafusion.optimizer.enable_leaf_expression_pushdown",
     "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown",

@@ -1,8 +1,10 @@
-//! The cadence of a series: how far its points are apart, and which slot of a season a point falls into.
+//! The cadence of a series: how far its points are apart, and which slot of a season a point falls
+//! into.
 
 use crate::algorithms::units::DAY;
 
-/// What a point counts for where there are no times: five minutes, the commonest step of monitoring.
+/// What a point counts for where there are no times: five minutes, the commonest step of
+/// monitoring.
 const DEFAULT_STEP_NS: i64 = 300_000_000_000;
 
 /// The first steps decide until a search for seasons has seen more.

@@ -1,16 +1,19 @@
-//! Three views of how unusual a point is: the point itself, a shift of the last points, and their scatter.
+//! Three views of how unusual a point is: the point itself, a shift of the last points, and their
+//! scatter.
 //!
-//! * The point: the harmonic mean of its distances from the fast and from the slow expectation, each in its own robust
-//!   scales. A value must surprise both: what the last points announced is no surprise, nor is what the season knows.
-//! * The shift: a moving average of the slow residuals (an EWMA chart, Roberts, "Control chart tests based on geometric
-//!   moving averages", 1959), in units of what that average usually is. So measured it is safe on autocorrelated series,
-//!   where charts with a theoretical limit cry all the time. It counts only while the newest points are still shifted.
-//! * The scatter: a moving average of the sizes of the fast residuals, against its own long-run average and scatter
-//!   (MacGregor and Harris, "The exponentially weighted moving variance", 1993). It counts only when large residuals of
-//!   both signs are among the last points.
+//! * The point: the harmonic mean of its distances from the fast and from the slow expectation,
+//!   each in its own robust scales. A value must surprise both: what the last points announced is
+//!   no surprise, nor is what the season knows.
+//! * The shift: a moving average of the slow residuals (an EWMA chart, Roberts, "Control chart
+//!   tests based on geometric moving averages", 1959), in units of what that average usually is. So
+//!   measured it is safe on autocorrelated series, where charts with a theoretical limit cry all
+//!   the time. It counts only while the newest points are still shifted.
+//! * The scatter: a moving average of the sizes of the fast residuals, against its own long-run
+//!   average and scatter (MacGregor and Harris, "The exponentially weighted moving variance",
+//!   1993). It counts only when large residuals of both signs are among the last points.
 //!
-//! The constants were chosen on service metrics with labelled incidents, as round numbers in the middle of the region
-//! where results hardly change.
+//! The constants were chosen on service metrics with labelled incidents, as round numbers in the
+//! middle of the region where results hardly change.
 
 use crate::algorithms::series::anomaly::deviation::{FROM_MEAN_ABSOLUTE, ROUNDED};
 use crate::algorithms::series::anomaly::model::Expectation;
@@ -26,8 +29,8 @@ pub(super) const SCATTER: usize = 2;
 /// From where on each is an event, in its own scales.
 pub(super) const THRESHOLDS: [f64; N_CHANNELS] = [5.0, 4.0, 9.0];
 
-/// Scales are at least this share of the mean absolute deviation from the level: in a series of high peaks a quiet
-/// stretch does not make every ripple an event.
+/// Scales are at least this share of the mean absolute deviation from the level: in a series of
+/// high peaks a quiet stretch does not make every ripple an event.
 pub(super) const FLOOR: f64 = 0.05;
 
 /// The floor where residuals are averaged, which may be small.
@@ -36,7 +39,8 @@ const THIN_FLOOR: f64 = 1e-3;
 /// Points without which nothing is judged.
 pub(super) const N_SILENT: usize = 20;
 
-/// A single point is trusted in part before so many points have been seen, and averages before so many.
+/// A single point is trusted in part before so many points have been seen, and averages before so
+/// many.
 const POINT_TRUST: f64 = 24.0;
 const AVERAGE_TRUST: f64 = 500.0;
 
@@ -46,16 +50,18 @@ const FARTHEST: f64 = 1e6;
 /// Slow residuals are clipped at so many scales before they are averaged: one outlier is no shift.
 const SHIFT_CLIP: f64 = 4.0;
 
-/// The averages of shift and scatter are over about so many points, and the short one over this part of the newest.
+/// The averages of shift and scatter are over about so many points, and the short one over this
+/// part of the newest.
 const SHIFT_POINTS: f64 = 32.0;
 const SCATTER_POINTS: f64 = 24.0;
 const SHORT_RATE: f64 = 0.6;
 
-/// A shift counts while the short average is at least this part of the long one; when it is not, the shift is over and the
-/// long average starts over from the short one.
+/// A shift counts while the short average is at least this part of the long one; when it is not,
+/// the shift is over and the long average starts over from the short one.
 const STILL: f64 = 0.5;
 
-/// The standard deviation of the average of independent residuals: the square root of (1/32) / (2 - 1/32).
+/// The standard deviation of the average of independent residuals: the square root of (1/32) / (2 -
+/// 1/32).
 const AVERAGE_OF_NOISE: f64 = 0.126;
 
 /// No series is so steady that its averages need less.
@@ -69,13 +75,15 @@ const LEAST_SIZE_SCALE: f64 = 0.12;
 /// Sizes are clipped here before they are averaged.
 const SIZE_CLIP: f64 = 3.0;
 
-/// The average size that is an event at least, whatever the series showed before: more than twice the normal one.
+/// The average size that is an event at least, whatever the series showed before: more than twice
+/// the normal one.
 const LEAST_SIZE: f64 = 1.9;
 
 /// How fast the long-run averages follow at least.
 const LONG_RATE: f64 = 0.001;
 
-/// A residual of this many scales counts as large, and this many of each sign must be among the last 32 points.
+/// A residual of this many scales counts as large, and this many of each sign must be among the
+/// last 32 points.
 const LARGE: f64 = 2.0;
 const N_LARGE: u32 = 5;
 
@@ -119,7 +127,8 @@ pub(super) struct Views {
     pub(super) distances: [f64; N_CHANNELS],
     /// The average slow residual of the last points, in scales, with its sign.
     pub(super) shift: f64,
-    /// The same of the newest points alone, but no more than this one is off; 0 if it is off to the other side.
+    /// The same of the newest points alone, but no more than this one is off; 0 if it is off to the
+    /// other side.
     pub(super) stays: f64,
     /// How many large residuals of the rarer sign are among the last points.
     pub(super) n_both_signs: u32,

@@ -1,8 +1,9 @@
 //! Falling to nothing: a value that is almost 0 in a series that never came near 0.
 //!
-//! Distances in scales miss it where a series varies much: a latency between 15 and 70 that reads 0 for an hour is no
-//! outlier by its scale, and yet the service is gone. So the lowest value that was normal is remembered, and what falls
-//! far below it is reported as long as it lasts, the tenth time as the first.
+//! Distances in scales miss it where a series varies much: a latency between 15 and 70 that reads 0
+//! for an hour is no outlier by its scale, and yet the service is gone. So the lowest value that
+//! was normal is remembered, and what falls far below it is reported as long as it lasts, the tenth
+//! time as the first.
 
 use crate::algorithms::series::anomaly::model::Expectation;
 

@@ -25,7 +25,8 @@ use crate::algorithms::units::DAY;
 /// Values beyond this count as this, so that their squares are finite.
 const LARGEST_VALUE: f64 = 1e120;
 
-/// For so many points after a fall or a shift the fast expectation settles; its residuals are no change of variance.
+/// For so many points after a fall or a shift the fast expectation settles; its residuals are no
+/// change of variance.
 const SETTLING_POINTS: usize = 64;
 
 /// For this part of a new season nothing is reported.
@@ -40,11 +41,12 @@ const SHIFTED: f64 = 1.5;
 /// An alert that lasts for this many points, and is shifted, is a level shift.
 const N_LASTING: usize = 4;
 
-/// A trend is looked for in no less than two days: what goes up for some hours is a season that is not known yet.
+/// A trend is looked for in no less than two days: what goes up for some hours is a season that is
+/// not known yet.
 const TREND_DAYS: f64 = 2.0;
 
-/// At most this many of the first points are taken for odd: those farther from the median than [`ODD`] robust standard
-/// deviations.
+/// At most this many of the first points are taken for odd: those farther from the median than
+/// [`ODD`] robust standard deviations.
 const MOST_ODD: usize = N_SILENT / 10;
 const ODD: f64 = 5.0;
 
@@ -53,8 +55,8 @@ const FALL_SCALES: f64 = 3.0;
 
 /// Judges the points of one series in the order of time, each by those before it.
 ///
-/// Costs a constant time a point, apart from searches for seasons that get farther apart, and at most 1 MB: the newest
-/// points for the search, and some numbers for each phase of the season.
+/// Costs a constant time a point, apart from searches for seasons that get farther apart, and at
+/// most 1 MB: the newest points for the search, and some numbers for each phase of the season.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, AnomalyKind};
@@ -96,9 +98,10 @@ impl Detector {
         }
     }
 
-    /// Judges the next point. Its time, in nanoseconds since the Unix epoch, tells how long a day is and how old the series
-    /// is; without times a point counts for five minutes and no day or week is assumed. Times must ascend; one that does
-    /// not counts as the one before. A value that is not finite is missing.
+    /// Judges the next point. Its time, in nanoseconds since the Unix epoch, tells how long a day
+    /// is and how old the series is; without times a point counts for five minutes and no day or
+    /// week is assumed. Times must ascend; one that does not counts as the one before. A value that
+    /// is not finite is missing.
     pub fn push(&mut self, time_ns: Option<i64>, value: f64) -> Verdict {
         let finding = self.find(time_ns, value);
         self.verdict(&finding)
@@ -280,8 +283,9 @@ impl Adaptive {
         }
     }
 
-    /// Learns the first points again, if one or two of them are unlike the others: a count begins in the middle of its first
-    /// step, and a scale that has seen that would take long to forget it.
+    /// Learns the first points again, if one or two of them are unlike the others: a count begins
+    /// in the middle of its first step, and a scale that has seen that would take long to forget
+    /// it.
     fn forget_odd_beginning(&mut self) {
         let (times_ns, values) = self.history.newest(N_SILENT);
         let (Some(middle), Some(spread)) = (median(values), median_absolute_deviation(values))
@@ -318,7 +322,8 @@ impl Adaptive {
             .push(at, residual, residual / scale, alert, period)
     }
 
-    /// Nothing is known of a missing value but what was expected; not even that before the first point.
+    /// Nothing is known of a missing value but what was expected; not even that before the first
+    /// point.
     fn missing(&mut self, time_ns: i64, params: &AnomalyParams) -> Finding {
         let slot = self.cadence.slot(time_ns);
         bounds(&self.model.expect(slot, f64::NAN), false, params)
@@ -435,8 +440,8 @@ fn lasts(kind: AnomalyKind) -> bool {
     )
 }
 
-/// What was expected, of a point that is not judged yet. What lasts is compared with the slow expectation, since the fast
-/// one follows it.
+/// What was expected, of a point that is not judged yet. What lasts is compared with the slow
+/// expectation, since the fast one follows it.
 fn bounds(expected: &Expectation, lasts: bool, params: &AnomalyParams) -> Finding {
     let (center, scale) = if lasts {
         (expected.slow, expected.slow_scale)

@@ -1,6 +1,7 @@
 //! Standard deviations from what is cheaper to know.
 
-/// The mean absolute deviation of a normal distribution times this is its standard deviation: the square root of pi / 2.
+/// The mean absolute deviation of a normal distribution times this is its standard deviation: the
+/// square root of pi / 2.
 pub(super) const FROM_MEAN_ABSOLUTE: f64 = 1.25;
 
 /// The standard deviation of rounding to steps of 1: one over the square root of twelve.

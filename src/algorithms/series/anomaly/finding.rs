@@ -9,7 +9,8 @@ pub(super) struct Finding {
     pub(super) strength: f64,
     /// The kind and the direction of an alert.
     pub(super) alert: Option<(AnomalyKind, i8)>,
-    /// How far this point and the newest ones before it all are from the slow expectation, in scales, with their sign.
+    /// How far this point and the newest ones before it all are from the slow expectation, in
+    /// scales, with their sign.
     pub(super) stays: f64,
     pub(super) expected: f64,
     /// Half the width of the bounds.

@@ -1,8 +1,10 @@
-//! Hindsight: a whole series at once, judged as by the [`Detector`] and then read again from its end.
+//! Hindsight: a whole series at once, judged as by the [`Detector`] and then read again from its
+//! end.
 //!
 //! * All points of an alert get the kind that it turned out to be: a level shift begins as a spike.
-//! * The neighbours of a strong point are suspicious too, as an incident rarely begins and ends with the point that was
-//!   noticed. Their scores rise, but not to that of an anomaly: alerts are the same as without hindsight.
+//! * The neighbours of a strong point are suspicious too, as an incident rarely begins and ends
+//!   with the point that was noticed. Their scores rise, but not to that of an anomaly: alerts are
+//!   the same as without hindsight.
 
 use crate::algorithms::series::anomaly::finding::Finding;
 use crate::algorithms::series::anomaly::rule::GAP_POINTS;
@@ -17,16 +19,16 @@ const STRONGEST: f64 = 3.0;
 /// The strength of a neighbour at most: no alert.
 const SUSPICIOUS: f64 = 0.99;
 
-/// Values stay away from the slow expectation when they are so many scales off, at so many points, with some exceptions:
-/// on the way there, and missing ones.
+/// Values stay away from the slow expectation when they are so many scales off, at so many points,
+/// with some exceptions: on the way there, and missing ones.
 const STAYING: f64 = 2.5;
 const N_STAYING: usize = 12;
 const N_EXCEPTIONS: usize = 3;
 
 /// Judges all points of a series, in ascending order of time.
 ///
-/// Without times a point counts for five minutes. A value that is not finite is missing. Where there are fewer times than
-/// values, the rest counts as if at the last time.
+/// Without times a point counts for five minutes. A value that is not finite is missing. Where
+/// there are fewer times than values, the rest counts as if at the last time.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, AnomalyKind, detect};
@@ -56,8 +58,9 @@ pub fn detect(times_ns: Option<&[i64]>, values: &[f64], params: &AnomalyParams) 
         .collect()
 }
 
-/// Gives all points of an alert the commonest kind of its second half, of equally common ones the later one; but a spike or
-/// dip from which the values do not come back is a level shift, which the fast expectation has followed at once.
+/// Gives all points of an alert the commonest kind of its second half, of equally common ones the
+/// later one; but a spike or dip from which the values do not come back is a level shift, which the
+/// fast expectation has followed at once.
 fn settle_kinds(findings: &mut [Finding]) {
     let alerts: Vec<_> = (0..findings.len())
         .filter(|&at| findings[at].alert.is_some())

@@ -1,7 +1,7 @@
 //! The newest points of a series: what seasons and trends are found in.
 //!
-//! No more than [`MAX_HISTORY`] are kept, eleven days of minutes. Where steps are so short that these would not hold some
-//! days, points are kept as the means of several.
+//! No more than [`MAX_HISTORY`] are kept, eleven days of minutes. Where steps are so short that
+//! these would not hold some days, points are kept as the means of several.
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 
@@ -88,7 +88,8 @@ impl AnomalyHistory {
         (&self.times_ns[first..], &self.values[first..])
     }
 
-    /// The newest points, at most this many, by their slots: one for each that was kept as a part of another.
+    /// The newest points, at most this many, by their slots: one for each that was kept as a part
+    /// of another.
     pub(super) fn newest_slots(
         &self,
         n_points: usize,

@@ -1,8 +1,9 @@
 //! Recursive least squares with forgetting: linear prediction that follows a series point by point.
 //!
-//! Haykin, "Adaptive Filter Theory", chapter on the RLS filter. Changed: the residual that the weights learn from is
-//! clipped by the caller, so that an outlier teaches little; and a covariance or weights that have grown out of bounds
-//! start again, since forgetting without excitation lets them (windup).
+//! Haykin, "Adaptive Filter Theory", chapter on the RLS filter. Changed: the residual that the
+//! weights learn from is clipped by the caller, so that an outlier teaches little; and a covariance
+//! or weights that have grown out of bounds start again, since forgetting without excitation lets
+//! them (windup).
 
 /// How many features a prediction is made of.
 pub(super) const N_FEATURES: usize = 5;
@@ -16,8 +17,8 @@ const FORGETTING: f64 = 0.9998;
 /// How much less certain weights are for that.
 const UNCERTAINTY: f64 = 1.0 / FORGETTING;
 
-/// The first uncertainty of a weight, in units of 1 / scale^2, so that units do not matter: weights move within some ten
-/// points.
+/// The first uncertainty of a weight, in units of 1 / scale^2, so that units do not matter: weights
+/// move within some ten points.
 const START: f64 = 100.0;
 
 /// The sum of uncertainties, in the same unit, at which they start again.

@@ -1,12 +1,13 @@
-//! What is expected of the next point: a slow expectation, which is the level and the season ([`PhaseProfile`]), and a fast
-//! one, which adds what the last points say.
+//! What is expected of the next point: a slow expectation, which is the level and the season
+//! ([`PhaseProfile`]), and a fast one, which adds what the last points say.
 //!
-//! The level continues as it has been going, by a slope that is smoothed as in Holt's method ("Forecasting seasonals and
-//! trends by exponentially weighted moving averages", 1957) and begins as a [`Trend`] where there is one. The fast
-//! expectation is a linear prediction of the deviation from the slow one, of the two last deviations, their moving
-//! average, the deviation one season ago, and the season itself ([`LeastSquares`]).
-//! Everything learns from clipped residuals (Huber, "Robust estimation of a location parameter", 1964), and scales are
-//! clipped mean absolute residuals, so that an outlier neither moves an expectation nor widens a bound by much.
+//! The level continues as it has been going, by a slope that is smoothed as in Holt's method
+//! ("Forecasting seasonals and trends by exponentially weighted moving averages", 1957) and begins
+//! as a [`Trend`] where there is one. The fast expectation is a linear prediction of the deviation
+//! from the slow one, of the two last deviations, their moving average, the deviation one season
+//! ago, and the season itself ([`LeastSquares`]). Everything learns from clipped residuals (Huber,
+//! "Robust estimation of a location parameter", 1964), and scales are clipped mean absolute
+//! residuals, so that an outlier neither moves an expectation nor widens a bound by much.
 
 use crate::algorithms::series::anomaly::deviation::{FROM_MEAN_ABSOLUTE, ROUNDED};
 use crate::algorithms::series::anomaly::least_squares::{Features, LeastSquares};
@@ -38,11 +39,12 @@ const AVERAGE_RATE: f64 = 0.2;
 /// A season begins as the median of this many cycles.
 const N_CYCLES: usize = 6;
 
-/// The fast scale is at most this many of the slow one when a season is taken over: the cycles that the season was taken
-/// from are nearer to it than the next one will be.
+/// The fast scale is at most this many of the slow one when a season is taken over: the cycles that
+/// the season was taken from are nearer to it than the next one will be.
 const FRESH_SCALES: f64 = 1.5;
 
-/// The season as a feature is clipped at so many scales, so that a weight that ripples taught does not move peaks.
+/// The season as a feature is clipped at so many scales, so that a weight that ripples taught does
+/// not move peaks.
 const SEASON_CLIP: f64 = 3.0;
 
 /// A trend is taken over if it leaves less than this part of the scale without it.
@@ -102,7 +104,8 @@ pub(super) struct Expectation {
     pub(super) fast_scale: f64,
     /// The mean absolute deviation from the level.
     pub(super) spread: f64,
-    /// The scatter of a series that moves by its smallest step, as rarely as this one; at most the smallest step.
+    /// The scatter of a series that moves by its smallest step, as rarely as this one; at most the
+    /// smallest step.
     pub(super) resolution: f64,
     /// What is smaller is rounding error.
     pub(super) rounding: f64,
@@ -182,11 +185,11 @@ impl SeriesModel {
         }
     }
 
-    /// The smallest step, times the standard deviation of a value that is one step off in a share of its points, as a part
-    /// of that of rounding.
+    /// The smallest step, times the standard deviation of a value that is one step off in a share
+    /// of its points, as a part of that of rounding.
     ///
-    /// A step is no event in a counter that goes from 0 to 1 again and again. It is one in a series that has hardly ever
-    /// moved, or that moves as its season says.
+    /// A step is no event in a counter that goes from 0 to 1 again and again. It is one in a series
+    /// that has hardly ever moved, or that moves as its season says.
     fn scatter_of_steps(&self) -> f64 {
         if self.is_constant() {
             return 0.0;
@@ -352,7 +355,8 @@ impl SeriesModel {
     }
 }
 
-/// The residual, or the limit where it is beyond. A limit that is NaN is none, where `clamp` would panic.
+/// The residual, or the limit where it is beyond. A limit that is NaN is none, where `clamp` would
+/// panic.
 fn clip(residual: f64, limit: f64) -> f64 {
     residual.max(-limit).min(limit)
 }

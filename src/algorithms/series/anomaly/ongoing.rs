@@ -1,8 +1,9 @@
-//! Deviations that last: an alert is news for some points, the deviation after it may last for hours.
+//! Deviations that last: an alert is news for some points, the deviation after it may last for
+//! hours.
 //!
-//! A deviation goes on until the values are back, or for a whole season: then they are where the series lives now, and the
-//! level moves there. Meanwhile the model learns nothing from it, so that expectations and bounds stay those of the time
-//! before.
+//! A deviation goes on until the values are back, or for a whole season: then they are where the
+//! series lives now, and the level moves there. Meanwhile the model learns nothing from it, so that
+//! expectations and bounds stay those of the time before.
 
 use crate::algorithms::series::anomaly::AnomalyKind;
 use crate::algorithms::series::anomaly::rule::GAP_POINTS;

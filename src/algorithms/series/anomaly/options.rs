@@ -80,10 +80,12 @@ pub enum Sides {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum AnomalyMethod {
-    /// Against a season and a level that are learnt, with an alert rule that remembers what the series has shown.
+    /// Against a season and a level that are learnt, with an alert rule that remembers what the
+    /// series has shown.
     #[default]
     Adaptive,
-    /// Against mean and standard deviation of the last 288 points, as dashboards do: spikes and dips alone.
+    /// Against mean and standard deviation of the last 288 points, as dashboards do: spikes and
+    /// dips alone.
     ZScore,
 }
 
@@ -106,16 +108,20 @@ pub(crate) const DEFAULT_MIN_POINTS: usize = 24;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AnomalyOptions {
-    /// The kinds that are reported; the others are looked for all the same, so that they do not count as another.
+    /// The kinds that are reported; the others are looked for all the same, so that they do not
+    /// count as another.
     pub kinds: Vec<AnomalyKind>,
     /// The sides that are reported.
     pub sides: Sides,
-    /// The season: found, none, or given. Of several given ones the longest is used of which two cycles have been seen.
+    /// The season: found, none, or given. Of several given ones the longest is used of which two
+    /// cycles have been seen.
     pub season: Season,
-    /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as many times as wide as at the default
-    /// as the interval that holds this part of a normal distribution. At .99 they are .78 times, at .9999 1.18 times as wide.
+    /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as many times
+    /// as wide as at the default as the interval that holds this part of a normal distribution. At
+    /// .99 they are .78 times, at .9999 1.18 times as wide.
     pub level: f64,
-    /// How many points must have been seen before one is judged, at least 3; [`AnomalyMethod::Adaptive`] needs 20 whatever it is.
+    /// How many points must have been seen before one is judged, at least 3;
+    /// [`AnomalyMethod::Adaptive`] needs 20 whatever it is.
     pub min_points: usize,
     /// How points are judged.
     pub method: AnomalyMethod,
@@ -138,8 +144,8 @@ impl AnomalyOptions {
     /// Checks the options.
     ///
     /// # Errors
-    /// When no kind is left, when the level is not between 0.5 and 1, when fewer than 3 points are asked for, or when a
-    /// given season is shorter than 2 points or not above 0.
+    /// When no kind is left, when the level is not between 0.5 and 1, when fewer than 3 points are
+    /// asked for, or when a given season is shorter than 2 points or not above 0.
     pub fn check(&self) -> Result<AnomalyParams> {
         if self.kinds.is_empty() {
             return Err(Error::invalid_option("kinds needs at least one kind"));
@@ -210,7 +216,8 @@ impl AnomalyParams {
 
 /// How many standard deviations on each side of its mean hold this share of a normal distribution.
 ///
-/// Odeh and Evans, "The percentage points of the normal distribution", 1974 (AS 70); error below 1.5e-8.
+/// Odeh and Evans, "The percentage points of the normal distribution", 1974 (AS 70); error below
+/// 1.5e-8.
 fn half_width(share: f64) -> f64 {
     let tail = (1.0 - share) / 2.0;
     let t = (-2.0 * tail.ln()).sqrt();

@@ -1,10 +1,12 @@
 //! The season as learnt: what is expected of each phase beside the level.
 //!
-//! A phase begins as the median of its newest cycles, as in seasonal-trend decompositions. Two or four cycles leave a span
-//! between their middle values, which an incident in one of them makes wide; the value in it is chosen that is nearest to
-//! the mean of the neighbouring phases. Then a phase follows by exponential smoothing, clipped, so that an incident teaches
-//! little. What comes at the same time in cycle after cycle is no incident: a phase changes at once when the majority of
-//! its cycles has been elsewhere, which is voted on (Boyer and Moore, "MJRTY: a fast majority vote algorithm", 1991).
+//! A phase begins as the median of its newest cycles, as in seasonal-trend decompositions. Two or
+//! four cycles leave a span between their middle values, which an incident in one of them makes
+//! wide; the value in it is chosen that is nearest to the mean of the neighbouring phases. Then a
+//! phase follows by exponential smoothing, clipped, so that an incident teaches little. What comes
+//! at the same time in cycle after cycle is no incident: a phase changes at once when the majority
+//! of its cycles has been elsewhere, which is voted on (Boyer and Moore, "MJRTY: a fast majority
+//! vote algorithm", 1991).
 
 use crate::algorithms::series::anomaly::deviation::FROM_MEAN_ABSOLUTE;
 use crate::algorithms::series::robust::floor_index;
@@ -30,8 +32,8 @@ const MOST_VOTES: u8 = 6;
 /// A residual came before if the last one differs by less than this part of it.
 const SAME: f64 = 0.25;
 
-/// A residual belongs to its phase if the residuals of the last quarter of a cycle average less than this part of it. Where
-/// all phases are off, the level has shifted.
+/// A residual belongs to its phase if the residuals of the last quarter of a cycle average less
+/// than this part of it. Where all phases are off, the level has shifted.
 const LOCAL: f64 = 0.3;
 const QUARTERS: f64 = 4.0;
 
@@ -177,7 +179,8 @@ fn middles(values: &mut [f64]) -> (f64, f64) {
     }
 }
 
-/// In each span the value that is nearest to the mean of the middles of the neighbouring spans, around the cycle.
+/// In each span the value that is nearest to the mean of the middles of the neighbouring spans,
+/// around the cycle.
 fn nearest_to_neighbours(spans: &[(f64, f64)]) -> Vec<f64> {
     let middle = |(low, high): &(f64, f64)| {
         if low.is_finite() {
@@ -233,7 +236,8 @@ mod tests {
         assert!(profile.values.iter().all(|value| value.is_finite()));
     }
 
-    /// Cycles after which a phase that is 50 off from then on has followed, if `n_before` cycles were not.
+    /// Cycles after which a phase that is 50 off from then on has followed, if `n_before` cycles
+    /// were not.
     fn n_until_learnt(n_before: usize) -> usize {
         let slots: Vec<_> = (0..n_before * N_PHASES).collect();
         let (mut profile, _) = PhaseProfile::of(N_PHASES, &slots, &vec![10.0; slots.len()], 10.0);

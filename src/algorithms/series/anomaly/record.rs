@@ -1,8 +1,9 @@
 //! A record: a value so much farther off than all before it that no count of events is needed.
 //!
-//! Sizes of events are in scales, and those of a series that hardly ever moves are not known well: of counts that are 0 but
-//! for one in a hundred, the first ones are thousands of scales large. The bar that follows from these is no limit for what
-//! is far outside of all that was seen. And records cannot storm: each is at least [`TIMES`] as large as the last.
+//! Sizes of events are in scales, and those of a series that hardly ever moves are not known well:
+//! of counts that are 0 but for one in a hundred, the first ones are thousands of scales large. The
+//! bar that follows from these is no limit for what is far outside of all that was seen. And
+//! records cannot storm: each is at least [`TIMES`] as large as the last.
 
 /// A record is this many times as far off as anything before.
 const TIMES: f64 = 2.0;

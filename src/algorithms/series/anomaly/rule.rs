@@ -1,16 +1,18 @@
 //! The alert rule: what is an event, and which events are worth an alert.
 //!
-//! A view passes its threshold: that is an event. What comes again at the same time is a season, and expected; what else
-//! comes again is an incident, and reported each time, as long as incidents are few: so large ones may come
-//! [`INCIDENTS_A_DAY`] times a day without becoming normal. What comes more often is the noise of a bursty series. Its tail
-//! tells how large an event must be to come [`FALSE_A_DAY`] times a day by itself: the tail is followed from the size that comes
-//! as often as incidents may (Weissman, "Estimation of parameters and large quantiles based on the k largest observations",
-//! 1978). Its slope is the lesser of that of the larger events (Hill, "A simple general approach to inference about the tail
-//! of a distribution", 1975), two standard errors steeper, and that from half the threshold to there: events of one size
-//! have no tail, and incidents do not make one. Larger events are alerts.
+//! A view passes its threshold: that is an event. What comes again at the same time is a season,
+//! and expected; what else comes again is an incident, and reported each time, as long as incidents
+//! are few: so large ones may come [`INCIDENTS_A_DAY`] times a day without becoming normal. What
+//! comes more often is the noise of a bursty series. Its tail tells how large an event must be to
+//! come [`FALSE_A_DAY`] times a day by itself: the tail is followed from the size that comes as
+//! often as incidents may (Weissman, "Estimation of parameters and large quantiles based on the k
+//! largest observations", 1978). Its slope is the lesser of that of the larger events (Hill, "A
+//! simple general approach to inference about the tail of a distribution", 1975), two standard
+//! errors steeper, and that from half the threshold to there: events of one size have no tail, and
+//! incidents do not make one. Larger events are alerts.
 //!
-//! All counts are events a day and fade in weeks. So neither the step nor the age of a series matters: a series that was
-//! quiet reports the twentieth incident as the second.
+//! All counts are events a day and fade in weeks. So neither the step nor the age of a series
+//! matters: a series that was quiet reports the twentieth incident as the second.
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 use crate::algorithms::series::anomaly::channels::{N_CHANNELS, POINT, THRESHOLDS};
@@ -25,10 +27,12 @@ const FIRST_INCIDENTS: f64 = 4.0;
 /// How often a day an event of noise may pass the bar.
 const FALSE_A_DAY: f64 = 0.1;
 
-/// The slope of the tail at most, as the logarithm of size by that of frequency. Heavier tails have no mean.
+/// The slope of the tail at most, as the logarithm of size by that of frequency. Heavier tails have
+/// no mean.
 const HEAVIEST_TAIL: f64 = 3.0;
 
-/// The estimated slope of the largest events is raised by this many standard errors, since they are few.
+/// The estimated slope of the largest events is raised by this many standard errors, since they are
+/// few.
 const STANDARD_ERRORS: f64 = 2.0;
 
 /// After this many days an event counts half.
@@ -37,7 +41,8 @@ const HALF_LIFE_DAYS: f64 = 7.0;
 /// Old events are faded once in this many points, to save time.
 const FADE_POINTS: usize = 64;
 
-/// In the first day, of which the season cannot be known, events must be up to 1 + 5 times as large.
+/// In the first day, of which the season cannot be known, events must be up to 1 + 5 times as
+/// large.
 const FIRST_DAY: f64 = 5.0;
 
 /// An event ends after this many points below the threshold.
@@ -46,7 +51,8 @@ pub(super) const GAP_POINTS: usize = 5;
 /// After this many points an event that goes on is no news any more: the new state becomes normal.
 pub(super) const NEWS_POINTS: usize = 20;
 
-/// After an alert, for a twentieth of the age of the series but at most an hour, only a larger one is reported.
+/// After an alert, for a twentieth of the age of the series but at most an hour, only a larger one
+/// is reported.
 const HOLD_SHARE: f64 = 0.05;
 const LONGEST_HOLD_DAYS: f64 = 1.0 / 24.0;
 

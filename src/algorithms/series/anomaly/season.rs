@@ -1,12 +1,14 @@
-//! The season of a series that is still coming in: looked for again and again, the farther apart the longer it is known.
+//! The season of a series that is still coming in: looked for again and again, the farther apart
+//! the longer it is known.
 //!
-//! A search costs two Fourier transforms of the newest points. Searches at 64, 96, 144, ... points cost a constant time a
-//! point, and two more come when the second day and the second week are complete, because most metrics live by them. A day
-//! or a week is taken when the autocorrelation there is nearly as high as anywhere; other lengths must be the highest.
+//! A search costs two Fourier transforms of the newest points. Searches at 64, 96, 144, ... points
+//! cost a constant time a point, and two more come when the second day and the second week are
+//! complete, because most metrics live by them. A day or a week is taken when the autocorrelation
+//! there is nearly as high as anywhere; other lengths must be the highest.
 //!
-//! Where points are missing, seasons are looked for on the grid of time. And as outliers are clipped before a search, a job
-//! of some minutes a day would never be found: where there is no other season, a day or a week is one if the outliers of
-//! one cycle come again in the next.
+//! Where points are missing, seasons are looked for on the grid of time. And as outliers are
+//! clipped before a search, a job of some minutes a day would never be found: where there is no
+//! other season, a day or a week is one if the outliers of one cycle come again in the next.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,10 +22,12 @@ use crate::algorithms::units::DAY;
 /// The first search. Fewer points hold no two cycles of anything but jitter.
 const FIRST_SEARCH: usize = 64;
 
-/// A season is sure enough when so many quarters of its cycle have been seen: two cycles, and some points of the third.
+/// A season is sure enough when so many quarters of its cycle have been seen: two cycles, and some
+/// points of the third.
 const N_QUARTERS: usize = 9;
 
-/// A season stays, after this many cycles, when the one that is found now differs by less than [`SAME`].
+/// A season stays, after this many cycles, when the one that is found now differs by less than
+/// [`SAME`].
 const SETTLED_CYCLES: usize = 8;
 
 /// As a share of the period.
@@ -38,17 +42,20 @@ const FAR: f64 = 8.0;
 /// Jobs take at most this part of the time,
 const JOB_SHARE: f64 = 0.1;
 
-/// this part of what is far out came one season before, up to a hundredth of the season earlier or later,
+/// this part of what is far out came one season before, up to a hundredth of the season earlier or
+/// later,
 const CAME_BEFORE: f64 = 0.75;
 const EARLY_OR_LATE: usize = 100;
 
 /// and this part of the cycles has some of it.
 const CYCLES_WITH: f64 = 0.75;
 
-/// More searches than this are not kept. Each has some 2 MB of plans and buffers when it has searched a full history.
+/// More searches than this are not kept. Each has some 2 MB of plans and buffers when it has
+/// searched a full history.
 const MAX_IDLE: usize = 8;
 
-/// Searches that are not in use. Their plans for Fourier transforms are worth keeping when there are many short series.
+/// Searches that are not in use. Their plans for Fourier transforms are worth keeping when there
+/// are many short series.
 #[derive(Debug, Default)]
 pub(super) struct Searches(Mutex<Vec<PeriodSearch>>);
 
@@ -184,7 +191,8 @@ fn in_history(
     position.map_or(Some(found * stride), |position| natural[position])
 }
 
-/// The values in the slots of the cadence, the newest ones; `None` if there is one in each slot anyway, or in hardly any.
+/// The values in the slots of the cadence, the newest ones; `None` if there is one in each slot
+/// anyway, or in hardly any.
 fn on_grid(times_ns: &[i64], values: &[f64], cadence: &Cadence, stride: usize) -> Option<Vec<f64>> {
     let slot = |time_ns: &i64| cadence.slot(*time_ns) / stride;
     let last = slot(times_ns.last()?);
@@ -247,7 +255,8 @@ fn comes_again(sides: &[i8], period: usize) -> bool {
         && n_with as f64 >= CYCLES_WITH * n_cycles as f64
 }
 
-/// A day or a week gives way to the other one only, and what has been known for long to no length that is nearly the same.
+/// A day or a week gives way to the other one only, and what has been known for long to no length
+/// that is nearly the same.
 fn stays(known: usize, found: usize, n_points: usize, natural: [Option<usize>; 2]) -> bool {
     let is_natural = |period: usize| natural.contains(&Some(period));
     match (is_natural(known), is_natural(found)) {

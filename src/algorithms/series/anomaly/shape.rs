@@ -1,7 +1,8 @@
 //! The shape of a shift: did the values step, or have they been drifting?
 //!
-//! The newest slow residuals are fitted by a step and by a ramp, each from the onset that fits best (least squares, with 0
-//! before the onset). Both have an onset and a height, so the one that leaves less is the better description.
+//! The newest slow residuals are fitted by a step and by a ramp, each from the onset that fits best
+//! (least squares, with 0 before the onset). Both have an onset and a height, so the one that
+//! leaves less is the better description.
 
 /// Residuals that are kept, a power of two.
 const N_KEPT: usize = 128;
@@ -34,8 +35,9 @@ impl AlertShape {
 
     /// Whether a ramp describes the newest residuals better than a step.
     ///
-    /// Seen from the newest point backwards, `sum` is that of the residuals since the onset and `moment` that of the
-    /// residuals times their distance from it; the squares that a fit explains follow from these.
+    /// Seen from the newest point backwards, `sum` is that of the residuals since the onset and
+    /// `moment` that of the residuals times their distance from it; the squares that a fit explains
+    /// follow from these.
     pub(super) fn is_ramp(&self) -> bool {
         let (mut sum, mut moment) = (0.0, 0.0);
         let (mut step, mut ramp) = (0.0_f64, 0.0_f64);

@@ -1,7 +1,7 @@
 //! How large the events of a series are and how often they come: counts by size, which fade.
 //!
-//! The sizes are in units of a threshold and the bins are logarithmic, so a few hundred numbers hold any history, and how
-//! often a size is reached does not depend on the step.
+//! The sizes are in units of a threshold and the bins are logarithmic, so a few hundred numbers
+//! hold any history, and how often a size is reached does not depend on the step.
 
 use crate::algorithms::series::robust::floor_index;
 
@@ -46,7 +46,8 @@ impl Sizes {
         self.total
     }
 
-    /// How steeply sizes rise among the `n_events` largest events: the mean logarithm of their ratio to the smallest of them.
+    /// How steeply sizes rise among the `n_events` largest events: the mean logarithm of their
+    /// ratio to the smallest of them.
     pub(super) fn slope_above(&self, n_events: f64) -> f64 {
         let least = self.reached_by(n_events);
         let (mut n_larger, mut sum) = (0.0, 0.0);

@@ -1,8 +1,9 @@
 //! Trends: where a series without a season has been going, steadily, for as long as it is known.
 //!
-//! The newest points are cut into eight blocks. Where each median is above the one before, or each below, which eight
-//! blocks of anything else hardly ever are (Mann, "Nonparametric tests against trend", 1945), the series follows a line:
-//! its slope is the median slope of all pairs of blocks (Theil, 1950; Sen, 1968).
+//! The newest points are cut into eight blocks. Where each median is above the one before, or each
+//! below, which eight blocks of anything else hardly ever are (Mann, "Nonparametric tests against
+//! trend", 1945), the series follows a line: its slope is the median slope of all pairs of blocks
+//! (Theil, 1950; Sen, 1968).
 
 use crate::algorithms::series::anomaly::deviation::FROM_MEAN_ABSOLUTE;
 use crate::algorithms::series::robust::median_in_place;
@@ -63,7 +64,8 @@ fn middle(slots: &[usize], values: &[f64]) -> Option<(f64, f64)> {
     Some((sum / slots.len() as f64, median))
 }
 
-/// The slopes of all pairs of blocks, from the newest to the oldest; slots may be equal where times are odd.
+/// The slopes of all pairs of blocks, from the newest to the oldest; slots may be equal where times
+/// are odd.
 fn slopes(blocks: &[(f64, f64)]) -> Vec<f64> {
     let pairs = (blocks.iter().enumerate())
         .flat_map(|(at, newer)| blocks[at + 1..].iter().map(move |older| (newer, older)));

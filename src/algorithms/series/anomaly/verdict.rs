@@ -19,9 +19,11 @@ pub enum Status {
     Missing,
     /// All points so far are equal, this one too.
     Constant,
-    /// What was reported has lasted for a season, or for 200 points: this is the level from here on.
+    /// What was reported has lasted for a season, or for 200 points: this is the level from here
+    /// on.
     NewLevel,
-    /// The step of the point has not ended: its value is not complete, so it is not judged and changes nothing.
+    /// The step of the point has not ended: its value is not complete, so it is not judged and
+    /// changes nothing.
     Running,
 }
 
@@ -50,11 +52,13 @@ impl Status {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// Whether it is an anomaly of a kind and on a side that were asked for; `None` if it was not judged.
+    /// Whether it is an anomaly of a kind and on a side that were asked for; `None` if it was not
+    /// judged.
     pub is_anomaly: Option<bool>,
     /// What it is; `None` unless it is one.
     pub kind: Option<AnomalyKind>,
-    /// 1 up, -1 down, 0 for a change of variance and where there is no anomaly; `None` if it was not judged.
+    /// 1 up, -1 down, 0 for a change of variance and where there is no anomaly; `None` if it was
+    /// not judged.
     pub direction: Option<i8>,
     /// How strong the evidence is, 0 to 1; an anomaly from 0.5 on.
     pub score: f64,
@@ -66,8 +70,9 @@ pub struct Verdict {
     pub upper: f64,
     /// What the verdict rests on.
     pub status: Status,
-    /// Whether it is an anomaly, or what was one a while ago goes on; `None` if it was not judged. A spike or a dip, a fall
-    /// to nothing, a shift and a trend go on until the values are back, or are accepted as the new level.
+    /// Whether it is an anomaly, or what was one a while ago goes on; `None` if it was not judged.
+    /// A spike or a dip, a fall to nothing, a shift and a trend go on until the values are back, or
+    /// are accepted as the new level.
     pub is_ongoing: Option<bool>,
 }
 

@@ -1,5 +1,6 @@
-//! The rolling z-score: how many standard deviations a point is from the mean of the last ones. What dashboards do, for
-//! comparison and for those who want exactly that; it knows no season and remembers no events.
+//! The rolling z-score: how many standard deviations a point is from the mean of the last ones.
+//! What dashboards do, for comparison and for those who want exactly that; it knows no season and
+//! remembers no events.
 
 use crate::algorithms::series::anomaly::finding::Finding;
 use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyParams, Status};
@@ -7,7 +8,8 @@ use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyParams, Status};
 /// The points of the window: a day of five minutes.
 const WINDOW: usize = 288;
 
-/// Standard deviations from the mean at the default level: what holds 0.999 of a normal distribution.
+/// Standard deviations from the mean at the default level: what holds 0.999 of a normal
+/// distribution.
 const DEVIATIONS: f64 = 3.290_526_731;
 
 /// The largest distance in units of the bounds, so that a jump after equal values is finite.
@@ -20,8 +22,9 @@ pub(super) struct ZScore {
     /// Where the oldest point is once the window is full.
     oldest: usize,
     n_points: usize,
-    /// Sums are of the differences from this, the first value or the mean of a window, so that large values lose no digits;
-    /// they are computed again with each turn of the window, so that rounding does not add up.
+    /// Sums are of the differences from this, the first value or the mean of a window, so that
+    /// large values lose no digits; they are computed again with each turn of the window, so that
+    /// rounding does not add up.
     origin: f64,
     sum: f64,
     squares: f64,

@@ -1,7 +1,8 @@
-//! Lets the components forecast: the newest part of the history from several origins, and the future.
+//! Lets the components forecast: the newest part of the history from several origins, and the
+//! future.
 //!
-//! What a component learns before the first origin it keeps at the others, so that none knows what it forecasts; for the
-//! future it learns again.
+//! What a component learns before the first origin it keeps at the others, so that none knows what
+//! it forecasts; for the future it learns again.
 
 use crate::algorithms::series::forecast::components::{
     Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, THETA_TREND, Theta,
@@ -50,7 +51,8 @@ impl Forecasts {
         self.values[origin * n_values..][..n_values].chunks_exact(self.horizon)
     }
 
-    /// Where the forecast of a component from the origin of this number goes; `None` if it is not asked for.
+    /// Where the forecast of a component from the origin of this number goes; `None` if it is not
+    /// asked for.
     fn of(&mut self, origin: usize, component: Component) -> Option<&mut [f64]> {
         let place = self.components.iter().position(|&each| each == component)?;
         let place = origin * self.components.len() + place;
@@ -77,8 +79,8 @@ pub(super) struct Backtest {
 }
 
 impl Backtest {
-    /// Runs these components on the values. If not `learns_twice`, the future is forecast with what was learnt before the
-    /// first origin.
+    /// Runs these components on the values. If not `learns_twice`, the future is forecast with what
+    /// was learnt before the first origin.
     pub(super) fn run(
         values: &[f64],
         plan: &OriginPlan,

@@ -1,11 +1,12 @@
 //! How much to provision.
 //!
-//! What counts is a high quantile of the demand, and on metrics with spikes a forecast may know less about it than the
-//! last weeks do. So three quantiles are tried from the origins of the forecast, alone and mixed: that of the forecast,
-//! that of the recent past, and that of the recent past at the same phase of the season. They are judged by the pinball
-//! loss (Koenker and Bassett, "Regression quantiles", 1978), which a quantile of the wrong level pays for on both sides.
-//! A few origins prove little, so the forecast is left only for a mixture that is clearly better, and then half-way; and
-//! only where there is a season that was known at all of them.
+//! What counts is a high quantile of the demand, and on metrics with spikes a forecast may know
+//! less about it than the last weeks do. So three quantiles are tried from the origins of the
+//! forecast, alone and mixed: that of the forecast, that of the recent past, and that of the recent
+//! past at the same phase of the season. They are judged by the pinball loss (Koenker and Bassett,
+//! "Regression quantiles", 1978), which a quantile of the wrong level pays for on both sides. A few
+//! origins prove little, so the forecast is left only for a mixture that is clearly better, and
+//! then half-way; and only where there is a season that was known at all of them.
 
 use std::collections::VecDeque;
 
@@ -88,7 +89,8 @@ impl Default for CapacityOptions {
 pub struct Demand {
     /// Its forecast.
     pub points: Vec<f64>,
-    /// What it will exceed in only `1 - service_level` of all points. The forecast itself if only one value is known.
+    /// What it will exceed in only `1 - service_level` of all points. The forecast itself if only
+    /// one value is known.
     pub upper: Vec<f64>,
 }
 
@@ -109,8 +111,8 @@ pub struct SlotPlan {
     pub upper: f64,
 }
 
-/// The demand of the `horizon` points after the last of evenly spaced values, which are taken as in [`forecast`]; `None`
-/// if no value is known.
+/// The demand of the `horizon` points after the last of evenly spaced values, which are taken as in
+/// [`forecast`]; `None` if no value is known.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{CapacityOptions, demand_quantile};
@@ -260,8 +262,8 @@ impl PastQuantile {
     }
 }
 
-/// The mean loss of a quantile: each value costs its distance times the level if it is above, else times what the level
-/// leaves.
+/// The mean loss of a quantile: each value costs its distance times the level if it is above, else
+/// times what the level leaves.
 fn pinball_loss(quantile: &[f64], actual: &[f64], level: f64) -> f64 {
     let pairs = quantile.iter().zip(actual);
     let losses = pairs.map(|(quantile, actual)| {
@@ -328,7 +330,8 @@ fn mixed(quantiles: &[Vec<f64>; 3], mixture: [f64; 3]) -> Vec<f64> {
     mixed
 }
 
-/// The units of each slot; `slots` says for each future point in which slot it lies, ascending from 0 without gaps.
+/// The units of each slot; `slots` says for each future point in which slot it lies, ascending from
+/// 0 without gaps.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{CapacityOptions, Demand, plan_slots};

@@ -1,6 +1,7 @@
-//! The weighted mean of the components: the better one forecast the newest part of the history, the more it weighs (Bates
-//! and Granger, "The combination of forecasts", 1969; by a power of the mean absolute error), and the more its errors
-//! cancel those of others. On the origins it is at most 5 % further off than the seasonal naive forecast.
+//! The weighted mean of the components: the better one forecast the newest part of the history, the
+//! more it weighs (Bates and Granger, "The combination of forecasts", 1969; by a power of the mean
+//! absolute error), and the more its errors cancel those of others. On the origins it is at most 5
+//! % further off than the seasonal naive forecast.
 //!
 //! Constants were measured on the 1,883 series of `benches/record/2026-11-22-forecast.md`.
 
@@ -10,15 +11,15 @@ use crate::algorithms::series::forecast::options::Component;
 use crate::algorithms::series::forecast::origins::OriginPlan;
 use crate::algorithms::series::forecast::stacking::stack;
 
-/// The weight is 1 / error to this power: half the error, 256 times the weight. Measured: from 5 to 8 the
-/// forecasts get 0.3 % better, so components that are not among the best hardly count.
+/// The weight is 1 / error to this power: half the error, 256 times the weight. Measured: from 5 to
+/// 8 the forecasts get 0.3 % better, so components that are not among the best hardly count.
 const POWER: i32 = 8;
 
 /// How much less an origin counts than the one after it. Measured as above.
 const DECAY: f64 = 0.8;
 
-/// The mean may miss so many times what the seasonal naive forecast misses. At 1 the weights would jump from one forecast
-/// to the next where both are alike.
+/// The mean may miss so many times what the seasonal naive forecast misses. At 1 the weights would
+/// jump from one forecast to the next where both are alike.
 const MOST: f64 = 1.05;
 
 /// Errors below this share of the greatest value are all the same.
@@ -31,7 +32,8 @@ pub(super) struct Combination {
     pub(super) weights: Vec<f64>,
     /// The forecast.
     pub(super) points: Vec<f64>,
-    /// The forecast from each origin, with the weights that the other origins give: what it would have missed.
+    /// The forecast from each origin, with the weights that the other origins give: what it would
+    /// have missed.
     pub(super) past: Vec<Vec<f64>>,
 }
 
@@ -109,8 +111,8 @@ impl Trials {
         }
     }
 
-    /// The weight of each component, where origins count so much. A mean that missed much more than the seasonal naive
-    /// forecast gives way to it, the more the worse it is.
+    /// The weight of each component, where origins count so much. A mean that missed much more than
+    /// the seasonal naive forecast gives way to it, the more the worse it is.
     fn weights(&self, importances: &[f64]) -> Vec<f64> {
         let errors = weighted_mean(&self.errors, importances);
         let products = weighted_mean(&self.products, importances);
@@ -118,7 +120,8 @@ impl Trials {
         if let Some(naive) = self.naive {
             let (most, error) = (MOST * errors[naive], self.error(&weights, importances));
             if error > most {
-                // An error is convex in the weights: with this share the mean of both misses no more than `most`.
+                // An error is convex in the weights: with this share the mean of both misses no
+                // more than `most`.
                 let kept = (most - errors[naive]) / (error - errors[naive]);
                 weights.iter_mut().for_each(|weight| *weight *= kept);
                 weights[naive] += 1.0 - kept;
@@ -235,7 +238,8 @@ mod tests {
     }
 
     proptest! {
-        /// On the past as it was forecast, whatever that is, the whole hardly misses more than the seasonal naive forecast.
+        /// On the past as it was forecast, whatever that is, the whole hardly misses more than the
+        /// seasonal naive forecast.
         #[test]
         fn never_worse_than_seasonal_naive(
             misses in prop::collection::vec(prop::collection::vec(prop::collection::vec(-9.0..9.0_f64, 4), 5), 1..4),

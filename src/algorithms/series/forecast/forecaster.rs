@@ -13,7 +13,8 @@ const LEAST_KNOWN: usize = 8;
 /// Components that weigh less are not told.
 const LEAST_WEIGHT: f64 = 1e-3;
 
-/// [`Component::Drift`] is used if the horizon is longer than this many seasons; within them the season decides.
+/// [`Component::Drift`] is used if the horizon is longer than this many seasons; within them the
+/// season decides.
 const TREND_CYCLES: usize = 2;
 
 /// From so many origins [`Model::Fast`] forecasts the past.
@@ -35,22 +36,24 @@ pub struct Forecast {
     pub lower: Vec<f64>,
     /// The upper end of the interval. NaN if only one value is known.
     pub upper: Vec<f64>,
-    /// For each quantile of the options, in their order, its value at each future point; on the side of `points` where it
-    /// belongs, and NaN if only one value is known.
+    /// For each quantile of the options, in their order, its value at each future point; on the
+    /// side of `points` where it belongs, and NaN if only one value is known.
     pub quantiles: Vec<Vec<f64>>,
     /// The seasons that were used, in points, shortest first: two at most.
     pub periods: Vec<usize>,
-    /// What the forecast is made of: weights of a thousandth and more, greatest first; all add up to 1. Empty where the last value goes on
-    /// because fewer than 8 are known, or all are the same.
+    /// What the forecast is made of: weights of a thousandth and more, greatest first; all add up
+    /// to 1. Empty where the last value goes on because fewer than 8 are known, or all are the
+    /// same.
     pub weights: Vec<(Component, f64)>,
 }
 
-/// Forecasts the `horizon` points after the last of evenly spaced values. NaN are missing values; where the last values
-/// are missing, the forecast begins after the last known one, and what it says of these is left out. `None` if no value
-/// is known.
+/// Forecasts the `horizon` points after the last of evenly spaced values. NaN are missing values;
+/// where the last values are missing, the forecast begins after the last known one, and what it
+/// says of these is left out. `None` if no value is known.
 ///
-/// Lower ends, points, quantiles and upper ends are finite and in order, whatever the values, unless only one value is
-/// known. At most the newest 262,144 values are used, most often a few thousand: some eight of the longest season.
+/// Lower ends, points, quantiles and upper ends are finite and in order, whatever the values,
+/// unless only one value is known. At most the newest 262,144 values are used, most often a few
+/// thousand: some eight of the longest season.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{ForecastOptions, forecast};
@@ -133,7 +136,8 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Of the `horizon` points after what is missing; `None` if the history is too short or does not vary.
+    /// Of the `horizon` points after what is missing; `None` if the history is too short or does
+    /// not vary.
     pub(super) fn new(history: &ForecastHistory, horizon: usize, model: Model) -> Option<Self> {
         if history.n_known < LEAST_KNOWN || history.is_constant {
             return None;
@@ -166,7 +170,8 @@ impl Trial {
         })
     }
 
-    /// What the combination missed from each origin. Where values are not known, errors at others stand for theirs.
+    /// What the combination missed from each origin. Where values are not known, errors at others
+    /// stand for theirs.
     pub(super) fn errors(&self, history: &ForecastHistory) -> Vec<Vec<f64>> {
         let forecasts = self.plan.origins.iter().zip(&self.combination.past);
         let mut errors: Vec<Vec<f64>> = forecasts

@@ -1,7 +1,9 @@
-//! The part of a series that a forecast is made from: without gaps, in handy units, no longer than needed.
+//! The part of a series that a forecast is made from: without gaps, in handy units, no longer than
+//! needed.
 //!
-//! Gaps are bridged with the season, so that it survives them. Where so little follows a long gap that it does not show the
-//! season, the forecast begins before the gap: what has not been seen for long is as unsure as that makes it.
+//! Gaps are bridged with the season, so that it survives them. Where so little follows a long gap
+//! that it does not show the season, the forecast begins before the gap: what has not been seen for
+//! long is as unsure as that makes it.
 
 use crate::algorithms::series::forecast::components::YearAgo;
 use crate::algorithms::series::forecast::cycles::is_long_enough;
@@ -19,8 +21,8 @@ const MONTH_NS: i64 = 2_629_746_000_000_000;
 /// Seasons are looked for in the newest this many values: three weeks of minutes.
 const MAX_TESTED: usize = 1 << 15;
 
-/// The day is used unseen if there are so many cycles: metrics often have one that is too faint to prove
-/// itself.
+/// The day is used unseen if there are so many cycles: metrics often have one that is too faint to
+/// prove itself.
 const UNSEEN_CYCLES: usize = 3;
 
 /// So much history is kept: the longest season so many times,
@@ -44,7 +46,8 @@ const LONG_GAP: f64 = 0.5;
 /// and so many of the shortest season after it show where the series is now.
 const SHOWN_CYCLES: usize = 2;
 
-/// This many missing values at the end are forecast and left out; of more, whole seasons are skipped.
+/// This many missing values at the end are forecast and left out; of more, whole seasons are
+/// skipped.
 const MAX_MISSING: usize = 100_000;
 
 /// Which seasons a forecast has, in points.
@@ -235,8 +238,8 @@ fn handy(values: &[f64]) -> Option<Vec<f64>> {
     bridge(&divided(values, magnitude(values)))
 }
 
-/// How many values there are before the last long gap, if what follows it does not show the shortest season and what is
-/// before it shows all.
+/// How many values there are before the last long gap, if what follows it does not show the
+/// shortest season and what is before it shows all.
 fn end_before_gap(values: &[f64], found: &FoundSeasons) -> Option<usize> {
     let (shortest, longest) = (found.shortest(), found.longest());
     if !found.is_sure || longest <= 1 {
@@ -274,7 +277,8 @@ fn n_kept(longest: usize, horizon: usize) -> usize {
         .min(MAX_POINTS)
 }
 
-/// How many points to forecast for this many missing ones, so that what follows has the right phase.
+/// How many points to forecast for this many missing ones, so that what follows has the right
+/// phase.
 fn n_skipped(n_missing: usize, longest: usize) -> usize {
     let too_many = n_missing.saturating_sub(MAX_MISSING);
     n_missing.saturating_sub(too_many.div_ceil(longest) * longest)

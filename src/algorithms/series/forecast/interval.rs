@@ -1,16 +1,18 @@
 //! How far the future may be from its forecast, by what was missed from the origins.
 //!
-//! As in conformal prediction, the quantiles of past errors are those of future ones (Vovk, Gammerman and Shafer,
-//! "Algorithmic learning in a random world", 2005; for series, with errors that were forecast out of sample: Xu and Xie,
-//! "Conformal prediction interval for dynamic time-series", 2021). Changed, because there are few errors and they depend on
-//! each other: they are divided by a deviation that grows with the distance, as that of a random walk in noise does; the
-//! quantiles are halfway between those of the errors and those of the normal distribution; and all is made wider the fewer
-//! errors there are.
+//! As in conformal prediction, the quantiles of past errors are those of future ones (Vovk,
+//! Gammerman and Shafer, "Algorithmic learning in a random world", 2005; for series, with errors
+//! that were forecast out of sample: Xu and Xie, "Conformal prediction interval for dynamic
+//! time-series", 2021). Changed, because there are few errors and they depend on each other: they
+//! are divided by a deviation that grows with the distance, as that of a random walk in noise does;
+//! the quantiles are halfway between those of the errors and those of the normal distribution; and
+//! all is made wider the fewer errors there are.
 
 use crate::algorithms::series::forecast::combination::importances;
 use crate::algorithms::series::forecast::normal::normal_quantile;
 
-/// How much less an origin counts than the one after it. Measured as those of `combination`, as are the others.
+/// How much less an origin counts than the one after it. Measured as those of `combination`, as are
+/// the others.
 const DECAY: f64 = 0.75;
 
 /// Errors are made so much greater: always,
@@ -28,7 +30,8 @@ const HALF_TRUSTED: f64 = 150.0;
 /// The least variance, in units of the greatest value.
 const LEAST_VARIANCE: f64 = 1e-18;
 
-/// The variance at the first steps, where the line would be below 0, is that of such a part of the horizon.
+/// The variance at the first steps, where the line would be below 0, is that of such a part of the
+/// horizon.
 const FIRST_PART: usize = 12;
 
 /// The distribution of what is missed.
@@ -81,7 +84,8 @@ impl Spread {
         }
     }
 
-    /// The spread of a walk that these values are part of, whose steps are independent: few of them say little.
+    /// The spread of a walk that these values are part of, whose steps are independent: few of them
+    /// say little.
     pub(super) fn of_random_walk(values: &[f64]) -> Self {
         let squares = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
         let n_steps = values.len().saturating_sub(1).max(1) as f64;
@@ -91,12 +95,14 @@ impl Spread {
             errors: vec![],
             deviation: if slope > 0.0 { 1.0 } else { 0.0 },
             empirical_share: 0.0,
-            // From 2 steps on near what the 97.5 % quantile of Student's distribution is beyond the normal one.
+            // From 2 steps on near what the 97.5 % quantile of Student's distribution is beyond the
+            // normal one.
             wider: 1.0 + 1.0 / n_steps + 2.0 / (n_steps * n_steps),
         }
     }
 
-    /// How far from the forecast the quantile is at each step: never on the wrong side, and 0 for one half.
+    /// How far from the forecast the quantile is at each step: never on the wrong side, and 0 for
+    /// one half.
     pub(super) fn distances(&self, probability: f64) -> impl Iterator<Item = f64> {
         let normal = normal_quantile(probability) * self.deviation;
         let empirical = self.empirical_quantile(probability);
@@ -145,7 +151,8 @@ fn variances(errors: &[Vec<f64>], importances: &[f64]) -> Vec<f64> {
 }
 
 impl VarianceLine {
-    /// The rising straight line from not below 0 that is nearest to variances at 1, 2, 3, ... steps.
+    /// The rising straight line from not below 0 that is nearest to variances at 1, 2, 3, ...
+    /// steps.
     fn fit(variances: &[f64]) -> Self {
         let n_steps = variances.len().max(1) as f64;
         let middle = (n_steps + 1.0) / 2.0;

@@ -22,8 +22,8 @@ impl MovingMean {
         (self.sums[first + n_values] - self.sums[first]) / n_values as f64
     }
 
-    /// For each of the first this many values the mean of the window around it; near the ends that of the first and the
-    /// last whole window.
+    /// For each of the first this many values the mean of the window around it; near the ends that
+    /// of the first and the last whole window.
     pub(super) fn centered(&self, n_values: usize, window: usize, means: &mut Vec<f64>) {
         means.clear();
         if n_values == 0 {

@@ -1,9 +1,12 @@
-//! Natural seasons: whether a series has an hour, a day, a week or a year, where the distance of its points is known.
+//! Natural seasons: whether a series has an hour, a day, a week or a year, where the distance of
+//! its points is known.
 //!
-//! What is likely beforehand needs less proof than what is found by search ([`find_periods`]), so these are tested
-//! first, and stay unless the search finds what explains far more (a batch every five hours looks like an hour too): each whole cycle is correlated with the mean of all others. Without a season that correlation is slightly
-//! negative however few cycles there are, so no table of significance is needed; how much it differs from cycle to cycle
-//! says how sure it is (leave-one-out cross-validation; Stone, "Cross-validatory choice and assessment of statistical
+//! What is likely beforehand needs less proof than what is found by search ([`find_periods`]), so
+//! these are tested first, and stay unless the search finds what explains far more (a batch every
+//! five hours looks like an hour too): each whole cycle is correlated with the mean of all others.
+//! Without a season that correlation is slightly negative however few cycles there are, so no table
+//! of significance is needed; how much it differs from cycle to cycle says how sure it is
+//! (leave-one-out cross-validation; Stone, "Cross-validatory choice and assessment of statistical
 //! predictions", 1974).
 
 use crate::algorithms::series::forecast::components::{average_cycle, center, with_cycle};
@@ -19,8 +22,8 @@ const SECOND_NS: f64 = 1e9;
 /// Minute, hour, day and week in seconds.
 const NATURAL_S: [f64; 4] = [60.0, 3_600.0, 86_400.0, 604_800.0];
 
-/// The mean year of the Gregorian calendar, 365.2425 days, in seconds. It is no whole number of days or weeks and soon out
-/// of step with them: it is tested from [`MONTH_S`] on.
+/// The mean year of the Gregorian calendar, 365.2425 days, in seconds. It is no whole number of
+/// days or weeks and soon out of step with them: it is tested from [`MONTH_S`] on.
 const YEAR_S: f64 = 31_556_952.0;
 
 /// The shortest month in seconds.
@@ -29,21 +32,25 @@ const MONTH_S: f64 = 28.0 * 86_400.0;
 /// A natural season may be off a whole number of points by this share.
 const OFF: f64 = 0.03;
 
-/// For 2, 3, 4 and from 5 cycles on: the least correlation, and how many standard errors it must be above 0.
+/// For 2, 3, 4 and from 5 cycles on: the least correlation, and how many standard errors it must be
+/// above 0.
 const PROOF: [(f64, f64); 4] = [(0.6, 0.0), (0.5, 2.0), (0.3, 2.0), (0.2, 3.0)];
 
-/// The same from 5 cycles on if a shorter season is known: a faint week above a clear day is worth its while.
+/// The same from 5 cycles on if a shorter season is known: a faint week above a clear day is worth
+/// its while.
 const PROOF_ABOVE: (f64, f64) = (0.06, 3.5);
 
-/// Where natural seasons leave less than this share of the variance around a trend over a third of the values, nothing else
-/// is searched.
+/// Where natural seasons leave less than this share of the variance around a trend over a third of
+/// the values, nothing else is searched.
 const WELL_EXPLAINED: f64 = 0.5;
 const SLOW_PARTS: usize = 3;
 
-/// What is found by search takes the place of natural seasons if it leaves less than this part of what they leave.
+/// What is found by search takes the place of natural seasons if it leaves less than this part of
+/// what they leave.
 const CLEARER: f64 = 0.5;
 
-/// A shorter season stays beside a longer one if its cycle has this share of the variance of that one's.
+/// A shorter season stays beside a longer one if its cycle has this share of the variance of that
+/// one's.
 const WORTH: f64 = 0.2;
 
 /// Values are clipped so many deviations from the middle before anything else,
@@ -55,8 +62,8 @@ const CLIP_REST: f64 = 4.0;
 /// Fewer values have no outliers.
 const FEW: usize = 30;
 
-/// The seasons of values without gaps, in points, shortest first. What is natural is tested; if none of it is there, what
-/// else repeats is searched.
+/// The seasons of values without gaps, in points, shortest first. What is natural is tested; if
+/// none of it is there, what else repeats is searched.
 pub(super) fn natural_seasons(values: &[f64], step: Option<Step>) -> Vec<usize> {
     let mut tested = Tested::new(values);
     for period in step.map(natural_periods).unwrap_or_default() {
@@ -162,8 +169,8 @@ impl Tested {
         kept.map(|at| self.periods[at]).collect()
     }
 
-    /// The share of the variance around the trend that these seasons leave, where each whole cycle is compared with the
-    /// others; the trend is one over the longest season of both sets.
+    /// The share of the variance around the trend that these seasons leave, where each whole cycle
+    /// is compared with the others; the trend is one over the longest season of both sets.
     fn unexplained(&self, periods: &[usize], others: &[usize]) -> f64 {
         let longest = periods.iter().chain(others).max();
         let mut rest = self.without_trend(longest.copied().unwrap_or(1));
@@ -193,7 +200,8 @@ fn remove_cycle(values: &mut [f64], period: usize) -> Vec<f64> {
     cycle
 }
 
-/// The correlation of whole cycles with the mean of the other ones, and how many standard errors its products are above 0.
+/// The correlation of whole cycles with the mean of the other ones, and how many standard errors
+/// its products are above 0.
 fn correlation_of_cycles(values: &[f64], period: usize) -> (f64, f64) {
     let cycles = || values.rchunks_exact(period);
     let n_cycles = cycles().len() as f64;

@@ -1,9 +1,11 @@
 //! The quantiles of the normal distribution.
 //!
-//! Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37, 1988, routine
-//! PPND16: three ratios of polynomials, one for the middle and two for the tails, exact to some 16 digits.
+//! Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied
+//! Statistics 37, 1988, routine PPND16: three ratios of polynomials, one for the middle and two for
+//! the tails, exact to some 16 digits.
 
-/// The numerator and the denominator for probabilities within [`MIDDLE`] of one half, lowest power first.
+/// The numerator and the denominator for probabilities within [`MIDDLE`] of one half, lowest power
+/// first.
 const CENTRAL: [[f64; 8]; 2] = [
     [
         3.387_132_872_796_366_5,
@@ -78,8 +80,8 @@ const FAR_TAIL: [[f64; 8]; 2] = [
 /// How far from one half the middle reaches.
 const MIDDLE: f64 = 0.425;
 
-/// The value below which a normal variable with mean 0 and deviation 1 lies with this probability; 0 and 1 are taken as
-/// the numbers next to them, so that the result is finite.
+/// The value below which a normal variable with mean 0 and deviation 1 lies with this probability;
+/// 0 and 1 are taken as the numbers next to them, so that the result is finite.
 pub(super) fn normal_quantile(probability: f64) -> f64 {
     let probability = probability.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0);
     let from_half = probability - 0.5;

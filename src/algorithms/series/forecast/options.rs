@@ -48,7 +48,8 @@ pub enum Model {
 pub enum Component {
     /// The value one short season ago; without a season the last value.
     SeasonalNaive,
-    /// The median of the same phase in the last seven short seasons; without a season that of the last five values.
+    /// The median of the same phase in the last seven short seasons; without a season that of the
+    /// last five values.
     SeasonalMedian,
     /// Seasons that change slowly are added to Holt's smoothing with a damped trend.
     DampedHolt,
@@ -58,12 +59,14 @@ pub enum Component {
     Drift,
     /// A regression on the last values and those one and two seasons ago.
     Autoregression,
-    /// Seasons that hardly change are added to an autoregression that returns to the level of the last sixteen seasons.
+    /// Seasons that hardly change are added to an autoregression that returns to the level of the
+    /// last sixteen seasons.
     SeasonalMeans,
-    /// Exponential smoothing of level and both seasons with autocorrelated errors; on logarithms if all values are above
-    /// 0.
+    /// Exponential smoothing of level and both seasons with autocorrelated errors; on logarithms if
+    /// all values are above 0.
     DoubleSeasonal,
-    /// `DampedHolt`, moved as the level moved a year ago; for series of days and weeks that are longer than a year.
+    /// `DampedHolt`, moved as the level moved a year ago; for series of days and weeks that are
+    /// longer than a year.
     YearAgo,
 }
 

@@ -1,5 +1,5 @@
-//! From where the newest part of the history is forecast as if it were not known: rolling origins (Tashman,
-//! "Out-of-sample tests of forecasting accuracy", 2000).
+//! From where the newest part of the history is forecast as if it were not known: rolling origins
+//! (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
 
 use crate::algorithms::series::forecast::components::YearAgo;
 use crate::algorithms::series::forecast::cycles::is_long_enough;
@@ -39,7 +39,8 @@ pub(super) struct OriginPlan {
 }
 
 impl OriginPlan {
-    /// A plan for this many values with these possible periods, shortest first. `None` for less than 8 values.
+    /// A plan for this many values with these possible periods, shortest first. `None` for less
+    /// than 8 values.
     pub(super) fn new(
         n_values: usize,
         periods: &[usize],

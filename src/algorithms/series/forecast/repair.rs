@@ -1,11 +1,13 @@
-//! Repairs a history before anything learns from it: outliers are clipped, and levels before a shift are moved to the newest
-//! one, so that neither an incident nor a migration spoils the forecasts of weeks.
+//! Repairs a history before anything learns from it: outliers are clipped, and levels before a
+//! shift are moved to the newest one, so that neither an incident nor a migration spoils the
+//! forecasts of weeks.
 //!
-//! Both look at how far values are from what is around them, and act where that is far above its median (median absolute
-//! deviation; Hampel, "The influence curve and its role in robust estimation", 1974) and far above its 90 % quantile: where
-//! one value in ten is far away, that is what the series is like. On the series of
-//! `benches/record/2026-11-22-forecast.md` this changes little; with three outliers of 30 standard deviations put into each,
-//! forecasts are 20 % better with it, and with a level shift of 6 standard deviations 10 % and more.
+//! Both look at how far values are from what is around them, and act where that is far above its
+//! median (median absolute deviation; Hampel, "The influence curve and its role in robust
+//! estimation", 1974) and far above its 90 % quantile: where one value in ten is far away, that is
+//! what the series is like. On the series of `benches/record/2026-11-22-forecast.md` this changes
+//! little; with three outliers of 30 standard deviations put into each, forecasts are 20 % better
+//! with it, and with a level shift of 6 standard deviations 10 % and more.
 
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median_in_place, quantile_in_place};
@@ -46,14 +48,15 @@ const FEW: usize = 16;
 /// How many seasons the values of a phase need to be compared.
 const LEAST_CYCLES: usize = 3;
 
-/// The same of a longer season than the shortest: few weeks tell less about an hour than as many days.
+/// The same of a longer season than the shortest: few weeks tell less about an hour than as many
+/// days.
 const MORE_CYCLES: usize = 2 * REACH_CYCLES + 1;
 
 /// How many levels a history needs to be searched for shifts.
 const LEAST_LEVELS: usize = 4;
 
-/// Clips outliers and removes level shifts of values without gaps that have these seasons, shortest first. Whether there
-/// were level shifts.
+/// Clips outliers and removes level shifts of values without gaps that have these seasons, shortest
+/// first. Whether there were level shifts.
 pub(super) fn repair(values: &mut [f64], periods: &[usize]) -> bool {
     if values.len() < FEW {
         return false;
@@ -62,8 +65,8 @@ pub(super) fn repair(values: &mut [f64], periods: &[usize]) -> bool {
     align_levels(values, periods.first().copied().unwrap_or(1)) > 0
 }
 
-/// A value is an outlier if it is far from its neighbours and in each season from its phase: a weekly backup is none. It is
-/// clipped to the nearest limit.
+/// A value is an outlier if it is far from its neighbours and in each season from its phase: a
+/// weekly backup is none. It is clipped to the nearest limit.
 fn clip_outliers(values: &mut [f64], periods: &[usize]) {
     let mut bounds = bounds(values, 1, REACH);
     let is_within = |(value, bounds): (&f64, &[f64; 2])| (bounds[0]..=bounds[1]).contains(value);
@@ -123,7 +126,8 @@ fn medians(values: &[f64], apart: usize, reach: usize) -> Vec<f64> {
     (0..values.len()).map(median).collect()
 }
 
-/// From which distance on a value is far from its middle. Where nine of ten are at no distance, rarer ones decide.
+/// From which distance on a value is far from its middle. Where nine of ten are at no distance,
+/// rarer ones decide.
 fn limit(distances: &mut [f64], n_deviations: f64, n_quantiles: f64) -> f64 {
     let quantile = n_quantiles * quantile_in_place(distances, SHARE).unwrap_or(0.0);
     if quantile > 0.0 {
@@ -133,7 +137,8 @@ fn limit(distances: &mut [f64], n_deviations: f64, n_quantiles: f64) -> f64 {
     n_quantiles * quantile_in_place(distances, RARE_SHARE).unwrap_or(0.0)
 }
 
-/// Moves all before a level shift by its height, one shift after the other, the highest first; how many there were.
+/// Moves all before a level shift by its height, one shift after the other, the highest first; how
+/// many there were.
 fn align_levels(values: &mut [f64], period: usize) -> usize {
     let window = period * LEVEL_POINTS.div_ceil(period);
     if values.len() / LEAST_LEVELS < window {
@@ -150,7 +155,8 @@ fn align_levels(values: &mut [f64], period: usize) -> usize {
     MAX_SHIFTS
 }
 
-/// Where the mean of a window differs most from that of the window before it, and by how much; `None` if that is no shift.
+/// Where the mean of a window differs most from that of the window before it, and by how much;
+/// `None` if that is no shift.
 fn highest_shift(values: &[f64], window: usize) -> Option<(usize, f64)> {
     let means = MovingMean::new(values);
     let places = window..=values.len() - window;

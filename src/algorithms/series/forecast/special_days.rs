@@ -1,15 +1,18 @@
 //! Days that are unlike others: holidays, month ends, the first business day.
 //!
-//! What such a day does is learned from those in the history, as it is from dummy variables of a regression (Hyndman and
-//! Athanasopoulos, "Forecasting: principles and practice", 3rd ed., 7.4), but at each time of the day, and only as far as
-//! it stands out:
+//! What such a day does is learned from those in the history, as it is from dummy variables of a
+//! regression (Hyndman and Athanasopoulos, "Forecasting: principles and practice", 3rd ed., 7.4),
+//! but at each time of the day, and only as far as it stands out:
 //!
-//! 1. They are taken out of the history, so that they spoil neither seasons nor levels. What they would have been is the
-//!    median of ordinary days around them: the same weekday, where there are two weeks.
-//! 2. The effect at a time of the day is the median deviation from that, as a factor where all values are above 0. It
-//!    counts as far as it is larger than ordinary days differ from week to week (an empirical Bayes factor, Efron and
-//!    Morris 1973), so that a holiday without an effect has none.
-//! 3. The forecast of ordinary days gets the effect, and an interval that is wider by how little one or two such days prove.
+//! 1. They are taken out of the history, so that they spoil neither seasons nor levels. What they
+//!    would have been is the median of ordinary days around them: the same weekday, where there are
+//!    two weeks.
+//! 2. The effect at a time of the day is the median deviation from that, as a factor where all
+//!    values are above 0. It counts as far as it is larger than ordinary days differ from week to
+//!    week (an empirical Bayes factor, Efron and Morris 1973), so that a holiday without an effect
+//!    has none.
+//! 3. The forecast of ordinary days gets the effect, and an interval that is wider by how little
+//!    one or two such days prove.
 //!
 //! Days of a class that the history does not have are forecast as ordinary ones.
 
@@ -27,7 +30,8 @@ const LEAST_WEEKS: usize = 2;
 /// A special day is compared with this many ordinary days before it and after it.
 const NEIGHBOURS: usize = 3;
 
-/// An interval widens by this many standard deviations of the effect: 95 % of a normal distribution.
+/// An interval widens by this many standard deviations of the effect: 95 % of a normal
+/// distribution.
 const WIDER: f64 = 1.96;
 
 /// A point on a day that is unlike others.
@@ -251,8 +255,8 @@ impl Effect {
     }
 }
 
-/// What a point would have been: the median of ordinary ones some periods before and after it, so that one other odd day
-/// beside it does no harm; NaN if none is known.
+/// What a point would have been: the median of ordinary ones some periods before and after it, so
+/// that one other odd day beside it does no harm; NaN if none is known.
 fn usual(ordinary: &[f64], at: usize, period: usize) -> f64 {
     let distances = (1..=NEIGHBOURS).map(|number| number * period);
     let around =
@@ -263,8 +267,8 @@ fn usual(ordinary: &[f64], at: usize, period: usize) -> f64 {
     median(&around.collect::<Vec<_>>()).unwrap_or(f64::NAN)
 }
 
-/// After how many points the same kind of ordinary point comes again: a week if there are two, else a day; 1 where a step is
-/// no part of it.
+/// After how many points the same kind of ordinary point comes again: a week if there are two, else
+/// a day; 1 where a step is no part of it.
 fn period(step: Option<Step>, n_values: usize) -> usize {
     let Some(Step::Nanoseconds(step_ns)) = step else {
         return 1;
@@ -280,7 +284,8 @@ fn period(step: Option<Step>, n_values: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// How much ordinary values deviate from one period to the next: the standard deviation of one, by the median.
+/// How much ordinary values deviate from one period to the next: the standard deviation of one, by
+/// the median.
 fn noise(ordinary: &[f64], period: usize, unit: impl Fn(f64) -> f64) -> f64 {
     let pairs = ordinary.iter().zip(ordinary.iter().skip(period));
     let changes = pairs.map(|(before, after)| (unit(*after) - unit(*before)).abs());
@@ -484,7 +489,8 @@ mod tests {
     }
 
     proptest! {
-        /// A day that is named and like the others changes little, and whatever comes in, numbers are in order.
+        /// A day that is named and like the others changes little, and whatever comes in, numbers
+        /// are in order.
         #[test]
         fn what_comes_out_is_in_order(
             values in prop::collection::vec(prop_oneof![5 => -1e3..1e3_f64, 1 => Just(f64::NAN), 1 => any::<f64>()], 1..80),

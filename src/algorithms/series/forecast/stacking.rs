@@ -1,10 +1,11 @@
-//! Stacking: the weights, none negative and 1 in all, with which forecasts miss least together (Breiman, "Stacked
-//! regressions", 1996). Two forecasts whose errors cancel deserve more than what each is worth alone.
+//! Stacking: the weights, none negative and 1 in all, with which forecasts miss least together
+//! (Breiman, "Stacked regressions", 1996). Two forecasts whose errors cancel deserve more than what
+//! each is worth alone.
 //!
 //! A few origins cannot tell ten components apart, so weights are drawn to those that are given.
 
-/// How strongly weights are drawn to the given ones, in their mean squared errors. Measured as those of `combination`: anything from
-/// 2 to 8 gives the same forecasts within 0.1 %.
+/// How strongly weights are drawn to the given ones, in their mean squared errors. Measured as
+/// those of `combination`: anything from 2 to 8 gives the same forecasts within 0.1 %.
 const PULL: f64 = 4.0;
 
 /// The search goes on until a round moves no more weight than this,
@@ -13,9 +14,9 @@ const LEAST_MOVE: f64 = 1e-5;
 /// and at most this many rounds.
 const MAX_ROUNDS: usize = 30;
 
-/// The weights, given the mean products of errors of any two forecasts (a square matrix, by rows) and weights to be drawn
-/// to. Weight is moved from one forecast to another, as long as that helps (as in sequential minimal optimisation; Platt,
-/// 1998).
+/// The weights, given the mean products of errors of any two forecasts (a square matrix, by rows)
+/// and weights to be drawn to. Weight is moved from one forecast to another, as long as that helps
+/// (as in sequential minimal optimisation; Platt, 1998).
 pub(super) fn stack(products: &[f64], given: &[f64]) -> Vec<f64> {
     let size = given.len();
     let product = |row: usize, column: usize| products[row * size + column];
@@ -71,7 +72,8 @@ mod tests {
         // Equal ones stay equal, and one alone has all.
         check(&[1.0, 0.2, 0.2, 1.0], &[0.5, 0.5], &[0.5, 0.5]);
         check(&[3.0], &[1.0], &[1.0]);
-        // With w for the first: the slope of w^2 + 4 (1 - w)^2 + 2 * 10 (w - 0.5)^2 is 0 at w = 0.56.
+        // With w for the first: the slope of w^2 + 4 (1 - w)^2 + 2 * 10 (w - 0.5)^2 is 0 at w =
+        // 0.56.
         check(&[1.0, 0.0, 0.0, 4.0], &[0.5, 0.5], &[0.56, 0.44]);
         // No errors at all: as given.
         check(&[0.0; 4], &[0.3, 0.7], &[0.3, 0.7]);

@@ -141,8 +141,8 @@ fn counts_stay_counts() {
     assert!(with(Some(false)).iter().all(|&lower| lower < 0.0));
 }
 
-/// Of three hundred series of noise the intervals hold some more than their share of the next values: they are made for
-/// series that change.
+/// Of three hundred series of noise the intervals hold some more than their share of the next
+/// values: they are made for series that change.
 #[test]
 fn intervals_hold_their_level() {
     for (level, expected) in [(0.95, 0.945..0.985), (0.8, 0.79..0.88)] {
@@ -332,8 +332,8 @@ proptest! {
     }
 }
 
-/// A day of 200 plus or minus 100 by the hour, of which a part is missing, and what is forecast of the next day: the mean
-/// error, how many of 24 values the intervals hold, and their mean width.
+/// A day of 200 plus or minus 100 by the hour, of which a part is missing, and what is forecast of
+/// the next day: the mean error, how many of 24 values the intervals hold, and their mean width.
 fn with_gap(gap: std::ops::Range<usize>) -> (f64, usize, f64) {
     let noise = autoregressive(141 * 24, 0.0, 9);
     let day = |at: usize| 200.0 + 100.0 * (at as f64 / 24.0 * std::f64::consts::TAU).sin();

@@ -1,13 +1,15 @@
 //! Failure concepts: what a message is about, whatever words and language it says it in.
 //!
-//! "No space left on device" and "磁盘已满" share no word, but both say that a *disk* is *exhausted*. A table maps the
-//! usual wordings of failures to some eighty concepts, of two facets: the thing that is affected (`disk`, `certificate`,
-//! `table`) and what went wrong (`exhausted`, `expired`, `not_found`). So a cause that nobody listed is still composed of
-//! known parts. The table, `failure_concepts.tsv` beside this file, explains its own format; its sources are the texts of
-//! errno, gRPC, HTTP and SQLSTATE and the messages of widely used runtimes and servers, in English and Chinese.
+//! "No space left on device" and "磁盘已满" share no word, but both say that a *disk* is *exhausted*. A
+//! table maps the usual wordings of failures to some eighty concepts, of two facets: the thing that
+//! is affected (`disk`, `certificate`, `table`) and what went wrong (`exhausted`, `expired`,
+//! `not_found`). So a cause that nobody listed is still composed of known parts. The table,
+//! `failure_concepts.tsv` beside this file, explains its own format; its sources are the texts of
+//! errno, gRPC, HTTP and SQLSTATE and the messages of widely used runtimes and servers, in English
+//! and Chinese.
 //!
-//! Phrases are matched on words by one walk down a tree of their elements, from every word of the text. Of two matches,
-//! one wholly inside the other, the longer one counts.
+//! Phrases are matched on words by one walk down a tree of their elements, from every word of the
+//! text. Of two matches, one wholly inside the other, the longer one counts.
 
 mod phrases;
 
@@ -19,8 +21,8 @@ use crate::error::{Error, Result};
 
 const BUILT_IN: &str = include_str!("failure_concepts.tsv");
 
-/// The version of the built-in table: counted up with every change of it, since a model that was fitted with other concepts has other
-/// dimensions.
+/// The version of the built-in table: counted up with every change of it, since a model that was
+/// fitted with other concepts has other dimensions.
 ///
 /// ```
 /// assert!(datafusion_aiops::algorithms::text::CONCEPTS_VERSION >= 1);
@@ -54,11 +56,13 @@ impl ConceptTable {
         Arc::clone(&TABLE)
     }
 
-    /// A table from its text: lines of concepts, a tab, and phrases separated by ` | `; `#` begins a comment.
+    /// A table from its text: lines of concepts, a tab, and phrases separated by ` | `; `#` begins
+    /// a comment.
     ///
     /// # Errors
-    /// When a line has no tab, no concept or no phrase, when the name of a concept is not of lower-case letters, digits and
-    /// `_`, when a phrase begins or ends with a gap, has more than three, or has an element without a word.
+    /// When a line has no tab, no concept or no phrase, when the name of a concept is not of
+    /// lower-case letters, digits and `_`, when a phrase begins or ends with a gap, has more than
+    /// three, or has an element without a word.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::ConceptTable;

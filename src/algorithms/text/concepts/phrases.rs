@@ -165,7 +165,8 @@ impl Phrases {
         found
     }
 
-    /// Calls `take` with every node that can be reached from this one, and the place after its last word.
+    /// Calls `take` with every node that can be reached from this one, and the place after its last
+    /// word.
     fn walk(
         &self,
         words: &[PhraseWord],

@@ -1,7 +1,9 @@
-//! Amounts that a program prints in the unit that fits: `took 12 ms` and `took 3 s`, `512 bytes` and `2048 bytes (2.0 KB)`.
+//! Amounts that a program prints in the unit that fits: `took 12 ms` and `took 3 s`, `512 bytes`
+//! and `2048 bytes (2.0 KB)`.
 //!
-//! Masking leaves a unit that a blank parts from its number, since most programs always print the same. Where a log has the same
-//! text with two units, or once with the amount said again in brackets, the unit is part of the value.
+//! Masking leaves a unit that a blank parts from its number, since most programs always print the
+//! same. Where a log has the same text with two units, or once with the amount said again in
+//! brackets, the unit is part of the value.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};

@@ -1,14 +1,17 @@
-//! Which template covers which: equal but for places where the one has a placeholder and the other a word.
+//! Which template covers which: equal but for places where the one has a placeholder and the other
+//! a word.
 //!
-//! Masking saw a variable in such a place of another line, so the word is one too. The same search says what a line
-//! is that no template of the model was mined from: a user name seen for the first time.
+//! Masking saw a variable in such a place of another line, so the word is one too. The same search
+//! says what a line is that no template of the model was mined from: a user name seen for the first
+//! time.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::algorithms::text::mine::pieces::{Piece, PieceKind};
 
-/// The sets of places that are tried for templates of one length, fewest places first. Real logs have a handful; what is
-/// after the limit is not found, so it is deterministic and costs bounded time.
+/// The sets of places that are tried for templates of one length, fewest places first. Real logs
+/// have a handful; what is after the limit is not found, so it is deterministic and costs bounded
+/// time.
 const MAX_PLACE_SETS: usize = 256;
 
 /// The number of places, and the places.
@@ -17,7 +20,8 @@ type PlaceSet = (usize, Box<[usize]>);
 /// Templates by the places of their placeholders.
 #[derive(Debug, Default)]
 pub(super) struct Covers {
-    /// For each length of a template, the sets of places at which templates of this length have placeholders.
+    /// For each length of a template, the sets of places at which templates of this length have
+    /// placeholders.
     places: HashMap<usize, Vec<Box<[usize]>>>,
     /// Set of places (by length and number) and hash of the rest, to the template.
     templates: HashMap<(usize, usize, u64), usize>,
@@ -58,8 +62,8 @@ impl Covers {
         Self { places, templates }
     }
 
-    /// The template with the fewest placeholders that covers `form` and is not `form` itself. Among those with as many,
-    /// the one whose placeholders stand first.
+    /// The template with the fewest placeholders that covers `form` and is not `form` itself. Among
+    /// those with as many, the one whose placeholders stand first.
     pub(super) fn find(&self, form: &[Piece]) -> Option<usize> {
         let sets = self.places.get(&form.len())?;
         let whole = whole_of(form);
@@ -80,8 +84,8 @@ fn placeholders(form: &[Piece]) -> Box<[usize]> {
     (0..form.len()).filter(is_placeholder).collect()
 }
 
-/// Whether `form` may have variables at these places: something would be new, all that would be lost can vary, and not
-/// more words would become variables than are left.
+/// Whether `form` may have variables at these places: something would be new, all that would be
+/// lost can vary, and not more words would become variables than are left.
 fn can_be_covered(form: &[Piece], places: &[usize]) -> bool {
     let constants = form.iter().filter(|piece| piece.kind.is_constant()).count();
     let mut new = 0;
@@ -97,7 +101,8 @@ fn can_be_covered(form: &[Piece], places: &[usize]) -> bool {
 
 /// The hash of a piece at its place.
 pub(super) fn hash_at(place: usize, piece: Piece) -> u64 {
-    // The finaliser of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators", 2014).
+    // The finaliser of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators",
+    // 2014).
     let mut mixed = piece
         .hash
         .wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));

@@ -1,11 +1,14 @@
-//! When the words at one place are values of a variable: evidence in log odds, that of the place and that of the words.
+//! When the words at one place are values of a variable: evidence in log odds, that of the place
+//! and that of the words.
 //!
-//! A place has a prior: how often the format strings of programs have a conversion such as `%s` there, counted over thirty
-//! thousand messages of two dozen message catalogues. Of words in quotes nine in ten are conversions, of bare words one in twenty.
-//! Then every further word doubles the odds: log statements that are alike but for one word come in twos and threes, rarely in
-//! dozens. Words that look like made-up names, or are values elsewhere in the same log, say more; the name of a kind of event says
-//! the opposite, since `NullPointerException` and `OOMKilled` are what an error is. The prior and the doubling are what Bayes' rule
-//! asks for; what the looks of words weigh was measured on labelled logs, and results hardly change around these values.
+//! A place has a prior: how often the format strings of programs have a conversion such as `%s`
+//! there, counted over thirty thousand messages of two dozen message catalogues. Of words in quotes
+//! nine in ten are conversions, of bare words one in twenty. Then every further word doubles the
+//! odds: log statements that are alike but for one word come in twos and threes, rarely in dozens.
+//! Words that look like made-up names, or are values elsewhere in the same log, say more; the name
+//! of a kind of event says the opposite, since `NullPointerException` and `OOMKilled` are what an
+//! error is. The prior and the doubling are what Bayes' rule asks for; what the looks of words
+//! weigh was measured on labelled logs, and results hardly change around these values.
 
 use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::mine::pieces::Piece;
@@ -161,8 +164,9 @@ impl PlaceWords {
     }
 }
 
-/// Whether a word names a kind of event: a level, a status, a state or a code in capitals, the class of an exception, a reason such as
-/// `CrashLoopBackOff`, or several words as one that speak of a failure (`AccessDenied`).
+/// Whether a word names a kind of event: a level, a status, a state or a code in capitals, the
+/// class of an exception, a reason such as `CrashLoopBackOff`, or several words as one that speak
+/// of a failure (`AccessDenied`).
 pub(super) fn is_kind_of_event(word: &str) -> bool {
     const ENDINGS: [&str; 6] = [
         "Exception",

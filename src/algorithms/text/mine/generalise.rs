@@ -1,25 +1,31 @@
-//! From masked templates to mined ones: which words are variables, told by the templates beside them.
+//! From masked templates to mined ones: which words are variables, told by the templates beside
+//! them.
 //!
-//! Five rules, all but the first two repeated until nothing changes, since one variable found uncovers others:
-//! - Units after placeholders vary where templates differ in them alone ([`amounts`](crate::algorithms::text::mine::amounts)).
-//! - A word with a placeholder in it becomes `<*>` where another template, else equal, has a placeholder alone:
-//!   `wpad:<*> error` beside `<*> error`.
-//! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount failed on <*>`.
-//! - A column, that is all templates that are equal but for the word at one place, becomes a variable when its words are
-//!   values ([`evidence`](crate::algorithms::text::mine::evidence)).
-//! - Where none of this finds anything, several places at once, when the words at each are values: `user alice on host web`, where
-//!   no user comes with two hosts. Which places, the words tell: those of a log statement stand in all of its templates, a value
-//!   stands in few. So of each template the rarest word is tried, the two rarest, and so on.
+//! Five rules, all but the first two repeated until nothing changes, since one variable found
+//! uncovers others:
+//! - Units after placeholders vary where templates differ in them alone
+//!   ([`amounts`](crate::algorithms::text::mine::amounts)).
+//! - A word with a placeholder in it becomes `<*>` where another template, else equal, has a
+//!   placeholder alone: `wpad:<*> error` beside `<*> error`.
+//! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount
+//!   failed on <*>`.
+//! - A column, that is all templates that are equal but for the word at one place, becomes a
+//!   variable when its words are values ([`evidence`](crate::algorithms::text::mine::evidence)).
+//! - Where none of this finds anything, several places at once, when the words at each are values:
+//!   `user alice on host web`, where no user comes with two hosts. Which places, the words tell:
+//!   those of a log statement stand in all of its templates, a value stands in few. So of each
+//!   template the rarest word is tried, the two rarest, and so on.
 //!
-//! The answer is a function of the set of templates alone: a round judges all templates as they were before it. So
-//! neither order nor counts matter. Where two templates cover a third, the one with fewer placeholders wins, then the one
-//! whose placeholders stand first.
+//! The answer is a function of the set of templates alone: a round judges all templates as they
+//! were before it. So neither order nor counts matter. Where two templates cover a third, the one
+//! with fewer placeholders wins, then the one whose placeholders stand first.
 //!
-//! Columns of templates that agree elsewhere are the oldest idea of the field (SLCT: Vaarandi, "A data clustering
-//! algorithm for mining patterns from event logs", IPOM 2003; IPLoM: Makanju et al., KDD 2009); that the words of a statement are
-//! told from values by how often they stand at their place is that of Brain (Yu et al., "Brain: log parsing with bidirectional
-//! parallel tree", IEEE TSC 2023). Those count lines; here distinct templates are counted, after masking, so that frequent lines do
-//! not decide and partial results can merge.
+//! Columns of templates that agree elsewhere are the oldest idea of the field (SLCT: Vaarandi, "A
+//! data clustering algorithm for mining patterns from event logs", IPOM 2003; IPLoM: Makanju et
+//! al., KDD 2009); that the words of a statement are told from values by how often they stand at
+//! their place is that of Brain (Yu et al., "Brain: log parsing with bidirectional parallel tree",
+//! IEEE TSC 2023). Those count lines; here distinct templates are counted, after masking, so that
+//! frequent lines do not decide and partial results can merge.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,10 +41,12 @@ const MAX_PLACES: usize = 8;
 const LEAST_CONSTANTS: usize = 2;
 /// How often the rules run again: a new variable can be part of a longer word.
 const MAX_PASSES: usize = 3;
-/// The rounds after which the search ends, changes or not; each of them uncovers one more level of nesting.
+/// The rounds after which the search ends, changes or not; each of them uncovers one more level of
+/// nesting.
 const MAX_ROUNDS: usize = 8;
 
-/// The mined template of each masked template, in the same order. Words in `keep` are never a variable.
+/// The mined template of each masked template, in the same order. Words in `keep` are never a
+/// variable.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::generalise;
@@ -95,7 +103,8 @@ struct Table<'a> {
     kinds: HashSet<u64>,
 }
 
-/// One place of one template, under the hash of the template without it, so that a column stands together when sorted.
+/// One place of one template, under the hash of the template without it, so that a column stands
+/// together when sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     rest: u64,
@@ -231,7 +240,8 @@ impl<'a> Table<'a> {
         !places.is_empty()
     }
 
-    /// Makes variables of the words at several places of templates at a time. Returns whether a word has become a variable.
+    /// Makes variables of the words at several places of templates at a time. Returns whether a
+    /// word has become a variable.
     fn replace_places(&mut self) -> bool {
         let rarest = self.rarest_words();
         let mut families = self.families(&rarest);
@@ -255,7 +265,8 @@ impl<'a> Table<'a> {
         self.replace(&places)
     }
 
-    /// The places of the words of each template, those first that the fewest templates of the same build have there.
+    /// The places of the words of each template, those first that the fewest templates of the same
+    /// build have there.
     fn rarest_words(&self) -> Vec<Vec<usize>> {
         let builds: Vec<u64> = self.forms.iter().map(|form| build_of(form)).collect();
         let mut counts: HashMap<u64, usize> = HashMap::new();
@@ -277,7 +288,8 @@ impl<'a> Table<'a> {
         self.forms.iter().zip(&builds).map(sorted).collect()
     }
 
-    /// Each template with its rarest word, its two rarest and so on taken out, as far as enough words stay; and with none.
+    /// Each template with its rarest word, its two rarest and so on taken out, as far as enough
+    /// words stay; and with none.
     fn families(&self, rarest: &[Vec<usize>]) -> Vec<Member> {
         let mut families = vec![];
         for (number, (form, words)) in self.forms.iter().zip(rarest).enumerate() {
@@ -319,7 +331,8 @@ impl<'a> Table<'a> {
         places.all(|place| self.are_values(&forms, place))
     }
 
-    /// Whether the words at this place of these templates are values; where no template has a word, there is nothing to find.
+    /// Whether the words at this place of these templates are values; where no template has a word,
+    /// there is nothing to find.
     fn are_values(&self, forms: &[usize], place: usize) -> bool {
         let pieces: HashMap<u64, Piece> = forms
             .iter()
@@ -349,8 +362,8 @@ impl<'a> Table<'a> {
         words.n_words == 0 || context.is_some_and(|context| words.are_values(context))
     }
 
-    /// Where columns would take all constants of a template, the one with the most values is replaced, of equal ones the
-    /// last; the others stay constant, in all of their templates.
+    /// Where columns would take all constants of a template, the one with the most values is
+    /// replaced, of equal ones the last; the others stay constant, in all of their templates.
     fn that_leave_a_constant<'c>(&self, columns: Vec<&'c [Cell]>) -> Vec<&'c [Cell]> {
         let mut of_form: HashMap<usize, Vec<usize>> = HashMap::new();
         for (number, column) in columns.iter().enumerate() {
@@ -454,7 +467,8 @@ mod tests {
             ("disk error", "<*> error"),
             ("<*> <*>", "<*> <*>"),
         ]);
-        // Of two covers with as many placeholders the first place wins; what is covered by a wider one goes on to it.
+        // Of two covers with as many placeholders the first place wins; what is covered by a wider
+        // one goes on to it.
         check(&[
             ("user <*> read table orders", "user <*> read table orders"),
             ("user bob read table <*>", "user bob read table <*>"),
@@ -546,7 +560,8 @@ mod tests {
         assert_eq!(generalise(&again, &[]), expected);
     }
 
-    /// What an error is stays, up to ten kinds at a place: with more it is rather one message that prints whatever it is given.
+    /// What an error is stays, up to ten kinds at a place: with more it is rather one message that
+    /// prints whatever it is given.
     #[test]
     fn kinds_of_failures_stay_apart() {
         const KINDS: [&str; 10] = [

@@ -34,8 +34,8 @@ pub struct MinedTemplates {
 }
 
 impl MinedTemplates {
-    /// A model of pairs of masked and mined template. `words_kept` says to how many words the masked ones were cut,
-    /// `keep` which words are never a variable.
+    /// A model of pairs of masked and mined template. `words_kept` says to how many words the
+    /// masked ones were cut, `keep` which words are never a variable.
     pub fn new<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         words_kept: Option<usize>,
@@ -84,9 +84,9 @@ impl MinedTemplates {
         &self.hashes
     }
 
-    /// The number of the template that was mined from this masked line, or else of one that covers it: one that has
-    /// placeholders where the line has words, not more than words that stay, and is equal otherwise. `None` where there is
-    /// none.
+    /// The number of the template that was mined from this masked line, or else of one that covers
+    /// it: one that has placeholders where the line has words, not more than words that stay, and
+    /// is equal otherwise. `None` where there is none.
     pub fn find(&self, masked: &str) -> Option<usize> {
         let masked = kept_of(masked, self.words_kept);
         if let Some(&number) = self.known.get(masked.as_ref()) {

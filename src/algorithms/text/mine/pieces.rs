@@ -1,4 +1,5 @@
-//! Templates cut into pieces: once into words, placeholders and the delimiters between them, once at blanks alone.
+//! Templates cut into pieces: once into words, placeholders and the delimiters between them, once
+//! at blanks alone.
 
 use std::collections::HashSet;
 
@@ -14,10 +15,11 @@ pub(super) enum PieceKind {
     Placeholder,
     /// A word of letters alone.
     Word,
-    /// A word that looks like a name made up for a thing: with a digit, `_`, `/`, `.`, or an upper-case letter inside.
+    /// A word that looks like a name made up for a thing: with a digit, `_`, `/`, `.`, or an
+    /// upper-case letter inside.
     Identifier,
-    /// What stays as it is: a word that the caller keeps, a whole word where only words with a placeholder in them are in
-    /// question, a template of too many pieces.
+    /// What stays as it is: a word that the caller keeps, a whole word where only words with a
+    /// placeholder in them are in question, a template of too many pieces.
     Fixed,
     /// White space, brackets, quotes, `,` `;` `=` `|`, and other characters that stand alone.
     Delimiter,
@@ -35,7 +37,8 @@ impl PieceKind {
     }
 }
 
-/// One piece; its text is known by its hash (two of a million words share one with a chance of 1 in 37 million).
+/// One piece; its text is known by its hash (two of a million words share one with a chance of 1 in
+/// 37 million).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) hash: u64,
@@ -63,7 +66,8 @@ pub(super) enum TemplateCut {
     Words,
 }
 
-/// Templates of more pieces are one piece that cannot vary: stack traces and dumps, whose columns say nothing.
+/// Templates of more pieces are one piece that cannot vary: stack traces and dumps, whose columns
+/// say nothing.
 const MAX_PIECES: usize = 256;
 
 impl TemplateCut {
@@ -149,8 +153,8 @@ fn length_of_piece(text: &str, first: char) -> usize {
         .map_or(text.len(), |(position, _)| position)
 }
 
-/// Whether this character stands alone. A colon belongs to `a:b` and `12:30`, and delimits where a blank or a
-/// placeholder follows; `<` can begin a placeholder.
+/// Whether this character stands alone. A colon belongs to `a:b` and `12:30`, and delimits where a
+/// blank or a placeholder follows; `<` can begin a placeholder.
 fn is_delimiter(char: char, text: &str) -> bool {
     match char {
         ' ' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\'' | ',' | ';' | '='

@@ -1,11 +1,12 @@
 //! Counting masked templates: what an aggregate keeps while it reads lines.
 //!
-//! A tally is a map from masked template to count and example; two tallies merge to the tally of all their lines, in any
-//! order and grouping. It is bounded: when there are more distinct templates than [`TemplateTally::new`] allows, all are
-//! cut after their first 16 words, then 8, 4, 2, 1, and at last to `<*>`. The number of words is the largest at which
-//! the distinct templates of all lines fit, so it too depends on the lines alone, and no line is ever lost. (Cutting is a
-//! hierarchy: the first 8 words of the first 16 are the first 8.) That the first words of a line tell its kind is what
-//! Drain rests on (He et al., ICWS 2017).
+//! A tally is a map from masked template to count and example; two tallies merge to the tally of
+//! all their lines, in any order and grouping. It is bounded: when there are more distinct
+//! templates than [`TemplateTally::new`] allows, all are cut after their first 16 words, then 8, 4,
+//! 2, 1, and at last to `<*>`. The number of words is the largest at which the distinct templates
+//! of all lines fit, so it too depends on the lines alone, and no line is ever lost. (Cutting is a
+//! hierarchy: the first 8 words of the first 16 are the first 8.) That the first words of a line
+//! tell its kind is what Drain rests on (He et al., ICWS 2017).
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,10 +17,11 @@ use crate::algorithms::text::kind::VariableKind;
 
 /// The words that are kept of a template, level by level.
 const WORDS_KEPT: [usize; 7] = [usize::MAX, 16, 8, 4, 2, 1, 0];
-/// What is kept of a masked template, in bytes: a stack trace of about a hundred lines. All templates of a full tally are then
-/// below 2 GiB.
+/// What is kept of a masked template, in bytes: a stack trace of about a hundred lines. All
+/// templates of a full tally are then below 2 GiB.
 const MAX_TEMPLATE_BYTES: usize = 16_384;
-/// What is kept of an example line, in bytes: enough to recognise it, where a stack trace can be a megabyte.
+/// What is kept of an example line, in bytes: enough to recognise it, where a stack trace can be a
+/// megabyte.
 const MAX_EXAMPLE_BYTES: usize = 4096;
 
 /// How often a masked template was seen, and one of its lines.
@@ -61,7 +63,8 @@ impl Sighting {
         self.count
     }
 
-    /// The shortest of the lines, and among those the first in the order of bytes; cut after 4096 bytes.
+    /// The shortest of the lines, and among those the first in the order of bytes; cut after 4096
+    /// bytes.
     pub fn example(&self) -> &str {
         &self.example
     }

@@ -1,8 +1,8 @@
 //! The walk over a line: word by word, from the first byte to the last, finding what is variable.
 //!
-//! [`classify`](crate::algorithms::text::classify) judges a word alone. What only the neighbourhood tells is added here: the halves of a date, the name
-//! after `user`, the unit after a number, the values of keys. Variables that touch, or that only a joining character
-//! parts, become one.
+//! [`classify`](crate::algorithms::text::classify) judges a word alone. What only the neighbourhood
+//! tells is added here: the halves of a date, the name after `user`, the unit after a number, the
+//! values of keys. Variables that touch, or that only a joining character parts, become one.
 
 mod plain;
 mod quotes;
@@ -85,8 +85,8 @@ const NOWHERE: usize = usize::MAX;
 /// The longest word that can belong to the number before it: `bytes`.
 const LONGEST_UNIT: usize = 5;
 
-/// Runs of white space up to this length are looked at byte by byte; so that a line of blanks and words does not take
-/// time with its square, longer ones are remembered.
+/// Runs of white space up to this length are looked at byte by byte; so that a line of blanks and
+/// words does not take time with its square, longer ones are remembered.
 const LONG_BLANK: usize = 32;
 
 struct Scanner<'a> {
@@ -95,7 +95,8 @@ struct Scanner<'a> {
     found: &'a mut Vec<Variable>,
     /// The last three words, the latest first.
     words: [SeenWord; 3],
-    /// Where a word must begin to be a variable because of what stands before it, and of which kind.
+    /// Where a word must begin to be a variable because of what stands before it, and of which
+    /// kind.
     name_at: usize,
     name_kind: VariableKind,
     /// The last word "user", and whether the word before it makes a name follow.
@@ -200,7 +201,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// `35毫秒`, `1小时2分3秒`, `2026年3月2日`: a unit of time belongs to the number before it. Returns where it ends.
+    /// `35毫秒`, `1小时2分3秒`, `2026年3月2日`: a unit of time belongs to the number before it. Returns
+    /// where it ends.
     fn join_chinese_unit(&mut self, at: usize) -> Option<usize> {
         let last = self
             .found
@@ -220,7 +222,8 @@ impl Scanner<'_> {
         Some(end)
     }
 
-    /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters after a noun and between blanks, or any after its key.
+    /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters after a noun and between blanks, or
+    /// any after its key.
     fn length_of_chinese_name(&self, at: usize) -> Option<usize> {
         const LONGEST: usize = 4 * 3;
         let is_value = self.name_at == at;
@@ -267,8 +270,8 @@ impl Scanner<'_> {
         end
     }
 
-    /// Whether a word is the constant rest of one that was masked before: then it stays, so that masking a template
-    /// again changes nothing.
+    /// Whether a word is the constant rest of one that was masked before: then it stays, so that
+    /// masking a template again changes nothing.
     fn touches_placeholder(&self, start: usize, end: usize) -> bool {
         self.at(end) == Some(b'<') && self.is_placeholder(end) || self.is_behind_placeholder(start)
     }

@@ -1,5 +1,6 @@
-//! The bulk of every line: words of letters, and numbers. Most of them are the same wherever they stand, and are passed here; what
-//! could be more is left to the walk, which gives the same answer at more cost.
+//! The bulk of every line: words of letters, and numbers. Most of them are the same wherever they
+//! stand, and are passed here; what could be more is left to the walk, which gives the same answer
+//! at more cost.
 
 use super::{LONGEST_UNIT, Scanner, SeenWord};
 use crate::algorithms::text::blanks::is_white;
@@ -9,7 +10,8 @@ use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// Whether the word here is a word or a number and nothing around it makes it something else. A number is added.
+    /// Whether the word here is a word or a number and nothing around it makes it something else. A
+    /// number is added.
     #[inline]
     pub(super) fn is_plain(&mut self, start: usize, end: usize, shape: WordShape) -> bool {
         let is_word = shape.is_plain();
@@ -31,8 +33,8 @@ impl Scanner<'_> {
         is_alone
     }
 
-    /// Whether no name is expected here, and what stands around is no placeholder, no padding, no Chinese noun, and no blanks that
-    /// align a value.
+    /// Whether no name is expected here, and what stands around is no placeholder, no padding, no
+    /// Chinese noun, and no blanks that align a value.
     fn stands_free(&self, start: usize, end: usize) -> bool {
         let before = match self.line[..start] {
             [] => true,
@@ -61,7 +63,8 @@ impl Scanner<'_> {
     }
 }
 
-/// Whether a word of letters can be a variable in some place: a truth value, an account, digits of a hexadecimal number, a random name.
+/// Whether a word of letters can be a variable in some place: a truth value, an account, digits of
+/// a hexadecimal number, a random name.
 fn can_be_more(word: &[u8], shape: WordShape) -> bool {
     match word.len() {
         3 => word[0] == b'n',

@@ -1,8 +1,9 @@
 //! Words in quotes are variables: `user "alice"`, `no tag 'v1'`, `关闭“orders”`.
 //!
-//! Of thirty thousand messages in the catalogues of programs, nine of ten words in quotes are filled in. What stays: options
-//! (`'--force'`), signs (`';'`), words in capitals (`'SELECT'`), several words, the keys of JSON and the values of keys that tell the kind
-//! of event (`level="error"`).
+//! Of thirty thousand messages in the catalogues of programs, nine of ten words in quotes are
+//! filled in. What stays: options (`'--force'`), signs (`';'`), words in capitals (`'SELECT'`),
+//! several words, the keys of JSON and the values of keys that tell the kind of event
+//! (`level="error"`).
 
 use memchr::memchr;
 
@@ -44,7 +45,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// The word that the mark at `at` quotes, if it is data, and the position after its closing mark.
+    /// The word that the mark at `at` quotes, if it is data, and the position after its closing
+    /// mark.
     fn quoted_word(&self, at: usize) -> Option<(SeenWord, usize)> {
         let (length, closing) = opening_quote(&self.line[at..])?;
         let is_ascii = length == 1;
@@ -71,8 +73,8 @@ impl Scanner<'_> {
         is_variable.then_some((SeenWord { start, end }, next))
     }
 
-    /// Whether a quotation can begin here: after a border, a letter of a CJK script, or what joins it to another one, as in `"a":"b"`
-    /// and `'root'@'localhost'`.
+    /// Whether a quotation can begin here: after a border, a letter of a CJK script, or what joins
+    /// it to another one, as in `"a":"b"` and `'root'@'localhost'`.
     fn can_open(&self, at: usize) -> bool {
         let quote = self.line[at];
         match self.line[..at] {
@@ -84,8 +86,9 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of a quotation that begins like the name of a program that asks a server, `Mozilla/5.0 (X11; Linux)`: it is one value,
-    /// however many words it has (RFC 9110, section 10.1.5).
+    /// The end of a quotation that begins like the name of a program that asks a server,
+    /// `Mozilla/5.0 (X11; Linux)`: it is one value, however many words it has (RFC 9110, section
+    /// 10.1.5).
     fn end_of_user_agent(&self, start: usize, quote: u8) -> Option<usize> {
         let limit = if self.is_in_text(start) {
             self.text_end
@@ -105,7 +108,8 @@ impl Scanner<'_> {
         (!rest[..length].contains(&b'<')).then_some(start + length)
     }
 
-    /// Whether what stands in quotes is a key of an object: `{"a":`, `,"a":`, in Python `{'a':` and in Ruby `{"a"=>`.
+    /// Whether what stands in quotes is a key of an object: `{"a":`, `,"a":`, in Python `{'a':` and
+    /// in Ruby `{"a"=>`.
     fn is_json_key(&self, at: usize, next: usize) -> bool {
         let colon = self.skip_white(next);
         let is_ruby = self.line[colon.min(self.line.len())..].starts_with(b"=>");

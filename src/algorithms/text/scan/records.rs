@@ -1,7 +1,8 @@
 //! Keys and their values: `key=value` and JSON lines.
 //!
-//! In the profile of such lines every value is a variable as a whole, with its quotes or brackets, so that `null`, `""` and `"alice"`
-//! give one template. The values of keys that tell the kind of event are masked like a text.
+//! In the profile of such lines every value is a variable as a whole, with its quotes or brackets,
+//! so that `null`, `""` and `"alice"` give one template. The values of keys that tell the kind of
+//! event are masked like a text.
 
 use super::{NOWHERE, Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
@@ -14,7 +15,8 @@ use crate::algorithms::text::words;
 const LONGEST_KEY: usize = 128;
 
 impl Scanner<'_> {
-    /// What follows `=`: the name after `user=`, a quoted word, and with [`Profile::KeyValue`] every value.
+    /// What follows `=`: the name after `user=`, a quoted word, and with [`Profile::KeyValue`]
+    /// every value.
     pub(super) fn equals(&mut self, at: usize) -> usize {
         let key = self.key_before(at);
         let next = at + 1;
@@ -40,7 +42,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Where the walk continues at the value of a text key: after it, where it is the number of a level.
+    /// Where the walk continues at the value of a text key: after it, where it is the number of a
+    /// level.
     fn behind_level(&self, key: SeenWord, value: usize) -> usize {
         if self.rules.profile == Profile::Default || !words::is_level_key(self.text(key)) {
             return value;
@@ -49,7 +52,8 @@ impl Scanner<'_> {
         value + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
-    /// The key that ends at the `=` at `at`: in a text a word, in key-value lines all up to a blank or a sign between values.
+    /// The key that ends at the `=` at `at`: in a text a word, in key-value lines all up to a blank
+    /// or a sign between values.
     fn key_before(&self, at: usize) -> SeenWord {
         let before = &self.line[at.saturating_sub(LONGEST_KEY)..at];
         let is_key = |&&byte: &&u8| {
@@ -64,7 +68,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// How much of this stands before the last full-width punctuation mark, which ends a clause of a Chinese sentence.
+    /// How much of this stands before the last full-width punctuation mark, which ends a clause of
+    /// a Chinese sentence.
     fn length_of_clauses(&self, start: usize, end: usize) -> usize {
         let text = &self.line[start..end];
         if text.is_ascii() {
@@ -91,7 +96,8 @@ impl Scanner<'_> {
         length > 0 && rest.get(length) == Some(&quote)
     }
 
-    /// Adds the value that begins here as one variable; returns where it ends. A value can be empty.
+    /// Adds the value that begins here as one variable; returns where it ends. A value can be
+    /// empty.
     fn whole_value(&mut self, begin: usize) -> usize {
         if self.is_placeholder(begin) {
             return begin;
@@ -107,7 +113,8 @@ impl Scanner<'_> {
         end
     }
 
-    /// The start of a right-aligned number after `=`, as in `took=   7`; otherwise `begin`, where an empty value ends.
+    /// The start of a right-aligned number after `=`, as in `took=   7`; otherwise `begin`, where
+    /// an empty value ends.
     fn begin_of_number(&self, begin: usize) -> usize {
         let number = self.skip_white(begin);
         let word = self.line.get(number..).unwrap_or_default();
@@ -120,8 +127,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of a value without quotes: white space, a bracket that it does not open, or a sign after which another key or
-    /// nothing stands.
+    /// The end of a value without quotes: white space, a bracket that it does not open, or a sign
+    /// after which another key or nothing stands.
     fn end_of_bare_value(&self, begin: usize) -> usize {
         let mut at = begin;
         while let Some(byte) = self.at(at).filter(|&byte| !is_white(byte)) {
@@ -151,7 +158,8 @@ impl Scanner<'_> {
         rest.first().is_none_or(|&byte| is_white(byte)) || key > 0 && rest.get(key) == Some(&b'=')
     }
 
-    /// The position of the quote that ends a string; where there is none, the end of the line but for its white space.
+    /// The position of the quote that ends a string; where there is none, the end of the line but
+    /// for its white space.
     fn end_of_string(&self, begin: usize, quote: u8) -> usize {
         let mut at = begin;
         while at < self.line.len() && self.line[at] != quote {
@@ -173,7 +181,8 @@ impl Scanner<'_> {
         end + usize::from(self.at(end) == Some(quote))
     }
 
-    /// The position after the brackets that open at `at`, with all that they hold; where they do not close, the end of the line.
+    /// The position after the brackets that open at `at`, with all that they hold; where they do
+    /// not close, the end of the line.
     fn behind_brackets(&self, at: usize) -> usize {
         let mut depth = 0_usize;
         let mut end = at;
@@ -211,7 +220,8 @@ impl Scanner<'_> {
         let begin = quote + 1;
         let end = self.end_of_string(begin, b'"');
         let colon = self.skip_white(end + 1);
-        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands after it.
+        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands
+        // after it.
         let is_name = !self.line[begin..end]
             .iter()
             .any(|&byte| byte == b'<' || is_white(byte));
@@ -225,7 +235,8 @@ impl Scanner<'_> {
         self.push_element(quote, self.behind_string(quote, b'"'))
     }
 
-    /// A key of a JSON object. A list after it is one variable, however many elements it has, and so is an empty object.
+    /// A key of a JSON object. A list after it is one variable, however many elements it has, and
+    /// so is an empty object.
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
         self.note_gap(end + 1, colon);
@@ -260,7 +271,8 @@ impl Scanner<'_> {
         self.single_blanks &= to <= from || to == from + 1 && self.at(from) == Some(b' ');
     }
 
-    /// Adds a string of a list, which is one variable with the string before it; returns where the walk goes on.
+    /// Adds a string of a list, which is one variable with the string before it; returns where the
+    /// walk goes on.
     fn push_element(&mut self, start: usize, end: usize) -> usize {
         if let Some(last) = self.found.last_mut()
             && matches!(&self.line[last.end..start], [b',', blank @ ..] if blank.iter().all(|&byte| is_white(byte)))

@@ -7,7 +7,8 @@ use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// `10.0.0.1 ()`: the name after an address can be missing, and its brackets hold an empty value.
+    /// `10.0.0.1 ()`: the name after an address can be missing, and its brackets hold an empty
+    /// value.
     pub(super) fn empty_brackets(&mut self, at: usize) {
         if self.at(at + 1) == Some(b')')
             && let Some(last) = self.found.last()
@@ -22,8 +23,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// `(1, 2, 3)`, `[a.log b.log]`, `('x', 'y')`: when brackets close in which nothing but values stands, these are one variable,
-    /// however many they are.
+    /// `(1, 2, 3)`, `[a.log b.log]`, `('x', 'y')`: when brackets close in which nothing but values
+    /// stands, these are one variable, however many they are.
     pub(super) fn list(&mut self, closing: usize) {
         let opening = match self.line[closing] {
             b')' => b'(',
@@ -52,7 +53,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Whether only a comma, or in a list of one kind a blank, parts this variable from the next one.
+    /// Whether only a comma, or in a list of one kind a blank, parts this variable from the next
+    /// one.
     fn are_elements(&self, number: usize, quote: &[u8]) -> bool {
         let (this, next) = (self.found[number], self.found[number + 1]);
         let gap = &self.line[this.end..next.start];

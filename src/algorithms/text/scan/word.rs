@@ -75,8 +75,8 @@ impl Scanner<'_> {
         end
     }
 
-    /// `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `: a code before a colon, at the beginning or after a severity, says what kind of
-    /// event it is.
+    /// `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `: a code before a colon, at the beginning or
+    /// after a severity, says what kind of event it is.
     fn is_error_code(&self, start: usize, end: usize) -> bool {
         let [first, .., b':'] = &self.line[start..end] else {
             return false;
@@ -92,8 +92,9 @@ impl Scanner<'_> {
             && is_place()
     }
 
-    /// `orders: no such table`: the name that a line begins with and then says something about. Three of four such words are filled
-    /// in. What begins with a capital letter after the colon is a message of its own, and the word a component that stays.
+    /// `orders: no such table`: the name that a line begins with and then says something about.
+    /// Three of four such words are filled in. What begins with a capital letter after the colon is
+    /// a message of its own, and the word a component that stays.
     fn is_subject(&self, start: usize, end: usize) -> bool {
         let Some((b':', name)) = self.line[start..end].split_last() else {
             return false;
@@ -112,7 +113,8 @@ impl Scanner<'_> {
             && self.begins_predicate(end)
     }
 
-    /// Whether white space and a sentence follow: two words of small letters, or CJK text. One word alone can be a value.
+    /// Whether white space and a sentence follow: two words of small letters, or CJK text. One word
+    /// alone can be a value.
     fn begins_predicate(&self, end: usize) -> bool {
         let first = self.skip_white(end);
         let is_letter = |byte: &&u8| byte.is_ascii_lowercase();
@@ -139,7 +141,8 @@ impl Scanner<'_> {
         whole
     }
 
-    /// Where the text of a JSON string ends that holds this position, or an escape sequence in it; elsewhere the end of the line.
+    /// Where the text of a JSON string ends that holds this position, or an escape sequence in it;
+    /// elsewhere the end of the line.
     fn end_of_text(&self, at: usize) -> usize {
         const FARTHEST: usize = 4096;
         if self.rules.profile != Profile::Json || !self.is_in_text(at) {
@@ -216,7 +219,8 @@ impl Scanner<'_> {
         self.remember(start, end);
     }
 
-    /// Whether the word that begins here is a variable because of what stands before it, and of which kind.
+    /// Whether the word that begins here is a variable because of what stands before it, and of
+    /// which kind.
     fn expected(&self, start: usize) -> Option<VariableKind> {
         let follows_user = || {
             self.user
@@ -249,8 +253,8 @@ impl Scanner<'_> {
         is_free && is_name && !in_capitals && words::ends_with_chinese_noun(before)
     }
 
-    /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null value in column" and
-    /// "because it is null" it is a word like others.
+    /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null
+    /// value in column" and "because it is null" it is a word like others.
     fn is_value(&self, start: usize, end: usize) -> bool {
         let before = self.line[..start].iter().rposition(|&byte| !is_white(byte));
         let Some(before) = before else { return false };
@@ -392,7 +396,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of the padding after a word of base64, if this is one: the padding makes its length a multiple of four.
+    /// The end of the padding after a word of base64, if this is one: the padding makes its length
+    /// a multiple of four.
     fn end_of_base64(&self, start: usize, end: usize) -> Option<usize> {
         let word = &self.line[start..end];
         let padding = self.line[end..]
@@ -495,7 +500,8 @@ impl Scanner<'_> {
         classify(word, shape)
     }
 
-    /// Whether this is the protocol after the target of a request line, or the target `/` before it.
+    /// Whether this is the protocol after the target of a request line, or the target `/` before
+    /// it.
     fn ends_request_line(&self, start: usize, end: usize) -> bool {
         let word = &self.line[start..end];
         if !matches!(word[0], b'/' | b'H') {
@@ -533,8 +539,8 @@ fn can_begin_path(word: &[u8], shape: WordShape) -> bool {
     shape.count(Class::Slash) > 0 || matches!(word, [_, b':', b'\\', ..] | [b'\\', b'\\', ..])
 }
 
-/// The length of the word that a text in a JSON string begins with, and that of the escape sequence after it which stands for white
-/// space or a quote. Of `\\` both are one sign of the word.
+/// The length of the word that a text in a JSON string begins with, and that of the escape sequence
+/// after it which stands for white space or a quote. Of `\\` both are one sign of the word.
 fn first_word_of_json(text: &[u8]) -> (usize, usize) {
     let mut at = 0;
     while let Some(&byte) = text.get(at).filter(|&&byte| !is_border(byte)) {

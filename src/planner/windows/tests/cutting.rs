@@ -286,7 +286,8 @@ pub(super) fn expected(script: &Script, cut: &WindowShape, watermarks: &[i64]) -
     }
     if let WindowShape::Rows { n_rows } = cut {
         let n = *n_rows as i64;
-        // Rows are numbered as they come: a stable sort by time keeps those of the same time in that order.
+        // Rows are numbered as they come: a stable sort by time keeps those of the same time in
+        // that order.
         ordered.sort_by_key(|(ts, _)| *ts);
         let numbered = (0_i64..).zip(ordered);
         let spans = numbered.map(|(number, (_, v))| (v, number / n * n, (number / n + 1) * n));

@@ -1,4 +1,5 @@
-//! The same scripts written into real log files, which are rotated in the middle: the windows are those of all lines.
+//! The same scripts written into real log files, which are rotated in the middle: the windows are
+//! those of all lines.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -78,7 +79,8 @@ async fn followed(folder: &Path) -> LiveTable {
     table.downcast_ref::<LiveTable>().unwrap().clone()
 }
 
-/// Lines of several files with the same time have no order, so by count only the windows are compared.
+/// Lines of several files with the same time have no order, so by count only the windows are
+/// compared.
 fn told_apart(mut rows: Vec<InWindow>, cut: &WindowShape) -> Vec<InWindow> {
     if let WindowShape::Rows { .. } = cut {
         rows.iter_mut().for_each(|row| row.0 = 0);

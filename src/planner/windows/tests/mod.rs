@@ -1,4 +1,5 @@
-//! Windows over live tables: that they are the windows of the same rows read at once, whatever comes when.
+//! Windows over live tables: that they are the windows of the same rows read at once, whatever
+//! comes when.
 
 mod cutting;
 mod files;

@@ -87,8 +87,8 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// A script whose rows are at most `age` behind the clock: none is late if that is the delay. With `is_wild` some
-    /// are of the future, and some have no time.
+    /// A script whose rows are at most `age` behind the clock: none is late if that is the delay.
+    /// With `is_wild` some are of the future, and some have no time.
     pub(crate) fn generate(seed: u64, age: i64, is_wild: bool) -> Self {
         let mut seeded = Seeded::new(seed);
         let n_partitions = 1 + seeded.below(3);

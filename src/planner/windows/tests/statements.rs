@@ -1,5 +1,5 @@
-//! Statements over windows of live tables: each gives the rows that it gives over the same rows read at once, or is
-//! refused with a sentence.
+//! Statements over windows of live tables: each gives the rows that it gives over the same rows
+//! read at once, or is refused with a sentence.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +21,8 @@ use crate::streams::scripted::ScriptStep;
 use crate::streams::source::PartitionNews;
 use crate::streams::table::LiveTable;
 
-/// A session with live tables `logs` and `other`, a live table without time `lines`, and the rows of `logs` as `old`.
+/// A session with live tables `logs` and `other`, a live table without time `lines`, and the rows
+/// of `logs` as `old`.
 fn session(script: &Script) -> SessionContext {
     session_on(SessionContext::new(), script)
 }
@@ -326,7 +327,8 @@ async fn a_future_timestamp_closes_nothing_early() {
 
 #[tokio::test]
 async fn an_idle_stream_closes_its_last_window() {
-    // Without more rows the clock closes the window, long before the end: no row of the window after it is there.
+    // Without more rows the clock closes the window, long before the end: no row of the window
+    // after it is there.
     let script = steps(&[(1, &[1, 2]), (30, &[]), (60, &[]), (61, &[61]), (62, &[])]);
     let context = session(&script);
     let sql = "SELECT window_start, count(*) FROM tumble(logs, ts, '10s') GROUP BY window_start";

@@ -78,14 +78,16 @@ impl FollowedFiles {
                     && stamp.modified_ns >= since_ns
                     && !self.old_siblings.get(&path).is_some_and(is_old);
                 let origin = CandidateOrigin::Sibling { is_rotated };
-                // Not listed: what cannot be read is not missed, unless it is found nowhere else, which is reported.
+                // Not listed: what cannot be read is not missed, unless it is found nowhere else,
+                // which is reported.
                 let _ = self.enqueue(round, &sibling, origin);
             }
         }
     }
 
-    /// Finds out what the candidates are, those first that were written first: a copy belongs to the content that was
-    /// there before. At the start there is no before, and the longest is the original.
+    /// Finds out what the candidates are, those first that were written first: a copy belongs to
+    /// the content that was there before. At the start there is no before, and the longest is the
+    /// original.
     pub(super) fn place_all(&mut self, round: &mut Round) {
         let is_first = self.is_first;
         round.queue.make_contiguous().sort_by_key(|candidate| {
@@ -231,7 +233,8 @@ impl FollowedFiles {
         self.close_surplus(None);
     }
 
-    /// Old files of a path that is followed from now on: they are not rotations that went by unseen.
+    /// Old files of a path that is followed from now on: they are not rotations that went by
+    /// unseen.
     fn remember_old_siblings(&mut self, round: &mut Round, path: &Path) {
         let siblings = round.folders.siblings(path).into_iter();
         let numbered = siblings.filter(|sibling| siblings::is_numbered(path, sibling));
@@ -284,7 +287,8 @@ impl FollowedFiles {
             .map(|(id, _)| *id)
     }
 
-    /// The stream without a name whose content the candidate has: it was renamed, copied, or written again.
+    /// The stream without a name whose content the candidate has: it was renamed, copied, or
+    /// written again.
     fn stream_that_goes_on_in(
         &self,
         round: &Round,
@@ -322,7 +326,8 @@ impl FollowedFiles {
                 _ => true,
             });
         };
-        // Deleted or renamed, but the handle is held: continue there only if nothing of it is left behind.
+        // Deleted or renamed, but the handle is held: continue there only if nothing of it is left
+        // behind.
         let held = self.disk.stamp(file)?;
         let is_whole = now.size >= held.size;
         let is_gone = !held.is_linked || is_sure;
@@ -341,7 +346,8 @@ impl FollowedFiles {
         id
     }
 
-    /// A file has all of the content of a stream and more: it is the one that lives, what we had is a copy of it.
+    /// A file has all of the content of a stream and more: it is the one that lives, what we had is
+    /// a copy of it.
     fn swap(&mut self, round: &mut Round, candidate: CandidateFile, id: u64) {
         let names = round.names.extract_if(.., |_, named| *named == id);
         for (path, _) in names.collect::<Vec<_>>() {
@@ -366,8 +372,8 @@ impl FollowedFiles {
         }
     }
 
-    /// Continues with a stream in a file that has its content. The id is a new one if the owner was told that the old one
-    /// is finished.
+    /// Continues with a stream in a file that has its content. The id is a new one if the owner was
+    /// told that the old one is finished.
     pub(super) fn attach(&mut self, id: u64, candidate: CandidateFile) -> u64 {
         let CandidateFile {
             path,

@@ -1,9 +1,10 @@
 //! What a file is known by: its content, not its name or inode.
 //!
-//! [`Evidence`] is a hash of the first bytes and a hash of the bytes before the place up to which the content was read.
-//! A file that has both at the same places is the same file, or a copy of it, under whatever name. Evidence is small
-//! and can be written down. The bytes before the place are what tells two files with the same banner from each other,
-//! and a file that was emptied and has grown again from one that only grew.
+//! [`Evidence`] is a hash of the first bytes and a hash of the bytes before the place up to which
+//! the content was read. A file that has both at the same places is the same file, or a copy of it,
+//! under whatever name. Evidence is small and can be written down. The bytes before the place are
+//! what tells two files with the same banner from each other, and a file that was emptied and has
+//! grown again from one that only grew.
 
 use std::fs::File;
 use std::io;
@@ -13,8 +14,9 @@ use twox_hash::XxHash64;
 
 use crate::sources::files::follow::disk::Disk;
 
-/// The most first bytes, and the most bytes before a place, that are compared. The same as Filebeat's default
-/// fingerprint; a log that has a time in each line differs from others long before.
+/// The most first bytes, and the most bytes before a place, that are compared. The same as
+/// Filebeat's default fingerprint; a log that has a time in each line differs from others long
+/// before.
 pub(super) const SAMPLE_BYTES: usize = 1024;
 
 /// Length and hash of some bytes.
@@ -65,7 +67,8 @@ impl Evidence {
         self.head.len == 0
     }
 
-    /// Enough bytes to tell that two files with this evidence are copies, and do not just begin with the same banner.
+    /// Enough bytes to tell that two files with this evidence are copies, and do not just begin
+    /// with the same banner.
     pub(super) fn is_strong(&self) -> bool {
         self.head.len >= SAMPLE_BYTES
     }

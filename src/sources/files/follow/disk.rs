@@ -1,7 +1,7 @@
 //! What the engine asks of the file system: look at a path, open a file, read at an offset.
 //!
-//! One place for what differs between systems, and for the counts that the tests look at. A pipe or a device is never
-//! opened, because opening a pipe waits for its writer.
+//! One place for what differs between systems, and for the counts that the tests look at. A pipe or
+//! a device is never opened, because opening a pipe waits for its writer.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -18,10 +18,12 @@ pub(super) struct Disk {
     looks: AtomicU64,
 }
 
-/// What tells cheaply that a file has not changed. It never tells that two files are the same: that is for the content.
+/// What tells cheaply that a file has not changed. It never tells that two files are the same: that
+/// is for the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Stamp {
-    /// Device and inode. They mean something only while a handle is open, since inodes are used again.
+    /// Device and inode. They mean something only while a handle is open, since inodes are used
+    /// again.
     pub(super) inode: Option<(u64, u64)>,
     pub(super) size: u64,
     pub(super) modified_ns: i64,

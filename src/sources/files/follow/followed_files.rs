@@ -36,8 +36,8 @@ impl FollowedFiles {
         }
     }
 
-    /// Continues where `positions` were taken. Files that are not in them came after and are read from their start,
-    /// whatever `read_from` says.
+    /// Continues where `positions` were taken. Files that are not in them came after and are read
+    /// from their start, whatever `read_from` says.
     pub(crate) fn with_positions(options: FollowOptions, positions: FilePositions) -> Self {
         let mut files = Self::new(options);
         files.is_first = false;
@@ -79,10 +79,12 @@ impl FollowedFiles {
         })
     }
 
-    /// Reads the next bytes of a stream, at most `max_bytes`, into `buffer`, which is cleared first.
+    /// Reads the next bytes of a stream, at most `max_bytes`, into `buffer`, which is cleared
+    /// first.
     ///
     /// # Errors
-    /// The file cannot be opened or read. Nothing is lost: the same bytes come with the next successful read.
+    /// The file cannot be opened or read. Nothing is lost: the same bytes come with the next
+    /// successful read.
     pub(crate) fn read(
         &mut self,
         id: u64,
@@ -111,21 +113,23 @@ impl FollowedFiles {
         Ok(ReadBytes { offset, n_bytes })
     }
 
-    /// The owner has finished with what comes before `offset`: after a restart, reading continues there. A finished stream
-    /// is kept until it is consumed to its end, so call this also if positions are never written.
+    /// The owner has finished with what comes before `offset`: after a restart, reading continues
+    /// there. A finished stream is kept until it is consumed to its end, so call this also if
+    /// positions are never written.
     pub(crate) fn consumed(&mut self, id: u64, offset: u64) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.consumed = offset.min(stream.offset).max(stream.consumed);
         }
     }
 
-    /// The owner has written positions from which it would read again: those to come need not tell what was before.
+    /// The owner has written positions from which it would read again: those to come need not tell
+    /// what was before.
     pub(crate) fn begin_range(&mut self) {
         self.recent.begin_range();
     }
 
-    /// Whether the owner should write positions and [begin a range](Self::begin_range): they tell of this many files that
-    /// were read to their end since the last time.
+    /// Whether the owner should write positions and [begin a range](Self::begin_range): they tell
+    /// of this many files that were read to their end since the last time.
     pub(crate) fn ends_range(&self) -> bool {
         self.recent.ends_range()
     }
@@ -146,8 +150,9 @@ impl FollowedFiles {
         known.map(|(id, _)| *id)
     }
 
-    /// Streams whose rest was not found at the last rescan: those from the written positions that it looked for first, and
-    /// those that it gave up. The owner may know better; see [`Self::let_go`].
+    /// Streams whose rest was not found at the last rescan: those from the written positions that
+    /// it looked for first, and those that it gave up. The owner may know better; see
+    /// [`Self::let_go`].
     pub(crate) fn missing(&self) -> Vec<u64> {
         let since_ns = self.now_ns;
         let now_missing = self.streams.iter().filter(|(_, stream)| {
@@ -157,7 +162,8 @@ impl FollowedFiles {
         now_missing.chain(self.given_up.iter().copied()).collect()
     }
 
-    /// What the owner has not finished with of a stream, with an end that is not known: a stretch without a byte.
+    /// What the owner has not finished with of a stream, with an end that is not known: a stretch
+    /// without a byte.
     pub(crate) fn rest(&self, id: u64) -> Option<Stretch> {
         let stream = self.streams.get(&id)?;
         Some(Stretch::after(&stream.position(id), stream.stamp.size))
@@ -183,14 +189,16 @@ impl FollowedFiles {
         problems
     }
 
-    /// Whether content that begins with `head` is, or was lately, followed: to leave out the compressed copy of a rotated
-    /// file. Give its first 1024 bytes, or all if there are fewer; says no for less than 64.
+    /// Whether content that begins with `head` is, or was lately, followed: to leave out the
+    /// compressed copy of a rotated file. Give its first 1024 bytes, or all if there are fewer;
+    /// says no for less than 64.
     pub(crate) fn knows_content(&self, head: &[u8]) -> bool {
         let followed = self.streams.values().map(|stream| stream.evidence.head);
         recent::is_among(head, followed.chain(self.recent.heads()))
     }
 
-    /// Whether content that begins with `head` may be that of a stream whose file is looked for: wait for [`Self::missing`].
+    /// Whether content that begins with `head` may be that of a stream whose file is looked for:
+    /// wait for [`Self::missing`].
     pub(crate) fn awaits_content(&self, head: &[u8]) -> bool {
         self.streams.values().any(|stream| {
             let is_unfound = matches!(
@@ -216,8 +224,8 @@ impl FollowedFiles {
         }
     }
 
-    /// Opens the file of a stream again that was closed to save handles. If its path has other content now, there is
-    /// nothing to read before the next rescan has found it.
+    /// Opens the file of a stream again that was closed to save handles. If its path has other
+    /// content now, there is nothing to read before the next rescan has found it.
     pub(super) fn reopen(&mut self, id: u64) -> io::Result<()> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
@@ -236,8 +244,9 @@ impl FollowedFiles {
         Ok(())
     }
 
-    /// Closes handles beyond [`MAX_OPEN_FILES`]: first of files that are idle, then of those at their end, then of the
-    /// others. Never of a file that lost its name: its bytes are nowhere else.
+    /// Closes handles beyond [`MAX_OPEN_FILES`]: first of files that are idle, then of those at
+    /// their end, then of the others. Never of a file that lost its name: its bytes are nowhere
+    /// else.
     pub(super) fn close_surplus(&mut self, spared: Option<u64>) {
         let open = self.streams.values().filter(|stream| stream.file.is_some());
         let mut n_surplus = open.count().saturating_sub(MAX_OPEN_FILES);

@@ -1,7 +1,8 @@
-//! Follows growing files: hands out every byte of every content once and in order, through rotations and restarts.
+//! Follows growing files: hands out every byte of every content once and in order, through
+//! rotations and restarts.
 //!
-//! For live log tables. It knows nothing of lines. It never sleeps and never asks the clock: the owner says what time it
-//! is, which files are listed, and when to look.
+//! For live log tables. It knows nothing of lines. It never sleeps and never asks the clock: the
+//! owner says what time it is, which files are listed, and when to look.
 //!
 //! # How the owner calls it
 //! ```text
@@ -12,22 +13,26 @@
 //! ```
 //!
 //! # Streams
-//! An id stands for one content: what was written to one file from byte 0. When a file is emptied or replaced, the new
-//! content has a new id and the old id is read to its end, from the handle that was held open or from the copy that
-//! logrotate's `copytruncate` made. Lines never run from one id into another.
+//! An id stands for one content: what was written to one file from byte 0. When a file is emptied
+//! or replaced, the new content has a new id and the old id is read to its end, from the handle
+//! that was held open or from the copy that logrotate's `copytruncate` made. Lines never run from
+//! one id into another.
 //!
-//! A file is known by its content (`content`), since inodes are used again and names change. Device and inode are
-//! believed only while a handle is open, and only to save work.
+//! A file is known by its content (`content`), since inodes are used again and names change. Device
+//! and inode are believed only while a handle is open, and only to save work.
 //!
 //! # A rescan
-//! 1. `rescan`: every listed path is looked at. One that is unchanged costs one `stat` and nothing else.
+//! 1. `rescan`: every listed path is looked at. One that is unchanged costs one `stat` and nothing
+//!    else.
 //! 2. `stream`: a file that changed must still have the bytes that were read, else it was emptied.
-//! 3. `candidates`: what is left over are paths whose content is not known yet: a renamed file, the copy of one that was
-//!    emptied, a copy of one that lives (never read), or a file of its own.
-//! 4. `rescan`: what lost its name is finished when nothing was written to it for [`LEAVING_GRACE_NS`].
+//! 3. `candidates`: what is left over are paths whose content is not known yet: a renamed file, the
+//!    copy of one that was emptied, a copy of one that lives (never read), or a file of its own.
+//! 4. `rescan`: what lost its name is finished when nothing was written to it for
+//!    [`LEAVING_GRACE_NS`].
 //!
 //! # The life of a stream
-//! `stream::Phase`. A rescan first compares files (rows that name a file), then `age` moves every stream on (the others).
+//! `stream::Phase`. A rescan first compares files (rows that name a file), then `age` moves every
+//! stream on (the others).
 //!
 //! | phase | what happens | next phase |
 //! | --- | --- | --- |
@@ -45,22 +50,25 @@
 //! | any | empty, without handle or path | forgotten |
 //!
 //! # Decisions
-//! A file that became shorter is taken for emptied, and read from byte 0, even if what is left is the same: loggers
-//! never cut a log in the middle, and an emptied file may begin with the same banner. The old content's unread bytes are
-//! looked for in copies for [`COPY_GRACE_NS`]; if there is none, and the owner does not find them in a compressed file, they
-//! are counted as a [`Problem`].
+//! A file that became shorter is taken for emptied, and read from byte 0, even if what is left is
+//! the same: loggers never cut a log in the middle, and an emptied file may begin with the same
+//! banner. The old content's unread bytes are looked for in copies for [`COPY_GRACE_NS`]; if there
+//! is none, and the owner does not find them in a compressed file, they are counted as a
+//! [`Problem`].
 //!
-//! Two contents that are alike for less than 1024 bytes may be copies or may have the same banner. The later one is held
-//! back until it differs, or for [`COPY_GRACE_NS`], and then is a file of its own.
+//! Two contents that are alike for less than 1024 bytes may be copies or may have the same banner.
+//! The later one is held back until it differs, or for [`COPY_GRACE_NS`], and then is a file of its
+//! own.
 //!
 //! # Limits
-//! Writers append. Content that is rewritten in place is not noticed unless its first bytes, or those before our place,
-//! change. Files whose contents are equal are one file. A file that was created, filled and deleted between two rescans
-//! is never seen; nor is one that was created and rotated to a path that is not listed before the first look at its path.
-//! Later rotations that went by between two rescans are found beside the listed path if only a number or a time was
-//! added to its name. Without inodes a short file and its short copy cannot always be told apart, and a file that was
-//! deleted while we ran is reported as not found after a restart. At most [`MAX_OPEN_FILES`] handles are held, but for
-//! files that were deleted or renamed.
+//! Writers append. Content that is rewritten in place is not noticed unless its first bytes, or
+//! those before our place, change. Files whose contents are equal are one file. A file that was
+//! created, filled and deleted between two rescans is never seen; nor is one that was created and
+//! rotated to a path that is not listed before the first look at its path. Later rotations that
+//! went by between two rescans are found beside the listed path if only a number or a time was
+//! added to its name. Without inodes a short file and its short copy cannot always be told apart,
+//! and a file that was deleted while we ran is reported as not found after a restart. At most
+//! [`MAX_OPEN_FILES`] handles are held, but for files that were deleted or renamed.
 
 mod candidates;
 mod content;

@@ -1,10 +1,11 @@
 //! The written form of what was read: plain data, for a checkpoint of the owner.
 //!
-//! A position names a file by its content. The path is only where to look first. It holds two offsets: what the owner
-//! has finished with, from where reading goes on, and what the engine had read, up to which the content is known.
+//! A position names a file by its content. The path is only where to look first. It holds two
+//! offsets: what the owner has finished with, from where reading goes on, and what the engine had
+//! read, up to which the content is known.
 //!
-//! Ids are part of it and are never given twice, so that what was read between two records can be told by id alone,
-//! whatever became of the files meanwhile.
+//! Ids are part of it and are never given twice, so that what was read between two records can be
+//! told by id alone, whatever became of the files meanwhile.
 
 use std::path::PathBuf;
 
@@ -42,11 +43,13 @@ pub(crate) struct Position {
     pub(super) is_finished: bool,
     /// It was rotated away, so that it ends when nothing more comes: its last line, too.
     pub(super) is_leaving: bool,
-    /// There is more of it under another id: it tells what was read, and is not for recognising a file.
+    /// There is more of it under another id: it tells what was read, and is not for recognising a
+    /// file.
     pub(super) is_superseded: bool,
 }
 
-/// serde refuses paths that are not UTF-8. A path is written as text where it is text, else as its bytes.
+/// serde refuses paths that are not UTF-8. A path is written as text where it is text, else as its
+/// bytes.
 mod path_as_bytes {
     use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Memory of what was read to its end: so that a file that comes back under another name is not read again.
+//! Memory of what was read to its end: so that a file that comes back under another name is not
+//! read again.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,8 +11,8 @@ use crate::sources::files::follow::positions::Position;
 
 /// Files remembered: three years of daily rotation of one file; about 100 bytes each.
 const MAX_REMEMBERED: usize = 1000;
-/// Of these, the last that are written down, so that a checkpoint stays small; more only if they are of one range, which
-/// then ends.
+/// Of these, the last that are written down, so that a checkpoint stays small; more only if they
+/// are of one range, which then ends.
 const MAX_WRITTEN: usize = 100;
 /// Shorter content is not told apart from a banner by its head alone.
 const MIN_HEAD_BYTES: usize = 64;
@@ -20,7 +21,8 @@ const MIN_HEAD_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     files: VecDeque<Position>,
-    /// How many of them came since the range began: what was read of them in it is known from here alone.
+    /// How many of them came since the range began: what was read of them in it is known from here
+    /// alone.
     n_of_range: usize,
 }
 
@@ -46,8 +48,8 @@ impl Recent {
         self.n_of_range >= MAX_WRITTEN
     }
 
-    /// What is known of a file that is such a file, or has one as its beginning. Content that is too short to be told
-    /// from a banner must not have been modified either.
+    /// What is known of a file that is such a file, or has one as its beginning. Content that is
+    /// too short to be told from a banner must not have been modified either.
     pub(super) fn find(
         &self,
         disk: &Disk,
@@ -79,8 +81,8 @@ impl Recent {
     }
 }
 
-/// Whether content that begins with `head` (its first [`SAMPLE_BYTES`], or all of it) has one of the marks. A mark that
-/// is shorter than a sample is that of a whole file.
+/// Whether content that begins with `head` (its first [`SAMPLE_BYTES`], or all of it) has one of
+/// the marks. A mark that is shorter than a sample is that of a whole file.
 pub(super) fn is_among(head: &[u8], mut marks: impl Iterator<Item = Mark>) -> bool {
     let head = head.get(..SAMPLE_BYTES).unwrap_or(head);
     let own = Mark::of(head);

@@ -1,10 +1,11 @@
 //! Bytes that were read before, between two written positions, are read once more.
 //!
-//! After a crash the owner stands at older positions and knows later ones, which an earlier process wrote: what lies
-//! between them is read again as it was read then. Where the files are now has nothing to do with where they were: each
-//! stretch is looked for by its content, first under the path that was written down, then among all listed files and
-//! those beside it; and the owner can recognise it in a file that was compressed since. This keeps no state and has no
-//! part in following: who follows continues from the later positions.
+//! After a crash the owner stands at older positions and knows later ones, which an earlier process
+//! wrote: what lies between them is read again as it was read then. Where the files are now has
+//! nothing to do with where they were: each stretch is looked for by its content, first under the
+//! path that was written down, then among all listed files and those beside it; and the owner can
+//! recognise it in a file that was compressed since. This keeps no state and has no part in
+//! following: who follows continues from the later positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -96,8 +97,8 @@ pub(crate) struct Stretch {
 }
 
 impl FilePositions {
-    /// What was read after these positions and up to `later`, in the order of ids; and the paths of files of which that is
-    /// no longer known.
+    /// What was read after these positions and up to `later`, in the order of ids; and the paths of
+    /// files of which that is no longer known.
     pub(crate) fn stretches(&self, later: &Self) -> (Vec<Stretch>, Vec<PathBuf>) {
         let by_id = |position: &Position| (position.id, position.offset);
         let before: BTreeMap<u64, u64> = self.all().map(by_id).collect();
@@ -156,7 +157,8 @@ impl Stretch {
         }
     }
 
-    /// Whether a file that was modified then may have the content: it was complete, or copied, after the last look.
+    /// Whether a file that was modified then may have the content: it was complete, or copied,
+    /// after the last look.
     pub(crate) fn may_be_in(&self, modified_ns: i64) -> bool {
         modified_ns >= self.modified_ns.saturating_sub(RACY_NS)
     }
@@ -207,8 +209,9 @@ impl Stretch {
 }
 
 impl FollowedFiles {
-    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false`: they are not found. `listed` finds the
-    /// files that are there, which it is asked for only when the stretch has to be looked for.
+    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false`: they are not
+    /// found. `listed` finds the files that are there, which it is asked for only when the stretch
+    /// has to be looked for.
     pub(crate) fn reread(
         &self,
         stretch: &mut Stretch,

@@ -1,4 +1,5 @@
-//! A look at all listed paths: which streams they name, and what becomes of streams that lost their name.
+//! A look at all listed paths: which streams they name, and what becomes of streams that lost their
+//! name.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,8 +14,9 @@ use crate::sources::files::follow::state::{
 use crate::sources::files::follow::stream::{Phase, Stream};
 
 impl FollowedFiles {
-    /// Looks at the listed paths: new, changed, renamed, emptied and deleted files. Leave compressed files out. What
-    /// goes wrong with a file is a [`Problem`] and does not stop the others.
+    /// Looks at the listed paths: new, changed, renamed, emptied and deleted files. Leave
+    /// compressed files out. What goes wrong with a file is a [`Problem`] and does not stop the
+    /// others.
     pub(crate) fn rescan<P: Into<PathBuf>>(
         &mut self,
         paths: impl IntoIterator<Item = P>,
@@ -202,7 +204,8 @@ impl FollowedFiles {
         }
     }
 
-    /// The path named a stream, but its file is another one now, or the handle is closed, or there are no inodes.
+    /// The path named a stream, but its file is another one now, or the handle is closed, or there
+    /// are no inodes.
     fn settle_owned(&mut self, round: &mut Round, path: &Path, id: u64) -> io::Result<()> {
         let may_be_same = self.may_be_same(id);
         let Some(stream) = self.streams.get_mut(&id) else {
@@ -277,7 +280,8 @@ impl FollowedFiles {
         }
     }
 
-    /// The file has other content now: that is a new stream, and the rest of the old one must be in a copy.
+    /// The file has other content now: that is a new stream, and the rest of the old one must be in
+    /// a copy.
     fn truncated(&mut self, round: &mut Round, id: u64) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
@@ -327,7 +331,8 @@ impl FollowedFiles {
         stream.is_some_and(|stream| matches!(stream.phase, Phase::Truncated { .. }))
     }
 
-    /// Streams that are nowhere, and rotations that went by unseen, may lie beside the listed paths.
+    /// Streams that are nowhere, and rotations that went by unseen, may lie beside the listed
+    /// paths.
     fn search_siblings(&mut self, round: &mut Round) {
         for (id, stream) in &self.streams {
             let is_unnamed = stream.is_lost() && !round.named.contains(id);
@@ -344,7 +349,8 @@ impl FollowedFiles {
         self.enqueue_siblings(round);
     }
 
-    /// Looks for old files of `path` at each rescan for a while: a search may run into the next rotation and miss some.
+    /// Looks for old files of `path` at each rescan for a while: a search may run into the next
+    /// rotation and miss some.
     fn search_later(&mut self, path: PathBuf, since_ns: i64) {
         let until_ns = self.now_ns.saturating_add(LEAVING_GRACE_NS);
         let search = Search { since_ns, until_ns };

@@ -1,6 +1,7 @@
 //! The other files of a log: what a rotation calls its old files, in the same folder.
 //!
-//! By name they are only candidates. Whether one of them is what we look for is for its content to tell.
+//! By name they are only candidates. Whether one of them is what we look for is for its content to
+//! tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,8 +15,8 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// Paths beside `path` whose names a rotation may have made from its name. For a symbolic link, also beside the
-    /// file that it points to.
+    /// Paths beside `path` whose names a rotation may have made from its name. For a symbolic link,
+    /// also beside the file that it points to.
     pub(crate) fn siblings(&mut self, path: &Path) -> BTreeSet<PathBuf> {
         let mut found = self.siblings_in_folder(path);
         if path.is_symlink()
@@ -41,7 +42,8 @@ impl Folders {
     }
 }
 
-/// A folder that cannot be listed has no siblings: that its listed files are unreadable is reported elsewhere.
+/// A folder that cannot be listed has no siblings: that its listed files are unreadable is reported
+/// elsewhere.
 fn names_in(folder: &Path) -> Vec<OsString> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -52,12 +54,14 @@ fn names_in(folder: &Path) -> Vec<OsString> {
     entries.flatten().map(|entry| entry.file_name()).collect()
 }
 
-/// `app.log` -> `app.log.1`, `app.log-20260101`, `app.log_old`, `app-2026-01-01.log`, `app.2026-01-01.0.log`.
+/// `app.log` -> `app.log.1`, `app.log-20260101`, `app.log_old`, `app-2026-01-01.log`,
+/// `app.2026-01-01.0.log`.
 fn is_related(name: &[u8], other: &[u8]) -> bool {
     added_part(name, other).is_some_and(|part| !part.is_empty())
 }
 
-/// Whether only a number or a time was added: this is not another log whose name happens to begin alike.
+/// Whether only a number or a time was added: this is not another log whose name happens to begin
+/// alike.
 pub(super) fn is_numbered(path: &Path, other: &Path) -> bool {
     let (Some(name), Some(other)) = (path.file_name(), other.file_name()) else {
         return false;

@@ -1,4 +1,5 @@
-//! What following knows: the followed files, the files whose content must be looked at, and what one rescan collects.
+//! What following knows: the followed files, the files whose content must be looked at, and what
+//! one rescan collects.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -14,14 +15,14 @@ use crate::sources::files::follow::recent::Recent;
 use crate::sources::files::follow::siblings::Folders;
 use crate::sources::files::follow::stream::Stream;
 
-/// A writer may go on with the old file for a while after a rotation: logrotate's `delaycompress` exists for it. It is
-/// over when nothing came for this long.
+/// A writer may go on with the old file for a while after a rotation: logrotate's `delaycompress`
+/// exists for it. It is over when nothing came for this long.
 pub(crate) const LEAVING_GRACE_NS: i64 = 5 * SECOND;
-/// How long a copy is waited for after its original was emptied, and how long a file that may be a copy is held back.
-/// logrotate empties the original right after it was copied.
+/// How long a copy is waited for after its original was emptied, and how long a file that may be a
+/// copy is held back. logrotate empties the original right after it was copied.
 pub(crate) const COPY_GRACE_NS: i64 = 2 * SECOND;
-/// A file that was modified so shortly ago can change again without a new time of modification: 2 s is the coarsest
-/// (FAT); git treats its index in the same way.
+/// A file that was modified so shortly ago can change again without a new time of modification: 2 s
+/// is the coarsest (FAT); git treats its index in the same way.
 pub(super) const RACY_NS: i64 = 2 * SECOND;
 /// A quarter of the usual limit of 1024 of a process, which has other files to open.
 pub(crate) const MAX_OPEN_FILES: usize = 256;
@@ -66,7 +67,8 @@ pub(crate) struct FollowedFiles {
     pub(super) names: BTreeMap<PathBuf, u64>,
     /// Files that are, or may be, copies.
     pub(super) held: BTreeMap<PathBuf, HeldFile>,
-    /// Old files of a path from before it was followed: never to be read. Kept while the path is listed.
+    /// Old files of a path from before it was followed: never to be read. Kept while the path is
+    /// listed.
     pub(super) old_siblings: BTreeMap<PathBuf, HashSet<Stamp>>,
     /// Paths whose old files are looked for.
     pub(super) searches: BTreeMap<PathBuf, Search>,
@@ -89,7 +91,8 @@ pub(crate) struct FileState<'a> {
     pub(crate) id: u64,
     /// The present name, or the last one that was known.
     pub(crate) path: &'a Path,
-    /// What it was called when it was first read, in this process or an earlier one; as `path` before that.
+    /// What it was called when it was first read, in this process or an earlier one; as `path`
+    /// before that.
     pub(crate) name: Cow<'a, str>,
     /// The next byte that [`FollowedFiles::read`] hands out.
     pub(crate) offset: u64,
@@ -123,7 +126,8 @@ pub(crate) enum Problem {
     },
     /// A pipe, a socket or a device.
     NoFile { path: PathBuf },
-    /// Emptied or removed before it was read to its end, and there is no copy. At least this many bytes.
+    /// Emptied or removed before it was read to its end, and there is no copy. At least this many
+    /// bytes.
     BytesLost {
         id: u64,
         path: PathBuf,
@@ -176,7 +180,8 @@ pub(super) enum CandidateOrigin {
     Listed,
     /// Listed, and the file had another content before: it is where the writer writes, no copy.
     Emptied,
-    /// Not listed, found beside a listed path. `is_rotated`: it was rotated away before we could see it.
+    /// Not listed, found beside a listed path. `is_rotated`: it was rotated away before we could
+    /// see it.
     Sibling {
         is_rotated: bool,
     },
@@ -226,7 +231,8 @@ impl CandidateFile {
         file: File,
         origin: CandidateOrigin,
     ) -> io::Result<Self> {
-        // First the bytes, then the size: if it is emptied in between, it seems to have shrunk, which is noticed.
+        // First the bytes, then the size: if it is emptied in between, it seems to have shrunk,
+        // which is noticed.
         let head = disk.bytes(&file, 0, SAMPLE_BYTES)?;
         let stamp = disk.stamp(&file)?;
         Ok(Self {
@@ -260,7 +266,8 @@ pub(super) struct Round {
     /// Held paths that are still there.
     pub(super) held: Vec<(PathBuf, Stamp)>,
     pub(super) queue: VecDeque<CandidateFile>,
-    /// Paths whose rotated files are to be looked for, and since when such a file must have been modified to be new.
+    /// Paths whose rotated files are to be looked for, and since when such a file must have been
+    /// modified to be new.
     pub(super) families: BTreeMap<PathBuf, i64>,
     pub(super) folders: Folders,
 }

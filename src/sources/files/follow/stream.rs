@@ -1,8 +1,9 @@
 //! One content: what one writer wrote into one file from byte 0, wherever the file is now.
 //!
-//! A handle that is held open follows its file through renames and deletion. It does not notice by itself that the file
-//! was emptied and filled again, so every look and every read ends with the proof that the bytes before are still
-//! there: since the proof comes last, what was read before it is of this content.
+//! A handle that is held open follows its file through renames and deletion. It does not notice by
+//! itself that the file was emptied and filled again, so every look and every read ends with the
+//! proof that the bytes before are still there: since the proof comes last, what was read before it
+//! is of this content.
 
 use std::fs::File;
 use std::io;
@@ -37,7 +38,8 @@ pub(super) struct Stream {
     /// As of the last look; its size is the largest that was seen.
     pub(super) stamp: Stamp,
     pub(super) phase: Phase,
-    /// The first bytes, at most [`SAMPLE_BYTES`]; empty also if only their hash is known, from a written position.
+    /// The first bytes, at most [`SAMPLE_BYTES`]; empty also if only their hash is known, from a
+    /// written position.
     pub(super) head: Vec<u8>,
     pub(super) evidence: Evidence,
     /// The first byte to hand out under this id.
@@ -72,7 +74,8 @@ impl Stream {
         head: Vec<u8>,
         now_ns: i64,
     ) -> Self {
-        // An empty head but a size: it was written to in between. The difference brings the next look.
+        // An empty head but a size: it was written to in between. The difference brings the next
+        // look.
         stamp.size = if head.is_empty() {
             0
         } else {

@@ -1,5 +1,5 @@
-//! Random scripts of writing, rotating, reading and crashing: what is read again is what was read, and every line is read
-//! once. The time is played, and the files have its times.
+//! Random scripts of writing, rotating, reading and crashing: what is read again is what was read,
+//! and every line is read once. The time is played, and the files have its times.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, OpenOptions};
@@ -100,10 +100,11 @@ struct World {
     n_tokens: u32,
     /// The file ends within a line.
     is_open: [bool; N_FILES],
-    /// The lines of its last two events: the one before is held, too, while the last line may go on.
+    /// The lines of its last two events: the one before is held, too, while the last line may go
+    /// on.
     last_events: [[Vec<u32>; 2]; N_FILES],
-    /// Lines of events that end without a line end in a file that was rotated: one that is not known to be rotated, having
-    /// had no other name, may still be written.
+    /// Lines of events that end without a line end in a file that was rotated: one that is not
+    /// known to be rotated, having had no other name, may still be written.
     unended: BTreeSet<u32>,
     /// Positions, and the rows that were read since the record before.
     records: Vec<(String, Vec<Row>)>,
@@ -151,8 +152,9 @@ fn rows(polled: &Polled) -> Vec<Row> {
     found
 }
 
-/// Replays in calls of this many bytes: the rows and the problems, and that no call brings more than it should. Of what a call
-/// has read, events wait for the next; beyond that, it hands out those that waited: two at most.
+/// Replays in calls of this many bytes: the rows and the problems, and that no call brings more
+/// than it should. Of what a call has read, events wait for the next; beyond that, it hands out
+/// those that waited: two at most.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
     upto: &PositionsBody,
@@ -573,8 +575,8 @@ fn compressed_files_that_are_renamed_or_removed_before_their_turn() {
     );
 }
 
-/// An event is cut wherever its next line comes more than a second later. All of these places are needed to have the same
-/// events again.
+/// An event is cut wherever its next line comes more than a second later. All of these places are
+/// needed to have the same events again.
 #[test]
 fn a_range_ends_before_a_cut_is_forgotten() {
     let mut world = World::new("*.log", ReadFrom::Start, 0);
@@ -595,7 +597,8 @@ fn a_range_ends_before_a_cut_is_forgotten() {
     world.check(0);
 }
 
-/// Files that come and go within one range: whatever is not there any more is told, down to the last byte.
+/// Files that come and go within one range: whatever is not there any more is told, down to the
+/// last byte.
 #[test]
 fn a_range_ends_before_a_file_is_forgotten() {
     for is_packed in [false, true] {

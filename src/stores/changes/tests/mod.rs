@@ -1,4 +1,5 @@
-//! UPDATE, DELETE and MERGE of tables in memory and of tables of other crates, each against what SQL says.
+//! UPDATE, DELETE and MERGE of tables in memory and of tables of other crates, each against what
+//! SQL says.
 
 use std::sync::{Arc, Mutex};
 

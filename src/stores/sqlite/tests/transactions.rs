@@ -259,7 +259,8 @@ async fn other_databases_and_tables_are_not_in_it() {
     assert!(TargetTable::store_of(memory.as_ref()).is_none());
 }
 
-/// `max_page_count` is what a full disk looks like, but belongs to a connection: so the test writes on one that has it.
+/// `max_page_count` is what a full disk looks like, but belongs to a connection: so the test writes
+/// on one that has it.
 #[tokio::test]
 async fn a_full_disk_loses_nothing() {
     let fixture = Fixture::new().kb().await;

@@ -15,8 +15,8 @@ const MINUTE: i64 = 60_000_000_000;
 const STEP: i64 = 5 * MINUTE;
 const DAY: usize = 288;
 
-/// Noise that is the same on every run: a linear congruential generator (Knuth), twelve of whose numbers make a nearly
-/// normal one.
+/// Noise that is the same on every run: a linear congruential generator (Knuth), twelve of whose
+/// numbers make a nearly normal one.
 struct Noise(u64);
 
 impl Noise {

@@ -76,8 +76,8 @@ fn daily(time_ns: i64) -> f64 {
     (time_ns as f64 / DAY_NS as f64 * TAU).sin()
 }
 
-/// Incidents of one size come every day at another time, every other day where a point stands for an hour: the last ones
-/// are found like the first, whatever the step, and little else is.
+/// Incidents of one size come every day at another time, every other day where a point stands for
+/// an hour: the last ones are found like the first, whatever the step, and little else is.
 #[test]
 fn what_recurs_is_found_each_time() {
     let steps = [MINUTE / 6, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
@@ -127,7 +127,8 @@ fn what_recurs_is_found_each_time() {
     }
 }
 
-/// A constant that leaves its value for three minutes, again and again: up, replicas, a success rate, a heartbeat.
+/// A constant that leaves its value for three minutes, again and again: up, replicas, a success
+/// rate, a heartbeat.
 #[test]
 fn each_event_out_of_a_constant_is_found() {
     let mut noise = Noise(5);
@@ -216,7 +217,8 @@ fn a_jump_on_a_trend_is_found() {
     assert_eq!(case.hours().first(), Some(&(6, 14)));
 }
 
-/// Rows are missing at random, or are NULL: the season is found by the clock, and what leaves it too.
+/// Rows are missing at random, or are NULL: the season is found by the clock, and what leaves it
+/// too.
 #[test]
 fn missing_rows_leave_the_season_alone() {
     for (missing, is_null) in [
@@ -254,8 +256,8 @@ fn missing_rows_leave_the_season_alone() {
     }
 }
 
-/// A job of some minutes a day is a season within days, by default and where the season is given; what is no job is found,
-/// and that it does not run too.
+/// A job of some minutes a day is a season within days, by default and where the season is given;
+/// what is no job is found, and that it does not run too.
 #[test]
 fn a_short_job_a_day_is_expected() {
     let a_day = AnomalyOptions {
@@ -285,7 +287,8 @@ fn a_short_job_a_day_is_expected() {
     }
 }
 
-/// A service that is at nothing for hours is an anomaly all the time; a shift goes on until it is accepted.
+/// A service that is at nothing for hours is an anomaly all the time; a shift goes on until it is
+/// accepted.
 #[test]
 fn an_outage_goes_on_until_it_is_over() {
     for (outage, hours) in [(0.0, 6), (3.0, 6), (0.0, 20), (0.0, 1)] {
@@ -373,7 +376,8 @@ fn odd_cycles_are_seasons() {
 #[test]
 fn events_of_one_size_do_not_hide_larger_ones() {
     for cycle in [20, 37, 61, 97, 150, 233] {
-        // Each step of the cycle is another value, and only its end is a jump that is unlike the points before it.
+        // Each step of the cycle is another value, and only its end is a jump that is unlike the
+        // points before it.
         let case = Case::new(2, MINUTE, |time_ns| {
             let minute = time_ns / MINUTE;
             let is_burst = minute % 1_000 >= 900 && minute % 1_000 < 905;
@@ -419,8 +423,8 @@ fn a_first_step_that_is_not_whole_hides_nothing() {
     }
 }
 
-/// Errors come now and then, a few at a time. Three times as many as ever before, and more, is an incident in each such
-/// series, whatever the first ones looked like.
+/// Errors come now and then, a few at a time. Three times as many as ever before, and more, is an
+/// incident in each such series, whatever the first ones looked like.
 #[test]
 fn far_more_than_ever_before() {
     for (seed, (a_thousand, most)) in [(3, 4), (10, 4), (10, 2), (30, 9), (100, 4)]

@@ -1,7 +1,9 @@
-//! Seasonal adjustment: a series without its trend shows its average cycles, and without these its level.
+//! Seasonal adjustment: a series without its trend shows its average cycles, and without these its
+//! level.
 //!
-//! The classical decomposition, with a centred moving mean as the trend. Changed: newer cycles may weigh more; near the ends
-//! the trend is that of the nearest whole window; and a second season is found in what the first one leaves.
+//! The classical decomposition, with a centred moving mean as the trend. Changed: newer cycles may
+//! weigh more; near the ends the trend is that of the nearest whole window; and a second season is
+//! found in what the first one leaves.
 
 use crate::algorithms::series::forecast::components::cycle::{
     average_cycle, center, with_cycle, with_next_cycles,
@@ -17,7 +19,8 @@ pub(crate) struct Decays {
 }
 
 impl Decays {
-    /// Of seasons that change: some five short cycles count. Measured on series with known forecasts.
+    /// Of seasons that change: some five short cycles count. Measured on series with known
+    /// forecasts.
     pub(crate) const FAST: Self = Self {
         short: 0.8,
         long: 0.7,
@@ -86,7 +89,8 @@ impl<'a> Adjustment<'a> {
         self.adjusted.clear();
         self.adjusted.extend_from_slice(values);
         if let Some(long) = self.seasons.long {
-            // The long season is that of what the short one leaves, and the short one that of what the long one leaves.
+            // The long season is that of what the short one leaves, and the short one that of what
+            // the long one leaves.
             with_cycle(&mut self.rest, &self.short, |value, phase| *value -= phase);
             centered(&self.rest, long, decays.long, &mut self.long);
             with_cycle(&mut self.rest, &self.short, |value, phase| *value += phase);
@@ -106,7 +110,8 @@ impl<'a> Adjustment<'a> {
         }
     }
 
-    /// The centred moving mean over the longest season; near the ends that of the first and the last whole window.
+    /// The centred moving mean over the longest season; near the ends that of the first and the
+    /// last whole window.
     fn find_trend(&mut self, n_values: usize) {
         if self.n_values == n_values {
             return;

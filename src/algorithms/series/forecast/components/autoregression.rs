@@ -1,9 +1,11 @@
-//! Linear autoregression on the last values and those around one and two seasons ago, by least squares.
+//! Linear autoregression on the last values and those around one and two seasons ago, by least
+//! squares.
 //!
-//! Ridge regression (Hoerl and Kennard, 1970) on standardised values, solved by Cholesky's decomposition of the normal
-//! equations. Forecasts beyond the next point use those before them; they may leave the range of the history by no more
-//! than its width, for each length of the history that they reach ahead, so that roots outside the unit circle do no harm
-//! and a steady trend continues.
+//! Ridge regression (Hoerl and Kennard, 1970) on standardised values, solved by Cholesky's
+//! decomposition of the normal equations. Forecasts beyond the next point use those before them;
+//! they may leave the range of the history by no more than its width, for each length of the
+//! history that they reach ahead, so that roots outside the unit circle do no harm and a steady
+//! trend continues.
 
 use crate::algorithms::series::forecast::history::Seasons;
 
@@ -169,8 +171,8 @@ fn ridge_regression(columns: &[&[f64]], target: &[f64], constant: Constant) -> V
     right
 }
 
-/// Solves the equations of a positive definite matrix, of which the lower half is given, in place: by Cholesky's
-/// decomposition.
+/// Solves the equations of a positive definite matrix, of which the lower half is given, in place:
+/// by Cholesky's decomposition.
 fn solve(matrix: &mut [f64], right: &mut [f64]) {
     let size = right.len();
     for row in 0..size {

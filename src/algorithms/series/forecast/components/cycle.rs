@@ -1,13 +1,13 @@
-//! The average cycle of a series. Phases are counted so that a cycle ends where the series ends: phase 0 is that of the
-//! first future point.
+//! The average cycle of a series. Phases are counted so that a cycle ends where the series ends:
+//! phase 0 is that of the first future point.
 
 use crate::algorithms::series::robust::mean;
 
 /// Cycles with a smaller weight than this change no digit of the average.
 const NEGLIGIBLE: f64 = 1e-17;
 
-/// The mean of each phase, where a cycle has `decay` times the weight of the next one. At least one cycle of values is
-/// needed.
+/// The mean of each phase, where a cycle has `decay` times the weight of the next one. At least one
+/// cycle of values is needed.
 pub(crate) fn average_cycle(values: &[f64], period: usize, decay: f64, average: &mut Vec<f64>) {
     average.clear();
     average.resize(period, 0.0);

@@ -1,7 +1,9 @@
-//! Exponential smoothing of a level and two seasons, with errors that depend on the last one (Taylor, "Short-term
-//! electricity demand forecasting using double seasonal exponential smoothing", 2003), additive and without a trend.
+//! Exponential smoothing of a level and two seasons, with errors that depend on the last one
+//! (Taylor, "Short-term electricity demand forecasting using double seasonal exponential
+//! smoothing", 2003), additive and without a trend.
 //!
-//! Each gain is searched on a grid, the others being as they are, all values in one pass, side by side.
+//! Each gain is searched on a grid, the others being as they are, all values in one pass, side by
+//! side.
 
 use crate::algorithms::series::forecast::components::smoothing::least;
 use crate::algorithms::series::forecast::history::Seasons;

@@ -1,5 +1,5 @@
-//! The simple forecasters that a forecast is made of. Each file has one family: it learns from the values up to a point
-//! and forecasts from that point on.
+//! The simple forecasters that a forecast is made of. Each file has one family: it learns from the
+//! values up to a point and forecasts from that point on.
 
 mod adjustment;
 mod autoregression;

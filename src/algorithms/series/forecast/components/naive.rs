@@ -1,15 +1,17 @@
-//! Forecasts that repeat what was: hard to beat (Makridakis and Hibon, "The M3-Competition", 2000), and what a forecast has
-//! to be better than.
+//! Forecasts that repeat what was: hard to beat (Makridakis and Hibon, "The M3-Competition", 2000),
+//! and what a forecast has to be better than.
 
 use crate::algorithms::series::forecast::history::Seasons;
 
-/// How many seasons [`seasonal_median`] looks at: an odd number, so that the median is one of the values.
+/// How many seasons [`seasonal_median`] looks at: an odd number, so that the median is one of the
+/// values.
 const MEDIAN_CYCLES: usize = 7;
 
 /// The same without a season.
 const MEDIAN_POINTS: usize = 5;
 
-/// The value one short season ago; without a season the last one. At least one season of values is needed.
+/// The value one short season ago; without a season the last one. At least one season of values is
+/// needed.
 pub(crate) fn seasonal_naive(values: &[f64], seasons: Seasons, future: &mut [f64]) {
     repeat(&values[values.len() - seasons.short..], future);
 }

@@ -1,10 +1,11 @@
-//! Exponential smoothing without seasons: Holt's method with a damped trend (Holt 1957; Gardner and McKenzie,
-//! "Forecasting trends in time series", 1985) and the Theta method (Assimakopoulos and Nikolopoulos, "The Theta model",
-//! 2000), which is simple smoothing with half of the linear trend (Hyndman and Billah, "Unmasking the Theta method",
-//! 2003); with all of it, smoothing with drift.
+//! Exponential smoothing without seasons: Holt's method with a damped trend (Holt 1957; Gardner and
+//! McKenzie, "Forecasting trends in time series", 1985) and the Theta method (Assimakopoulos and
+//! Nikolopoulos, "The Theta model", 2000), which is simple smoothing with half of the linear trend
+//! (Hyndman and Billah, "Unmasking the Theta method", 2003); with all of it, smoothing with drift.
 //!
-//! Parameters are those with the least squared errors one step ahead, on a grid. Smoothing is a chain in which each value
-//! waits for the one before it, so many parameters cost no more than one: they are all tried in one pass, side by side.
+//! Parameters are those with the least squared errors one step ahead, on a grid. Smoothing is a
+//! chain in which each value waits for the one before it, so many parameters cost no more than one:
+//! they are all tried in one pass, side by side.
 
 /// Simple smoothing is tried with these, then with as many between the neighbours of the best.
 const GAINS: [f64; 8] = [0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
@@ -24,13 +25,15 @@ const DAMPINGS: [f64; 3] = [0.8, 0.9, 0.97];
 /// The trends of [`DampedHolt`]: [`TREND_GAINS`] times [`DAMPINGS`].
 const N_TRENDS: usize = TREND_GAINS.len() * DAMPINGS.len();
 
-/// Level and trend depend on each other, so each is searched twice, with the other one that is best.
+/// Level and trend depend on each other, so each is searched twice, with the other one that is
+/// best.
 const ROUNDS: usize = 2;
 
 /// The first slope of Holt's method is that of this many first steps.
 const FIRST_STEPS: usize = 4;
 
-/// How much of the linear trend goes on: a Theta line of 0 has all of it, one of 2 has none, and they are averaged.
+/// How much of the linear trend goes on: a Theta line of 0 has all of it, one of 2 has none, and
+/// they are averaged.
 pub(crate) const THETA_TREND: f64 = 0.5;
 
 /// All of it, for what grows steadily: a disk that fills.
@@ -229,7 +232,8 @@ mod tests {
             trend_gain: 0.5,
             damping: 0.8,
         };
-        // Level and trend: 2, 0.75; then expected 2.6, 3.98, 3.88 + .., each by the two equations of Gardner and McKenzie.
+        // Level and trend: 2, 0.75; then expected 2.6, 3.98, 3.88 + .., each by the two equations
+        // of Gardner and McKenzie.
         let (mut level, mut trend): (f64, f64) = (2.0, 0.75);
         for value in &VALUES[1..] {
             let before = level;

@@ -1,7 +1,7 @@
 //! What happened a year ago: how the level moved from there on is what a forecast is moved by.
 //!
-//! A year is 364 days, so that weekdays stay weekdays. For series of days and weeks, which are hardly ever long enough to
-//! have a year as a season.
+//! A year is 364 days, so that weekdays stay weekdays. For series of days and weeks, which are
+//! hardly ever long enough to have a year as a season.
 
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::forecast::options::Step;
@@ -29,7 +29,8 @@ pub(crate) struct YearAgo {
 }
 
 impl YearAgo {
-    /// `None` if the points of the series are less than a day apart, or a year is no whole number of them.
+    /// `None` if the points of the series are less than a day apart, or a year is no whole number
+    /// of them.
     pub(crate) fn of(step: Step, period: usize) -> Option<Self> {
         let Step::Nanoseconds(step_ns) = step else {
             return None;

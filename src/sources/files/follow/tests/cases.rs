@@ -404,7 +404,8 @@ fn same_banner() {
         if banner_bytes < 1024 {
             assert_eq!(texts, expected);
         } else {
-            // The banner alone was a copy, until it differed: nothing is lost, but it is not read twice either.
+            // The banner alone was a copy, until it differed: nothing is lost, but it is not read
+            // twice either.
             assert_eq!(texts.concat().matches('#').count(), 4 * banner_bytes);
         }
     }

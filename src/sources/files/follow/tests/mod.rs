@@ -1,5 +1,5 @@
-//! Tests with real files. The time is made up: it starts at the true time, since files have true times, and moves when
-//! a test says so.
+//! Tests with real files. The time is made up: it starts at the true time, since files have true
+//! times, and moves when a test says so.
 
 mod cases;
 mod load;
