@@ -1,7 +1,7 @@
 //! Clustering on one core: vectors of many dimensions, templates of logs, and the words and
-//! concepts that make vectors.
+//! concepts that vectors are made from.
 //!
-//! Results with their date and machine are in `benches/record`.
+//! Results are in `benches/record`, with their date and machine.
 
 #![allow(clippy::expect_used)]
 
@@ -97,7 +97,7 @@ fn words(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// From templates to clusters, as `sql/log_clustering` does it.
+/// From templates to clusters, as in `sql/log_clustering`.
 fn pipeline(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

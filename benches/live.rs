@@ -1,11 +1,11 @@
-//! Live tables: lines a second from a growing file to the counts of closed windows, what a window
-//! costs, and how long a line takes from the file to the answer.
+//! Live tables: the throughput from a growing file to the counts of closed windows, the cost of a
+//! window, and the latency from a line in the file to the answer.
 //!
-//! `throughput` and `window` are of criterion and mean most on one core (`taskset -c 1`). `latency`
-//! runs on its own, for half a minute each, when the environment variable `BENCH_LATENCY` is set: a
-//! writer appends 10,000 lines a second, and the times from writing a line to having its answer are
-//! told as quantiles. They include up to 250 ms for the next look into the file. Results with their
-//! date and machine are in `benches/record`.
+//! Criterion runs `throughput` and `window`; their results mean most on one core (`taskset -c 1`).
+//! `latency` runs instead when the environment variable `BENCH_LATENCY` is set, for half a minute
+//! per query: a writer appends 10,000 lines a second, and the times from writing a line to having
+//! its answer are printed as quantiles. They include up to 250 ms until the file is polled again.
+//! Results are in `benches/record`, with their date and machine.
 
 #![allow(
     clippy::expect_used,
@@ -29,7 +29,7 @@ use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 const SECOND: i64 = 1_000_000_000;
-/// Where generated lines begin: 2026-03-01.
+/// The time of the first generated line: 2026-03-01.
 const BEGIN: i64 = 1_772_323_200 * SECOND;
 const MESSAGES: [&str; 8] = [
     "connection from 10.1.{}.7 port 5432 accepted",
@@ -63,7 +63,7 @@ fn line(out: &mut impl Write, time: i64, number: usize) {
     .expect("the line is written");
 }
 
-/// A log with this many lines, this many a second, and a last one that closes all windows.
+/// Writes a log of `n_lines` lines at this rate, and a last line that closes all windows.
 fn write_log(path: &Path, n_lines: usize, lines_per_second: usize) {
     let mut out = BufWriter::new(File::create(path).expect("the file is created"));
     let step = SECOND / i64::try_from(lines_per_second).expect("a rate");
@@ -93,7 +93,7 @@ async fn plan(context: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
     frame.create_physical_plan().await.expect("planned")
 }
 
-/// Runs a statement until its column `n` has counted so many lines; how many windows that were.
+/// Runs a statement until its column `n` adds up to `n_lines`, and returns the number of windows.
 async fn count_lines(context: &SessionContext, sql: &str, n_lines: usize) -> usize {
     let plan = plan(context, sql).await;
     let mut stream = execute_stream(plan, context.task_ctx()).expect("runs");
@@ -195,8 +195,8 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).expect("before 2262")
 }
 
-/// Appends 10,000 lines a second, ten times a second a tenth of them, until it is told to stop.
-/// Each line begins with the time of its writing.
+/// Appends 10,000 lines a second, 100 lines every 10 ms, until told to stop. Each line begins with
+/// the time it was written.
 fn write_live(path: &Path, stop: &AtomicBool) {
     let mut out = File::options()
         .create(true)
@@ -236,8 +236,8 @@ fn tell(name: &str, mut milliseconds: Vec<f64>) {
     );
 }
 
-/// The age of every row by its column `written`, and after every batch the time that the plan has
-/// spent on windows.
+/// The age of every row by its column `column`, and the time that the plan spent on windows for
+/// each batch that needed any.
 async fn ages(sql: &str, column: &str) -> (Vec<f64>, Vec<f64>) {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("app.log");

@@ -1,8 +1,8 @@
-//! Log functions on one core: on Arrow arrays, through SQL over Parquet, and beside what others do
-//! with the same lines.
+//! Log functions on one core: on Arrow arrays, through SQL over Parquet, and next to other
+//! libraries on the same lines.
 //!
-//! The lines are those of the sample logs in `sql/data`, or of the file that the environment
-//! variable `BENCH_LOG` names. Results with their date and machine are in `benches/record`.
+//! The lines are those of the sample logs in `sql/data`, or of the file named by the environment
+//! variable `BENCH_LOG`. Results are in `benches/record`, with their date and machine.
 
 #![allow(clippy::expect_used, clippy::cast_possible_truncation)]
 
@@ -24,7 +24,7 @@ use regex::{Regex, RegexSet};
 
 const BATCH_SIZE: usize = 8192;
 
-/// Lines enough for a steady state, few enough for a short run.
+/// Enough lines for a steady state, few enough for a short run.
 const MAX_LINES: usize = 200_000;
 
 fn lines() -> Vec<String> {
@@ -79,7 +79,7 @@ fn call(function: &ScalarUDF, batches: &[ArrayRef], result: DataType) {
     }
 }
 
-/// A column of dictionary values, each of them several times.
+/// A column of dictionary values, each of which occurs several times.
 fn dictionaries(batches: &[ArrayRef]) -> Vec<ArrayRef> {
     let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let repeated = |batch: &ArrayRef| {
@@ -168,7 +168,7 @@ fn peers(criterion: &mut Criterion) {
         });
     });
 
-    // One automaton tells first which of them match at all: the best that can be done with regexes.
+    // One automaton first finds which of them match at all: the best that regexes can do.
     let any = RegexSet::new(TWELVE_MASKS).expect("a set");
     group.bench_function("twelve_regexes_in_a_set", |bencher| {
         bencher.iter(|| {

@@ -1,12 +1,12 @@
-//! The pipeline sql/streaming/log_clustering.sql: what a window costs, and how long a line takes
-//! from the file to its answer.
+//! The pipeline sql/streaming/log_clustering.sql: the cost of a window, and the latency from a line
+//! in the file to its answer.
 //!
-//! `cargo bench --bench pipeline` tells what a window of 2,000 lines costs, 20 of its templates
-//! new, when the knowledge base has a thousand, ten thousand or a hundred thousand; that should
-//! hardly matter. With the environment variable `BENCH_LATENCY` set it follows a file instead to
-//! which 10,000 lines a second are appended for half a minute, with windows of one second, and
-//! tells the times from writing a line to having it answered. Results with their date and machine
-//! are in `benches/record`.
+//! `cargo bench --bench pipeline` prints the cost of a window of 2,000 lines with 20 new templates,
+//! when the knowledge base holds a thousand, ten thousand or a hundred thousand; the size should
+//! hardly matter. When the environment variable `BENCH_LATENCY` is set, the benchmark follows a
+//! file instead, to which 10,000 lines a second are appended for half a minute, with windows of one
+//! second, and prints the times from writing a line to having its answer. Results are in
+//! `benches/record`, with their date and machine.
 
 #![allow(
     clippy::expect_used,
@@ -60,7 +60,7 @@ fn statements(log: &Path, folder: &Path, window: &str, is_live: bool) -> String 
     create + &body
 }
 
-/// A word of letters alone, so that it is no variable: another one for each number.
+/// A word of letters only, so that it is not a variable, and different for each number.
 fn word(mut number: usize) -> String {
     let mut word = String::from("q");
     for _ in 0..5 {
@@ -88,7 +88,7 @@ fn second(number: usize) -> String {
     )
 }
 
-/// One window with all the known templates, then those to measure.
+/// Writes one window with all the known templates, then the windows to measure.
 fn write_archive(path: &Path, n_known: usize) {
     let mut out = BufWriter::new(File::create(path).expect("created"));
     for number in 0..n_known {
@@ -137,8 +137,8 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).expect("before 2262")
 }
 
-/// Appends 10,000 lines a second, a hundred times a second a hundredth of them, until it is told to
-/// stop. Each begins with the time of its writing; one in a thousand has a new template.
+/// Appends 10,000 lines a second, 100 lines every 10 ms, until told to stop. Each line begins with
+/// the time it was written; one in a thousand has a new template.
 fn write_live(path: &Path, stop: &AtomicBool) {
     let mut out = File::options()
         .create(true)
@@ -167,7 +167,7 @@ fn write_live(path: &Path, stop: &AtomicBool) {
     }
 }
 
-/// Milliseconds from writing a line to reading it answered, of all lines.
+/// Milliseconds from writing a line to reading its answer, for all lines.
 async fn latencies() -> Vec<f64> {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("app.log");
@@ -222,7 +222,7 @@ fn tell(name: &str, mut milliseconds: Vec<f64>) {
 }
 
 fn main() {
-    // `cargo test --benches` runs it once, on little.
+    // `cargo test --benches` runs this once, on little data.
     let is_test = !std::env::args().any(|argument| argument == "--bench");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     if std::env::var_os("BENCH_LATENCY").is_some() {

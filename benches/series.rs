@@ -1,7 +1,7 @@
-//! Functions on series on one core: the detector of anomalies beside a plain rolling z-score,
-//! forecasts beside the MSTL + ETS of augurs, and all of them through SQL.
+//! Functions on series on one core: the anomaly detector next to a plain rolling z-score, forecasts
+//! next to the MSTL + ETS of augurs, and all of them through SQL.
 //!
-//! Results with their date and machine are in `benches/record`.
+//! Results are in `benches/record`, with their date and machine.
 
 #![allow(clippy::expect_used)]
 
@@ -30,10 +30,10 @@ use tokio::runtime::Runtime;
 
 const STEP_NS: i64 = 300_000_000_000;
 
-/// Points of a day.
+/// Points per day.
 const DAY: usize = 288;
 
-/// A service with a day, noise and a spike now and then, the same in every run.
+/// A service with a daily season, noise and an occasional spike, the same in every run.
 fn service(n_points: usize) -> Vec<f64> {
     let mut random = Xoshiro256Plus::seed_from_u64(7);
     let mut noise = || {
@@ -107,16 +107,16 @@ fn whole_series(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Hours, for forecasts.
+/// The step of forecasts: one hour.
 const HOUR: Option<Step> = Some(Step::Nanoseconds(3_600_000_000_000));
 
-/// Points of a day and of a week in hours.
+/// Points per day and per week in hourly series.
 const DAY_AND_WEEK: [usize; 2] = [24, 168];
 
-/// Two days are forecast.
+/// The number of points to forecast: two days.
 const HORIZON: usize = 48;
 
-/// A service with a day, a week and noise, in hours, the same in every run.
+/// An hourly service with a daily and a weekly season and noise, the same in every run.
 fn hourly_service(n_points: usize) -> Vec<f64> {
     let mut random = Xoshiro256Plus::seed_from_u64(7);
     let wave = |at: usize, period: usize| (at as f64 / period as f64 * TAU).sin();
@@ -162,7 +162,7 @@ fn forecasts(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The peer, which has to be told the seasons.
+/// The forecast of augurs, which takes the seasons as an argument.
 fn augurs_forecast(values: &[f64]) -> Vec<f64> {
     let trend = AutoETSTrendModel::from(AutoETS::non_seasonal());
     let model = MSTLModel::new(DAY_AND_WEEK.to_vec(), trend);
@@ -170,7 +170,7 @@ fn augurs_forecast(values: &[f64]) -> Vec<f64> {
     fitted.predict(HORIZON, 0.95).expect("forecast").point
 }
 
-/// Series of one day each.
+/// The number of series, of one day each.
 const N_SERIES: usize = 2_000;
 
 fn runtime() -> Runtime {
@@ -271,7 +271,7 @@ fn forecasts_through_sql(criterion: &mut Criterion) {
             "SELECT sum(array_length(c)) FROM (SELECT ts_capacity(ts, qps, 48, '1 hour') AS c FROM metrics GROUP BY host)",
         ),
         (
-            // A forecast a row, of 250 rows on average.
+            // One forecast per row, from 250 rows on average.
             "over_growing_frames",
             "SELECT sum(array_length(f)) FROM (SELECT ts_forecast(ts, qps, 48) OVER (PARTITION BY host ORDER BY ts
                 ROWS BETWEEN 849 PRECEDING AND CURRENT ROW) AS f FROM (SELECT * FROM metrics WHERE host < 2 ORDER BY host, ts LIMIT 500))",

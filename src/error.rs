@@ -1,11 +1,11 @@
-//! The crate's own error: what an algorithm says when its parameters or its input cannot be used.
+//! The crate's own error, which an algorithm returns if its parameters or its input cannot be used.
 //!
-//! It is opaque but for its kind, so that a new cause is no breaking change.
+//! It is opaque except for its kind, so that a new cause is not a breaking change.
 
 use std::fmt;
 
-/// Why an algorithm refused its parameters or its input; the text is a sentence for the person who
-/// wrote the query.
+/// Why an algorithm refused its parameters or its input; the text is a sentence for the author of
+/// the query.
 ///
 /// ```
 /// use datafusion_aiops::ErrorKind;
@@ -35,18 +35,18 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An option is wrong, or does not go with another: the call must be changed. In SQL it is told
-    /// when the query is planned.
+    /// An option is wrong or does not go with another: the call must be changed. In SQL, this is
+    /// reported when the query is planned.
     InvalidOption,
-    /// The data cannot be used. In SQL it is told when the query runs.
+    /// The data cannot be used. In SQL, this is reported when the query runs.
     InvalidInput,
 }
 
-/// What the algorithms return.
+/// The result of an algorithm.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The option is wrong; the sentence has no final full stop.
+    /// An error about an option; the message is a sentence without a full stop at the end.
     pub(crate) fn invalid_option(message: impl Into<String>) -> Self {
         Self {
             kind: ErrorKind::InvalidOption,
@@ -54,7 +54,7 @@ impl Error {
         }
     }
 
-    /// The data is wrong; the sentence has no final full stop.
+    /// An error about the data; the message is a sentence without a full stop at the end.
     pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
         Self {
             kind: ErrorKind::InvalidInput,
@@ -62,7 +62,7 @@ impl Error {
         }
     }
 
-    /// What it is about.
+    /// Returns what the error is about.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

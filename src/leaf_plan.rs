@@ -1,7 +1,7 @@
 //! What all plan nodes without inputs have in common.
 
-/// The methods of an `ExecutionPlan` that has this name, its properties in the field `properties`,
-/// no children and no expressions.
+/// The methods of an `ExecutionPlan` with this name, with its properties in the field `properties`,
+/// and without children and expressions.
 macro_rules! leaf_plan {
     ($name:literal) => {
         fn name(&self) -> &str {

@@ -31,9 +31,9 @@
 //! # Features
 //!
 //! `shell` (default) builds the program `datafusion-aiops` on datafusion-cli. Programs that embed
-//! the crate switch it off with `default-features = false`.
+//! the crate disable it with `default-features = false`.
 //!
-//! `sqlite` (default) adds `STORED AS SQLITE`, with SQLite itself built in.
+//! `sqlite` (default) adds `STORED AS SQLITE`, with a bundled SQLite.
 //!
 //! # Functions
 //!
@@ -48,8 +48,8 @@
 //! | windows, in a FROM | `tumble`, `hop`, `session`, `count_window` |
 //! | what was read, in a FROM | `aiops_scans`, `aiops_streams`, `aiops_late` |
 //!
-//! `SHOW FUNCTIONS LIKE 'ts_%'` describes each with its options and an example. How the crate is
-//! built is in `src/ARCHITECTURE.md`.
+//! `SHOW FUNCTIONS LIKE 'ts_%'` describes each function with its options and an example. The
+//! structure of the crate is described in `src/ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algorithms;
@@ -82,8 +82,8 @@ pub use session::{install, session};
 pub use sources::register_stdin;
 pub use sql::aiops_sql;
 
-/// Live sources, for those who write one: rows that keep coming, with positions that can be written
-/// down.
+/// Live sources, for those who implement one: rows that keep coming, with positions that can be
+/// written down.
 pub mod source {
     pub use crate::streams::clock::Clock;
     pub use crate::streams::source::{
@@ -92,7 +92,7 @@ pub mod source {
     pub use crate::streams::table::{live_table, set_clock};
 }
 
-/// Stores, for those who write one: tables whose rows can be changed, in one transaction for a
+/// Stores, for those who implement one: tables whose rows can be changed, in one transaction for a
 /// whole window.
 pub mod store {
     pub use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges};
@@ -101,12 +101,12 @@ pub mod store {
     pub use crate::stores::write_exec::{RowWriter, write_plan};
 }
 
-/// Sinks, for those who write one: what a pipeline writes its windows to.
+/// Sinks, for those who implement one: what a pipeline writes its windows to.
 pub mod sink {
     pub use crate::sinks::sink::WindowSink;
 }
 
-/// The Rust blocks of the README are tests too.
+/// Runs the Rust blocks of the README as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

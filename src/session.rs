@@ -15,8 +15,8 @@ use crate::stores::sqlite;
 use crate::streams::counters::StreamRegistry;
 use crate::{sources, streams};
 
-/// A session with everything: DataFusion's defaults and all functions and table formats of this
-/// crate. For a configuration or a runtime of your own make the context and call [`install`].
+/// A session with DataFusion's defaults and all functions and table formats of this crate. To use
+/// another configuration or runtime, create the context yourself and call [`install`].
 ///
 /// # Errors
 /// When a name is already taken, which does not happen in a fresh session.
@@ -34,19 +34,19 @@ pub fn session() -> Result<SessionContext> {
     Ok(context)
 }
 
-/// Adds everything of this crate to a session that exists.
+/// Adds everything in this crate to an existing session.
 ///
-/// The session's query planner is wrapped, so set yours before. Standard input is not read unless
-/// you call [`register_stdin`](crate::register_stdin).
+/// The session's query planner is wrapped, so set a custom one before. Standard input is not read
+/// unless [`register_stdin`](crate::register_stdin) is called.
 ///
-/// What DataFusion 55.2 is known to answer wrongly is mended or switched off:
-/// `enable_leaf_expression_pushdown` and `enable_aggregate_dynamic_filter_pushdown` of
-/// `datafusion.optimizer`, the rule that hands filters down while a query runs, joins that lose
-/// conditions, and UPDATE and DELETE of tables in memory. The list with the issues is in
-/// `src/ARCHITECTURE.md`.
+/// Known wrong answers of DataFusion 55.2 are avoided by a workaround or by switching a feature
+/// off: `enable_leaf_expression_pushdown` and `enable_aggregate_dynamic_filter_pushdown` of
+/// `datafusion.optimizer`, the rule that pushes filters down while a query runs, joins that lose
+/// conditions, and UPDATE and DELETE of tables in memory. `src/ARCHITECTURE.md` lists them with
+/// their issues.
 ///
 /// COPY into a folder that has files is refused unless an option says what happens to them (`mode`:
-/// `append`, `overwrite`, `overwrite_partitions`), and files become visible when all rows are
+/// `append`, `overwrite`, `overwrite_partitions`), and its files become visible when all rows are
 /// written.
 ///
 /// # Errors

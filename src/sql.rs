@@ -7,17 +7,17 @@ use datafusion::prelude::SessionContext;
 use crate::planner::live_planner::check_plan;
 use crate::planner::statements::SplitStatement;
 
-/// Plans a statement of a session that [`install`](crate::install) has prepared: what
-/// `context.sql(text)` is for DataFusion, with `FROM t` without a SELECT, and with the checks of
-/// this crate. A statement that changes something (CREATE, SET) has done so when this returns;
-/// others run when the data frame is collected.
+/// Plans a statement in a session that [`install`](crate::install) has prepared. This is the
+/// counterpart of `context.sql(text)` of DataFusion, with `FROM t` without a SELECT and with the
+/// checks of this crate. A statement that changes something (CREATE, SET) has run when this
+/// returns; others run when the data frame is collected.
 ///
-/// The checks are those of [`SplitStatement::parse`] and [`check_plan`]: what DataFusion would
-/// misread without a word, what is too large or too deep to be run without harm, and what would
+/// The checks are those of [`SplitStatement::parse`] and [`check_plan`]: they refuse what
+/// DataFusion would silently misread, what is too large or too deep to run safely, and what would
 /// never end.
 ///
 /// # Errors
-/// When the statement is wrong, or is refused with what to write instead.
+/// When the statement is wrong, or is refused with advice on what to write instead.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -1,5 +1,5 @@
-//! Time, for every room above: lengths of time as people write them, `30s`, `5 minutes`, `1d`, `1
-//! day 12 hours`, and as SQL has them; and how a column that is a time is named.
+//! Times for all modules above: lengths of time as people write them, `30s`, `5 minutes`, `1d`, `1
+//! day 12 hours`, and as SQL represents them; and the names of time columns.
 
 use datafusion::arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use datafusion::arrow::datatypes::IntervalMonthDayNano;
@@ -7,7 +7,7 @@ use datafusion::common::{Result, ScalarValue, plan_err};
 
 use crate::algorithms::units::{DAY, MILLISECOND, SECOND};
 
-/// The nanoseconds of a duration above 0; `None` for anything else, months and years among it,
+/// The nanoseconds of a duration above 0. `None` for anything else, including months and years,
 /// which have no fixed length.
 pub(crate) fn parse_duration(text: &str) -> Option<i64> {
     duration(parse_interval(text)?)
@@ -44,7 +44,7 @@ pub(crate) fn days_and_less(interval: IntervalMonthDayNano) -> Option<i64> {
     days.checked_add(interval.nanoseconds)
 }
 
-/// A length of time of months and nanoseconds, together above 0.
+/// A length of time in months and nanoseconds, above 0 in total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CalendarSpan {
     pub(crate) months: u32,
@@ -59,7 +59,7 @@ fn span(interval: IntervalMonthDayNano) -> Option<CalendarSpan> {
     (span.nanoseconds >= 0 && (span.months > 0 || span.nanoseconds > 0)).then_some(span)
 }
 
-/// The interval that a constant argument is: an interval or a duration of any unit, or a text.
+/// The interval in a constant argument: an interval or a duration of any unit, or a text.
 pub(crate) fn interval_of(value: &ScalarValue) -> Option<IntervalMonthDayNano> {
     let nanoseconds = match value {
         ScalarValue::IntervalMonthDayNano(interval) => return *interval,
@@ -79,10 +79,10 @@ pub(crate) fn interval_of(value: &ScalarValue) -> Option<IntervalMonthDayNano> {
     Some(IntervalMonthDayNano::new(0, 0, nanoseconds))
 }
 
-/// The nanoseconds of a constant argument; `None` for NULL.
+/// The nanoseconds in a constant argument; `None` for NULL.
 ///
 /// # Errors
-/// When it is not above 0, or has months, which are of different lengths.
+/// When it is not above 0, or has months, which have different lengths.
 pub(crate) fn read_duration(
     function: &str,
     name: &str,
@@ -101,12 +101,13 @@ pub(crate) fn read_duration(
     }
 }
 
-/// The length of time that a constant is; `None` for anything else.
+/// The length of time in a constant, or `None` for anything else.
 pub(crate) fn read_span(value: &ScalarValue) -> Option<CalendarSpan> {
     interval_of(value).and_then(span)
 }
 
-/// What a message says of a wrong value: an interval has no form that a person writes.
+/// What a message adds about a wrong value; nothing for an interval, since it has no form that
+/// people write.
 pub(crate) fn got(value: &ScalarValue) -> String {
     match value.try_as_str().flatten() {
         Some(text) => format!(", got '{text}'"),
@@ -121,7 +122,7 @@ pub(crate) fn interval(nanoseconds: i64) -> IntervalMonthDayNano {
     IntervalMonthDayNano::new(0, i32::try_from(days).unwrap_or(i32::MAX), rest)
 }
 
-/// Whether a column of this name is a time where nothing else says so.
+/// Whether a column of this name is a time if nothing else says so.
 pub(crate) fn is_time_name(name: &str) -> bool {
     ["ts", "time", "timestamp", "datetime", "@timestamp"]
         .iter()

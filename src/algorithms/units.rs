@@ -1,4 +1,4 @@
-//! The units of time in nanoseconds: the one place where they are written.
+//! The units of time in nanoseconds, defined only here.
 
 pub(crate) const MICROSECOND: i64 = 1_000;
 pub(crate) const MILLISECOND: i64 = 1_000_000;

@@ -1,12 +1,12 @@
-//! DataFusion keeps the list of a table's files for the session. Here it is forgotten, so that
-//! files are listed again.
+//! Forgets the lists of files that DataFusion caches for the session, so that files are listed
+//! again.
 
 use datafusion::catalog::Session;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::cache::TableScopedPath;
 use datafusion::execution::runtime_env::RuntimeEnv;
 
-/// Forgets the files of one table, whose folder changes all the time.
+/// Forgets the list of files of one table, whose folder keeps changing.
 pub(crate) fn forget_listed_files(session: &dyn Session, urls: &[ListingTableUrl]) {
     let Some(cache) = session.runtime_env().cache_manager.get_list_files_cache() else {
         return;
@@ -17,7 +17,7 @@ pub(crate) fn forget_listed_files(session: &dyn Session, urls: &[ListingTableUrl
     }
 }
 
-/// Forgets the files of every table at or below `url`, and of those above it, after they were
+/// Forgets the lists of files of all tables at, below or above `url`, after files there were
 /// written.
 pub(crate) fn forget_listed_files_below(runtime: &RuntimeEnv, url: &ListingTableUrl) {
     let Some(cache) = runtime.cache_manager.get_list_files_cache() else {

@@ -1,8 +1,8 @@
 //! The functions as expressions, for data frames: `log_template(col("message"))`.
 //!
-//! Each takes what the SQL function needs; [`with_options`] adds the options, and the functions of
-//! DataFusion such as `ORDER BY` and `FILTER` for aggregates are those of
-//! [`ExprFunctionExt`](datafusion::logical_expr::ExprFunctionExt).
+//! Each function takes the required arguments of the SQL function. [`with_options`] adds the
+//! options, and [`ExprFunctionExt`](datafusion::logical_expr::ExprFunctionExt) of DataFusion adds
+//! clauses of aggregates such as `ORDER BY` and `FILTER`.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -91,8 +91,8 @@ functions! {
     AggregateFunction::<TsReaches> ts_reaches(ts, value, limit) "When a forecast reaches a limit.";
 }
 
-/// The call of one of these functions, with its options, such as `"style=typed"`. Other expressions
-/// stay as they are.
+/// Adds options, such as `"style=typed"`, to a call of one of these functions. Other expressions
+/// are returned unchanged.
 ///
 /// ```
 /// use datafusion::logical_expr::col;

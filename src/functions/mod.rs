@@ -1,4 +1,4 @@
-//! The SQL face of the algorithms: one file a function, named as in SQL.
+//! The SQL interface to the algorithms: one file per function, named as in SQL.
 
 pub(crate) mod call;
 mod cluster;
@@ -45,14 +45,14 @@ use crate::functions::ts::ts_rate::TsRate;
 use crate::functions::ts::ts_reaches::TsReaches;
 
 /// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or
-/// your own.
+/// a custom one.
 ///
 /// Table formats need more than a registry; [`crate::install`] adds those too. `ts_anomaly(...)
-/// OVER (...)` and the options of `ts_forecast` that add fields need a registry that takes planners
-/// of expressions, as sessions do.
+/// OVER (...)` and the options of `ts_forecast` that add fields need a registry that accepts
+/// expression planners, as sessions do.
 ///
 /// # Errors
-/// What the registry returns when it refuses a function.
+/// The error that the registry returns when it refuses a function.
 ///
 /// ```
 /// use datafusion::prelude::SessionContext;
@@ -76,7 +76,7 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     ];
     for planner in planners {
         match registry.register_expr_planner(planner) {
-            // A registry that takes functions alone plans no SQL.
+            // A registry that accepts only functions plans no SQL.
             Ok(()) | Err(DataFusionError::NotImplemented(_)) => {}
             Err(error) => return Err(error),
         }
@@ -118,8 +118,8 @@ fn aggregate_functions() -> Vec<AggregateUDF> {
     ]
 }
 
-/// A wrong option is a mistake in the query, which planning tells; wrong data is found when the
-/// query runs.
+/// An invalid option is a mistake in the query and becomes a plan error; invalid data is found when
+/// the query runs.
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error.kind() {

@@ -1,9 +1,9 @@
-//! Targets for fuzzing: what reads bytes and texts that others wrote, each as a function that takes
-//! any bytes, and panics where a property does not hold.
+//! Targets for fuzzing: the code that reads bytes and texts of others, each as a function that
+//! takes any bytes and panics if a property does not hold.
 //!
-//! Compiled for tests and for libFuzzer (`fuzz/README.md`) only. The tests of this module run each
-//! target on inputs that are made of `fuzz/corpus` with a fixed seed, on the stack that a thread
-//! has by default, since a stack that overflows ends the process.
+//! They are compiled only for tests and for libFuzzer (`fuzz/README.md`). The tests of this module
+//! run each target on inputs made from `fuzz/corpus` with a fixed seed, on a stack of the default
+//! size of a thread, since a stack overflow ends the process.
 
 #[cfg(test)]
 mod mutate;
@@ -44,7 +44,7 @@ static SESSION: LazyLock<SessionContext> = LazyLock::new(|| {
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// Waits on this thread, so that its stack is used.
+/// Waits on this thread, so that its own stack is used.
 fn block_on<F: Future>(future: F) -> F::Output {
     RUNTIME.block_on(future)
 }
@@ -60,8 +60,8 @@ fn first_line(data: &[u8]) -> (String, &[u8]) {
     (text(line), rest.get(1..).unwrap_or_default())
 }
 
-/// A log, read as lines, as events of several lines and with a pattern: the rows do not depend on
-/// where blocks and batches end.
+/// Reads a log as lines, as multi-line events and with a pattern: the rows do not depend on where
+/// blocks and batches end.
 pub fn log_lines(data: &[u8]) {
     for options in [
         &[][..],
@@ -76,8 +76,8 @@ pub fn log_lines(data: &[u8]) {
     }
 }
 
-/// The first line is a pattern, a format of times and the start of an event in turn, the rest a log
-/// that is read with it.
+/// Uses the first line as a pattern, the start of an event, a format of times and a time zone in
+/// turn, and reads the rest as a log with it.
 pub fn patterns(data: &[u8]) {
     let (option, log) = first_line(data);
     for name in ["pattern", "multiline_start", "timestamp_format", "timezone"] {
@@ -91,12 +91,12 @@ pub fn patterns(data: &[u8]) {
     }
 }
 
-/// Lines of JSON, with the columns that they have: a row does not depend on the lines beside it.
+/// Reads lines of JSON with the columns that they have: a row does not depend on its neighbours.
 pub fn json_lines(data: &[u8]) {
     sources::fuzz::rows_do_not_depend_on_blocks(&[("format", "json")], data);
 }
 
-/// The first byte chooses a call, the rest is its options.
+/// Uses the first byte to choose a call and the rest as its options.
 pub fn options(data: &[u8]) {
     const CALLS: [&str; 17] = [
         "log_template(message, '?')",
@@ -125,7 +125,7 @@ pub fn options(data: &[u8]) {
     plan(&format!("SELECT {call} FROM t"));
 }
 
-/// Where sources stand, as JSON: what is read of it is written in the same way.
+/// Reads positions of sources from JSON: what was read is written in the same form.
 pub fn positions(data: &[u8]) {
     let Ok(value) = serde_json::from_slice(data) else {
         return;
@@ -143,14 +143,14 @@ pub fn positions(data: &[u8]) {
     files.rescan(std::iter::empty::<PathBuf>(), i64::MAX);
 }
 
-/// The files of a checkpoint, each after a line `--- name`: what is read of them is read again as
-/// it was.
+/// Reads the files of a checkpoint, each after a line `--- name`, and checks that writing and
+/// reading them again changes nothing.
 pub fn checkpoints(data: &[u8]) {
     pipeline::fuzz::checkpoint(&text(data));
 }
 
-/// A model, described line by line: `key=value` is metadata, a line with tabs is a row, and `@
-/// place byte` damages what was written. Its checksum is right.
+/// Reads a model from a description, line by line: `key=value` is metadata, a line with tabs is a
+/// row, and `@ place byte` damages the written bytes. The checksum is always right.
 pub fn models(data: &[u8]) {
     let description = text(data);
     for kind in [
@@ -178,7 +178,7 @@ pub fn models(data: &[u8]) {
     }
 }
 
-/// What a description says of a model.
+/// The content of a description of a model.
 #[derive(Debug, Default)]
 struct FuzzedModel {
     metadata: Vec<(String, String)>,
@@ -207,7 +207,7 @@ impl FuzzedModel {
         model
     }
 
-    /// The columns that either kind of model has, in the order in which a row gives them.
+    /// The columns that models of either kind have, in the order in which a row gives them.
     fn table(&self) -> Result<RecordBatch> {
         let cell = |row: &Vec<String>, column: usize| {
             let text = row.get(column).filter(|text| *text != "NULL");
@@ -240,7 +240,7 @@ impl FuzzedModel {
             .collect();
         let written = write_model(kind, &metadata, &self.table()?)?;
         let mut stream = without_checksum(&written).unwrap_or_default().to_vec();
-        // libFuzzer takes a panic for a fault, though it is caught.
+        // libFuzzer counts a panic as a fault, even if it is caught.
         let damages = self.damages.iter().filter(|_| !cfg!(fuzzing));
         for (place, byte) in damages {
             let place = place % stream.len();
@@ -272,7 +272,7 @@ fn call(name: &str, arguments: Vec<ScalarValue>) -> Result<ColumnarValue> {
     })
 }
 
-/// Statements, and what is made of them before they are planned: FROM first is completed at once,
+/// Parses statements and prepares them for planning: completing FROM first twice changes nothing,
 /// and white space around a statement does not change its text in a checkpoint.
 pub fn statements(data: &[u8]) {
     let sql = text(data);
@@ -284,7 +284,7 @@ pub fn statements(data: &[u8]) {
     pipeline::fuzz::normalised(&sql, &SESSION);
 }
 
-/// A statement, parsed and planned, over the table `t`.
+/// Parses and plans a statement over the table `t`.
 pub fn sql(data: &[u8]) {
     plan(&text(data));
 }

@@ -1,10 +1,10 @@
-//! Inputs made of other inputs: a small engine whose numbers depend on a seed alone.
+//! Inputs made from other inputs: a small engine whose random numbers depend on a seed alone.
 
-/// More bytes than this find nothing that fewer do not find, and take long.
+/// Longer inputs are slow and find nothing more.
 const MAX_BYTES: usize = 32 << 10;
-/// The most changes that are made to one input.
+/// The most changes to one input.
 const MAX_CHANGES: usize = 6;
-/// Texts that mean something to one target or another.
+/// Texts that mean something to at least one target.
 const TOKENS: [&str; 30] = [
     "'",
     "\"",
@@ -76,7 +76,7 @@ impl Mutator {
         }
     }
 
-    /// One of the seeds, changed; the seeds are not empty.
+    /// One of the seeds, changed; there must be at least one seed.
     pub(crate) fn input(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
         let mut input = seeds[self.below(seeds.len())].clone();
         for _ in 0..=self.below(MAX_CHANGES) {
@@ -116,7 +116,7 @@ impl Mutator {
                 input.splice(span, token.bytes());
             }
             _ => {
-                // A word of another seed in the place of one of this.
+                // Replaces a word by a word of another seed.
                 let other = &seeds[self.below(seeds.len())];
                 let word = self.word(other);
                 let word = other[word].to_vec();

@@ -1,6 +1,6 @@
-//! Each target on inputs that are made of its corpus: the same in every run, unless
-//! `AIOPS_FUZZ_SEED` and `AIOPS_FUZZ_ROUNDS` say otherwise. With `AIOPS_FUZZ_BYTES` inputs are made
-//! until they are so many bytes together.
+//! Each target on inputs made from its corpus: the same in every run, unless `AIOPS_FUZZ_SEED` and
+//! `AIOPS_FUZZ_ROUNDS` say otherwise. With `AIOPS_FUZZ_BYTES`, inputs are made until they have that
+//! many bytes in total.
 
 use std::num::ParseIntError;
 use std::path::Path;
@@ -12,9 +12,9 @@ use super::{
     checkpoints, json_lines, log_lines, models, options, patterns, positions, sql, statements,
 };
 
-/// What a thread of Rust and of tokio has by default.
+/// The default stack of a thread of Rust and of tokio.
 const STACK_BYTES: usize = 2 << 20;
-/// Of an input that failed, as much is shown.
+/// The number of bytes of a failed input to show.
 const SHOWN_BYTES: usize = 4000;
 
 type Target = fn(&[u8]);
@@ -39,7 +39,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Runs a target on its corpus and on as many inputs made of it as `n_rounds` says.
+/// Runs a target on its corpus and on `n_rounds` inputs made from it.
 fn check(name: &str, target: Target, n_rounds: usize) {
     let (seed, n_rounds) = (
         number("AIOPS_FUZZ_SEED", 1),
@@ -58,7 +58,7 @@ fn check(name: &str, target: Target, n_rounds: usize) {
                 Some(seed) => seed.clone(),
                 None => mutator.input(&seeds),
             };
-            // A stack that overflows ends the process, and leaves nothing but this.
+            // A stack overflow ends the process and leaves only this file.
             if let Some(file) = std::env::var_os("AIOPS_FUZZ_INPUT") {
                 std::fs::write(file, &input).unwrap();
             }

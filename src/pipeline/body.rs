@@ -1,4 +1,4 @@
-//! The statements that run on every window: what they may be, and how one is run.
+//! The statements that run on every window: which ones are allowed, and how one runs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,33 +30,33 @@ use crate::streams::session_extensions::CurrentWindow;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StatementOutcome {
-    /// INSERT has written so many rows into this table.
+    /// INSERT has written this many rows into this table.
     Inserted {
         /// The table.
         table: String,
-        /// How many rows.
+        /// The number of rows.
         n_rows: u64,
     },
-    /// UPDATE, DELETE or MERGE has changed so many rows of this table.
+    /// UPDATE, DELETE or MERGE has changed this many rows of this table.
     Changed {
         /// The table.
         table: String,
-        /// How many rows.
+        /// The number of rows.
         n_rows: u64,
     },
-    /// It has answered.
+    /// A query has answered with these batches.
     Answered(Vec<RecordBatch>),
-    /// It has done something else.
+    /// The statement has done something else.
     Done,
 }
 
-/// The statements.
+/// The statements that run on every window.
 #[derive(Debug)]
 pub(crate) struct Body {
     statements: Vec<PipelineStatement>,
-    /// Where the tables are that the statements write in a transaction.
+    /// The store whose tables the statements write in a transaction.
     pub(crate) database: Option<Arc<dyn Store>>,
-    /// What they write to otherwise, once for each INSERT.
+    /// The sinks for all other writes, one for each INSERT.
     sinks: Vec<Arc<dyn WindowSink>>,
 }
 
@@ -68,9 +68,9 @@ struct StatementRun<'a> {
 
 /// The names under which the rows of a window are written.
 struct WindowNames<'a> {
-    /// What they are named after.
+    /// The name of the window, which all names begin with.
     stem: &'a str,
-    /// How many statements have written into each place before.
+    /// How many statements have written into each place so far.
     n_inserts: HashMap<String, usize>,
 }
 
@@ -82,7 +82,7 @@ impl<'a> WindowNames<'a> {
         }
     }
 
-    /// That of the next INSERT into this sink.
+    /// The name for the next INSERT into this sink.
     fn next(&mut self, sink: &dyn WindowSink) -> String {
         let n_before = self.n_inserts.entry(sink.place()).or_default();
         *n_before += 1;
@@ -94,11 +94,11 @@ impl<'a> WindowNames<'a> {
 }
 
 impl Body {
-    /// Checks the statements and runs them on a window without rows, but for those that write. Says
-    /// what they read.
+    /// Checks the statements on a window without rows: those that create something run, the others
+    /// are planned. Also returns what the statements read.
     ///
     /// # Errors
-    /// When one is wrong, or cannot run on windows.
+    /// When a statement is wrong or cannot run on windows.
     pub(crate) async fn check(
         statements: Vec<PipelineStatement>,
         context: &SessionContext,
@@ -145,10 +145,10 @@ impl Body {
         Ok((body, WindowedRead::try_new(scan, scans.outputs)?))
     }
 
-    /// Removes what a run that was killed has begun to write for this pipeline.
+    /// Removes what a killed run of this pipeline had begun to write.
     ///
     /// # Errors
-    /// Those of the sinks.
+    /// The errors of the sinks.
     pub(crate) async fn clean_up(&self, pipeline: &str) -> Result<()> {
         for sink in self.places() {
             sink.clean_up(pipeline).await?;
@@ -156,11 +156,11 @@ impl Body {
         Ok(())
     }
 
-    /// Removes what was written of a window that has not run to its end, so that no statement finds
-    /// what it is about to write: an INSERT of what is not there yet would else insert nothing.
+    /// Removes what was written of a window that did not finish, so that no statement finds its own
+    /// earlier output: an INSERT of the rows that are not there yet would otherwise insert nothing.
     ///
     /// # Errors
-    /// Those of the sinks.
+    /// The errors of the sinks.
     pub(crate) async fn undo(&self, window: &str, state: &SessionState) -> Result<()> {
         let mut names = WindowNames::new(window);
         for sink in &self.sinks {
@@ -177,10 +177,10 @@ impl Body {
             .filter(move |sink| seen.insert(sink.place()))
     }
 
-    /// Runs all statements in this session, which has the window.
+    /// Runs all statements in this session, which contains the window.
     ///
     /// # Errors
-    /// That of the first statement that fails.
+    /// The error of the first statement that fails.
     pub(crate) async fn run(
         &self,
         state: SessionState,
@@ -207,7 +207,7 @@ impl Body {
     }
 }
 
-/// What a plan reads, with the columns that it needs.
+/// The plans that read in a plan, with the columns that they need.
 fn read_by(plan: &LogicalPlan, state: &SessionState) -> Result<Vec<LogicalPlan>> {
     let inputs = match plan {
         LogicalPlan::Ddl(ddl) => ddl.inputs(),
@@ -216,13 +216,13 @@ fn read_by(plan: &LogicalPlan, state: &SessionState) -> Result<Vec<LogicalPlan>>
     inputs.iter().map(|input| state.optimize(input)).collect()
 }
 
-/// What the statements up to now write.
+/// What the statements checked so far write.
 #[derive(Debug)]
 struct Checked {
-    /// Where names without a catalog or a schema belong.
+    /// The catalog and schema of names that do not give one.
     default_catalog: String,
     default_schema: String,
-    /// Tables in memory that are made on every window.
+    /// Tables in memory that are created again on every window.
     made: BTreeSet<ResolvedTableReference>,
     database: Option<Arc<dyn Store>>,
     sinks: Vec<Arc<dyn WindowSink>>,
@@ -240,14 +240,14 @@ impl Checked {
         }
     }
 
-    /// The full name of a table: two schemas may each have one of the same last name.
+    /// The full name of a table: two schemas may each have a table of the same name.
     fn resolved(&self, name: &TableReference) -> ResolvedTableReference {
         let name = name.clone();
         name.resolve(&self.default_catalog, &self.default_schema)
     }
 
-    /// A table that every window makes again has, before that, what the window before it had put
-    /// there; after a restart it has nothing.
+    /// Refuses reads of a table before the window has created it. Until then it has the rows of the
+    /// window before; after a restart it has none.
     fn check_reads(
         &self,
         plan: &LogicalPlan,
@@ -349,8 +349,7 @@ impl Checked {
         }
         match provider.downcast_ref::<MemTable>() {
             Some(_) => self.check_memory_table(dml),
-            // Of any other table nothing is known of what a window that runs twice would leave in
-            // it.
+            // Nothing is known about what a window that runs twice would leave in any other table.
             None => plan_err!(
                 "{name} cannot be written window by window: after a crash a window runs again, and nothing would keep its \
                  rows from being there twice. {TARGETS}"
@@ -426,12 +425,12 @@ impl StatementRun<'_> {
     }
 }
 
-/// What a pipeline can write.
+/// The targets that a pipeline can write.
 const TARGETS: &str = "Write to an external table in a folder, CREATE EXTERNAL TABLE t (...) STORED AS PARQUET (or CSV, JSON, \
     ARROW) LOCATION 'folder/'; to one STORED AS SQLITE; or to a table in memory that the same window makes, CREATE OR REPLACE \
     TABLE t";
 
-/// The number of rows that a statement says it has written.
+/// The number of rows that a statement reports as written.
 fn count(batches: &[RecordBatch]) -> u64 {
     let counts = batches.iter().filter_map(|batch| {
         let counts = batch.columns().first()?.as_primitive_opt::<UInt64Type>()?;

@@ -9,9 +9,9 @@
 //! <checkpoint>/lock                        held while a pipeline runs, where the checkpoint is a local folder
 //! ```
 //!
-//! A range is created, never replaced: of two runs on one checkpoint the second finds it there, and
-//! stops. Ranges whose windows have run are forgotten as soon as no open window has rows of them,
-//! so that the checkpoint does not grow.
+//! A range is created, never replaced: if two runs use one checkpoint, the second finds the range
+//! of the first, and stops. Ranges whose windows have run are deleted as soon as no open window has
+//! rows of them, so the checkpoint does not grow.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path as LocalPath, PathBuf};
@@ -34,29 +34,29 @@ use crate::stores::store::DoneWindows;
 use crate::streams::source::Positions;
 use crate::streams::windows::range_notes::RangeNotes;
 
-/// Of the files of a checkpoint.
+/// The version of the files of a checkpoint.
 const VERSION: u32 = 1;
 const HEADER: &str = "pipeline.json";
 const DONE: &str = "done.json";
 const RANGES: &str = "ranges";
 const LOCK: &str = "lock";
 
-/// Which pipeline a checkpoint is of.
+/// Which pipeline a checkpoint belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) version: u32,
-    /// Tells this checkpoint from all others, in the databases that the pipeline writes.
+    /// Distinguishes this checkpoint from all others, in the databases that the pipeline writes.
     pub(crate) id: String,
-    /// What the files that it writes begin with.
+    /// The prefix of the files that the pipeline writes.
     pub(crate) name: String,
     /// The statements, without comments and blanks.
     pub(crate) statements: Vec<String>,
-    /// What the windows are counted of, as EXPLAIN shows it.
+    /// The call that makes the windows and what it reads, as EXPLAIN shows it.
     pub(crate) windows: String,
 }
 
 impl Header {
-    /// Of a pipeline that starts now.
+    /// The header of a pipeline that starts now.
     pub(crate) fn new(name: &str, statements: Vec<String>, windows: &str) -> Self {
         Self {
             version: VERSION,
@@ -68,30 +68,30 @@ impl Header {
     }
 }
 
-/// Up to where the source was read when windows closed.
+/// How far the source had been read when windows closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Range {
-    /// Counted from 0, which is where reading began.
+    /// The number of the range, from 0, which is where reading began.
     pub(crate) number: u64,
-    /// Where the source stood after the range.
+    /// The positions of the source after the range.
     pub(crate) positions: Positions,
     pub(crate) watermark: i64,
-    /// Windows of the time of reading: a time in the window of all rows of the range.
+    /// For windows by the time of reading: a time within the window of all rows of the range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reading_time: Option<i64>,
     pub(crate) notes: RangeNotes,
     /// Replay starts after this range, the earliest whose rows may belong to a window that is still
     /// open.
     pub(crate) read_again_from: u64,
-    /// How many windows had closed before.
+    /// How many windows had closed before this range.
     pub(crate) windows_before: u64,
 }
 
-/// What an earlier run has left.
+/// What an earlier run left in the checkpoint.
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) header: Header,
-    /// From the one after which reading begins to the last.
+    /// The ranges from the one after which reading starts to the last.
     pub(crate) ranges: Vec<Range>,
     pub(crate) done: DoneWindows,
 }
@@ -99,18 +99,18 @@ pub(crate) struct Saved {
 /// A checkpoint that this run holds.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
-    /// As it was given.
+    /// The location, as it was given.
     name: String,
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     local: Option<PathBuf>,
     _lock: Option<File>,
-    /// The first range that is there.
+    /// The number of the first range in the checkpoint.
     first_range: u64,
 }
 
 impl Checkpoint {
-    /// Opens the folder or the prefix of an object store, and creates it if need be.
+    /// Opens the folder or the prefix of an object store, and creates it if needed.
     ///
     /// # Errors
     /// When it cannot be reached, or another run holds it.
@@ -120,12 +120,12 @@ impl Checkpoint {
             Some(folder) => Some(lock(location, folder)?),
             None => None,
         };
-        // After the lock: before it, it may be what another run is about to rename.
+        // This needs the lock: without it, the file may be one that another run is about to rename.
         if let Some(folder) = &local {
             remove_staged(folder, |_| true);
             remove_staged(&folder.join(RANGES), |_| true);
         }
-        // The name of a folder may have characters that mean something in a URL or a glob.
+        // The name of a folder may contain characters that are special in a URL or a glob.
         let (store, prefix) = match &local {
             Some(folder) => (
                 runtime.object_store(ObjectStoreUrl::local_filesystem()),
@@ -152,15 +152,15 @@ impl Checkpoint {
         })
     }
 
-    /// As it was given.
+    /// The location, as it was given.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What an earlier run has left; `None` if there was none.
+    /// What an earlier run left, or `None` if there was none.
     ///
     /// # Errors
-    /// When it cannot be read, or is of another version.
+    /// When it cannot be read, or has another version.
     pub(crate) async fn load(&mut self) -> Result<Option<Saved>> {
         let Some(header) = self.read::<Header>(&self.path(HEADER)).await? else {
             return Ok(None);
@@ -180,7 +180,7 @@ impl Checkpoint {
         let from = ranges.last().map_or(0, |last| last.read_again_from);
         let had_ranges = !ranges.is_empty();
         ranges.retain(|range| range.number >= from);
-        // A damaged file can say any number, also one that is larger than that of its range.
+        // A damaged file can contain any number, even one larger than that of its range.
         let mut numbers = ranges.iter().map(|range| range.number.wrapping_sub(from));
         let is_whole = (0..).zip(&mut numbers).all(|(expected, n)| expected == n)
             && had_ranges != ranges.is_empty();
@@ -198,7 +198,7 @@ impl Checkpoint {
         }))
     }
 
-    /// Writes down which pipeline this is.
+    /// Records which pipeline this is.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -207,16 +207,16 @@ impl Checkpoint {
             .await
     }
 
-    /// Writes down a range, before its windows run.
+    /// Records a range, before its windows run.
     ///
     /// # Errors
-    /// When it cannot be written, or another run was faster.
+    /// When it cannot be written, or another run has already created it.
     pub(crate) async fn put_range(&self, range: &Range) -> Result<()> {
         let path = self.range_path(range.number);
         self.write(&path, range, PutMode::Create).await
     }
 
-    /// Writes down how far windows have run.
+    /// Records how far windows have run.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -224,7 +224,7 @@ impl Checkpoint {
         self.write(&self.path(DONE), done, PutMode::Overwrite).await
     }
 
-    /// Forgets the ranges before this one.
+    /// Deletes the ranges before this one.
     ///
     /// # Errors
     /// When one cannot be deleted.
@@ -247,7 +247,7 @@ impl Checkpoint {
         self.path(RANGES).join(format!("{number:020}.json"))
     }
 
-    /// The numbers of the ranges that are there, ascending.
+    /// The numbers of the ranges in the checkpoint, ascending.
     async fn range_numbers(&self) -> Result<Vec<u64>> {
         let listed = self.store.list(Some(&self.path(RANGES)));
         let listed: Vec<_> = listed
@@ -314,7 +314,7 @@ fn taken<T>(location: &str) -> Result<T> {
     )
 }
 
-/// The folder of a location that is one; `None` for an object store.
+/// The folder of a location, or `None` for an object store.
 fn local_folder(location: &str) -> Result<Option<PathBuf>> {
     let path = match location.strip_prefix("file://") {
         Some(path) => path,

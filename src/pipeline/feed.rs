@@ -1,13 +1,13 @@
-//! The windows of a pipeline's table, each until it is done.
+//! The windows of a pipeline's table, each of which is handed out until it is done.
 //!
-//! Reading is divided into ranges: one ends where windows close. Where it ends is written down
-//! before they run, and that they have run after it. After a crash the ranges whose rows are in
-//! open windows are read again, up to the same places and with the same watermarks, so that the
-//! same windows close; those that were done are left out.
+//! Reading is divided into ranges: a range ends where windows close. The checkpoint records the end
+//! of a range before its windows run, and afterwards that they have run. After a crash, the ranges
+//! whose rows are in open windows are replayed, up to the same positions and with the same
+//! watermarks, so that the same windows close; those that were done are skipped.
 //!
-//! Between two ends of ranges the watermark stands still. Which rows are late therefore depends on
-//! what is written down alone. A range also ends where what has to be written down of it, or held
-//! for it, would grow beyond a limit.
+//! The watermark moves only at the end of a range, so which rows are late depends only on what the
+//! checkpoint records. A range also ends before the notes to write down for it, or the memory held
+//! for it, would exceed a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,25 +29,25 @@ use crate::streams::stream::{LiveStream, ReadAgain, StreamStep};
 use crate::streams::table::{Resume, TimeKind};
 use crate::streams::windows::cutter::WindowCutter;
 
-/// Reads the table and cuts it.
+/// Reads the table and cuts its rows into windows.
 pub(crate) struct Feed {
     read: WindowedRead,
     stream: LiveStream,
     cutter: WindowCutter,
     checkpoint: Checkpoint,
     end: PipelineEnd,
-    /// Whether there was no run before.
+    /// Whether no run came before this one.
     is_new: bool,
-    /// Ranges that come again; and whether more of the first of them follows.
+    /// The ranges still to be replayed, and whether the first of them has been read only in part.
     again: VecDeque<Range>,
     is_within_range: bool,
-    /// The range whose rows come now.
+    /// The number of the range that is being read.
     number: u64,
-    /// Positions after the last row assigned to a window.
+    /// The positions after the last row assigned to a window.
     positions: Option<Positions>,
-    /// The ranges that are written down, each with its positions.
+    /// The ranges in the checkpoint, each with its positions.
     written: VecDeque<(u64, Positions)>,
-    /// The partition of the rows of the range, where they are of one, and the watermark of the last
+    /// The partition of the rows of the range, if all are of one, and the watermark of the last
     /// step.
     partition: Option<u64>,
     watermark: i64,
@@ -57,10 +57,11 @@ pub(crate) struct Feed {
     held: Option<StreamStep>,
     /// The last range that a restart could skip.
     read_again_from: u64,
-    /// Windows that have closed, and those that have run.
+    /// The number of windows that have closed, and of those that have run.
     n_closed: u64,
     n_done: u64,
-    /// Start and end of the last window of the last range that has run; `None` once new ones come.
+    /// Start and end of the last window of the last range that has run; `None` once new windows
+    /// come.
     done_to: Option<(i64, i64)>,
     /// Start and end of the window that was handed out last.
     running: (i64, i64),
@@ -69,22 +70,22 @@ pub(crate) struct Feed {
     has_ended: bool,
 }
 
-/// Rows that are in no window.
+/// The numbers of rows that are in no window.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Missing {
     pub(crate) n_late: u64,
     pub(crate) n_without_time: u64,
 }
 
-/// Whether a window of the last range has run, given start and end of the last that has. They come
-/// in the order of their ends. They are not counted: if rows can no longer be read, one may be
-/// missing.
+/// Whether a window of the last range has run, given start and end of the last one that has.
+/// Windows come in the order of their ends. They are not counted, since one may be missing if rows
+/// can no longer be read.
 fn has_run(span: Span, (start, end): (i64, i64)) -> bool {
     (span.end, span.start) <= (end, start)
 }
 
 impl Feed {
-    /// Continues after these ranges; without one, where the table begins.
+    /// Continues after these ranges, or starts at the beginning of the table if there are none.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -147,10 +148,11 @@ impl Feed {
         })
     }
 
-    /// The next window that has not run yet; `None` at the end. It may be dropped while it waits.
+    /// The next window that has not run yet, or `None` at the end. The future may be dropped while
+    /// it waits.
     ///
     /// # Errors
-    /// When the table cannot be read, or the checkpoint not written.
+    /// When the table cannot be read, or the checkpoint cannot be written.
     pub(crate) async fn next_window(&mut self) -> Result<Option<CurrentWindow>> {
         loop {
             // Count windows fill up within a range. They are taken at its end, as when the range
@@ -158,7 +160,7 @@ impl Feed {
             if !self.is_within_range
                 && let Some(window) = self.cutter.next_closed()?
             {
-                // Those of an older range have run, and may lack rows.
+                // Windows of an older range have run, and may lack rows.
                 if !self.again.is_empty() {
                     continue;
                 }
@@ -193,8 +195,8 @@ impl Feed {
         }
     }
 
-    /// Tells the source that what comes before the first range a restart needs is not asked for
-    /// again.
+    /// Tells the source that no restart will ask again for anything before the first range that it
+    /// needs.
     fn acknowledge(&mut self) {
         let n_before = self.written.len();
         let is_over = |(number, _): &(u64, Positions)| *number < self.read_again_from;
@@ -210,16 +212,16 @@ impl Feed {
         }
     }
 
-    /// The window that was handed out last has run.
+    /// Notes that the window that was handed out last has run.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the checkpoint cannot be written.
     pub(crate) async fn done(&mut self) -> Result<()> {
         self.n_done = self.n_closed;
         self.checkpoint.put_done(&self.running()).await
     }
 
-    /// How far the windows have run when the one that was handed out last has.
+    /// How far the windows have run once the one that was handed out last has.
     pub(crate) fn running(&self) -> DoneWindows {
         DoneWindows {
             windows: self.n_closed,
@@ -237,12 +239,12 @@ impl Feed {
         self.n_done
     }
 
-    /// What is read, as EXPLAIN shows it.
+    /// What the pipeline reads, as EXPLAIN shows it.
     pub(crate) fn source(&self) -> &str {
         &self.read.scan.text
     }
 
-    /// The rows that are in no window, since this run was started.
+    /// The numbers of rows that are in no window, since this run started.
     pub(crate) fn missing(&self) -> Missing {
         let (counted, before) = (self.counted(), self.counted_before);
         Missing {
@@ -251,7 +253,7 @@ impl Feed {
         }
     }
 
-    /// What is counted of the table.
+    /// The counters of the table.
     pub(crate) fn counters(&self) -> &StreamCounters {
         &self.stream.counters
     }
@@ -267,7 +269,8 @@ impl Feed {
         self.n_closed = self.n_closed.max(self.n_done);
         let is_by_reading = self.read.time_kind() == TimeKind::Processing;
         if is_by_reading && self.cutter.closes_at(step.watermark) {
-            // The rows of this step are read after the windows that close, so these end before it.
+            // The rows of this step are read after the windows that close, so the range ends before
+            // it.
             let watermark = step.watermark;
             self.held = Some(step);
             return self.close(watermark).await;
@@ -276,8 +279,8 @@ impl Feed {
         let partition = sole(&step.partitions);
         let is_other = self.partition.is_some() && !step.partitions.is_empty();
         if is_other && partition != self.partition && self.cutter.depends_on_order() {
-            // When it is read again the rows of a range come by partition: those of two are two
-            // ranges.
+            // A replay reads the rows of a range partition by partition, so rows of two partitions
+            // go into two ranges.
             self.close(self.watermark).await?;
         }
         self.partition = partition.or(self.partition);
@@ -285,8 +288,8 @@ impl Feed {
         let is_mixed = partition.is_none() && !step.partitions.is_empty();
         let is_full = step.ends_range;
         self.add(step)?;
-        // Not one step later: it comes when the clock has gone on, and so may the watermark of
-        // files that are quiet.
+        // This must not wait for the next step: it comes when the clock has advanced, and the
+        // watermark of quiet files may have advanced with it.
         self.has_ended = is_caught_up && self.end == PipelineEnd::CaughtUp;
         let ends_range =
             is_full || self.cutter.ends_range() || is_mixed && self.cutter.depends_on_order();
@@ -302,7 +305,7 @@ impl Feed {
         Ok(())
     }
 
-    /// The first step says where reading begins.
+    /// Takes the first step, which says where reading begins.
     async fn begin(&mut self, step: StreamStep) -> Result<()> {
         self.positions = step.positions;
         let positions = self.positions.clone();
@@ -325,8 +328,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Takes a part of the range that comes again. Its rows are compared with the watermark of
-    /// before, and only its end moves that.
+    /// Takes a part of a range that is replayed. Its rows are compared with the watermark from
+    /// before the range; only its end moves the watermark.
     fn take_again(&mut self, step: StreamStep) -> Result<()> {
         self.is_within_range = step.is_within_range;
         self.add(step)?;
@@ -355,7 +358,7 @@ impl Feed {
             let arrived = self.read.rows.apply(timed)?;
             self.cutter.add(&arrived, partition)?;
         }
-        // Within a range that comes again there are none.
+        // The steps within a range that is replayed have no positions.
         self.positions = step.positions.or(self.positions.take());
         Ok(())
     }
@@ -388,7 +391,7 @@ fn without_positions() -> DataFusionError {
     exec_datafusion_err!("a source of a pipeline tells no positions")
 }
 
-/// The partition of all rows; `None` where there are several or none.
+/// The partition of all rows, or `None` if there are several or none.
 fn sole(partitions: &[u64]) -> Option<u64> {
     let first = partitions.first().copied()?;
     partitions

@@ -15,8 +15,8 @@ use crate::pipeline::statement::{PipelineStatement, parse};
 
 const URL: &str = "memory://fuzz";
 
-/// Reads the files of a text, each after a line `--- name`, as a checkpoint; writes what was read,
-/// and reads that.
+/// Reads the files of a text, each after a line `--- name`, as a checkpoint, writes what it read,
+/// and reads that again.
 pub(crate) fn checkpoint(files: &str) {
     let store = InMemory::new();
     for file in files.split("--- ").skip(1) {
@@ -25,7 +25,7 @@ pub(crate) fn checkpoint(files: &str) {
             continue;
         };
         let content = PutPayload::from(content.as_bytes().to_vec());
-        // Names that a store does not take are no files of it.
+        // A store ignores files whose names it does not accept.
         let _ = futures::executor::block_on(store.put(&path, content));
     }
     let Ok(Some(saved)) = load(store) else {
@@ -66,7 +66,7 @@ fn write(saved: &Saved) -> Result<InMemory> {
     Ok(store.fork())
 }
 
-/// Blanks before statements and after them do not change how they are written down.
+/// Blanks before and after statements do not change how they are written down.
 pub(crate) fn normalised(sql: &str, context: &SessionContext) {
     let texts = |sql: &str| -> Result<Vec<String>> {
         let statements = parse(sql, context)?;

@@ -1,5 +1,5 @@
-//! Pipelines: statements that run on every window of a table, in order, and so that each window
-//! counts exactly once.
+//! Pipelines: statements that run on every window of a table, in order, so that each window counts
+//! exactly once.
 //!
 //! # How
 //! ```text
@@ -11,10 +11,10 @@
 //! checkpoint   what is written down for that
 //! ```
 //!
-//! A statement is planned afresh on every window and sees the rows of this window alone, and what
-//! the statements before it have written. Its effect counts once: a table of files gets one file
-//! for each window, which is replaced by the same one if the window runs again; all that a window
-//! writes into a database is one transaction, in which it is written down that the window is done.
+//! A statement is planned again on every window. It sees only the rows of this window and what the
+//! statements before it have written. Its effect counts once. A table of files gets one file for
+//! each window, and a window that runs again replaces its file by the same one. All that a window
+//! writes into a database is one transaction, which also records that the window is done.
 
 pub(crate) mod body;
 mod checkpoint;

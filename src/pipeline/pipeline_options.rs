@@ -3,14 +3,14 @@
 /// When a pipeline that reads live tables ends by itself. One that reads an archive ends with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PipelineEnd {
-    /// It runs until it is stopped.
+    /// The pipeline runs until it is stopped.
     #[default]
     Never,
-    /// When all that is there was read and the windows that are complete have run. Those that are
-    /// open are left to the next run, so that nothing is late for it.
+    /// When everything that exists has been read and the complete windows have run. Open windows
+    /// are left to the next run, so that no row is late for it.
     CaughtUp,
-    /// When nothing was written for the table's `idle_timeout`. The windows that are open run too,
-    /// but for a count window that is not full.
+    /// When nothing was written for the table's `idle_timeout`. Open windows run too, except for a
+    /// count window that is not full.
     Idle,
 }
 
@@ -25,12 +25,12 @@ pub enum PipelineEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PipelineOptions {
-    /// The files that the pipeline writes begin with it: two pipelines that write into one folder
-    /// need two names.
+    /// The prefix of the files that the pipeline writes. Two pipelines that write into one folder
+    /// need different names.
     pub name: String,
-    /// When it ends by itself.
+    /// When the pipeline ends by itself.
     pub end: PipelineEnd,
-    /// Whether the statements may be others than those that the checkpoint was written for.
+    /// Whether the statements may differ from those that the checkpoint was written for.
     pub accepts_changes: bool,
 }
 
@@ -45,14 +45,14 @@ impl PipelineOptions {
         }
     }
 
-    /// It ends by itself.
+    /// Ends the pipeline by itself.
     #[must_use]
     pub fn with_end(mut self, end: PipelineEnd) -> Self {
         self.end = end;
         self
     }
 
-    /// It continues from a checkpoint of other statements.
+    /// Continues from a checkpoint of other statements.
     #[must_use]
     pub fn with_accepted_changes(mut self) -> Self {
         self.accepts_changes = true;

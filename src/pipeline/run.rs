@@ -1,4 +1,4 @@
-//! A pipeline that runs: each window once, with its statements, its files and its transaction.
+//! A running pipeline: each window once, with its statements, its files and its transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ pub struct Pipeline {
     id: String,
     name: String,
     bound_type: DataType,
-    /// Whether an earlier run may have begun with the next window.
+    /// Whether an earlier run may already have begun the next window.
     may_have_begun: bool,
     stop: watch::Sender<bool>,
 }
@@ -62,24 +62,24 @@ impl std::fmt::Debug for Pipeline {
     }
 }
 
-/// What a window has brought.
+/// The result of a window.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WindowReport {
-    /// Its number, from 1, over all runs on the checkpoint.
+    /// The number of the window, from 1, over all runs on the checkpoint.
     pub number: u64,
-    /// Where it starts: a timestamp, or the number of a row. Of sessions that close together, the
-    /// first start.
+    /// The start of the window: a timestamp, or the number of a row. If sessions close together,
+    /// the first start.
     pub window_start: ScalarValue,
-    /// Where it ends.
+    /// The end of the window.
     pub window_end: ScalarValue,
-    /// How many rows it has.
+    /// The number of its rows.
     pub n_rows: usize,
-    /// How many rows came too late for their window up to now, since this run was started.
+    /// How many rows have come too late for their window since this run started.
     pub n_late_rows: u64,
     /// What the statements have done.
     pub outcomes: Vec<StatementOutcome>,
-    /// How long they took, the checkpoint included.
+    /// How long the statements took, including the checkpoint.
     pub elapsed: Duration,
 }
 
@@ -88,7 +88,7 @@ pub struct WindowReport {
 pub struct PipelineStopper(watch::Sender<bool>);
 
 impl PipelineStopper {
-    /// The pipeline ends after the window that it is running.
+    /// Ends the pipeline after the window that it is running.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
@@ -107,7 +107,7 @@ impl Pipeline {
             .into_iter()
             .chain(statements.iter().map(PipelineStatement::normalised));
         let texts: Vec<String> = texts.collect();
-        // One partition, so that the same rows come out in the same order.
+        // One partition keeps the same rows in the same order.
         {
             let state = context.state_ref();
             let mut state = state.write();
@@ -165,26 +165,26 @@ impl Pipeline {
         })
     }
 
-    /// What it reads, as EXPLAIN shows it.
+    /// What the pipeline reads, as EXPLAIN shows it.
     #[must_use]
     pub fn source(&self) -> &str {
         self.feed.source()
     }
 
     /// The last problem of reading, if there was one, such as a file that cannot be read or rows
-    /// that are gone. It stops nothing.
+    /// that are gone. Problems do not stop the pipeline.
     #[must_use]
     pub fn last_problem(&self) -> Option<String> {
         self.feed.counters().last_problem()
     }
 
-    /// How many rows came too late for their window, since this run was started.
+    /// How many rows came too late for their window since this run started.
     #[must_use]
     pub fn n_late_rows(&self) -> u64 {
         self.feed.missing().n_late
     }
 
-    /// How many rows have no time, since this run was started. They are in no window.
+    /// How many rows have no time, since this run started. They are in no window.
     #[must_use]
     pub fn n_rows_without_time(&self) -> u64 {
         self.feed.missing().n_without_time
@@ -196,31 +196,31 @@ impl Pipeline {
         self.feed.n_done()
     }
 
-    /// Whether it ends because it was stopped.
+    /// Whether the pipeline ends because it was stopped.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         *self.stop.borrow()
     }
 
-    /// Takes the line of the statement that failed off its error, for those who say it in another
-    /// way.
+    /// Removes the line of the failed statement from its error and returns both, for callers that
+    /// report the line in another way.
     #[must_use]
     pub fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) {
         line_of(error)
     }
 
-    /// Stops the pipeline from elsewhere, as when a signal comes.
+    /// Returns a handle that stops the pipeline from elsewhere, as on a signal.
     #[must_use]
     pub fn stopper(&self) -> PipelineStopper {
         PipelineStopper(self.stop.clone())
     }
 
-    /// Waits for the next window and runs the statements on it. `None`: the table has ended, or the
-    /// pipeline was stopped.
+    /// Waits for the next window and runs the statements on it. Returns `None` if the table has
+    /// ended or the pipeline was stopped.
     ///
     /// # Errors
-    /// That of the first statement that fails. The window has then not run: it will again when the
-    /// pipeline is started again.
+    /// The error of the first statement that fails. The window has then not run: it runs again when
+    /// the pipeline is started again.
     pub async fn next_window(&mut self) -> Result<Option<WindowReport>> {
         let mut stop = self.stop.subscribe();
         let window = tokio::select! {
@@ -251,7 +251,7 @@ impl Pipeline {
         let outcomes = match self.body.run(state.clone(), &name).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                // The error of the statement is the one to tell.
+                // The error of the statement is the one to report.
                 let _ = self.body.undo(&name, &state).await;
                 return Err(error);
             }
@@ -280,7 +280,7 @@ impl Pipeline {
         }
     }
 
-    /// What a window is called in what it writes: it has the same name when it runs again.
+    /// The name of a window in what it writes, which stays the same when it runs again.
     fn window_name(&self, span: Span) -> String {
         let bound = |value: i64| match self.bound_type {
             DataType::Timestamp(..) => {
@@ -293,8 +293,8 @@ impl Pipeline {
     }
 }
 
-/// How far the windows have run: the database of the pipeline may be one window further than its
-/// checkpoint, but not behind it, unless that is accepted.
+/// How far the windows have run. The database of the pipeline may be one window ahead of its
+/// checkpoint. It may not be behind, unless that is accepted.
 async fn done_windows(
     body: &Body,
     header: &Header,
@@ -326,7 +326,7 @@ async fn done_windows(
     Ok(committed)
 }
 
-/// Runs what waits for a disk or a lock where it stops nobody.
+/// Runs blocking work, which waits for a disk or a lock, where it blocks no other task.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -334,7 +334,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| exec_datafusion_err!("{error}"))?
 }
 
-/// It becomes part of the names of files.
+/// Checks the name, which becomes part of the names of files.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
     if !name.is_empty() && name.chars().all(is_plain) && !name.starts_with(['.', '_']) {
@@ -346,7 +346,8 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// Statements may change, but not the windows: which of them have run is known by their bounds.
+/// Checks that the windows are the same, since their bounds tell which of them have run. The
+/// statements may change.
 fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()> {
     if header.windows == windows {
         Ok(())
@@ -359,7 +360,7 @@ fn check_windows(header: &Header, windows: &str, checkpoint: &str) -> Result<()>
     }
 }
 
-/// A window that runs again must write the file that it has written.
+/// Checks that the name is the same: a window that runs again must write the same file.
 fn check_same_name(header: &Header, name: &str, checkpoint: &str) -> Result<()> {
     if header.name == name {
         Ok(())

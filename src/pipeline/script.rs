@@ -1,5 +1,4 @@
-//! The statements of a pipeline: those that run once, and after them those that run on every
-//! window.
+//! The statements of a pipeline: those that run once, followed by those that run on every window.
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Formatter};
@@ -19,9 +18,9 @@ use crate::planner::windows::relation::{Archives, WindowFunctions};
 
 /// The statements of a pipeline before it runs.
 ///
-/// What stands before the first statement that reads a live table, or any table by a window
-/// function, runs once, whenever the pipeline is started. From there on all statements run on every
-/// window.
+/// The statements before the first one that reads a live table, or any table through a window
+/// function, run once, every time the pipeline is started. From there on, all statements run on
+/// every window.
 ///
 /// ```
 /// # #[tokio::main]
@@ -42,7 +41,7 @@ use crate::planner::windows::relation::{Archives, WindowFunctions};
 pub struct PipelineScript {
     context: SessionContext,
     statements: VecDeque<PipelineStatement>,
-    /// Those that have run once.
+    /// The statements that have run once.
     setup: Vec<String>,
 }
 
@@ -56,11 +55,11 @@ impl Debug for PipelineScript {
 }
 
 impl PipelineScript {
-    /// Reads statements; each text has one or several. They will run in a session of their own that
-    /// shares the tables of `context`, of which [`install`](crate::install) was called.
+    /// Reads statements; each text has one or several. They will run in their own session, which
+    /// shares the tables of `context`; [`install`](crate::install) must have been called on it.
     ///
     /// # Errors
-    /// When one cannot be parsed.
+    /// When a statement cannot be parsed.
     pub fn new<Text: AsRef<str>>(
         context: &SessionContext,
         texts: impl IntoIterator<Item = Text>,
@@ -83,12 +82,12 @@ impl PipelineScript {
         &self.context
     }
 
-    /// The number, from 0, of the next statement that runs once. It is for the caller to run it, in
-    /// [`Self::context`]; [`Self::run_setup`] does that for all. `None`: what is left runs on every
-    /// window.
+    /// The number, from 0, of the next statement that runs once. The caller must run it, in
+    /// [`Self::context`]; [`Self::run_setup`] does so for all of them. `None` means that the rest
+    /// runs on every window.
     ///
     /// # Errors
-    /// When the statement cannot be planned, or none reads windows.
+    /// When the statement cannot be planned, or no statement reads windows.
     pub async fn next_setup(&mut self) -> Result<Option<usize>> {
         let Some(statement) = self.statements.front() else {
             return plan_err!(
@@ -107,7 +106,7 @@ impl PipelineScript {
     /// Runs the statements that run once. Their results are dropped.
     ///
     /// # Errors
-    /// That of the first statement that fails.
+    /// The error of the first statement that fails.
     pub async fn run_setup(&mut self) -> Result<()> {
         while let Some(statement) = self.statements.front().cloned() {
             if self.next_setup().await?.is_none() {
@@ -121,19 +120,21 @@ impl PipelineScript {
         self.next_setup().await.map(drop)
     }
 
-    /// Starts what is left as a pipeline, after what an earlier run on this checkpoint has done.
-    /// The checkpoint is a folder or the URL of an object store that the session knows.
+    /// Starts the remaining statements as a pipeline that continues what an earlier run on this
+    /// checkpoint has done. The checkpoint is a folder or the URL of an object store that the
+    /// session knows.
     ///
     /// # Errors
-    /// When a statement is wrong or cannot run on windows, when another run uses the checkpoint, or
-    /// when it is that of another pipeline.
+    /// When a statement is wrong or cannot run on windows, another run uses the checkpoint, or it
+    /// belongs to another pipeline.
     pub async fn start(self, checkpoint: &str, options: PipelineOptions) -> Result<Pipeline> {
         let statements = self.statements.into();
         Pipeline::start(self.context, self.setup, statements, checkpoint, options).await
     }
 
     async fn reads_windows(&self, statement: &PipelineStatement) -> Result<bool> {
-        // What is created is not read yet, and may be what the planner needs to know.
+        // This statement creates a table, which it does not read yet, and which the planner may
+        // need to know.
         if matches!(statement.parsed, Parsed::CreateExternalTable(_)) {
             return Ok(false);
         }
@@ -161,12 +162,12 @@ fn window_by_window(context: &SessionContext) -> Result<SessionContext> {
 }
 
 impl Pipeline {
-    /// Runs the statements that run once, checks the others, and continues after what an earlier
-    /// run on this checkpoint has done. The checkpoint is a folder or the URL of an object store
-    /// that the session knows.
+    /// Runs the statements that run once, checks the others, and continues what an earlier run on
+    /// this checkpoint has done. The checkpoint is a folder or the URL of an object store that the
+    /// session knows.
     ///
     /// # Errors
-    /// Those of [`PipelineScript`].
+    /// The errors of [`PipelineScript`].
     pub async fn open(
         context: &SessionContext,
         sql: &str,

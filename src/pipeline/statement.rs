@@ -10,30 +10,30 @@ use datafusion::sql::sqlparser::ast::{Statement as SqlStatement, Value};
 
 use crate::planner::statements::Statements;
 
-/// A statement and where it stands.
+/// A statement and its line.
 #[derive(Debug, Clone)]
 pub(crate) struct PipelineStatement {
     pub(crate) parsed: Parsed,
-    /// Of its text, counted from 1.
+    /// The line in the text, from 1.
     line: u64,
 }
 
 impl PipelineStatement {
-    /// Plans it.
+    /// Plans the statement.
     ///
     /// # Errors
-    /// Those of the planner, with the line.
+    /// The errors of the planner, with the line.
     pub(crate) async fn plan(&self, state: &SessionState) -> Result<LogicalPlan> {
         let plan = state.statement_to_plan(self.parsed.clone()).await;
         plan.map_err(|error| self.at(error))
     }
 
-    /// An error of this statement.
+    /// An error of this statement, with its line.
     pub(crate) fn at(&self, error: DataFusionError) -> DataFusionError {
         at_line(self.line, error)
     }
 
-    /// The table in memory that it creates.
+    /// The table in memory that the statement creates.
     pub(crate) fn creates(&self) -> Option<TableReference> {
         let Parsed::Statement(statement) = &self.parsed else {
             return None;
@@ -67,14 +67,14 @@ impl PipelineStatement {
     }
 }
 
-/// What stands before the line of a statement in its error.
+/// The text before the line of a statement in its error.
 const IN_LINE: &str = "the statement in line ";
 
 fn at_line(line: u64, error: DataFusionError) -> DataFusionError {
     error.context(format!("{IN_LINE}{line}"))
 }
 
-/// Takes the line of a statement off its error.
+/// Removes the line of a statement from its error, and returns both.
 pub(crate) fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) {
     match error {
         DataFusionError::Context(context, inner) => {
@@ -88,8 +88,8 @@ pub(crate) fn line_of(error: DataFusionError) -> (Option<u64>, DataFusionError) 
     }
 }
 
-/// An option as it is written down, unless it is of an object store: those are addresses and
-/// secrets, which change.
+/// An option as it is written down, or `None` for an option of an object store: those are addresses
+/// and secrets, which change.
 fn option_text((name, value): &(String, Value)) -> Option<String> {
     const STORES: [&str; 6] = ["aws.", "gcp.", "azure.", "oss.", "cos.", "http."];
     let name = name.to_lowercase();

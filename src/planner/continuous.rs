@@ -1,10 +1,10 @@
-//! A query over a live table without a window function: a plan of DataFusion's that never ends.
+//! Queries over a live table without a window function: DataFusion plans that never end.
 //!
-//! It runs in one partition, since an exchange between partitions waits for full batches. What of
-//! it would hold rows back without need is changed: a filter hands on what it has, a join with a
-//! bounded table too, and where nothing makes use of the order of event time, rows come as they are
-//! read. What would have a result only when the live table ends is refused, with the clause that is
-//! to blame.
+//! Such a plan runs in one partition, since an exchange between partitions waits for full batches.
+//! Operators that would hold rows back without need are changed: a filter passes on the rows that
+//! it has, and so does a join with a bounded table. If nothing uses the order of event time, rows
+//! come as they are read. A query that would have a result only when the live table ends is
+//! refused, and the error names the clause that is the reason.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::streams::table::LiveTable;
 /// Plans a query that reads the live table `live` without a window.
 ///
 /// # Errors
-/// What never has a result, and what the planner within refuses.
+/// If the query never has a result, or the inner planner refuses it.
 pub(crate) async fn plan(
     plan: &LogicalPlan,
     state: &SessionState,
@@ -69,7 +69,7 @@ pub(crate) async fn plan(
     }
     let options = state.config_mut().options_mut();
     options.execution.target_partitions = 1;
-    // Else a join of two live tables holds all rows of both for ever.
+    // Otherwise, a join of two live tables would hold all rows of both for ever.
     options.optimizer.allow_symmetric_joins_without_pruning = false;
     let planned = planner.create_physical_plan(plan, &state).await;
     planned.map_err(|error| refusal(&error, plan, live).unwrap_or(error))
@@ -97,13 +97,14 @@ impl PhysicalOptimizerRule for LowLatency {
     }
 }
 
-/// An outer join that keeps the rows of a bounded table knows of none that it has no partner, ever.
+/// Refuses joins that keep or test rows by whether they have a partner in a live table: it is never
+/// known that a row has none.
 fn refuse_lost_rows(plan: &LogicalPlan, live: &LiveTable) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         let LogicalPlan::Join(join) = node else {
             return Ok(TreeNodeRecursion::Continue);
         };
-        // Of the sides whose rows are kept, or tested, what they are compared with.
+        // For each side whose rows are kept or tested, the other side.
         let kept_sides = match join.join_type {
             JoinType::Left | JoinType::LeftAnti | JoinType::LeftSemi | JoinType::LeftMark => {
                 [Some(&join.right), None]
@@ -142,7 +143,7 @@ fn join_text(join: &Join) -> String {
     }
 }
 
-/// DataFusion's refusal of a plan that breaks the pipeline, in the reader's words.
+/// Rewords DataFusion's refusal of a plan that breaks the pipeline in terms of the query.
 fn refusal(
     error: &DataFusionError,
     plan: &LogicalPlan,
@@ -160,7 +161,7 @@ fn refusal(
     }
     let (name, advice) = (&live.name, advice(live));
     let clause = breaking_clause(plan).unwrap_or_else(|| "This query".to_string());
-    // As it was written: DataFusion qualifies columns, and counts ones.
+    // Shows the clause as it was written: DataFusion qualifies columns, and counts ones.
     let clause = clause
         .replace(&format!("{name}."), "")
         .replace("count(Int64(1))", "count(*)");
@@ -209,7 +210,7 @@ fn breaking_clause(plan: &LogicalPlan) -> Option<String> {
     }
 }
 
-/// Whether the groups follow time, so that each ends.
+/// Whether the groups are periods of time, so that each of them ends.
 fn groups_by_time(aggregate: &Aggregate) -> bool {
     aggregate.group_expr.iter().any(|key| match key {
         Expr::ScalarFunction(call) => matches!(call.name(), "date_bin" | "date_trunc"),
@@ -235,8 +236,8 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
     }
 }
 
-/// Whether every part of the query that meets the rows of a live table takes them one by one, in
-/// any order.
+/// Whether every part of the query that sees the rows of a live table takes them one by one, in any
+/// order.
 fn takes_rows_as_read(plan: &LogicalPlan) -> Result<bool> {
     if first_live_table(plan)?.is_none() {
         return Ok(true);
@@ -263,9 +264,9 @@ fn takes_rows_as_read(plan: &LogicalPlan) -> Result<bool> {
     })
 }
 
-/// FilterExec, the joins and the merge of sorted inputs gather full batches, however long that
-/// takes (DataFusion 55.2): over what never ends they are told that one row is a full batch. A
-/// filter loses nothing by that, since batches of enough rows pass as they are.
+/// Lets rows through at once. `FilterExec`, the joins and the merge of sorted inputs gather full
+/// batches, however long that takes (DataFusion 55.2), so over an unbounded input their batch size
+/// is one row. This costs a filter nothing, since batches of enough rows pass unchanged.
 fn low_latency(
     plan: Arc<dyn ExecutionPlan>,
     n_rows_whole: usize,
@@ -280,7 +281,7 @@ fn low_latency(
         if !gathers(node.as_ref()) {
             return Ok(Transformed::no(node));
         }
-        // What ends is read as usual.
+        // Bounded inputs are read with the usual batch size.
         let children = node.children().into_iter().map(|child| {
             let child = Arc::clone(child);
             if child.boundedness().is_unbounded() {

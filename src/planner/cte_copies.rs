@@ -1,6 +1,6 @@
-//! How many tables a statement reads, with those of each CTE as often as it is named: DataFusion
-//! copies a CTE's plan wherever its name stands, so of twenty that each name the one before twice
-//! it makes a million. They are counted before they are made.
+//! Counts the tables that a statement reads, with those of each CTE as often as the CTE is named.
+//! DataFusion copies the plan of a CTE wherever its name appears, so twenty CTEs that each name the
+//! previous one twice become a million copies. They are counted before they are made.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, Visit, Visitor};
 
-/// Each table takes at least two steps of a plan, and a plan may have 20,000.
+/// Each table takes at least two steps of a plan, and a plan may have 20,000 steps.
 const MAX_TABLES: u64 = 10_000;
 
 /// Refuses a statement whose CTEs would be copied too often.
@@ -36,7 +36,7 @@ struct OpenQuery {
     n_tables: u64,
     /// The names of the queries in its WITH, by their addresses.
     names: HashMap<usize, String>,
-    /// How many tables each CTE reads that has been visited.
+    /// The number of tables that each CTE reads, for the CTEs that have been visited.
     ctes: HashMap<String, u64>,
 }
 
@@ -118,7 +118,7 @@ mod tests {
         check_copies(&statements).is_ok()
     }
 
-    /// This many CTEs, each of the one before twice.
+    /// A WITH of this many CTEs, each of which names the previous one twice.
     fn doubling(n_levels: usize) -> String {
         let ctes: Vec<String> = (1..=n_levels)
             .map(|level| {
@@ -138,7 +138,7 @@ mod tests {
         assert!(passes(&format!("{} {query}", doubling(13))));
         assert!(!passes(&format!("{} {query}", doubling(14))));
         assert!(!passes(&format!("{} {query}", doubling(400))));
-        // Wherever the query stands.
+        // The place of the query does not matter.
         let inner = format!("{} SELECT x FROM t400", doubling(400));
         assert!(!passes(&format!("SELECT 1 FROM t WHERE x IN ({inner})")));
         assert!(!passes(&format!("INSERT INTO t {inner}")));

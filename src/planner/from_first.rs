@@ -2,7 +2,7 @@
 //! WHERE level = 'ERROR'`.
 //!
 //! The parser's generic dialect reads both, and DataFusion plans the pipe operators, but it gives a
-//! FROM without a SELECT no columns (55.2). Here the star is written in before the statement is
+//! FROM without a SELECT no columns (55.2). Here, `SELECT *` is added before the statement is
 //! planned.
 
 use std::ops::ControlFlow;
@@ -12,8 +12,8 @@ use datafusion::sql::sqlparser::ast::{
     Select, SelectFlavor, SelectItem, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-/// Writes `SELECT *` before every FROM of the statement that has no SELECT. True when there was
-/// one.
+/// Writes `SELECT *` before every FROM of the statement that has no SELECT. Returns whether there
+/// was one.
 pub(crate) fn complete_from_first(statement: &mut Statement) -> bool {
     let mut completion = Completion { is_needed: false };
     match statement {
@@ -34,7 +34,7 @@ struct Completion {
 
 impl Completion {
     fn visit<V: VisitMut>(&mut self, statement: &mut V) {
-        // It never breaks.
+        // The visitor never breaks.
         let _ = statement.visit(self);
     }
 }

@@ -1,18 +1,18 @@
-//! Rules before two of DataFusion's that in 55.2 lose conditions of joins or change what they say
-//! of NULL.
+//! Rules that run before two rules of DataFusion 55.2 which lose join conditions, or change how
+//! they treat NULL.
 //!
 //! `extract_equijoin_predicate` adds keys that are compared by `=` to a join whose keys are
-//! compared by `IS NOT DISTINCT FROM`, and a join has one NULL rule for all of its keys.
-//! [`OneNullRule`] makes the keys of such a join conditions again, so that only those of `=` become
-//! keys.
+//! compared by `IS NOT DISTINCT FROM`, although a join has one NULL rule for all of its keys.
+//! [`OneNullRule`] turns the keys of such a join back into conditions, so that only conditions with
+//! `=` become keys.
 //!
-//! `eliminate_cross_join` takes a tree of inner joins apart into its inputs and joins those again,
-//! in an order of its own, by the keys that it has found. A key with a side of two inputs, such as
-//! `b.v = x.v - s.season`, fits only when these two have been joined before the third; otherwise it
-//! is dropped without a word. And the whole tree gets the NULL rule of its topmost join, so `=`
-//! next to `IS NOT DISTINCT FROM` becomes the one or the other. With [`KeepJoinConditions`] such a
-//! join gets a projection of all columns around what must stay together: for the rule that is one
-//! input. The projection is gone when the plan is optimised.
+//! `eliminate_cross_join` takes a tree of inner joins apart into its inputs and joins these again,
+//! in its own order, by the keys that it has found. A key that has two inputs on one side, such as
+//! `b.v = x.v - s.season`, can be used only if these two have been joined before the third;
+//! otherwise it is silently dropped. Also, the whole tree gets the NULL rule of its topmost join,
+//! so `=` next to `IS NOT DISTINCT FROM` becomes one or the other. [`KeepJoinConditions`] puts a
+//! projection of all columns around the joins that must stay together, so that the rule sees them
+//! as one input. The optimised plan does not contain the projection.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl OptimizerRule for OneNullRule {
     }
 }
 
-/// Whether conditions may be among keys that take NULLs for equal.
+/// Whether the join has conditions besides keys that treat NULLs as equal.
 fn mixes_null_rules(join: &Join) -> bool {
     join.null_equality == NullEquality::NullEqualsNull
         && !join.null_aware
@@ -115,7 +115,7 @@ fn keep_sides(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlan::Join(join)))
 }
 
-/// A condition above a join is `=` too.
+/// Keeps the join below a filter together: conditions of a filter compare by `=` too.
 fn keep_input(mut filter: Filter) -> Result<Transformed<LogicalPlan>> {
     match kept(&filter.input, &[], NullEquality::NullEqualsNothing)? {
         Some(input) => {
@@ -126,7 +126,7 @@ fn keep_input(mut filter: Filter) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
-/// The input of a join as one that is not taken apart, if it has to stay together.
+/// The input of a join inside a projection, if it must not be taken apart.
 fn kept(
     input: &Arc<LogicalPlan>,
     keys: &[&Expr],
@@ -150,7 +150,7 @@ fn kept(
     Ok(Some(Arc::new(kept)))
 }
 
-/// Whether one of the inputs that the rule would make of this tree has all columns of the key.
+/// Whether one of the inputs that the rule would split this tree into has all columns of the key.
 fn is_of_one_input(key: &Expr, join: &Join) -> bool {
     [&join.left, &join.right]
         .into_iter()

@@ -1,7 +1,7 @@
-//! Makes the lists of series late. A GROUP BY of DataFusion emits all groups in one batch, and the
-//! verdicts on a series take several times the room of its points. With this rule the GROUP BY
-//! collects only the points, and a projection above it makes the lists, one batch of groups at a
-//! time. The result is the same.
+//! Makes the lists of series after the GROUP BY. DataFusion emits all groups of a GROUP BY in one
+//! batch, and the verdicts on a series take several times the memory of its points. With this rule,
+//! the GROUP BY collects only the points, and a projection above it makes the lists, one batch of
+//! groups at a time. The result is the same.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use crate::functions::ts::ts_points::{LateList, late_list, points_function};
 
-/// The rule.
+/// The rule that splits a GROUP BY into collecting points and making lists.
 #[derive(Debug)]
 pub(crate) struct LateLists {
     points: Arc<AggregateUDF>,
@@ -88,7 +88,7 @@ impl OptimizerRule for LateLists {
         true
     }
 
-    /// Without groups there is one list, which nothing is gained for.
+    /// Without groups there is only one list, so there is nothing to gain.
     fn rewrite(
         &self,
         plan: LogicalPlan,

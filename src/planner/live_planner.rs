@@ -1,8 +1,8 @@
-//! The query planner of a session with live tables. It stands before the one that was there.
+//! The query planner of a session with live tables, which wraps the planner that was there before.
 //!
-//! A statement that reads no live table is none of its business. With a window function over a live
-//! table the whole statement runs once per closed window; a live table alone makes a query that
-//! never ends.
+//! Statements that read no live table pass through unchanged. A statement with a window function
+//! over a live table runs as a whole once per closed window; a statement over a live table alone is
+//! a query that never ends.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::planner::windows::locality::check_window_local;
 use crate::planner::windows::scan::WindowedScan;
 use crate::streams::session_extensions::CurrentWindow;
 
-/// Puts the planner before the one that the session has, and the rule that lets rows through after
-/// its rules.
+/// Wraps the planner of the session, and adds the rule that lets rows through at once after its
+/// other rules.
 pub(crate) fn register(state: &mut SessionState) {
     let inner = Arc::clone(state.query_planner());
     *state = SessionStateBuilder::new_from_existing(state.clone())
@@ -33,7 +33,7 @@ pub(crate) fn register(state: &mut SessionState) {
         .build();
 }
 
-/// The planner, before another one.
+/// The planner for live tables, around another planner.
 #[derive(Debug)]
 pub(crate) struct LivePlanner {
     inner: Arc<dyn QueryPlanner + Send + Sync>,
@@ -46,7 +46,7 @@ impl QueryPlanner for LivePlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // On a window everything is bounded.
+        // If the statement runs on a window, all of its tables are bounded.
         let is_on_window = session.config().get_extension::<CurrentWindow>().is_some();
         let scans = if is_on_window {
             LiveScans::default()
@@ -84,7 +84,7 @@ impl QueryPlanner for LivePlanner {
                 filters,
             } => {
                 let state = state_of(session)?;
-                // What is read twice may be filtered in two ways.
+                // Windows that are read twice may have two different filters.
                 let scan = match n_windowed {
                     1 => Arc::new(scan.filtered(&filters, state)?),
                     _ => scan,
@@ -117,7 +117,8 @@ impl LivePlanner {
             _ => check_window_local(plan)?,
         }
         if let LogicalPlan::Explain(_) = plan {
-            // The planner within plans what is explained: it shows what runs on every window.
+            // The inner planner plans the explained statement, so EXPLAIN shows the plan that runs
+            // on every window.
             let state = with_window(state, CurrentWindow::placeholder());
             return self.inner.create_physical_plan(plan, &state).await;
         }
@@ -126,7 +127,8 @@ impl LivePlanner {
             state: state.clone(),
             planner: Arc::clone(&self.inner),
         };
-        // Planned once before there is a window: its errors come now, and its schema is known.
+        // The statement is planned once before there is a window, to report its errors now and to
+        // know its schema.
         let (first, _) = statement.plan_for(CurrentWindow::placeholder()).await?;
         let exec = WindowedExec::try_new(scan, outputs, statement, first.schema())?;
         Ok(Arc::new(exec))
@@ -140,9 +142,11 @@ fn state_of(session: &dyn Session) -> Result<&SessionState> {
     }
 }
 
-/// Refuses a plan that DataFusion would run outside its planner, and so without end: `CREATE TABLE
-/// … AS` over a live table; and a plan of this many steps, or so many one within another, that it
-/// cannot be optimised and run without harm. Call it before the plan is executed.
+/// Refuses a plan that would never end, or that is too large to be optimised and run safely.
+///
+/// DataFusion runs `CREATE TABLE … AS` outside its planner, so over a live table it would never
+/// end. A plan is too large if it has too many steps, or if they are nested too deeply. Call this
+/// function before the plan is executed.
 ///
 /// # Errors
 /// A plan error that says what to write instead.

@@ -1,4 +1,4 @@
-//! The live tables that a plan reads: the one walk that finds them.
+//! The live tables that a plan reads: the single walk that finds them.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ impl LiveScan {
 /// Calls `visit` for every scan of a live table, in views and subqueries too, until it says `Stop`.
 ///
 /// # Errors
-/// Those of `visit`.
+/// The errors of `visit`.
 pub(crate) fn visit_live_scans(
     plan: &LogicalPlan,
     visit: &mut dyn FnMut(LiveScan, &TableScan) -> Result<TreeNodeRecursion>,
@@ -45,7 +45,7 @@ pub(crate) fn visit_live_scans(
         if let Some(view) = scan.source.get_logical_plan() {
             return visit_live_scans(&view, visit);
         }
-        // A source of another kind has no provider, and is no live table.
+        // A source of another kind has no provider, so it is not a live table.
         let provider = source_as_provider(&scan.source).ok();
         match provider.and_then(LiveScan::of) {
             Some(live) => visit(live, scan),
@@ -57,7 +57,7 @@ pub(crate) fn visit_live_scans(
 /// The first live table that a plan reads without a window function.
 ///
 /// # Errors
-/// None of its own.
+/// None in practice: the visit does not fail.
 pub(crate) fn first_live_table(plan: &LogicalPlan) -> Result<Option<LiveTable>> {
     let mut first = None;
     visit_live_scans(plan, &mut |scan, _| match scan {
@@ -73,7 +73,7 @@ pub(crate) fn first_live_table(plan: &LogicalPlan) -> Result<Option<LiveTable>> 
 /// Whether a plan reads a live table at all.
 ///
 /// # Errors
-/// None of its own.
+/// None in practice: the visit does not fail.
 pub(crate) fn reads_live_table(plan: &LogicalPlan) -> Result<bool> {
     let mut is_found = false;
     visit_live_scans(plan, &mut |_, _| {
@@ -83,25 +83,25 @@ pub(crate) fn reads_live_table(plan: &LogicalPlan) -> Result<bool> {
     Ok(is_found)
 }
 
-/// What a statement reads of live tables.
+/// The live tables that a statement reads.
 #[derive(Debug, Default)]
 pub(crate) struct LiveScans {
-    /// A live table without a window function.
+    /// A live table that is read without a window function.
     pub(crate) live: Option<LiveTable>,
     pub(crate) windowed: Option<Arc<WindowedScan>>,
-    /// How often it is read.
+    /// How often `windowed` is read.
     pub(crate) n_windowed: usize,
-    /// The columns of `windowed` that are asked for.
+    /// The columns of `windowed` that are read.
     pub(crate) outputs: BTreeSet<usize>,
-    /// What its rows must be, where they are read last.
+    /// The filters of the last scan of `windowed`.
     pub(crate) filters: Vec<Expr>,
 }
 
 impl LiveScans {
-    /// What this plan reads.
+    /// The live tables that this plan reads.
     ///
     /// # Errors
-    /// When it reads two live tables, or one in two kinds of windows.
+    /// If it reads two live tables in windows, or one in two kinds of windows.
     pub(crate) fn of(plan: &LogicalPlan) -> Result<Self> {
         let mut scans = Self::default();
         scans.add_all(plan)?;
@@ -113,10 +113,10 @@ impl LiveScans {
         self.live.is_some() || self.windowed.is_some()
     }
 
-    /// Adds what another plan reads.
+    /// Adds the live tables that another plan reads.
     ///
     /// # Errors
-    /// When that is another live table, or one in another kind of windows.
+    /// If it reads another live table in windows, or the same one in another kind of windows.
     pub(crate) fn add_all(&mut self, plan: &LogicalPlan) -> Result<()> {
         visit_live_scans(plan, &mut |scan, node| {
             self.add(scan, node)?;
@@ -145,7 +145,8 @@ impl LiveScans {
     }
 }
 
-/// A statement runs on the windows of one cut, however often it reads them.
+/// Refuses a second scan with other windows: a statement runs on one set of windows, however often
+/// it reads them.
 fn check_same(first: &WindowedScan, other: &WindowedScan) -> Result<()> {
     if !first.chain.is_of(&other.chain.live) {
         return plan_err!(

@@ -1,4 +1,4 @@
-//! What extends the SQL language.
+//! Extensions of the SQL language.
 
 pub(crate) mod continuous;
 mod cte_copies;

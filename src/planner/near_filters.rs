@@ -1,9 +1,10 @@
-//! Filters that a join or an `ORDER BY .. LIMIT` makes while it runs, for the scan below it.
+//! Dynamic filters: a join or an `ORDER BY .. LIMIT` makes them while it runs, for the scan below
+//! it.
 //!
-//! DataFusion 55.2 hands such filters down by the names of columns, and takes the first of two with
-//! one name. So the rule that hands them down is replaced: here a filter goes to a scan directly
-//! below, through nothing but nodes that pass their columns on as they are, and only where no two
-//! columns of the scan share a name. There a name tells its column.
+//! DataFusion 55.2 pushes such filters down by column name, and takes the first of two columns with
+//! the same name. So the rule that pushes them down is replaced. Here, a filter goes only to a scan
+//! that is directly below, or below nodes that pass their columns on unchanged, and only if no two
+//! columns of the scan share a name, so that a name identifies its column.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use datafusion::physical_plan::{
     ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, ReplaceChildrenOptions,
 };
 
-/// The rule, in the place of DataFusion's.
+/// The rule that replaces DataFusion's.
 #[derive(Debug)]
 pub(crate) struct NearFilters {
     replaced: FilterPushdown,
@@ -36,7 +37,7 @@ impl NearFilters {
         }
     }
 
-    /// A node with its filter in the scan below its input with this index.
+    /// The node, with its filter pushed into the scan below the input with this index.
     fn filtered(
         &self,
         node: Arc<dyn ExecutionPlan>,
@@ -44,7 +45,7 @@ impl NearFilters {
         config: &ConfigOptions,
     ) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
         let inputs: Vec<_> = node.children().into_iter().map(Arc::clone).collect();
-        // The rule shall see this node and this input alone.
+        // The replaced rule must see only this node and this input.
         let alone = inputs.iter().enumerate().map(|(other, input)| {
             if other == index {
                 Arc::clone(input)
@@ -95,13 +96,13 @@ fn with_inputs(
     Arc::clone(node).replace_children(inputs, options)
 }
 
-/// An input without rows that looks the same.
+/// An empty input with the same schema and number of partitions.
 fn empty(input: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     let n_partitions = input.output_partitioning().partition_count();
     Arc::new(EmptyExec::new(input.schema()).with_partitions(n_partitions))
 }
 
-/// The index of the input that a filter of this node is for, where a scan is directly below.
+/// The index of the input that a filter of this node is for; `None` if the scan is not near.
 fn filtered_input(node: &dyn ExecutionPlan) -> Option<usize> {
     let index = if node.downcast_ref::<HashJoinExec>().is_some() {
         1

@@ -1,19 +1,19 @@
-//! How large and how deep a plan may be. `statement_size` bounds the text of one statement; what a
-//! plan has from views, and from CTEs that are named several times, only the plan tells.
+//! Limits of the size and the depth of a plan. `statement_size` limits the text of one statement;
+//! what views, and CTEs that are named several times, add is known only from the plan.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// Steps and expressions one within another. DataFusion puts the expressions of successive steps
-/// into each other, so those of all steps count: a chain within one statement, and as much again of
-/// views.
+/// The largest depth of nested steps and expressions. DataFusion puts the expressions of successive
+/// steps into each other, so those of all steps count. The limit allows the longest chain within
+/// one statement, and as much again from views.
 const MAX_DEPTH: usize = 4000;
-/// Steps in all. Each name of a CTE is a copy of it, so twenty that each name the one before twice
-/// are a million.
+/// The largest number of steps. Every use of a CTE is a copy of it, so twenty CTEs that each name
+/// the previous one twice become a million copies.
 const MAX_STEPS: usize = 20_000;
 
-/// Refuses a plan that is too large or too deep to be optimised and run without harm.
+/// Refuses a plan that is too large or too deep to be optimised and run safely.
 ///
 /// # Errors
 /// A plan error that says what to write instead.
@@ -26,7 +26,7 @@ pub(crate) fn check_plan_size(plan: &LogicalPlan) -> Result<()> {
 struct PlanSize {
     n_steps: usize,
     depth: usize,
-    /// What each step that is being visited has added to `depth`.
+    /// What each of the steps being visited has added to `depth`.
     added: Vec<usize>,
 }
 
@@ -104,7 +104,7 @@ mod tests {
         row.unwrap().build().unwrap()
     }
 
-    /// A step with an expression of a hundred operators, as of a view over another.
+    /// Adds a step with an expression of a hundred operators, like a view over another view.
     fn deeper(plan: LogicalPlan) -> LogicalPlan {
         let sum = (0..100).fold(col("a"), |sum, _| sum + lit(1)).alias("a");
         let step = LogicalPlanBuilder::from(plan).project(vec![sum]);

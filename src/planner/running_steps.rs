@@ -1,9 +1,9 @@
-//! The step that still runs. Counts of an hour by a log end in the hour that runs now, whose count
-//! is not complete: judged it is a dip, and a forecast continues from it. Where the times of a
-//! series are steps of `date_bin` or `date_trunc` by which the rows of a log file were grouped, the
-//! functions that judge and forecast are told from when on steps have not ended, by the option
-//! `until`; a query that gives it itself is left alone. Files that do not grow and windows of live
-//! tables have whole steps.
+//! Handles the step that is still running. Hourly counts of a log end with the current hour, whose
+//! count is not complete: a detector would judge it as a dip, and a forecast would continue from
+//! it. If the times of a series are steps of `date_bin` or `date_trunc` by which the rows of a log
+//! file were grouped, this rule adds the option `until` to the functions that judge and forecast,
+//! which says from when on steps have not ended. A query that gives the option itself is left
+//! alone. Files that do not grow and windows of live tables have complete steps.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use crate::formats::log::table::LogTable;
 use crate::functions::ts::times::UNTIL_KEY;
 
-/// The aggregates whose last step matters, and how many required arguments each has.
+/// The aggregates for which the last step matters, and the number of required arguments of each.
 const AGGREGATES: [(&str, usize); 4] = [
     ("ts_anomaly", 2),
     ("ts_forecast", 3),
@@ -31,10 +31,10 @@ const AGGREGATES: [(&str, usize); 4] = [
     ("ts_capacity", 4),
 ];
 
-/// Where the window function has its options, and the time that the planner puts in.
+/// The window function, and the positions of its options and of the time that the planner adds.
 const OVER: (&str, usize, usize) = ("ts_anomaly", 1, 2);
 
-/// The rule.
+/// The rule that adds the option `until`.
 #[derive(Debug)]
 pub(crate) struct RunningSteps;
 
@@ -50,7 +50,7 @@ impl AnalyzerRule for RunningSteps {
     }
 }
 
-/// Tells the functions of one node of a plan.
+/// Adds the option to the functions of one node of a plan.
 fn tell(plan: LogicalPlan, now: DateTime<Utc>) -> Result<Transformed<LogicalPlan>> {
     let input = match &plan {
         LogicalPlan::Aggregate(aggregate) => Arc::clone(&aggregate.input),
@@ -79,8 +79,8 @@ fn tell_call(mut call: Expr, input: &LogicalPlan, now: DateTime<Utc>) -> Result<
     Ok(Transformed::new_transformed(call, is_told))
 }
 
-/// The arguments of a call, the position of its time, and the position of its options, given or
-/// not.
+/// The arguments of a call, the position of its time, and the position of its options, whether they
+/// are given or not.
 fn parts(call: &mut Expr) -> Option<(&mut Vec<Expr>, usize, usize)> {
     match call {
         Expr::AggregateFunction(call) => {
@@ -89,7 +89,7 @@ fn parts(call: &mut Expr) -> Option<(&mut Vec<Expr>, usize, usize)> {
             let arguments = &mut call.params.args;
             let options = match arguments.get(*n_required..)?.last() {
                 Some(last) if is_text(last) => arguments.len() - 1,
-                // A struct of options keeps what it says.
+                // Options in a struct are left alone.
                 Some(Expr::ScalarFunction(call)) if call.name() == "named_struct" => return None,
                 _ => arguments.len(),
             };
@@ -109,7 +109,8 @@ fn is_text(argument: &Expr) -> bool {
     matches!(argument, Expr::Literal(literal, _) if literal.data_type().is_string())
 }
 
-/// Adds the option to those of a call; false where it is there already, or they are no text.
+/// Adds the option to those of a call; false if it is there already, or if the options are not
+/// text.
 fn add_until(arguments: &mut Vec<Expr>, options: usize, until: &str) -> bool {
     let until = format!("{UNTIL_KEY}={until}");
     let given = match arguments.get(options) {
@@ -132,16 +133,15 @@ fn add_until(arguments: &mut Vec<Expr>, options: usize, until: &str) -> bool {
     true
 }
 
-/// What steps of a column are made by: a call of `date_bin` or `date_trunc` on a time of rows with
-/// this schema.
+/// How the steps in a column are made: by a call of `date_bin` or `date_trunc` on a time of rows
+/// with this schema.
 struct BinnedTime {
     call: ScalarFunction,
     schema: DFSchemaRef,
 }
 
 impl BinnedTime {
-    /// How the rows of a log file were grouped by this column of a plan; `None` where they were
-    /// not.
+    /// How the rows of a log file were grouped by this column of a plan; `None` if they were not.
     fn of(plan: &LogicalPlan, column: &Column, is_grouped: bool) -> Option<Self> {
         let inside = |input: &LogicalPlan, index: usize| {
             let (qualifier, field) = input.schema().qualified_field(index);
@@ -187,7 +187,7 @@ impl BinnedTime {
         }
     }
 
-    /// When the step of a time begins, in UTC; `None` where that is no constant.
+    /// The beginning of the step of a time, in UTC; `None` if it is not a constant.
     fn beginning(&self, time: DateTime<Utc>) -> Result<Option<String>> {
         let mut call = self.call.clone();
         let source_type = call.args[SOURCE].get_type(&self.schema)?;
@@ -209,7 +209,7 @@ impl BinnedTime {
     }
 }
 
-/// Where `date_bin` and `date_trunc` have their time.
+/// The position of the time among the arguments of `date_bin` and `date_trunc`.
 const SOURCE: usize = 1;
 
 /// Whether a plan reads a log file, which can grow.
@@ -228,8 +228,8 @@ mod tests {
     use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
     use datafusion::arrow::util::pretty::pretty_format_batches;
 
-    /// A log of minutes from two days ago to three hours from now, in which the running hour has a
-    /// sixth of the lines of others, and those after it are as sparse.
+    /// A log with a line per minute, from two days ago to three hours from now; the running hour
+    /// and those after it have only a sixth of the lines.
     fn log(folder: &std::path::Path, now: DateTime<Utc>) -> String {
         let path = folder.join("app.log");
         let mut lines = String::new();
@@ -272,7 +272,8 @@ mod tests {
     const HOURS: &str =
         "SELECT date_bin(INTERVAL '1 hour', ts) AS hour, count(*) AS n FROM logs GROUP BY 1";
 
-    /// How many hours a query calls an anomaly, and how many running.
+    /// A query for the number of hours that are anomalies, and for whether at least three are
+    /// running.
     fn verdicts(hours: &str, verdict: &str) -> String {
         format!(
             "SELECT count(*) FILTER (WHERE a['is_anomaly']) AS anomalies, count(*) FILTER (WHERE a['status'] = 'running') >= 3 AS run FROM (SELECT {verdict} AS a FROM ({hours}))"

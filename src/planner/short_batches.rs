@@ -1,7 +1,7 @@
 //! Cuts batches by their number of points. A GROUP BY that collects the points of series
 //! (`late_lists`) emits batches of 8,192 series, whatever their length, and the functions above it
-//! make the lists of a whole batch at once. Here such a batch is cut into pieces whose lists stay
-//! small.
+//! make the lists of a whole batch at once. This rule cuts such a batch into pieces whose lists
+//! stay small.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,8 +21,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::functions::ts::ts_points::POINTS_NAME;
 
-/// Bytes of points in a piece: some 14,000 points, whose verdicts take 1 MB, so that allocators use
-/// the same memory again and again.
+/// The bytes of points in a piece: about 14,000 points, whose verdicts take 1 MB, so that
+/// allocators reuse the same memory.
 const PIECE_BYTES: usize = 1 << 17;
 
 /// The rule that cuts where points are collected.
@@ -54,7 +54,7 @@ impl PhysicalOptimizerRule for ShortBatches {
     }
 }
 
-/// Whether a node returns the points of series as a whole.
+/// Whether a node returns all points of each series.
 fn collects_points(node: &dyn ExecutionPlan) -> bool {
     let Some(aggregate) = node.downcast_ref::<AggregateExec>() else {
         return false;
@@ -141,7 +141,7 @@ impl ExecutionPlan for ShortBatchesExec {
     }
 }
 
-/// The rows of the pieces of a batch, one row at least.
+/// The row ranges of the pieces of a batch; each has at least one row.
 fn pieces(batch: &RecordBatch) -> Vec<Range<usize>> {
     let columns = batch.columns().iter();
     let points: Vec<_> = columns

@@ -1,16 +1,16 @@
-//! A check of a parsed statement before it is planned: function calls that DataFusion would misread
-//! without a word.
+//! Checks a parsed statement before it is planned, for function calls that DataFusion would
+//! silently misread.
 //!
-//! DataFusion plans a scalar function first and drops the clauses that only aggregates and window
-//! functions know, so `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run and mean nothing; and
-//! a window function without OVER is "Invalid function", as if it did not exist. Both are refused
-//! here with what to write instead.
+//! DataFusion looks for a scalar function first and drops the clauses that only aggregates and
+//! window functions have, so `lower(a) OVER (ORDER BY b)` and `abs(DISTINCT a)` run without these
+//! clauses. A window function without OVER is an "Invalid function", as if it did not exist. Both
+//! are refused here, with what to write instead.
 //!
-//! CTEs that would be copied too often are counted ([`check_copies`]), and keys that nothing checks
-//! are refused ([`check_keys`]).
+//! CTEs that would be copied too often ([`check_copies`]) and keys that nothing checks
+//! ([`check_keys`]) are refused too.
 //!
-//! And the parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`:
-//! brackets are asked for.
+//! The parser reads `a IS NOT DISTINCT FROM b AND c` as `a IS NOT DISTINCT FROM (b AND c)`, so
+//! brackets are required there.
 
 use std::ops::ControlFlow;
 
@@ -26,17 +26,20 @@ use datafusion::sql::sqlparser::ast::{
 use crate::planner::cte_copies::check_copies;
 use crate::planner::unchecked_keys::check_keys;
 
-/// Refuses a statement in which a window function lacks its OVER clause, a subquery that stands for
-/// a value has no column, or a scalar function has a clause that only aggregates and window
-/// functions take (OVER, FILTER, WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY), `IS [NOT]
-/// DISTINCT FROM` with AND or OR after it and no brackets, one that names CTEs so often that they
-/// are 10,000 tables and more, and a table with a PRIMARY KEY or UNIQUE that nothing checks.
+/// Refuses a statement that DataFusion would misread or could not run safely.
 ///
-/// Names are looked up in `registry`, as DataFusion does: lower case unless quoted. A name that is
-/// not there, or that is a scalar function and something else too, passes.
+/// It is refused if a window function lacks its OVER clause; if a scalar subquery has no column; if
+/// a scalar function has a clause that only aggregates and window functions take (OVER, FILTER,
+/// WITHIN GROUP, DISTINCT, IGNORE NULLS, ORDER BY); if AND or OR follows `IS [NOT] DISTINCT FROM`
+/// without brackets; if it names CTEs so often that they become more than 10,000 tables; or if it
+/// creates a table with a PRIMARY KEY or UNIQUE that nothing checks.
+///
+/// Names are looked up in `registry` as DataFusion does: in lower case unless they are quoted. A
+/// name that is not there passes, and so does one that is both a scalar function and another kind
+/// of function.
 ///
 /// # Errors
-/// A plan error that names the function and says what to write.
+/// A plan error that names the function or the clause and says what to write.
 pub(crate) fn check_statement(
     statement: &Statement,
     registry: &dyn FunctionRegistry,
@@ -76,7 +79,8 @@ fn check_expressions<V: Visit>(statement: &V, registry: &dyn FunctionRegistry) -
     }
 }
 
-/// Whoever writes AND after `a IS DISTINCT FROM b` means both: as in the standard, it binds less.
+/// Refuses AND or OR after `a IS DISTINCT FROM b` without brackets. The author of such a query
+/// means both conditions, since in the standard AND binds less tightly.
 fn check_brackets(left: &Expr, operator: &str, right: &Expr) -> ControlFlow<DataFusionError> {
     let Expr::BinaryOp {
         left: value,
@@ -92,7 +96,8 @@ fn check_brackets(left: &Expr, operator: &str, right: &Expr) -> ControlFlow<Data
     ))
 }
 
-/// DataFusion 55.2 panics where it looks for the column of such a value.
+/// Whether a subquery has no column. DataFusion 55.2 panics when it looks for the column of such a
+/// value.
 fn selects_nothing(query: &Query) -> bool {
     match query.body.as_ref() {
         SetExpr::Select(select) => {
@@ -131,7 +136,7 @@ fn single_name(function: &Function) -> Option<String> {
     })
 }
 
-/// The first clause of the call that only an aggregate or a window function gives a meaning to.
+/// The first clause of the call that has a meaning only for an aggregate or a window function.
 fn aggregate_clause(function: &Function) -> Option<&'static str> {
     if function.over.is_some() {
         return Some("OVER clause");
@@ -171,7 +176,7 @@ mod tests {
     use datafusion::config::Dialect;
     use datafusion::prelude::SessionContext;
 
-    /// What the check says about a statement; empty where it passes.
+    /// The error message of the check for a statement; empty if it passes.
     fn said(sql: &str) -> String {
         let session = SessionContext::new();
         let statement = session

@@ -1,10 +1,10 @@
-//! How large and how deep a statement may be, told by its text alone.
+//! Limits of the size and the depth of a statement, measured by its text alone.
 //!
 //! A chain such as `a OR b OR c …` is a tree as deep as the chain is long, and so is a chain of
-//! casts, of UNION ALL or of joins. The parser and DataFusion's planner grow the stack where they
+//! casts, of UNION ALL or of joins. The parser and DataFusion's planner grow the stack when they
 //! walk such a tree, but dropping, copying, printing and evaluating it do not: a statement that is
 //! deep enough would end the process. So a statement is measured before it is parsed. The measure
-//! is one pass over its tokens, and never less than the depth of the tree.
+//! takes one pass over the tokens, and is never less than the depth of the tree.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::config::Dialect;
@@ -12,30 +12,31 @@ use datafusion::sql::sqlparser::dialect::{GenericDialect, dialect_from_str};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 
-/// Of one text that is read at once. Its tokens take up to a hundred times that; MySQL reads 64
-/// MiB, ClickHouse 256 KiB.
+/// The size of the largest text that is read at once. Its tokens take up to a hundred times as much
+/// memory. MySQL reads 64 MiB, ClickHouse 256 KiB.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 16 << 20;
-/// Words and symbols of one statement, as of an INSERT of a hundred thousand rows of five values.
-/// The parser makes up to 0.5 kB of each.
+/// The largest number of words and symbols of one statement, such as an INSERT of a hundred
+/// thousand rows of five values. The parser takes up to 0.5 kB for each.
 const MAX_TOKENS: usize = 1_000_000;
-/// Operators and open brackets around one value. SQLite has the same limit, and so has ClickHouse.
+/// The largest number of operators and open brackets around one value. SQLite and ClickHouse have
+/// the same limit.
 const MAX_LEVELS: usize = 1000;
-/// Brackets that are open at once. It is the parser's own limit,
-/// `datafusion.sql_parser.recursion_limit`, by default; the parser does not count those of types,
+/// The largest number of brackets that are open at once, which is the default of the parser's own
+/// limit, `datafusion.sql_parser.recursion_limit`. The parser does not count the brackets of types,
 /// and takes 20 kB of stack for each of them in a debug build, where a thread has 2 MiB.
 const MAX_OPEN_BRACKETS: usize = 50;
-/// The same around tables in a FROM that are no subqueries: the parser takes 70 kB for each, and
-/// does not grow the stack there.
+/// The same limit for brackets around tables in a FROM that are not subqueries: the parser takes 70
+/// kB of stack for each, and does not grow the stack there.
 const MAX_TABLE_BRACKETS: usize = 16;
-/// Brackets within brackets that the parser reads again when it finds an error in them: see
-/// [`n_retries`]. Each doubles the time, so that of a statement with one error and twenty-five
-/// nested casts would be an hour.
+/// The largest number of nested brackets that the parser reads again when it finds an error in
+/// them; see [`n_retries`]. Each of them doubles the time, so a statement with one error and
+/// twenty-five nested casts would take an hour.
 const MAX_RETRIES: usize = 12;
-/// SELECTs, tables in FROM and pipe operators of one statement: each can be one level more of the
-/// plan. SQLite joins 64 tables and unites 500 queries.
+/// The largest number of SELECTs, tables in FROM and pipe operators of one statement, each of which
+/// can add a level to the plan. SQLite joins 64 tables and unites 500 queries.
 const MAX_QUERY_PARTS: usize = 1000;
 
-/// Words that a value follows.
+/// Keywords that are followed by a value.
 const OPERATORS: [Keyword; 14] = [
     Keyword::AND,
     Keyword::BETWEEN,
@@ -91,8 +92,8 @@ fn n_retries(word: Keyword) -> usize {
     }
 }
 
-/// Refuses a text with a statement that is too large or too deep to be parsed and planned without
-/// harm: call it before the text is parsed. What it lets through can still be wrong.
+/// Refuses a text with a statement that is too large or too deep to be parsed and planned safely.
+/// Call this before the text is parsed. A text that passes can still be invalid SQL.
 ///
 /// # Errors
 /// A plan error that says which limit was met and what to write instead.
@@ -107,7 +108,7 @@ pub(crate) fn check_size(sql: &str, dialect: Dialect) -> Result<()> {
     }
     let mut tokens = vec![];
     let dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
-    // The tokens before an error are measured; the parser tells what is wrong.
+    // The tokens before an error are measured; the parser reports the error.
     let _ = Tokenizer::new(dialect.as_ref(), sql).tokenize_with_location_into_buf(&mut tokens);
     let mut measure = Measure::default();
     let tokens = tokens.iter().map(|token| &token.token);
@@ -118,36 +119,36 @@ pub(crate) fn check_size(sql: &str, dialect: Dialect) -> Result<()> {
     Ok(())
 }
 
-/// What has been seen of a statement.
+/// The measure of a statement so far.
 #[derive(Debug, Default)]
 struct Measure {
     n_tokens: usize,
     n_query_parts: usize,
     /// The brackets that are open, outermost first.
     open: Vec<Bracket>,
-    /// Outside of all brackets.
+    /// The text outside of all brackets.
     outside: Bracket,
-    /// Of `outside` and `open` together.
+    /// The sum over `outside` and `open`.
     n_levels: usize,
-    /// How many of the open brackets are around tables.
+    /// The number of open brackets that are around tables.
     n_table_brackets: usize,
-    /// Of the open brackets together.
+    /// The sum over the open brackets.
     n_retries: usize,
     last: Last,
-    /// The token before, if it is a word.
+    /// The keyword of the previous token, if it is a word.
     last_word: Option<Keyword>,
 }
 
-/// What stands in a bracket.
+/// The contents of a bracket so far.
 #[derive(Debug, Default)]
 struct Bracket {
     kind: BracketKind,
-    /// Operators and brackets since the last comma: an element of a list is as deep as it is by
-    /// itself.
+    /// The number of operators and brackets since the last comma: each element of a list is
+    /// measured by itself.
     n_levels: usize,
     /// Whether a comma adds a table to a FROM.
     is_in_from: bool,
-    /// Whether it is around a table.
+    /// Whether the bracket is around a table.
     is_table: bool,
     n_retries: usize,
 }
@@ -165,21 +166,20 @@ enum BracketKind {
     Statement,
 }
 
-/// The token before, as far as the next one depends on it.
+/// The kind of the previous token, on which the meaning of the next one depends.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Last {
     /// A value, a name, a closed bracket, a word of a clause: what follows may begin a clause.
     #[default]
     Operand,
-    /// A bracket that opens.
+    /// An opening bracket.
     Opening,
     /// A table follows: FROM, JOIN, a comma between tables, MERGE and the like, or a bracket around
     /// a table.
     TableStart,
-    /// A symbol or a word after which a value stands, so that a SELECT there is the name of a
-    /// column.
+    /// A symbol or a word that is followed by a value, so that a SELECT there is a column name.
     Operator,
-    /// The name of a type that has others in `<…>`.
+    /// The name of a type that has other types in `<…>`.
     NestedType,
 }
 
@@ -221,7 +221,7 @@ impl Measure {
     }
 
     fn add_word(&mut self, word: &Word, last: Last) {
-        // After an operator a keyword is the name of a column, and begins nothing.
+        // After an operator, a keyword is a column name and begins no clause.
         let is_name = word.quote_style.is_some() || last == Last::Operator;
         match word.keyword {
             Keyword::NoKeyword | Keyword::AS | Keyword::BY | Keyword::NULL => {}
@@ -289,7 +289,7 @@ impl Measure {
         self.separate();
     }
 
-    /// What follows is no deeper for what stood before it in this bracket.
+    /// Begins a new element: the tokens before it in this bracket do not make it deeper.
     fn separate(&mut self) {
         let bracket = self.innermost();
         let n_levels = std::mem::take(&mut bracket.n_levels);
@@ -307,7 +307,7 @@ impl Measure {
         self.last = Last::Opening;
     }
 
-    /// The innermost bracket has a query in it, for which the parser does grow the stack.
+    /// Marks the innermost bracket as one around a query, for which the parser does grow the stack.
     fn begin_query(&mut self) {
         let is_table = std::mem::take(&mut self.innermost().is_table);
         self.n_table_brackets -= usize::from(is_table);
@@ -335,7 +335,7 @@ impl Measure {
         }
     }
 
-    /// Closes a bracket, and in it what only looked as if it began something.
+    /// Closes a bracket, and everything in it that only seemed to be opened.
     fn close_symbol(&mut self) {
         while self
             .open
@@ -396,7 +396,7 @@ impl Measure {
     }
 }
 
-/// Whether a token is a value or part of a name, so that it makes nothing deeper.
+/// Whether a token is a value or part of a name, which adds no level.
 fn is_operand(token: &Token) -> bool {
     matches!(
         token,
@@ -436,8 +436,8 @@ mod tests {
         }
     }
 
-    /// Checks that a text with `n_parts` repeated parts passes, and one with one part more is
-    /// refused in these words.
+    /// Checks that a text with `n_parts` repeated parts passes, and that one more part is refused
+    /// with this message.
     fn check(text: impl Fn(usize) -> String, n_parts: usize, expected: &str) {
         let (most, more) = (text(n_parts), text(n_parts + 1));
         let start: String = most.chars().take(60).collect();
@@ -460,7 +460,7 @@ mod tests {
             let chain = |n| format!("SELECT 1{}", after.repeat(n));
             check(chain, MAX_LEVELS / n_levels, row);
         }
-        // A keyword that is the name of a column begins nothing.
+        // A keyword that is a column name begins no clause.
         for name in ["select", "union", "when", "then", "join"] {
             let chain = |n| format!("SELECT 1{}", format!(" OR {name}").repeat(n));
             check(chain, MAX_LEVELS / 2, row);
@@ -491,7 +491,7 @@ mod tests {
         ] {
             let nested = |n| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
             check(nested, MAX_RETRIES / n_retries, "brackets of CAST");
-            // One beside the other, they are no deeper.
+            // Side by side, they are not deeper.
             let row = format!(
                 "SELECT {open}1{close}{}",
                 format!(", {open}1{close}").repeat(99)

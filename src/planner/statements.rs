@@ -1,9 +1,9 @@
-//! Cuts SQL text into statements, each with its place in the text.
+//! Splits SQL text into statements, each with its place in the text.
 //!
-//! The cut is made with the parser's own tokenizer, so that a `;` in a string, a comment or a
-//! dollar quote does not end a statement. What the tokens are depends on the dialect, which a `SET`
-//! statement may change: the caller names the dialect for every statement it takes, and the rest of
-//! the text is read again when the dialect is another one.
+//! The text is split with the parser's own tokenizer, so that a `;` in a string, a comment or a
+//! dollar quote does not end a statement. The tokens depend on the dialect, which a `SET` statement
+//! may change. So the caller names the dialect for every statement that it takes, and if the
+//! dialect changes, the rest of the text is read again.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use crate::planner::from_first::complete_from_first;
 use crate::planner::statement_check::check_statement;
 use crate::planner::statement_size::{MAX_STATEMENT_BYTES, check_size};
 
-/// One statement of a text, without its `;`. [`Statements`] makes them.
+/// One statement of a text, without its `;`, as [`Statements`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitStatement {
     text: String,
@@ -29,7 +29,7 @@ pub struct SplitStatement {
 }
 
 impl SplitStatement {
-    /// A text that is one statement.
+    /// Makes a statement of a whole text.
     pub(crate) fn alone(text: &str) -> Self {
         Self {
             text: text.to_string(),
@@ -38,20 +38,20 @@ impl SplitStatement {
         }
     }
 
-    /// The line of the text that the statement begins on, from 1.
+    /// The line of the text that the statement begins on, counted from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// Its text alone.
+    /// The text of the statement.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The statement's text after as many lines and blanks as stand before it, so that every line
-    /// and column that the parser speaks of is one of the whole text.
+    /// The text of the statement, after as many line breaks and blanks as there are before it, so
+    /// that the lines and columns in the parser's errors are those of the whole text.
     #[must_use]
     pub fn text_in_place(&self) -> String {
         let lines = usize::try_from(self.line.saturating_sub(1)).unwrap_or_default();
@@ -63,10 +63,10 @@ impl SplitStatement {
     /// FROM t`.
     ///
     /// # Errors
-    /// When it is too large or too deep to be planned without harm, when it is no SQL, or when
-    /// DataFusion would misread it without a word: a window function without OVER, a scalar
-    /// function with OVER, FILTER or DISTINCT, a key that nothing checks. Lines and columns are
-    /// those of the whole text.
+    /// If it is too large or too deep to be planned safely, if it is not valid SQL, or if
+    /// DataFusion would silently misread it: a window function without OVER, a scalar function with
+    /// OVER, FILTER or DISTINCT, a key that nothing checks. Lines and columns are those of the
+    /// whole text.
     pub fn parse(&self, context: &SessionContext) -> Result<Statement> {
         let state = context.state();
         let dialect = state.config_options().sql_parser.dialect;
@@ -78,7 +78,7 @@ impl SplitStatement {
     }
 }
 
-/// SQL text, given whole or bit by bit, from which statements are taken in order.
+/// SQL text, given as a whole or in pieces, from which statements are taken in order.
 ///
 /// ```
 /// use datafusion::config::Dialect;
@@ -95,13 +95,13 @@ impl SplitStatement {
 #[derive(Debug, Default)]
 pub struct Statements {
     text: String,
-    /// How much of `text` is taken.
+    /// The length of the part of `text` that has been taken.
     taken_bytes: usize,
-    /// Where the rest of `text` begins, counted over all that was ever pushed.
+    /// The place where the rest of `text` begins, counted over all text that was ever pushed.
     place: TextPlace,
     /// Whether nothing more will be pushed, so that the last statement needs no `;`.
     is_whole: bool,
-    /// The statements found in the rest of `text`; `None` when it has to be read.
+    /// The statements found in the rest of `text`; `None` if it must be read first.
     found: Option<DialectReading>,
 }
 
@@ -109,7 +109,7 @@ pub struct Statements {
 #[derive(Debug)]
 struct DialectReading {
     dialect: Dialect,
-    /// Where the rest began.
+    /// The byte at which the rest began.
     from_byte: usize,
     statements: VecDeque<FoundStatement>,
 }
@@ -126,7 +126,7 @@ impl Default for TextPlace {
     }
 }
 
-/// A statement and where it ends: the offset in the text that was read, and the place.
+/// A statement and its end, as the offset in the text that was read and as the place.
 #[derive(Debug)]
 struct FoundStatement {
     statement: SplitStatement,
@@ -135,7 +135,7 @@ struct FoundStatement {
 }
 
 impl Statements {
-    /// All of a text. A first line that begins with `#!` is no SQL and is left out.
+    /// Takes a whole text. A first line that begins with `#!` is not SQL and is left out.
     #[must_use]
     pub fn whole(text: &str) -> Self {
         let mut statements = Self::default();
@@ -163,14 +163,15 @@ impl Statements {
         self.found = None;
     }
 
-    /// Whether there is more text than is cut into statements.
+    /// Whether the rest of the text is too long to be split into statements.
     #[must_use]
     pub fn is_too_long(&self) -> bool {
         self.text.len() - self.taken_bytes > MAX_STATEMENT_BYTES
     }
 
-    /// The next statement, read in this dialect; `None` when the text has no further complete one.
-    /// Text that is too long is one statement, which [`SplitStatement::parse`] refuses.
+    /// The next statement, read in this dialect; `None` if the text has no other complete
+    /// statement. Text that is too long is returned as one statement, which
+    /// [`SplitStatement::parse`] refuses.
     pub fn next(&mut self, dialect: Dialect) -> Option<SplitStatement> {
         if self.is_too_long() {
             return Some(self.take_all());
@@ -223,8 +224,8 @@ fn split(
     is_whole: bool,
     dialect: Dialect,
 ) -> VecDeque<FoundStatement> {
-    // An error is no loss: the text after the last good token becomes a statement of its own, and
-    // the parser tells what is wrong with it when its turn comes.
+    // After an error, nothing is lost: the text after the last valid token becomes a statement, and
+    // the parser reports the error when its turn comes.
     let (tokens, read) = tokenize(text, dialect);
     let mut cursor = Cursor::new(text, start);
     let mut found = VecDeque::new();
@@ -256,7 +257,7 @@ fn split(
     found
 }
 
-/// The tokens of a text up to the first that is wrong, and what is wrong with that.
+/// The tokens of a text up to the first invalid one, and the error of that one.
 fn tokenize(text: &str, dialect: Dialect) -> (Vec<TokenWithSpan>, Result<(), TokenizerError>) {
     let mut tokens = vec![];
     let dialect = dialect_from_str(dialect).unwrap_or_else(|| Box::new(GenericDialect {}));
@@ -336,7 +337,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Where the cursor stands in the whole text.
+    /// The place of the cursor in the whole text.
     fn place(&self) -> TextPlace {
         if self.line == 1 {
             TextPlace {
@@ -360,8 +361,8 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    /// Of which texts are made that are SQL, nearly SQL or none; without comments, which are no
-    /// part of a statement.
+    /// The parts of random texts that are SQL, nearly SQL or not SQL. There are no comments among
+    /// them, since comments are not part of a statement.
     const PARTS: &[&str] = &[
         "SELECT", " ", "\n", ";", "'", "'a;b'", "''", "\"", "\"x;\"", "$$", "$$;$$", "$a$", "é",
         "日本", "(", ")", ",", "1", ".5e", "\\", "\r\n", "E'\\", "x'", "@", "#", "|>", "\u{0}",

@@ -1,5 +1,6 @@
-//! Keys that nothing checks: DataFusion 55.2 takes PRIMARY KEY and UNIQUE of any table, lets every
-//! row in, and trusts them all the same. Over two rows of one key, DISTINCT gives both.
+//! Keys that nothing checks. DataFusion 55.2 accepts PRIMARY KEY and UNIQUE for any table, lets
+//! every row in, and trusts the keys all the same: DISTINCT over two rows with the same key returns
+//! both.
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::parser::Statement;

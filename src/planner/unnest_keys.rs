@@ -1,12 +1,13 @@
-//! Unnesting multiplies rows, so what was unique in its input is not unique after it. DataFusion
-//! 55.2 keeps the keys of a GROUP BY all the same, and so drops columns from a GROUP BY or an ORDER
-//! BY after it, or adds some, without a word: `SELECT host, a['kind'], count(*) FROM (SELECT host,
-//! unnest(ts_anomaly(ts, value)) AS a FROM m GROUP BY host) GROUP BY 1, 2` counts wrongly.
+//! Hides keys after an UNNEST. Unnesting repeats rows, so keys that were unique in its input are
+//! not unique in its result. DataFusion 55.2 keeps the keys of a GROUP BY all the same, and so
+//! silently drops columns from a later GROUP BY or ORDER BY, or adds some: `SELECT host, a['kind'],
+//! count(*) FROM (SELECT host, unnest(ts_anomaly(ts, value)) AS a FROM m GROUP BY host) GROUP BY 1,
+//! 2` counts wrongly.
 //!
-//! Here the keys are hidden behind a function that does nothing, since keys are followed through
-//! plain columns alone. That is done twice: for every table of a FROM, because GROUP BY looks at
-//! keys while it is planned, and for every whole plan before it is optimised, where views have been
-//! put in. It can go when DataFusion mends it (issue 24787 there).
+//! Here, the keys are wrapped in a function that does nothing, since DataFusion follows keys only
+//! through plain columns. This is done twice: for every table of a FROM, because GROUP BY looks at
+//! keys while it is planned, and for every whole plan before it is optimised, when views have been
+//! expanded. The module can be removed when DataFusion fixes this (its issue 24787).
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use datafusion::sql::sqlparser::ast::TableFactor;
 /// The function that hides a key.
 pub(crate) const NAME: &str = "unnest_key";
 
-/// The planner of tables and the rule for plans that hide keys behind an UNNEST.
+/// The relation planner and the analyzer rule that hide keys after an UNNEST.
 #[derive(Debug)]
 pub(crate) struct UnnestKeys {
     hide: Arc<ScalarUDF>,
@@ -69,8 +70,8 @@ impl UnnestKeys {
         }
     }
 
-    /// All columns of an UNNEST, those that it repeats hidden. Any of them can be a key or a copy
-    /// of one.
+    /// Selects all columns of an UNNEST, and hides those that it repeats: any of them can be a key
+    /// or a copy of one.
     fn project(&self, unnest: Unnest) -> Result<LogicalPlan> {
         let lists = unnest.list_type_columns.iter().map(|(index, _)| *index);
         let unnested: Vec<_> = lists
@@ -121,7 +122,7 @@ fn hides_keys(plan: &LogicalPlan) -> bool {
 
 thread_local! {
     /// Whether the next table to be planned is the one that [`UnnestKeys`] has asked DataFusion to
-    /// plan. Planning happens on one thread, and has no other place for such a note.
+    /// plan. Planning happens on one thread, and there is no other place to keep this.
     static IS_ASKED: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -1,6 +1,6 @@
-//! What DataFusion 55.2 answers wrongly, never, or only with all groups in memory, switched off for
-//! a session. ARCHITECTURE.md lists each fault with its issue, and `tests/it/upstream.rs` has a
-//! test for each that fails as soon as the fault is gone.
+//! Works around faults of DataFusion 55.2: queries that have a wrong result, never end, or need all
+//! groups in memory. ARCHITECTURE.md lists each fault with its issue, and `tests/it/upstream.rs`
+//! has a test for each that fails as soon as the fault is gone.
 
 use std::sync::Arc;
 
@@ -15,18 +15,19 @@ use crate::planner::late_lists::LateLists;
 use crate::planner::near_filters::NearFilters;
 use crate::planner::short_batches::ShortBatches;
 
-/// Prepares a session.
+/// Sets up the workarounds in a session.
 ///
 /// # Errors
 /// None in practice: the values are in their range.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let options = state.config_mut().options_mut();
-    // With one file for each batch the reader of a full exchange never waits for a file that others
-    // have passed by.
+    // With one file per batch, the reader of a spilling exchange never waits for a file that its
+    // writers have already passed.
     options.execution.max_spill_file_size_bytes = ConfigNonZeroUsize::try_new(1)?;
-    // It takes the place of a computed column for the column of its name.
+    // This rule confuses a computed column with a column of the same name.
     options.optimizer.enable_leaf_expression_pushdown = false;
-    // Groups hand their filters to columns of the same name too, and these are not mended here.
+    // Aggregates push their filters down to columns of the same name too, and `NearFilters` does
+    // not handle these.
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let near_filters = NearFilters::new();
     let mut optimizers = with_replaced(state.physical_optimizers(), near_filters);
@@ -44,7 +45,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
 type OptimizerRules = Vec<Arc<dyn OptimizerRule + Send + Sync>>;
 type PhysicalRules = Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>;
 
-/// The rules with the one of this name replaced.
+/// The rules, with the one of the same name replaced.
 fn with_replaced(
     rules: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
     new: NearFilters,
@@ -60,7 +61,8 @@ fn with_replaced(
     replaced.collect()
 }
 
-/// The rules with ours before those that lose conditions of joins.
+/// The rules, with [`OneNullRule`] and [`KeepJoinConditions`] before those that lose join
+/// conditions.
 fn with_conditions_kept(rules: &[Arc<dyn OptimizerRule + Send + Sync>]) -> OptimizerRules {
     let mut kept: OptimizerRules = vec![];
     for rule in rules {

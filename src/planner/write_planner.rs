@@ -1,5 +1,5 @@
-//! The query planner that makes COPY, and INSERT INTO the folder of a table, write all of their
-//! files or none, and that asks what COPY does with the files that its folder has.
+//! The query planner of writes: COPY, and INSERT INTO the folder of a table, write all of their
+//! files or none, and COPY has a mode for the files that are already in its folder.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::sinks::fit::fitted;
 use crate::sinks::staged_sink::staged;
 use crate::sinks::target::{Target, WriteMode, extension_of};
 
-/// As DataFusion names it for a format: its keys without a dot are options of the format.
+/// The option `mode` of COPY, as DataFusion names it: keys without a dot are options of the format.
 const MODE: &str = "format.mode";
 const SINGLE_FILE: &str = "single_file_output";
-/// Whether a Parquet reader shows text in another layout than that of the file.
+/// Whether a Parquet reader returns text in another Arrow layout than that of the file.
 const FORCE_VIEWS: &str = "format.schema_force_view_types";
 
-/// Puts the planner before the one that the session has.
+/// Wraps the planner of the session.
 pub(crate) fn register(state: &mut SessionState) {
     let inner = Arc::clone(state.query_planner());
     *state = SessionStateBuilder::new_from_existing(state.clone())
@@ -69,7 +69,7 @@ impl QueryPlanner for WritePlanner {
     }
 }
 
-/// The statement with another plan of what it writes.
+/// The statement, with its COPY or INSERT replaced.
 fn with_write(plan: &LogicalPlan, write: LogicalPlan) -> LogicalPlan {
     match plan {
         LogicalPlan::Explain(explain) => LogicalPlan::Explain(Explain {
@@ -84,7 +84,7 @@ fn with_write(plan: &LogicalPlan, write: LogicalPlan) -> LogicalPlan {
     }
 }
 
-/// Where COPY writes and how, and the statement without the option that says so.
+/// The target and the format of a COPY, and the statement without the option `mode`.
 fn copy_target(
     copy: &CopyTo,
     session: &dyn Session,
@@ -134,7 +134,7 @@ fn copy_target(
     Ok((copy, format, target))
 }
 
-/// The format of the files, which tells the types that are in them.
+/// The format of the files, which reads the types that are in them.
 fn format_of(copy: &CopyTo, session: &dyn Session) -> Result<Arc<dyn FileFormat>> {
     let mut options = copy.options.clone();
     options.remove(SINGLE_FILE);
@@ -144,7 +144,7 @@ fn format_of(copy: &CopyTo, session: &dyn Session) -> Result<Arc<dyn FileFormat>
     file_type_to_format(&copy.file_type)?.create(session, &options)
 }
 
-/// Where INSERT writes, if that is the folder of a table of files.
+/// The target of an INSERT, if it is the folder of a table of files.
 fn insert_target(dml: &DmlStatement, session: &dyn Session) -> Result<Option<Target>> {
     let provider = source_as_provider(&dml.target)?;
     let Some(table) = provider.downcast_ref::<ListingTable>() else {

@@ -1,4 +1,4 @@
-//! The command line: datafusion-cli's arguments, so that who knows that shell knows this one.
+//! The command line: the arguments of datafusion-cli, so that its users know this shell.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -106,7 +106,7 @@ pub(crate) struct CommandLine {
     pub(crate) object_store_profiling: InstrumentedObjectStoreMode,
 }
 
-/// What is done in place of statements, one after the other.
+/// What to do instead of running statements once in order.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
     /// Run the statements of a file on every window of a table, so that each window counts once,
@@ -115,38 +115,37 @@ pub(crate) enum Action {
     Run(RunArguments),
 }
 
-/// What `run` takes.
+/// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// The statements
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Where it is written down what has run: a folder or the URL of an object store, one for each
-    /// pipeline
+    /// Where to record what has run: a folder or the URL of an object store, one for each pipeline
     #[arg(long, value_name = "FOLDER OR URL")]
     pub(crate) checkpoint: String,
 
-    /// Run the windows that are complete in what is there now, then exit; the next run goes on
+    /// Run the windows that are complete in what is there now, then exit; the next run continues
     #[arg(long, conflicts_with = "until_idle")]
     pub(crate) once: bool,
 
-    /// Exit when nothing was written for the idle_timeout of the table; open windows run too, but
-    /// for a count window that is not full
+    /// Exit when nothing was written for the idle_timeout of the table; open windows run too,
+    /// except for a count window that is not full
     #[arg(long)]
     pub(crate) until_idle: bool,
 
-    /// Go on from a checkpoint that was written for other statements
+    /// Continue from a checkpoint that was written for other statements
     #[arg(long)]
     pub(crate) accept_changes: bool,
 
-    /// What the files that are written begin with [default: the name of the file]
+    /// The prefix of the files that are written [default: the name of the file]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
 
 impl CommandLine {
-    /// The process's arguments; wrong ones end it.
+    /// Parses the arguments of the process; wrong ones end it.
     pub(crate) fn read() -> Self {
         let arguments = join_leading_comments(std::env::args_os());
         let arguments = Self::try_parse_from(arguments);
@@ -154,7 +153,7 @@ impl CommandLine {
         checked.unwrap_or_else(|error| error.exit())
     }
 
-    /// What `run` has its own of.
+    /// Checks what applies only to `run`.
     fn check(self) -> Result<Self, clap::Error> {
         match &self.action {
             Some(Action::Run(_)) if !self.command.is_empty() || !self.file.is_empty() => {
@@ -170,7 +169,7 @@ impl CommandLine {
         }
     }
 
-    /// Whether nothing says what to run, so that SQL comes from standard input or the prompt.
+    /// Whether no argument says what to run, so that SQL comes from standard input or the prompt.
     pub(crate) fn has_no_sql(&self) -> bool {
         self.command.is_empty() && self.file.is_empty() && self.action.is_none()
     }
@@ -181,8 +180,8 @@ impl CommandLine {
     }
 }
 
-/// Writes a statement that begins with a comment, `-c "-- errors of today ..."`, so that it is not
-/// taken for a flag.
+/// Joins `-c` with a statement that begins with a comment, `-c "-- errors of today ..."`, so that
+/// the statement is not mistaken for a flag.
 fn join_leading_comments(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let begins_comment = |argument: &OsString| {
         let text = argument.to_string_lossy();
@@ -209,7 +208,7 @@ pub(crate) fn is_stdin(file: &Path) -> bool {
         .is_some_and(|file| file == "-" || is_stdin_location(file))
 }
 
-/// Says what to write for a file or a statement that stands without its flag, and for `run` without
+/// Adds a tip about what to write for a file or a statement without its flag, and for `run` without
 /// a checkpoint.
 fn with_tip(mut error: clap::Error) -> clap::Error {
     if error.kind() == ErrorKind::InvalidSubcommand
@@ -240,7 +239,8 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// What is no subcommand was not meant as one: there is only `run`.
+/// Reports an unknown subcommand as an unknown argument: since `run` is the only subcommand, it was
+/// not meant as one.
 fn as_argument(error: &clap::Error) -> clap::Error {
     let mut unknown =
         clap::Error::new(ErrorKind::UnknownArgument).with_cmd(&CommandLine::command());
@@ -286,7 +286,7 @@ fn parse_batch_size(rows: &str) -> Result<usize, String> {
     }
 }
 
-/// A number of bytes: digits and an optional unit, each unit 1024 times the one before.
+/// A number of bytes: digits and an optional unit, each unit 1024 times the previous one.
 fn parse_size(size: &str) -> Result<usize, String> {
     let size = size.to_ascii_lowercase();
     let digits = size.trim_end_matches(|character: char| character.is_ascii_alphabetic());

@@ -1,7 +1,6 @@
 //! The commands of the prompt: a backslash and a letter.
 
-/// The command of an entry, without its backslash. Who leaves another shell by `exit` leaves this
-/// one by it too.
+/// The command of an entry, without its backslash. `exit`, as in other shells, is one too.
 pub(crate) fn command_of(entry: &str) -> Option<&str> {
     let entry = entry.trim();
     if let Some(command) = entry.strip_prefix('\\') {

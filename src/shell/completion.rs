@@ -1,5 +1,5 @@
-//! What the line editor asks while somebody types: is the entry complete, what could follow, which
-//! colours.
+//! What the line editor asks while the user types: whether the entry is complete, what could
+//! follow, and the colours.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,8 +16,8 @@ use rustyline::{Context, Helper};
 
 use crate::shell::commands::command_of;
 
-/// datafusion-cli's helper (colours, hint, file names in LOCATION) with our idea of a complete
-/// entry, and with the names of functions and tables.
+/// datafusion-cli's helper (colours, hint, file names in LOCATION), extended by the names of
+/// functions and tables and by this shell's notion of a complete entry.
 pub(crate) struct PromptHelper {
     cli: CliHelper,
     context: SessionContext,
@@ -36,8 +36,8 @@ impl PromptHelper {
 impl Helper for PromptHelper {}
 
 impl Validator for PromptHelper {
-    /// Complete after a `;` that ends a statement. What is wrong with a statement is told when it
-    /// runs.
+    /// An entry is complete after a `;` that ends a statement. Errors in a statement are reported
+    /// when it runs.
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let entry = context.input().trim();
         let dialect = self.context.copied_config().options().sql_parser.dialect;

@@ -34,19 +34,19 @@ use crate::shell::nested::with_json_columns;
 use crate::shell::signals::{Ending, EndsOn};
 use crate::shell::visible::with_visible_controls;
 
-/// A session and how its results are printed.
+/// A session, and how its results are printed.
 pub(crate) struct Shell {
     pub(crate) context: SessionContext,
     pub(crate) print: PrintOptions,
-    /// Whether notes beside the results are unwanted.
+    /// Whether to leave out notes beside the results.
     pub(crate) is_quiet: bool,
     pub(crate) ends_on: EndsOn,
-    /// From the first statement that writes files.
+    /// Set by the first statement that writes files.
     pub(crate) ending: OnceLock<Ending>,
 }
 
 impl Shell {
-    /// The dialect that the next statement is read in.
+    /// The dialect in which the next statement is parsed.
     pub(crate) fn dialect(&self) -> Dialect {
         let state = self.context.state_ref();
         let state = state.read();
@@ -56,8 +56,8 @@ impl Shell {
     /// Runs a statement and prints its result.
     ///
     /// # Errors
-    /// When it cannot be parsed, planned or run; lines and columns in the error are those of the
-    /// whole text.
+    /// When it cannot be parsed, planned or run. Lines and columns in the error refer to the whole
+    /// text.
     pub(crate) async fn execute(&self, statement: &SplitStatement) -> Result<()> {
         let parsed = statement.parse(&self.context)?;
         self.check_stdin(&parsed)?;
@@ -77,7 +77,7 @@ impl Shell {
         }
     }
 
-    /// Standard input cannot be a table while it brings the statements.
+    /// Refuses standard input as a table while it carries the statements.
     fn check_stdin(&self, parsed: &Parsed) -> Result<()> {
         let config = self.context.copied_config();
         let is_taken = config.get_extension::<StdinCarriesCommands>().is_some();
@@ -97,7 +97,7 @@ impl Shell {
         }
     }
 
-    /// What the hints of a statement's error need.
+    /// What the hints for a statement's error need.
     pub(crate) fn asked(&self, statement: &SplitStatement) -> Asked {
         let state = self.context.state_ref();
         let state = state.read();
@@ -131,7 +131,7 @@ impl Shell {
         }
     }
 
-    /// What ends the process on a signal.
+    /// The listener that ends the process on a signal.
     fn ending(&self) -> Result<&Ending> {
         match self.ending.get() {
             Some(ending) => Ok(ending),
@@ -174,7 +174,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Says how many files of its folder an overwriting COPY has left.
+    /// Reports how many files in its folder an overwriting COPY has left.
     fn note_files_left(&self, plan: &dyn ExecutionPlan) {
         let n_left = plan
             .metrics()
@@ -218,7 +218,7 @@ impl Shell {
         }
     }
 
-    /// Prints a table for each window of a live table, as it closes.
+    /// Prints a table for each window of a live table as it closes.
     async fn print_windows(
         &self,
         print: &PrintOptions,
@@ -240,8 +240,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Prints what a statement of a pipeline has answered on a window. Rows that make no table have
-    /// their header once, on the first window.
+    /// Prints what a statement of a pipeline has answered on a window. Rows that are not printed as
+    /// a table get their header once, on the first window.
     pub(crate) async fn print_answer(
         &self,
         batches: Vec<RecordBatch>,
@@ -272,8 +272,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Prints what needs all rows that it shows: a table, whose column widths they make, or a JSON
-    /// array.
+    /// Prints a result that needs all its rows at once: a table, whose column widths depend on
+    /// them, or a JSON array.
     async fn print_table(
         &self,
         print: &PrintOptions,
@@ -291,7 +291,7 @@ impl Shell {
         let mut n_rows = 0;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
-            // One row more than is shown: it tells the printer that there are more.
+            // One row more than is shown tells the printer that there are more.
             if n_rows <= n_rows_shown {
                 reservation.try_grow(get_record_batch_memory_size(&batch))?;
                 n_rows += batch.num_rows();
@@ -321,8 +321,8 @@ impl Shell {
     }
 }
 
-/// The stream without empty batches. datafusion-cli prints the header with the first batch only if
-/// it has rows: what has none gets its header here.
+/// The stream without empty batches. datafusion-cli prints the header only with a first batch that
+/// has rows: the header of an empty result is printed here.
 async fn with_header(
     stream: SendableRecordBatchStream,
     format: PrintFormat,
@@ -355,11 +355,11 @@ fn print_header(schema: &SchemaRef, format: PrintFormat) -> Result<()> {
     Ok(writer.write(&empty)?)
 }
 
-/// A statement of more bytes is not searched for what its error may come from: nobody wrote it by
-/// hand.
+/// Statements with more bytes are not searched for the cause of their error: people do not write
+/// them by hand.
 const LONGEST_SEARCHED: usize = 64 << 10;
 
-/// Whether a person reads, or asks for tables.
+/// Whether a person reads the output, or the user asks for tables.
 fn prints_tables(format: PrintFormat) -> bool {
     match format {
         PrintFormat::Automatic => stdout().is_terminal(),
@@ -367,8 +367,8 @@ fn prints_tables(format: PrintFormat) -> bool {
     }
 }
 
-/// The format of a result. One without end can be neither a table nor a JSON array: it is CSV, or
-/// JSON lines.
+/// The format of a result. A result without end can be neither a table nor a JSON array: it is CSV
+/// or JSON lines.
 fn row_format(format: PrintFormat, is_unbounded: bool) -> PrintFormat {
     match (format, is_unbounded) {
         (PrintFormat::Automatic, false) => PrintFormat::Table,
@@ -378,7 +378,7 @@ fn row_format(format: PrintFormat, is_unbounded: bool) -> PrintFormat {
     }
 }
 
-/// Whether the statement is SHOW of a setting or of all.
+/// Whether the statement is a SHOW of one setting or all of them.
 fn is_show_variable(statement: &Parsed) -> bool {
     match statement {
         Parsed::Statement(sql) => matches!(sql.as_ref(), SqlStatement::ShowVariable { .. }),

@@ -2,7 +2,7 @@
 //!
 //! datafusion-cli checks the statement's options against its own formats and refuses all others, so
 //! the statement is planned and run here: its object store is registered, and the table's factory
-//! checks the rest. COPY registers the store that it writes to in the same way.
+//! checks the rest. The object store that COPY writes to is registered in the same way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use datafusion_cli::object_storage::{
 /// statement.
 pub(crate) async fn create(context: &SessionContext, statement: Statement) -> Result<()> {
     let plan = context.state().statement_to_plan(statement).await?;
-    // A SQLite database is a file, and says so itself.
+    // A SQLite database must be a local file; its factory says so itself.
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(table)) = &plan
         && table.file_type != "SQLITE"
     {
@@ -40,11 +40,10 @@ pub(crate) async fn create(context: &SessionContext, statement: Statement) -> Re
     Ok(())
 }
 
-/// Registers the object store of a location, with the statement's credentials, if it is a remote
-/// one.
+/// Registers the object store of a remote location, with the credentials in the statement.
 ///
 /// # Errors
-/// When the location is no address or the credentials are not complete.
+/// When the location is not a valid address or the credentials are incomplete.
 pub(crate) async fn register_store(
     context: &SessionContext,
     location: &str,
@@ -82,7 +81,7 @@ pub(crate) async fn register_store(
     Ok(())
 }
 
-/// The session's options for this scheme with the statement's options that begin with `prefix`.
+/// The session's options for this scheme, with the statement's options that begin with `prefix`.
 fn store_options(
     context: &SessionContext,
     scheme: &str,
@@ -113,7 +112,7 @@ mod tests {
     use datafusion::prelude::SessionContext;
     use std::sync::Arc;
 
-    /// A format that tells, as an error, what it was asked for.
+    /// A format that returns what it was asked for as an error.
     #[derive(Debug)]
     struct Echo;
 

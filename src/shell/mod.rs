@@ -1,10 +1,10 @@
 //! The shell: arguments, a session, and statements from the command line, files, a pipe or a
 //! prompt.
 //!
-//! It stands on datafusion-cli as a library (its printing, its object stores, its commands behind a
-//! backslash) and differs where a batch job needs it: the first failing statement ends the run with
-//! exit code 1, only results are written to standard output, no format loses rows, and an error is
-//! a sentence with a hint.
+//! It uses datafusion-cli as a library (its printing, its object stores, its backslash commands)
+//! and differs where a batch job needs it: the first failing statement ends the run with exit code
+//! 1, only results are written to standard output, no format loses rows, and an error is a sentence
+//! with a hint.
 
 mod arguments;
 mod commands;
@@ -35,27 +35,26 @@ use crate::shell::run::Job;
 use crate::shell::script::{SqlScript, run_script};
 use crate::shell::signals::EndsOn;
 
-/// Of every thread that plans or runs statements: the deepest plan that is let through ends well in
-/// a debug build (`tests/it/limits.rs`). It is room and no memory: the system gives memory for what
-/// is touched.
+/// The stack of every thread that plans or runs statements: the deepest plan that is accepted runs
+/// in a debug build (`tests/it/limits.rs`) with room to spare. This reserves addresses, not memory:
+/// the system provides memory only for pages that are touched.
 const STACK_BYTES: usize = 256 << 20;
 
 /// Runs the shell with the process's arguments.
 pub(crate) fn main() -> ExitCode {
     env_logger::init();
     let arguments = CommandLine::read();
-    // A spilling exchange has a file open for each batch. Where the limit cannot be raised it stays
+    // A spilling exchange has a file open for each batch. If the limit cannot be raised, it stays
     // as it is.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    // The stack of the first thread is as large as the system's setting, of one of our own it is
-    // known.
+    // The stack of the main thread depends on the system's settings; that of a new thread is known.
     let shell = std::thread::Builder::new()
         .name("shell".to_string())
         .stack_size(STACK_BYTES)
         .spawn(move || start(arguments));
     match shell.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
-        // The panic has been told.
+        // The panic has already been printed.
         Ok(Err(_)) => ExitCode::FAILURE,
         Err(error) => failed(&error.into()),
     }
@@ -74,7 +73,7 @@ fn start(arguments: CommandLine) -> ExitCode {
         Ok(code) => code,
         Err(error) => failed(&error),
     };
-    // A thread that waits for a live table's next line shall not keep the process.
+    // A thread that waits for the next line of a live table must not keep the process alive.
     runtime.shutdown_background();
     code
 }
@@ -86,7 +85,8 @@ fn failed(error: &DataFusionError) -> ExitCode {
 
 async fn run(arguments: CommandLine) -> Result<ExitCode> {
     let is_interactive = arguments.has_no_sql() && stdin().is_terminal();
-    // Files are read before the working directory changes: their paths are the caller's.
+    // Files are read before the working directory changes: their paths are relative to the
+    // caller's.
     let mut scripts = script::read_files(&arguments.rc)?;
     if is_interactive && arguments.rc.is_empty() {
         scripts.extend(script::read_default_rc());

@@ -1,5 +1,4 @@
-//! Lists and structs in CSV: a column of them is printed as JSON, since CSV has no form of its own
-//! for them.
+//! Lists and structs in CSV: such a column is printed as JSON, since CSV has no form for them.
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-/// The stream with its nested columns as JSON text; the stream itself if it has none.
+/// The stream with its nested columns as JSON text, or the stream itself if it has none.
 pub(crate) fn with_json_columns(stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
     let schema = stream.schema();
     if !schema
@@ -59,7 +58,7 @@ fn flat_batch(batch: &RecordBatch, flat: &SchemaRef) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::clone(flat), columns?)?)
 }
 
-/// One line of JSON a row, NULL where the row is.
+/// The values as JSON, one line per row, with NULL for NULL rows.
 fn json_column(column: &ArrayRef) -> Result<ArrayRef> {
     const BEFORE: &str = "{\"v\":";
     const AFTER: &str = "}";

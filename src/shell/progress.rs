@@ -1,10 +1,10 @@
-//! What a pipeline says while it runs: a line for each window, on standard error.
+//! What a pipeline prints while it runs: a line for each window, on standard error.
 
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, ScalarValue};
 use datafusion_aiops::{Pipeline, StatementOutcome, WindowReport};
 
-/// What has run.
+/// The totals of the windows that have run.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     n_windows: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Counts a window, and tells its line:
+    /// Counts a window, and returns its line:
     /// `2026-03-02 06:10:00 .. 06:10:30  57 rows  templates +3  answered +57  14 ms`.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ fn shown(bound: &ScalarValue) -> Result<String> {
     Ok(text.trim_end_matches('Z').replace('T', " "))
 }
 
-/// The end of a window without the day, if that is the day of its start.
+/// The end of a window, without its day if that is the day of its start.
 fn without_day_of<'a>(start: &str, end: &'a str) -> &'a str {
     match (start.split_once(' '), end.split_once(' ')) {
         (Some((start_day, _)), Some((day, time))) if start_day == day => time,

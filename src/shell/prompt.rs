@@ -1,5 +1,5 @@
-//! The interactive prompt: line editing, history, completion, commands behind a backslash. Ctrl-C
-//! stops a query.
+//! The interactive prompt: line editing, history, completion, backslash commands. Ctrl-C stops a
+//! query.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::shell::script::{read_file, run_script};
 /// Reads and runs statements until the input ends or `\q`.
 ///
 /// # Errors
-/// When the terminal cannot be used. A statement's error is reported and the prompt comes again.
+/// When the terminal cannot be used. The error of a statement is reported, and the prompt returns.
 pub(crate) async fn run(shell: &mut Shell) -> Result<()> {
     let mut editor: Editor<PromptHelper, FileHistory> = Editor::new().map_err(external)?;
     editor.set_helper(Some(PromptHelper::new(
@@ -30,7 +30,7 @@ pub(crate) async fn run(shell: &mut Shell) -> Result<()> {
     )));
     let history = history_file();
     if let Some(file) = &history {
-        // The first time there is none.
+        // The first time, there is no history.
         let _ = editor.load_history(file);
     }
     if !shell.is_quiet {
@@ -66,8 +66,8 @@ fn external(error: ReadlineError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// `$XDG_STATE_HOME/datafusion-aiops/history` or `~/.local/state/datafusion-aiops/history`; its
-/// folder is made.
+/// Returns `$XDG_STATE_HOME/datafusion-aiops/history` or `~/.local/state/datafusion-aiops/history`,
+/// and creates the folder.
 fn history_file() -> Option<PathBuf> {
     let state = match std::env::var_os("XDG_STATE_HOME") {
         Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder),
@@ -78,11 +78,11 @@ fn history_file() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// Adds an entry to the history at once, so that a killed shell has lost nothing.
+/// Adds an entry to the history at once, so that nothing is lost if the shell is killed.
 fn remember(editor: &mut Editor<PromptHelper, FileHistory>, entry: &str, file: Option<&Path>) {
     let is_new = editor.add_history_entry(entry.trim_end()).unwrap_or(false);
     if let (true, Some(file)) = (is_new, file) {
-        // A history that cannot be written is no reason to stop working.
+        // If the history cannot be written, the shell continues without it.
         let _ = editor.append_history(file);
     }
 }
@@ -99,7 +99,7 @@ async fn run_entry(shell: &Shell, entry: &str) {
     }
 }
 
-/// What the work gives; `None` when Ctrl-C comes first, which drops the work and so stops its
+/// The result of the work, or `None` if Ctrl-C comes first, which drops the work and so stops its
 /// query.
 async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
@@ -111,7 +111,7 @@ async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Runs a command, given without its backslash. False when the shell shall end.
+/// Runs a command, given without its backslash. Returns false if the shell must end.
 async fn run_command(shell: &mut Shell, command: &str) -> bool {
     let words: Vec<&str> = command.split_whitespace().collect();
     let result = match words.join(" ").parse::<Command>() {

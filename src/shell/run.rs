@@ -1,5 +1,5 @@
-//! `run`: the statements of a file on every window of a table, with a checkpoint, until it ends or
-//! is stopped.
+//! `run`: runs the statements of a file on every window of a table, with a checkpoint, until the
+//! table ends or the run is stopped.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -22,17 +22,17 @@ use crate::shell::signals::{EndsOn, Signals};
 /// What to run.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// The file, as it was given.
+    /// The path of the file, as it was given.
     file: String,
     text: String,
-    /// As it was given.
+    /// The location of the checkpoint, as it was given.
     checkpoint: String,
     options: PipelineOptions,
 }
 
 impl Job {
-    /// Reads the file. Where the checkpoint is a folder it is the caller's, whatever the working
-    /// directory will be.
+    /// Reads the file. A checkpoint that is a folder is relative to the caller's working directory,
+    /// even if that changes later.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -71,7 +71,7 @@ impl Job {
     }
 }
 
-/// An error, and the line of the statement that it is of.
+/// An error, and the line of the statement that it belongs to.
 struct Failure {
     line: Option<u64>,
     error: DataFusionError,
@@ -90,7 +90,7 @@ pub(crate) async fn run(shell: &mut Shell, job: Job) -> ExitCode {
     let Err(failure) = run_statements(shell, &job, &statements).await else {
         return ExitCode::SUCCESS;
     };
-    // Who closed the pipe (`| head`) has what it wanted.
+    // A reader that closed the pipe (`| head`) has what it wanted.
     if is_broken_pipe(&failure.error) {
         return ExitCode::SUCCESS;
     }
@@ -113,7 +113,7 @@ async fn run_statements(
 ) -> Result<(), Failure> {
     check_commands(statements)?;
     let mut script = PipelineScript::new(&shell.context, [&job.text])?;
-    // The catalog of the session that was there asks that one, so it has to live.
+    // The catalog of the script's session refers to that of the old session, which must stay alive.
     let _outer = std::mem::replace(&mut shell.context, script.context().clone());
     while let Some(number) = script.next_setup().await? {
         let Some(statement) = statements.get(number) else {
@@ -148,7 +148,7 @@ async fn run_statements(
     Ok(())
 }
 
-/// Tells a problem of reading that is new.
+/// Reports a problem of reading if it is new.
 fn warn(pipeline: &Pipeline, told: &mut Option<String>) {
     let problem = pipeline.last_problem();
     if problem != *told
@@ -159,7 +159,7 @@ fn warn(pipeline: &Pipeline, told: &mut Option<String>) {
     *told = problem;
 }
 
-/// `\d` and others are of the prompt.
+/// Refuses `\d` and other commands of the prompt.
 fn check_commands(statements: &[SplitStatement]) -> Result<(), Failure> {
     for statement in statements {
         let text = statement.text();
@@ -176,7 +176,7 @@ fn check_commands(statements: &[SplitStatement]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the results of a window. The statements that have answered before are in `answered`.
+/// Prints the results of a window. `answered` has the statements that have answered before.
 async fn print_answers(
     shell: &Shell,
     window: WindowReport,
@@ -204,15 +204,15 @@ fn beginning(pipeline: &Pipeline, job: &Job) -> String {
     format!("reads {source}, checkpoint {checkpoint}, {from}")
 }
 
-/// Says something beside the results, unless that is unwanted.
+/// Prints a note beside the results, unless notes are unwanted.
 fn note(shell: &Shell, text: impl FnOnce() -> String) {
     if !shell.is_quiet {
         say(&text());
     }
 }
 
-/// SIGTERM and Ctrl-C end the pipeline after the window that it runs; the second of them ends it at
-/// once.
+/// Makes SIGTERM and Ctrl-C end the pipeline after the window that it runs; the second signal ends
+/// it at once.
 fn stop_on_signals(stopper: PipelineStopper, is_quiet: bool) -> Result<()> {
     let Some(mut signals) = Signals::listen(EndsOn::Both)? else {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Statements in order: from the command line, from files, from a pipe. The first that fails ends
-//! them.
+//! Runs statements in order: from the command line, from files, from a pipe. The first failure ends
+//! the run.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::shell::arguments::is_stdin;
 use crate::shell::errors::{StatementOrigin, is_broken_pipe, report, report_statement};
 use crate::shell::execute::Shell;
 
-/// SQL text and what to call it in an error.
+/// SQL text, and its name in errors.
 #[derive(Debug)]
 pub(crate) enum SqlScript {
     /// An argument of -c.
@@ -22,7 +22,7 @@ pub(crate) enum SqlScript {
     Stdin,
 }
 
-/// Reads the files; `-` is kept for later.
+/// Reads the files; `-` is read later.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -54,7 +54,8 @@ pub(crate) fn read_default_rc() -> Option<SqlScript> {
     file.is_file().then(|| read_file(&file).ok())?
 }
 
-/// Runs a script up to its first failing statement, which it reports. False when there was one.
+/// Runs a script up to its first failing statement, which it reports. Returns false if there was
+/// one.
 pub(crate) async fn run_script(shell: &Shell, script: SqlScript) -> bool {
     match script {
         SqlScript::Command(text) => {
@@ -67,7 +68,7 @@ pub(crate) async fn run_script(shell: &Shell, script: SqlScript) -> bool {
     }
 }
 
-/// Runs the SQL of standard input, each statement as soon as its `;` is there. False when one
+/// Runs the SQL of standard input, each statement as soon as its `;` arrives. Returns false if one
 /// failed.
 async fn run_stdin(shell: &Shell) -> bool {
     const NAME: Option<&str> = Some("standard input");
@@ -92,14 +93,15 @@ async fn run_stdin(shell: &Shell) -> bool {
     run_statements(shell, &mut statements, NAME).await
 }
 
-/// Runs the statements that are there. An error is reported with `name` and its line; without a
-/// name, as it is.
+/// Runs the complete statements. An error is reported with `name` and its line, or without either
+/// if there is no name.
 async fn run_statements(shell: &Shell, statements: &mut Statements, name: Option<&str>) -> bool {
     while let Some(statement) = statements.next(shell.dialect()) {
         let Err(error) = shell.execute(&statement).await else {
             continue;
         };
-        // Who closed the pipe (`| head`) has what it wanted: the run ends, and has not failed.
+        // A reader that closed the pipe (`| head`) has what it wanted: the run ends, and has not
+        // failed.
         if is_broken_pipe(&error) {
             std::process::exit(0);
         }

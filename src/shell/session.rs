@@ -24,10 +24,10 @@ use datafusion_cli::print_options::PrintOptions;
 
 use crate::shell::arguments::CommandLine;
 
-/// The largest users of memory that an error names when memory is exhausted.
+/// How many of the largest users of memory an error names when memory is exhausted.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
-/// The session and what its results are printed with.
+/// Opens the session, and returns it with the settings for printing results.
 pub(crate) fn open(
     arguments: &CommandLine,
     is_interactive: bool,
@@ -37,8 +37,8 @@ pub(crate) fn open(
     );
     let print = PrintOptions {
         format: arguments.format,
-        // Only at the prompt are row counts and times among the results; a pipe gets the results
-        // alone.
+        // Row counts and times appear among the results only at the prompt; a pipe gets only the
+        // results.
         quiet: arguments.quiet || !is_interactive,
         maxrows: arguments.maxrows,
         color: arguments.color,
@@ -55,7 +55,7 @@ pub(crate) fn open(
     datafusion_aiops::install(&context)?;
     datafusion_aiops::register_stdin(&context)?;
     if arguments.reads_sql_from_stdin() {
-        // What comes there are statements.
+        // Standard input carries statements.
         context.deregister_table(STDIN)?;
     }
     Ok((context, print))

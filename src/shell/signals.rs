@@ -10,13 +10,13 @@ use tokio::sync::{Mutex, watch};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EndsOn {
     Both,
-    /// At the prompt, where Ctrl-C ends the statement alone.
+    /// For the prompt, where Ctrl-C ends only the statement.
     Terminate,
-    /// Where a pipeline decides itself.
+    /// For pipelines, which handle signals themselves.
     Neither,
 }
 
-/// Ends the process on a signal, after the statement that writes.
+/// Ends the process on a signal, after the current statement has stopped writing.
 #[derive(Debug)]
 pub(crate) struct Ending {
     is_asked: Arc<watch::Sender<bool>>,
@@ -25,7 +25,7 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Listens from now on: the signals do not end the process themselves any more.
+    /// Starts to listen: from now on, the signals do not end the process by themselves.
     ///
     /// # Errors
     /// When the system has no signals to listen to.
@@ -49,8 +49,8 @@ impl Ending {
         Ok(ending)
     }
 
-    /// Does the work, which drops what it has begun when a signal comes. The process ends then, and
-    /// this never returns.
+    /// Does the work. If a signal comes, the work is dropped, which removes what it has begun; the
+    /// process ends, and this never returns.
     pub(crate) async fn finish<T>(&self, work: impl Future<Output = T>) -> T {
         let writing = self.writing.lock().await;
         let mut is_asked = self.is_asked.subscribe();
@@ -86,7 +86,7 @@ impl Signals {
         }))
     }
 
-    /// Waits for one; the exit code of a process that it ends.
+    /// Waits for a signal, and returns the exit code of a process that it ends.
     pub(crate) async fn next(&mut self) -> i32 {
         let interrupted = async {
             match &mut self.interrupt {
@@ -111,7 +111,7 @@ impl Signals {
         Ok(matches!(ends_on, EndsOn::Both).then_some(Self))
     }
 
-    /// Waits for one; the exit code of a process that it ends.
+    /// Waits for a signal, and returns the exit code of a process that it ends.
     pub(crate) async fn next(&mut self) -> i32 {
         let _ = tokio::signal::ctrl_c().await;
         1

@@ -1,5 +1,5 @@
-//! Control characters in a table: printed raw they would move the cursor, ring, or rewrite the
-//! title of the terminal.
+//! Control characters in a table: printed as they are, they would move the cursor, ring the bell,
+//! or rewrite the title of the terminal.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ fn may_hold_text(data_type: &DataType) -> bool {
         )
 }
 
-/// The column as it is printed, or the column itself if nothing in it is hidden.
+/// The column as it is printed, or the column itself if it has no hidden characters.
 fn visible_column(column: &ArrayRef, options: &FormatOptions<'_>) -> Result<ArrayRef> {
     let formatter = ArrayFormatter::try_new(column.as_ref(), options)?;
     let cell = |row: usize| -> Result<Option<String>> {
@@ -70,7 +70,7 @@ fn visible_column(column: &ArrayRef, options: &FormatOptions<'_>) -> Result<Arra
     })
 }
 
-/// The text with pictures of its control characters; `None` if it has none.
+/// The text with pictures of its control characters, or `None` if it has none.
 fn visible(text: &str) -> Option<String> {
     text.contains(is_hidden).then(|| {
         text.chars()
@@ -89,7 +89,7 @@ fn is_hidden(character: char) -> bool {
     character.is_control() && character != '\n' && character != '\t'
 }
 
-/// Unicode has pictures of the ASCII controls only.
+/// Unicode has pictures for the ASCII controls only.
 fn picture(character: char) -> char {
     match u32::from(character) {
         code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),

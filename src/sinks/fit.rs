@@ -1,4 +1,4 @@
-//! Whether new files can be read together with those that a folder has: COPY adds to what other
+//! Whether new files can be read together with those in a folder: COPY may add to what other
 //! statements wrote.
 
 use std::collections::BTreeSet;
@@ -14,10 +14,10 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::sinks::target::{Target, WriteMode, relative};
 
-/// The rows as they can be read together with what the folder has.
+/// Checks and casts the rows, so that they can be read together with the files in the folder.
 ///
 /// # Errors
-/// When the folder has data of other partitions, of other types, or, where files are read by
+/// When the folder has data of other partitions, of other types or, for files that are read by
 /// position, of other columns.
 pub(crate) async fn fitted(
     target: &Target,
@@ -40,14 +40,14 @@ pub(crate) async fn fitted(
     let known = format.infer_schema(session, &store, &[file]).await?;
     match target.extension.split('.').next() {
         Some("csv" | "tsv") => target.check_positions(&known, rows)?,
-        // Reading JSON infers the types from all files together.
+        // Readers of JSON infer the types from all files together.
         Some("json" | "ndjson") => {}
         _ => return target.with_types(&known, rows),
     }
     Ok(Arc::clone(rows))
 }
 
-/// A data file of the folder, and its name from there.
+/// One data file of the folder, and its name relative to the folder.
 async fn some_file(
     target: &Target,
     store: &Arc<dyn ObjectStore>,
@@ -85,7 +85,7 @@ impl Target {
         )
     }
 
-    /// Of files that are read by position: the columns must be the same ones, in the same order.
+    /// Checks files that are read by position: the columns must be the same, in the same order.
     fn check_positions(&self, known: &Schema, rows: &LogicalPlan) -> Result<()> {
         let names = |fields: &Fields| -> Vec<String> {
             let names = fields.iter().map(|field| field.name().clone());
@@ -114,7 +114,7 @@ impl Target {
         )
     }
 
-    /// The rows in the types that the files have, where only the layout of values differs.
+    /// The rows with the types of the files, where only the layout of values differs.
     fn with_types(&self, known: &Schema, rows: &Arc<LogicalPlan>) -> Result<Arc<LogicalPlan>> {
         let mut columns = vec![];
         let mut is_other = false;
@@ -139,7 +139,7 @@ impl Target {
         cast.build().map(Arc::new)
     }
 
-    /// What to cast a column to, if its type in the files is another one.
+    /// The type to cast a column to, if it has another type in the files.
     fn wanted_type(&self, known: &Field, new: &Field) -> Result<Option<DataType>> {
         let (name, known, new) = (new.name(), known.data_type(), new.data_type());
         if known.equals_datatype(new) {
@@ -156,7 +156,7 @@ impl Target {
     }
 }
 
-/// The type without how its values are laid out in memory.
+/// The type, disregarding how its values are laid out in memory.
 fn without_layout(data_type: &DataType) -> DataType {
     match data_type {
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,

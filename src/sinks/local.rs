@@ -1,18 +1,18 @@
-//! Files of the local file system: written into a folder `.copy-<id>` within the target, and
-//! renamed when all are whole.
+//! Files of the local file system: they are written into a folder `.copy-<id>` within the target,
+//! and renamed when all are complete.
 //!
 //! The system releases locks when their process ends, so locks tell which stages are alive. A
-//! statement holds the lock of the target while it begins, commits or cleans up, so of two
-//! statements one sees what the other has done. It holds the lock of its own `.copy-<id>` all the
-//! time: if another statement can take that lock, the process is dead.
+//! statement holds the lock of the target while it begins, commits or cleans up, so that one of two
+//! statements sees what the other has done. It holds the lock of its own `.copy-<id>` throughout:
+//! if another statement can take that lock, the process is dead.
 //!
 //! A commit that renames one file is atomic. A commit of several steps is first written to
-//! `.copy-<id>/commit.json`; then new files are renamed, and then old ones are removed. If the
-//! process is killed in between, the next statement that writes to the folder takes the remaining
-//! steps; until then readers may see old and new files.
+//! `.copy-<id>/commit.json`; then the new files are renamed, and then the old ones are removed. If
+//! the process is killed in between, the next statement that writes to the folder completes the
+//! remaining steps; until then readers may see old and new files.
 //!
-//! Where the system cannot lock a folder, statements that write to it at the same moment do not
-//! wait for each other, and what a killed process leaves stays.
+//! If the system cannot lock a folder, statements that write to it at the same time do not wait for
+//! each other, and what a killed process leaves behind stays there.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -35,42 +35,41 @@ use uuid::Uuid;
 use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::target::{Target, relative};
 
-/// What names of stages begin with: hidden from `ls` and patterns, and without the extension of a
-/// data file.
+/// The prefix of the names of stages. It hides them from `ls` and patterns, and they do not have
+/// the extension of a data file.
 const STAGE: &str = ".copy-";
 const JOURNAL: &str = "commit.json";
-/// How often the target may be removed by another statement that fails, between the moment it is
-/// made and locked.
+/// How often another statement that fails may remove the target between its creation and its lock.
 const MAX_ATTEMPTS: usize = 10;
 
-/// Files in a folder of their own within the target.
+/// Files in a separate folder within the target.
 #[derive(Debug)]
 pub(super) struct LocalStage {
     target: PathBuf,
-    /// The target as the object store names it.
+    /// The target's path in the object store.
     prefix: Path,
     stage: PathBuf,
     files: Mutex<Files>,
-    /// Held while the process lives; `None` where folders cannot be locked.
+    /// Held while the process lives; `None` if folders cannot be locked.
     _lock: Option<File>,
-    /// The target, if it was not there, and the folders around it that were not there either.
+    /// The folders that this stage created: the target and those around it, if they were missing.
     made: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default)]
 struct Files {
-    /// Relative to the target. In the stage a file has its position as its name.
+    /// Names relative to the target. In the stage, the name of a file is its index here.
     names: Vec<String>,
-    /// No file can be begun, and nothing is to be discarded.
+    /// No further file can be begun, and nothing remains to be discarded.
     is_closed: bool,
 }
 
 impl LocalStage {
-    /// Finishes what dead processes have left, and makes a stage.
+    /// Finishes what dead processes have left, and creates a stage.
     ///
     /// # Errors
-    /// When the target has files and the statement does not say what happens to them, or cannot be
-    /// written.
+    /// When the target has files and the statement does not say what happens to them, or when the
+    /// target cannot be written.
     pub(super) fn begin(target: &Target) -> Result<Self> {
         let folder = target.local_folder();
         let mut n_attempts = 0;
@@ -105,7 +104,7 @@ impl LocalStage {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the file at `location` is until the commit.
+    /// The path at which the file for `location` is kept until the commit.
     fn add(&self, location: &Path) -> StoreResult<Path> {
         let name = relative(location, &self.prefix);
         let name = name.ok_or_else(|| store_error("the file is not in the target"))?;
@@ -120,7 +119,7 @@ impl LocalStage {
             .join(number))
     }
 
-    /// Waits until the bytes of the files are on the disk.
+    /// Waits until the contents of the files are on the disk.
     async fn sync(&self) -> Result<()> {
         let n_files = self.files().names.len();
         let files: Vec<_> = (0..n_files)
@@ -133,7 +132,8 @@ impl LocalStage {
             .map_err(|error| exec_datafusion_err!("{error}"))?
     }
 
-    /// Waits for nothing, so that no signal and no error of another statement comes in between.
+    /// Commits without waiting, so that neither a signal nor an error of another statement comes in
+    /// between.
     fn commit_now(&self, target: &Target) -> Result<Committed> {
         let _locked = lock(&self.target);
         let mut files = self.files();
@@ -151,7 +151,7 @@ impl LocalStage {
             commit.write(&self.stage)?;
         }
         if let Err(error) = commit.show(&self.stage, &self.target) {
-            // Where that fails too, the journal stays, and the next statement does the rest.
+            // If that fails too, the journal stays, and the next statement does the rest.
             files.is_closed = commit.hide(&self.stage, &self.target).is_err();
             return Err(error);
         }
@@ -175,8 +175,8 @@ impl Stage for LocalStage {
     ) -> StoreResult<Box<dyn MultipartUpload>> {
         let staged = self.add(location)?;
         let mut begun = store.put_multipart_opts(&staged, options);
-        // The store makes the file and its folder while it is polled. A writer that outlives its
-        // statement for a moment shall not make the stage again after it is discarded.
+        // The store creates the file and its folder while it is polled. A writer that outlives its
+        // statement for a moment must not recreate the stage after it is discarded.
         poll_fn(|context| match self.files() {
             files if files.is_closed => Err(store_error("the statement is over")).into(),
             _files => begun.as_mut().poll(context),
@@ -225,7 +225,7 @@ impl Stage for LocalStage {
     }
 }
 
-/// The new files of a stage by their number, and the old files that they replace; all relative to
+/// The new files of a stage by their number, and the old files that they replace, all relative to
 /// the target.
 #[derive(Debug, Serialize, Deserialize)]
 struct Commit {
@@ -247,7 +247,8 @@ impl Commit {
         write().map_err(cannot("be written", &journal))
     }
 
-    /// The journal of a stage, if it has one. Names that lead out of the target are none of ours.
+    /// The journal of a stage, if it has one. A journal whose names lead out of the target is
+    /// ignored.
     fn read(stage: &LocalPath) -> Option<Self> {
         let journal = fs::read(stage.join(JOURNAL)).ok()?;
         let commit: Self = serde_json::from_slice(&journal).ok()?;
@@ -259,7 +260,7 @@ impl Commit {
         is_ours.then_some(commit)
     }
 
-    /// Renames the new files to their names; those that were renamed before are left alone.
+    /// Renames the new files to their names, except those that were renamed before.
     fn show(&self, stage: &LocalPath, target: &LocalPath) -> Result<()> {
         for (number, name) in self.new.iter().enumerate() {
             let (from, to) = (stage.join(number.to_string()), target.join(name));
@@ -286,7 +287,7 @@ impl Commit {
         Ok(())
     }
 
-    /// Removes the old files when the names of the new ones are on the disk.
+    /// Removes the old files once the names of the new ones are on the disk.
     fn finish(&self, target: &LocalPath) -> Result<()> {
         let folders: BTreeSet<PathBuf> = self
             .new
@@ -313,7 +314,7 @@ impl Commit {
     }
 }
 
-/// Finishes or removes the stages of dead processes. Call it with the lock of the target.
+/// Finishes or removes the stages of dead processes. The caller must hold the lock of the target.
 fn recover(target: &LocalPath) -> Result<()> {
     for name in names(target)?.into_iter().filter(|name| is_stage(name)) {
         let stage = target.join(name);
@@ -329,14 +330,14 @@ fn recover(target: &LocalPath) -> Result<()> {
     Ok(())
 }
 
-/// The journal goes first: a stage without one is never finished.
+/// Removes a stage. The journal goes first: a stage without one is never finished.
 fn remove_stage(stage: &LocalPath) {
     let _ = fs::remove_file(stage.join(JOURNAL));
-    // What cannot be removed is not seen by readers.
+    // Readers do not see what cannot be removed.
     let _ = fs::remove_dir_all(stage);
 }
 
-/// Removes the folders of a file that is gone, up to the target, where they are empty.
+/// Removes the empty folders of a removed file, up to the target.
 fn remove_empty_folders(target: &LocalPath, name: &str) {
     let folders = LocalPath::new(name).ancestors().skip(1);
     for folder in folders.take_while(|folder| !folder.as_os_str().is_empty()) {
@@ -346,7 +347,7 @@ fn remove_empty_folders(target: &LocalPath, name: &str) {
     }
 }
 
-/// The folder and those around it that are not there, the innermost first.
+/// The folder and those around it that do not exist, innermost first.
 fn missing(folder: &LocalPath) -> Vec<PathBuf> {
     let folders = folder.ancestors().take_while(|folder| !folder.exists());
     folders.map(LocalPath::to_path_buf).collect()
@@ -361,7 +362,7 @@ fn files_below(folder: &LocalPath) -> Result<Vec<String>> {
 
 fn add_files(folder: &LocalPath, prefix: &str, files: &mut Vec<String>) -> Result<()> {
     for name in names(folder)? {
-        // DataFusion reads no file whose name is not UTF-8.
+        // DataFusion does not read files whose names are not UTF-8.
         let Some(text) = name.to_str().filter(|_| !is_stage(&name)) else {
             continue;
         };
@@ -375,7 +376,7 @@ fn add_files(folder: &LocalPath, prefix: &str, files: &mut Vec<String>) -> Resul
     Ok(())
 }
 
-/// What is in a folder. In one that was removed at this moment there is nothing.
+/// The names in a folder; empty if the folder has just been removed.
 fn names(folder: &LocalPath) -> Result<Vec<OsString>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
@@ -410,7 +411,7 @@ fn sync(file: &LocalPath) -> Result<()> {
     synced.map_err(cannot("be written to the disk", file))
 }
 
-/// Writes the names of a folder through to the disk, where the system can.
+/// Flushes the names in a folder to the disk, if the system can.
 fn sync_folder(folder: &LocalPath) -> std::io::Result<()> {
     match File::open(folder) {
         Ok(folder) => folder.sync_all(),

@@ -1,5 +1,5 @@
-//! What an object store does not do for local files: writing them through to the disk, and cleaning
-//! up after a crash.
+//! What an object store does not do for local files: flushing them to the disk, and cleaning up
+//! after a crash.
 
 use std::fs::File;
 use std::path::{Path as LocalPath, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path as LocalPath, PathBuf};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::object_store::path::Path;
 
-/// Waits until a file of the local file system, and its name, are on the disk.
+/// Waits until a file of the local file system and its name are on the disk.
 ///
 /// # Errors
 /// When the disk fails.
@@ -27,7 +27,7 @@ pub(crate) async fn sync(path: &Path) -> Result<()> {
 }
 
 /// Removes what a killed process had begun to write into a folder under such names: an object store
-/// writes `name#1` and renames it. What cannot be removed stays, and is not seen by readers.
+/// writes `name#1` and renames it. Files that cannot be removed stay; readers do not see them.
 pub(crate) fn remove_staged(folder: &LocalPath, is_own: impl Fn(&str) -> bool) {
     let Ok(files) = std::fs::read_dir(folder) else {
         return;

@@ -1,17 +1,17 @@
-//! Where COPY and INSERT INTO a folder put their files: all of them become visible when the last
-//! row is written, or none.
+//! Where COPY and INSERT INTO a folder put their files: either all of them become visible when the
+//! last row is written, or none.
 //!
-//! DataFusion writes files of random names where readers see them, and finishes them when the query
-//! fails half-way. Here its sinks write through a [`StagedStore`](staged_store), which keeps the
-//! files in a [`Stage`](stage). The stage commits when all rows are written. If the query fails or
-//! is dropped, the stage is discarded and nothing has changed.
+//! DataFusion writes files with random names where readers see them, and completes them even if the
+//! query fails half-way. Here, its sinks write through a [`StagedStore`](staged_store), which keeps
+//! the files in a [`Stage`](stage). The stage commits when all rows are written. If the query fails
+//! or is dropped, the stage is discarded and nothing has changed.
 //!
 //! * A local folder ([`local`]): files are written to a subfolder `.copy-<id>`, which no query
-//!   reads, and renamed by the commit. A commit that was interrupted is completed by the next COPY
-//!   or INSERT.
+//!   reads, and renamed by the commit. The next COPY or INSERT completes a commit that was
+//!   interrupted.
 //! * Another object store ([`remote`]): the commit completes the uploads, one after the other.
 //!
-//! The windows of pipelines are written by [`window_files`], one file each.
+//! [`window_files`] writes the windows of pipelines, one file each.
 
 pub(crate) mod fit;
 mod local;

@@ -4,7 +4,7 @@
 //! An upload that is not completed is invisible. If the process is killed, the store keeps it until
 //! a rule of the bucket removes it (on S3 `AbortIncompleteMultipartUpload`). Uploads are completed
 //! one after the other, so a process that is killed between two of them leaves some of the files.
-//! There is no lock: two statements that replace the same files at the same moment may both leave
+//! There is no lock: two statements that replace the same files at the same time may both leave
 //! theirs.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,20 +22,20 @@ use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::staged_store::UNKNOWN;
 use crate::sinks::target::{Target, relative};
 
-/// Uploads that are not completed.
+/// Uploads that are not completed yet.
 #[derive(Debug)]
 pub(super) struct RemoteStage {
     store: Arc<dyn ObjectStore>,
     whole: Whole,
 }
 
-/// The files whose bytes are all there.
+/// The files whose bytes have all been uploaded.
 type Whole = Arc<Mutex<Vec<(Path, Upload)>>>;
 
 #[derive(Debug)]
 enum Upload {
     Multipart(Box<dyn MultipartUpload>),
-    /// Stores without multipart uploads take a file at once.
+    /// A store without multipart uploads takes the whole file at once.
     Single(PutPayload, PutOptions),
 }
 
@@ -51,7 +51,7 @@ impl RemoteStage {
         Ok(stage)
     }
 
-    /// The files that are there, relative to the folder of the target.
+    /// The existing files, relative to the folder of the target.
     async fn files(&self, target: &Target) -> Result<Vec<String>> {
         if target.keeps_old_files() {
             return Ok(vec![]);
@@ -64,7 +64,7 @@ impl RemoteStage {
         Ok(files.collect())
     }
 
-    /// The files that are written, relative to the folder.
+    /// The names of the files that are written, relative to the folder.
     fn names(&self, folder: &Path) -> Vec<String> {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let names = whole
@@ -187,7 +187,7 @@ impl Stage for RemoteStage {
     fn discard_now(&self) {}
 }
 
-/// An upload that is not completed when its last byte is written.
+/// An upload that stays incomplete after its last byte is written.
 #[derive(Debug)]
 struct KeptUpload {
     location: Path,

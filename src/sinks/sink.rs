@@ -1,4 +1,4 @@
-//! What a pipeline writes its windows to, beside the tables of a store.
+//! What a pipeline writes its windows to, besides the tables of a store.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// Takes the rows of windows, so that each window is there once, whatever is killed and started
+/// Takes the rows of windows such that each window appears once, whatever is killed and started
 /// again.
 ///
-/// A window has a name that it keeps when it runs again: the name of the pipeline, its start and
-/// its end. What an earlier run has left under that name is replaced. The calls come in this order,
+/// A window has a name that stays the same when it runs again: the name of the pipeline, its start
+/// and its end. It replaces what an earlier run left under that name. The calls come in this order,
 /// one window after another:
 ///
 /// ```text
@@ -22,25 +22,25 @@ use datafusion::physical_plan::ExecutionPlan;
 /// begin, write .., commit        the window; if a statement of it fails: undo
 /// ```
 ///
-/// `clean_up`, `begin` and `commit` come once for each [place](Self::place), however many INSERTs
-/// write to it. The second INSERT of a window into one place has `-2` after the window's name in
-/// `write` and `undo`, the third `-3`.
+/// `clean_up`, `begin` and `commit` are called once for each [place](Self::place), however many
+/// INSERTs write to it. For the second INSERT of a window into one place, the name in `write` and
+/// `undo` is that of the window followed by `-2`, for the third `-3`.
 ///
-/// [`TargetTable::windowed`](crate::store::TargetTable::windowed) makes a table of one.
+/// [`TargetTable::windowed`](crate::store::TargetTable::windowed) makes a table of a sink.
 /// `tests/it/extend.rs` has an example.
 #[async_trait]
 pub trait WindowSink: Debug + Send + Sync {
-    /// Where it writes, for the number of an INSERT: two tables over one folder have the same
-    /// place.
+    /// Identifies where the sink writes, to number the INSERTs: two tables over one folder have the
+    /// same place.
     fn place(&self) -> String;
 
-    /// Whether windows can be written into this table, which is named for messages.
+    /// Checks whether windows can be written into this table, which messages name.
     ///
     /// # Errors
     /// A plan error that says what to write instead.
     fn check(&self, table: &str) -> Result<()>;
 
-    /// A window begins.
+    /// Begins a window.
     ///
     /// # Errors
     /// When nothing can be written now.
@@ -48,10 +48,10 @@ pub trait WindowSink: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Writes the rows of `input` under this name, and says how many there were.
+    /// Writes the rows of `input` under this name, and returns their number.
     ///
     /// # Errors
-    /// Those of the input and of what is written to.
+    /// The errors of the input and of the target.
     async fn write(
         &self,
         name: &str,
@@ -59,8 +59,9 @@ pub trait WindowSink: Debug + Send + Sync {
         state: &SessionState,
     ) -> Result<u64>;
 
-    /// All statements of the window have run. If the process is killed after this and before the
-    /// window is noted as done, the window runs once more, and must replace what it has left.
+    /// Makes the window visible: all its statements have run. If the process is killed after this
+    /// and before the window is recorded as done, the window runs once more, and must replace what
+    /// it has left.
     ///
     /// # Errors
     /// When what was written cannot be made visible.
@@ -71,12 +72,12 @@ pub trait WindowSink: Debug + Send + Sync {
     /// Removes what was written under this name, if anything.
     ///
     /// # Errors
-    /// Those of what is written to.
+    /// The errors of the target.
     async fn undo(&self, name: &str, state: &SessionState) -> Result<()>;
 
     /// Removes what a killed run of this pipeline had begun to write.
     ///
     /// # Errors
-    /// Those of what is written to.
+    /// The errors of the target.
     async fn clean_up(&self, pipeline: &str) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! What holds files that are written and not visible yet.
+//! What holds files that are written but not visible yet.
 
 use std::fmt::Debug;
 
@@ -12,10 +12,10 @@ use datafusion::object_store::{
 
 use crate::sinks::target::Target;
 
-/// Files that are written and not visible.
+/// Files that are written but not visible yet.
 #[async_trait]
 pub(super) trait Stage: Debug + Send + Sync {
-    /// Begins a file that is visible at `location` after the commit.
+    /// Begins a file that becomes visible at `location` with the commit.
     async fn begin_file(
         &self,
         store: &dyn ObjectStore,
@@ -23,7 +23,7 @@ pub(super) trait Stage: Debug + Send + Sync {
         options: PutMultipartOptions,
     ) -> StoreResult<Box<dyn MultipartUpload>>;
 
-    /// Writes a file that is visible at `location` after the commit.
+    /// Writes a file that becomes visible at `location` with the commit.
     async fn put_file(
         &self,
         store: &dyn ObjectStore,
@@ -38,14 +38,14 @@ pub(super) trait Stage: Debug + Send + Sync {
     /// Removes the files, unless they were committed.
     async fn discard(&self);
 
-    /// Removes what can be removed without waiting for it, unless it was committed.
+    /// Removes what can be removed without waiting, unless the files were committed.
     fn discard_now(&self);
 }
 
-/// What a commit has done with the files that were there.
+/// What a commit has done with the files that were there before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Committed {
     pub(super) n_replaced: usize,
-    /// Files that an overwrite has not touched, since they are no data of the format.
+    /// Files that an overwrite has not touched, since they are not data files of the format.
     pub(super) n_left: usize,
 }

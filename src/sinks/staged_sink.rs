@@ -1,4 +1,4 @@
-//! A sink of DataFusion's whose files become visible together.
+//! A DataFusion sink whose files become visible together.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::sinks::stage::{Committed, Stage};
 use crate::sinks::staged_store::with_stage;
 use crate::sinks::target::Target;
 
-/// The plan with its sinks writing to the target as a whole.
+/// The plan with its sinks replaced by ones that write to the target as a whole.
 ///
 /// # Errors
 /// None in practice.
@@ -71,7 +71,7 @@ impl Drop for Staged {
 
 #[derive(Debug)]
 struct StagedSink {
-    /// What the format has planned: it hands out its sink by reference alone.
+    /// The plan node of the format, which hands out its sink by reference only.
     exec: DataSinkExec,
     target: Arc<Target>,
     metrics: ExecutionPlanMetricsSet,
@@ -138,8 +138,9 @@ impl DataSink for StagedSink {
     }
 }
 
-/// The rows, as long as no column whose values make folders has a NULL: DataFusion 55.2 writes it
-/// as 0, as an empty text or as the first day of 1970, and so into the folder of other rows.
+/// The rows, checked to have no NULL in the columns whose values name folders. DataFusion 55.2
+/// writes it as 0, as an empty text or as the first day of 1970, and so into the folder of other
+/// rows.
 fn with_whole_keys(data: SendableRecordBatchStream, target: &Target) -> SendableRecordBatchStream {
     let schema = data.schema();
     let index = |name: &String| Some((schema.index_of(name).ok()?, name.clone()));

@@ -1,4 +1,4 @@
-//! An object store that shows what is written to it when its stage commits.
+//! An object store that shows what is written to it only when its stage commits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use futures::stream::BoxStream;
 
 use crate::sinks::stage::Stage;
 
-/// A context like this one, in which what is written to the store of `url` is kept by the stage.
+/// A context like this one, except that the stage keeps what is written to the store of `url`.
 pub(super) fn with_stage(
     context: &TaskContext,
     url: &ListingTableUrl,

@@ -1,4 +1,4 @@
-//! What is written to, and what happens to the files that it has.
+//! The target of a write, and what happens to the files that it already has.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::object_store::path::Path;
 
-/// What COPY does with the data files that its folder has already.
+/// What COPY does with the data files that its folder already has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteMode {
-    /// It fails, so that a job that runs twice does not double its rows.
+    /// Fails, so that a job that runs twice does not double its rows.
     Refuse,
     Append,
     Overwrite,
-    /// It replaces the files of the partitions that it writes, and leaves the others.
+    /// Replaces the files of the partitions that it writes, and leaves the others.
     OverwritePartitions,
 }
 
@@ -40,15 +40,15 @@ impl FromStr for WriteMode {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) url: ListingTableUrl,
-    /// As it was written.
+    /// The location, as it was written.
     pub(crate) name: String,
     pub(crate) is_single_file: bool,
-    /// The columns whose values make its folders.
+    /// The columns whose values name its folders.
     pub(crate) partition_columns: Vec<String>,
     pub(crate) mode: WriteMode,
-    /// That of data files, without the first dot.
+    /// The extension of data files, without the first dot.
     pub(crate) extension: String,
-    /// Whether readers see subfolders only where they are partitions, `day=2026-03-02`.
+    /// Whether readers see subfolders only if they are partitions, `day=2026-03-02`.
     pub(crate) ignores_folders_below: bool,
 }
 
@@ -75,12 +75,12 @@ impl Target {
         PathBuf::from(format!("/{}", self.folder()))
     }
 
-    /// Whether it does not matter which files are there.
+    /// Whether existing files do not matter.
     pub(super) fn keeps_old_files(&self) -> bool {
         self.is_single_file || self.mode == WriteMode::Append
     }
 
-    /// Those of these files of the folder that the new ones replace, and how many an overwrite
+    /// The files of the folder, out of these, that the new ones replace, and how many an overwrite
     /// leaves.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Target {
     }
 }
 
-/// A file as it is named from its folder.
+/// The name of a file relative to its folder.
 pub(super) fn relative(location: &Path, folder: &Path) -> Option<String> {
     let parts: Path = location.prefix_match(folder)?.collect();
     Some(parts.to_string())

@@ -1,8 +1,8 @@
 //! The rows of one window as one file in the folder of a table: Parquet, CSV, JSON lines or Arrow.
 //!
-//! The name of the file says which window it is, so that a window that runs again replaces its file
-//! by the same one. An object store shows a file when it is whole; that of a local folder writes
-//! beside it and renames.
+//! The name of the file identifies the window, so that a window that runs again replaces its file
+//! by the same one. An object store shows a file only when it is complete; the store of a local
+//! folder writes to a temporary file and renames it.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::sinks::target::extension_of;
 pub(crate) struct WindowFiles(Arc<dyn TableProvider>);
 
 impl WindowFiles {
-    /// Those of a provider, if it is a listing table.
+    /// The files of a provider, if it is a listing table.
     pub(crate) fn of(provider: &Arc<dyn TableProvider>) -> Option<Self> {
         provider.downcast_ref::<ListingTable>()?;
         Some(Self(Arc::clone(provider)))
@@ -72,7 +72,7 @@ impl WindowSink for WindowFiles {
     }
 }
 
-/// Whether the windows of a pipeline can be written into this table.
+/// Checks whether the windows of a pipeline can be written into this table.
 ///
 /// # Errors
 /// A plan error that says what to write instead.
@@ -100,11 +100,11 @@ fn check(table: &ListingTable, name: &str) -> Result<()> {
     }
 }
 
-/// Writes the rows of `input` as the file `<file_name>.<extension>`, and says how many there were.
-/// Without a row there is no file.
+/// Writes the rows of `input` as the file `<file_name>.<extension>`, and returns their number.
+/// Without rows, there is no file.
 ///
 /// # Errors
-/// Those of the input and of the object store.
+/// The errors of the input and of the object store.
 async fn write(
     table: &ListingTable,
     input: Arc<dyn ExecutionPlan>,
@@ -137,8 +137,8 @@ async fn write(
     let written = match collect(plan, state.task_ctx()).await {
         Ok(written) => written,
         Err(error) => {
-            // DataFusion finishes the file of an input that fails: readers shall not take it for
-            // the whole window.
+            // DataFusion completes the file even if the input fails: readers must not mistake it
+            // for the whole window.
             delete(folder, &path, state).await?;
             return Err(error);
         }
@@ -160,7 +160,7 @@ async fn write(
 /// Removes what [`write`] has written under this name, if anything.
 ///
 /// # Errors
-/// Those of the object store.
+/// The errors of the object store.
 async fn remove(table: &ListingTable, file_name: &str, state: &SessionState) -> Result<()> {
     let (url, _) = file(table, file_name)?;
     delete(folder(table)?, url.prefix(), state).await?;
@@ -188,7 +188,7 @@ fn file(table: &ListingTable, name: &str) -> Result<(ListingTableUrl, String)> {
 fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
     if folder.scheme() == "file" {
         let path = format!("/{}", folder.prefix());
-        // A bound of a window begins with a digit: `app` and `app-eu` are two pipelines.
+        // The bound of a window begins with a digit, so `app` and `app-eu` are told apart.
         let is_own = |name: &str| {
             let bounds = name.strip_prefix(pipeline)?.strip_prefix('-')?;
             bounds.chars().next().filter(char::is_ascii_digit)
@@ -198,10 +198,10 @@ fn clean_up(folder: &ListingTableUrl, pipeline: &str) {
     }
 }
 
-/// Where the files of a table are.
+/// The folder of the files of a table.
 ///
 /// # Errors
-/// When it has no LOCATION.
+/// When the table has no LOCATION.
 fn folder(table: &ListingTable) -> Result<&ListingTableUrl> {
     match table.table_paths().first() {
         Some(folder) => Ok(folder),

@@ -1,9 +1,9 @@
-//! What has been written before as a live table: the rows of any plan in the order of their times,
-//! to be replayed window by window as if they came now.
+//! Archives, which make a live table of what was written before: the rows of any plan come in the
+//! order of their times, window by window, as if they came now.
 //!
-//! The order is the same at every reading, so that a place in it is a number of rows: one
-//! partition, and rows of the same time stay as they were read, whatever memory the sort had and
-//! however fast the partitions of the plan are.
+//! The order is the same at every reading, so that a number of rows is a place in it: there is one
+//! partition, and rows of the same time stay in the order in which they were read, however much
+//! memory the sort has and however fast the partitions of the plan are.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,8 +30,8 @@ use crate::streams::source::{
 };
 use crate::streams::table::LiveTable;
 
-/// A live table of the rows of `plan` in the order of the time column, as if they came now, and
-/// then the end. It is known to `streams` by its name.
+/// A live table of the rows of `plan` in the order of the time column, as if they came now; it ends
+/// after the last one. It is added to `streams` under its name.
 ///
 /// # Errors
 /// When there is no such column.
@@ -48,8 +48,8 @@ pub(crate) fn archive_table(
         name,
         source: Arc::new(source),
         time_column,
-        // They come in order, so the newest tells all; nobody is waited for, and no time is in the
-        // future.
+        // Rows come in order, so the watermark follows the newest; it waits for no others, and no
+        // time counts as in the future.
         watermark: WatermarkOptions {
             delay: 0,
             idle_timeout: i64::MAX,
@@ -62,7 +62,7 @@ pub(crate) fn archive_table(
 }
 
 const PARTITION: u64 = 0;
-/// What the place of a row is called while its plan is sorted.
+/// The name of the column with the place of a row while its plan is sorted.
 const PLACE: &str = "__aiops_place";
 
 /// The rows of a plan.
@@ -83,8 +83,8 @@ impl fmt::Debug for ArchiveSource {
 }
 
 impl ArchiveSource {
-    /// The rows of `plan`, by the column with this index, the oldest first and those without a time
-    /// before them; without such a column as they are read.
+    /// The rows of `plan` in the order of the column with this index, NULLs first, then the oldest;
+    /// without such a column, in the order in which they are read.
     ///
     /// # Errors
     /// When there is no such column.
@@ -100,7 +100,7 @@ impl ArchiveSource {
                 "the time column has the index {index}, and there are {n_columns} columns"
             ));
         }
-        // One partition, in whose order the rows are the same each time.
+        // One partition, so that the order of the rows is the same each time.
         let config = state.config().clone().with_target_partitions(1);
         let state = SessionStateBuilder::new_from_existing(state)
             .with_config(config)
@@ -179,11 +179,11 @@ struct ArchiveReader {
     source: ArchiveSource,
     handle: Handle,
     columns: Vec<usize>,
-    /// `None` until the first are asked for.
+    /// `None` until the first rows are asked for.
     rows: Option<SendableRecordBatchStream>,
-    /// What a replay has left of a batch.
+    /// The rest of a batch that a replay has not handed out.
     rest: Option<RecordBatch>,
-    /// Rows that were handed out, here or before.
+    /// The number of rows that were handed out, by this reader or before.
     n_rows: u64,
 }
 
@@ -197,7 +197,7 @@ impl fmt::Debug for ArchiveReader {
 }
 
 impl ArchiveReader {
-    /// The next rows, which are some; `None` at the end.
+    /// The next rows, at least one; `None` at the end.
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         if let Some(rest) = self.rest.take() {
             return Ok(Some(rest));

@@ -1,17 +1,17 @@
-//! A folder, local or of an object store, into which finished files are dropped: Parquet, JSON
-//! lines, CSV, logs, whatever DataFusion can list as a table. `CREATE UNBOUNDED EXTERNAL TABLE t
-//! STORED AS PARQUET LOCATION 's3://bucket/metrics/'`
+//! A folder, local or in an object store, into which finished files are dropped: Parquet, JSON
+//! lines, CSV, logs, or whatever else DataFusion can list as a table. `CREATE UNBOUNDED EXTERNAL
+//! TABLE t STORED AS PARQUET LOCATION 's3://bucket/metrics/'`
 //!
-//! Every file is read once, by its name: the oldest first, files of the same age by name. Files
-//! whose name begins with `.` or `_` are left alone, as are those that end with `.tmp` or `.part`:
-//! write there, and rename. A Parquet file is taken when its last bytes are those of a whole one;
-//! another local file when it did not change between two looks. What is written to a file after it
-//! was read is not seen. A file that cannot be read is a problem that `aiops_streams()` shows, and
-//! does not stop the others.
+//! Every file is read once, and is known by its name. The oldest comes first, and files of the same
+//! age come by name. Files whose name begins with `.` or `_`, or ends with `.tmp` or `.part`, are
+//! ignored: write under such a name, and rename. A Parquet file is taken when its last bytes are
+//! those of a complete one; another local file when it did not change between two looks. What is
+//! written to a file after it was read is not seen. A file that cannot be read is a problem that
+//! `aiops_streams()` shows, and does not stop the others.
 //!
-//! Positions tell in which order files were taken and how many rows of each were handed out, so
-//! that this can be read again. The order is written down, and not found again, since two readers
-//! list a folder at different moments.
+//! Positions record in which order files were taken and how many rows of each were handed out, so
+//! that the same rows can be read again. The order must be recorded because two readers list a
+//! folder at different moments.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -42,17 +42,17 @@ use crate::streams::source::{
     positions_of,
 };
 
-/// Listing an object store costs money and time; a local folder costs nothing.
+/// Listing an object store costs money and time; listing a local folder costs nothing.
 const REMOTE_LISTING_INTERVAL: i64 = 5 * SECOND;
 const LOCAL_LISTING_INTERVAL: i64 = SECOND / 4;
 /// The first and last bytes of every Parquet file.
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 /// All files are one partition, since they are read one after the other.
 const PARTITION: u64 = 0;
-/// Files that are remembered though they are there no longer: what was read of them since a crash
-/// is still accounted for.
+/// The number of removed files that are remembered, so that a replay can still report their missing
+/// rows.
 const MAX_GONE: u64 = 100;
-/// A range ends after this many files, few enough that all of them are still remembered.
+/// The number of files after which a range ends, few enough that all of them are still remembered.
 const MAX_FILES_OF_RANGE: u64 = MAX_GONE / 2;
 
 /// The folder of a live table.
@@ -150,7 +150,7 @@ impl LiveFolder {
         execute_stream(plan, self.state.task_ctx())
     }
 
-    /// Whether a Parquet file is whole.
+    /// Whether a Parquet file is complete; true for other files.
     async fn is_whole(&self, file: &ObjectMeta) -> Result<bool> {
         if !self.is_parquet() {
             return Ok(true);
@@ -225,23 +225,23 @@ impl LiveSource for LiveFolder {
     }
 }
 
-/// The files that were taken, which is the written form of where a reader stands.
+/// The files that were taken: the written form of the position of a reader.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct TakenFiles {
     next_turn: u64,
-    /// By name: those that are there, and the last ones that are gone.
+    /// By name: the files that are there, and the last ones that are gone.
     files: BTreeMap<String, TakenFile>,
 }
 
 /// A file that was taken.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct TakenFile {
-    /// Counted up with each file that is opened; `None`: it is left alone.
+    /// The number of the file in the order of opening; `None`: it is ignored.
     turn: Option<u64>,
-    /// Rows that were handed out.
+    /// The number of rows that were handed out.
     n_rows: u64,
     is_done: bool,
-    /// A file of this name that is there again is another one.
+    /// It was removed; a file of this name that appears later is another one.
     is_gone: bool,
 }
 
@@ -252,7 +252,7 @@ impl TakenFiles {
         })
     }
 
-    /// Notes which files are there, and forgets those that are gone, but for the last ones.
+    /// Notes which files are there, and forgets those that are gone, except for the last ones.
     fn keep(&mut self, names: &BTreeSet<&str>) {
         let oldest = self.next_turn.saturating_sub(MAX_GONE);
         self.files.retain(|name, taken| {
@@ -281,7 +281,7 @@ impl TakenFiles {
         self.files.insert(name, taken);
     }
 
-    /// Takes a file, or continues with it; how many of its rows were handed out before.
+    /// Takes a file, or continues with it, and returns how many of its rows were handed out before.
     fn begin(&mut self, name: &str) -> u64 {
         if self.is_begun(name) {
             return self.files.get(name).map_or(0, |taken| taken.n_rows);
@@ -303,8 +303,8 @@ impl TakenFiles {
         }
     }
 
-    /// The files that were read between these positions and `later`, in their order: name, rows
-    /// before, rows after.
+    /// The files that were read between these positions and `later`, in the order of reading: name,
+    /// rows before, rows after.
     fn read_until(&self, later: &Self) -> Vec<(String, u64, u64)> {
         let mut files: Vec<_> = later.files.iter().collect();
         files.retain(|(_, taken)| taken.turn.is_some());
@@ -325,7 +325,7 @@ struct FolderReader {
     handle: Handle,
     columns: Vec<usize>,
     taken: TakenFiles,
-    /// Size and age of the files that are not read yet at the last look.
+    /// Size and age, at the last look, of the files that are not read yet.
     seen: BTreeMap<String, (u64, i64)>,
     queue: VecDeque<PartitionedFile>,
     current: Option<Current>,
@@ -333,7 +333,7 @@ struct FolderReader {
     is_new: bool,
     list_at: i64,
     quiet_since: i64,
-    /// What is left of what is replayed.
+    /// The replay under way.
     replay: Option<FolderReplay>,
     /// The turn at which the range began.
     range_began: u64,
@@ -344,9 +344,9 @@ struct FolderReplay {
     later: TakenFiles,
     /// The files that are there.
     listed: BTreeMap<String, PartitionedFile>,
-    /// The files whose rows come again, each with the first row and the one after the last.
+    /// The files to read again, each with the next row and the one after the last.
     wanted: VecDeque<(String, u64, u64)>,
-    /// The first of them, as far as it was read.
+    /// The first of them, once it is open.
     current: Option<Current>,
 }
 
@@ -354,12 +354,12 @@ struct FolderReplay {
 struct Current {
     name: String,
     rows: SendableRecordBatchStream,
-    /// Rows that were handed out before a restart, and are still to be left out.
+    /// The number of rows that are still to be skipped, because they were handed out before.
     n_skipped: u64,
 }
 
 impl Current {
-    /// The next rows after those that were handed out before; they are some.
+    /// The next rows after the skipped ones, at least one; `None` at the end.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         while let Some(rows) = self.rows.next().await {
             let rows = rows?;
@@ -384,7 +384,7 @@ impl fmt::Debug for FolderReader {
 }
 
 impl FolderReader {
-    /// Continues where an earlier reader stood.
+    /// Continues at the positions of an earlier reader.
     fn seek(&mut self, taken: TakenFiles) {
         self.range_began = taken.next_turn;
         self.taken = taken;
@@ -394,7 +394,7 @@ impl FolderReader {
         self.list_at = i64::MIN;
     }
 
-    /// Puts the files that are new and whole into the queue.
+    /// Puts the files that are new and complete into the queue.
     fn list(&mut self, polled: &mut Polled) -> Result<()> {
         let handle = self.handle.clone();
         let files = handle.block_on(self.folder.list())?;
@@ -432,8 +432,9 @@ impl FolderReader {
         Ok(())
     }
 
-    /// Whether a file is as it was at the last look. Objects of a store appear whole, a Parquet
-    /// file tells it by itself, and what is there at the start is old.
+    /// Whether a file is as it was at the last look. This is not asked of objects in a store, which
+    /// appear complete, of Parquet files, whose end tells whether they are complete, or of files
+    /// that are there at the start, which are old.
     fn is_settled(&mut self, name: &str, file: &ObjectMeta, is_first: bool) -> bool {
         let look = (
             file.size,
@@ -471,7 +472,7 @@ impl FolderReader {
         self.current = None;
     }
 
-    /// Hands out the next batch of the file at hand, or finishes it.
+    /// Hands out the next batch of the current file, or finishes it.
     fn read(&mut self, polled: &mut Polled) {
         let Some(mut current) = self.current.take() else {
             return;
@@ -509,8 +510,8 @@ impl FolderReader {
         })
     }
 
-    /// The next rows of the first file that is wanted; `None`: there are none any more. Who read it
-    /// the first time has said what is wrong with it.
+    /// The next rows of the first file that is wanted; `None` if there are no more. Errors were
+    /// reported when the file was first read.
     fn read_again(&self, replay: &mut FolderReplay, polled: &mut Polled) -> Option<RecordBatch> {
         let (name, from, to) = replay.wanted.front_mut()?;
         if replay.current.is_none() {
@@ -533,7 +534,7 @@ impl FolderReader {
         Some(rows)
     }
 
-    /// Hands out the next rows; how many bytes they take.
+    /// Hands out the next rows, and returns how many bytes they take.
     fn replay_a_batch(&self, replay: &mut FolderReplay, polled: &mut Polled) -> usize {
         let rows = self.read_again(replay, polled);
         let n_bytes = rows.as_ref().map_or(0, RecordBatch::get_array_memory_size);

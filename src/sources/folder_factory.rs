@@ -1,5 +1,5 @@
-//! `CREATE UNBOUNDED EXTERNAL TABLE … STORED AS PARQUET` (JSON, CSV, ARROW): a folder into which
-//! files are dropped, live. Without UNBOUNDED it is DataFusion's own table.
+//! `CREATE UNBOUNDED EXTERNAL TABLE … STORED AS PARQUET` (JSON, CSV, ARROW): a live folder into
+//! which files are dropped. Without UNBOUNDED, the table is DataFusion's own.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::streams::counters::StreamRegistry;
 use crate::streams::live_options::{LiveOptions, OPTION_NAMES};
 use crate::streams::table::LiveTable;
 
-/// The formats of which DataFusion reads a single file that never ends.
+/// The formats in which DataFusion reads a single file that never ends.
 const STREAM_FORMATS: [&str; 3] = ["CSV", "JSON", "NDJSON"];
 
-/// The factory of a format of DataFusion's, and what it does for live tables.
+/// The factory of a format of DataFusion, extended by live tables.
 #[derive(Debug)]
 pub(crate) struct FolderFactory {
     batch: Arc<dyn TableProviderFactory>,
@@ -26,7 +26,7 @@ pub(crate) struct FolderFactory {
 }
 
 impl FolderFactory {
-    /// Makes tables as `batch` does, and live ones of these.
+    /// A factory that makes tables with `batch`, and makes live tables of them.
     pub(crate) fn new(batch: Arc<dyn TableProviderFactory>, streams: Arc<StreamRegistry>) -> Self {
         Self { batch, streams }
     }
@@ -57,8 +57,8 @@ impl TableProviderFactory for FolderFactory {
                 command.locations.join("', '")
             );
         }
-        // A single unbounded file, such as a pipe, is read by DataFusion itself. Of a folder it
-        // makes a listing table only where the statement is not UNBOUNDED.
+        // A single unbounded file, such as a pipe, is read by DataFusion itself. For a folder, it
+        // makes a listing table only if the statement is not UNBOUNDED.
         command.unbounded &= !is_live_folder;
         let table = self.batch.create(session, &command).await?;
         let Some(listing) = table

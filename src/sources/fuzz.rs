@@ -1,4 +1,4 @@
-//! What the targets of `crate::fuzz` do with log files and with positions of sources.
+//! The targets of `crate::fuzz` that read log files and positions of sources.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::sources::files::followed::FollowedPositions;
 use crate::sources::folder::TakenFiles;
 use crate::streams::source::PositionsBody;
 
-/// Reads a log with these options, if they are valid: in one block, and in small blocks and batches
-/// of a row.
+/// Checks, if these options are valid, that a log has the same rows in one block as in small blocks
+/// and batches of one row.
 pub(crate) fn rows_do_not_depend_on_blocks(options: &[(&str, &str)], log: &[u8]) {
     let Ok(spec) = spec(options, log) else {
         return;
@@ -97,7 +97,7 @@ fn texts(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows()).map(row).collect()
 }
 
-/// What is read of the positions of followed files is written in the same way.
+/// Checks that positions of followed files stay the same when they are written and read again.
 pub(crate) fn positions(positions: &PositionsBody) {
     if let Ok(written) = FollowedPositions::parse(positions) {
         let value = serde_json::to_value(&written).expect("positions are written");
@@ -109,7 +109,7 @@ pub(crate) fn positions(positions: &PositionsBody) {
     }
 }
 
-/// What is read of the positions of a folder is written in the same way.
+/// Checks that positions of a folder stay the same when they are written and read again.
 pub(crate) fn folder_positions(positions: &PositionsBody) {
     let _ = n_rows_of(positions);
     if let Ok(taken) = TakenFiles::parse(positions) {

@@ -1,8 +1,8 @@
-//! The partitions of a plan one after the other, so that its rows come in the same order at every
-//! reading.
+//! Reads the partitions of a plan one after the other, so that its rows come in the same order at
+//! every reading.
 //!
-//! DataFusion's own `CoalescePartitionsExec` hands out what is ready first. A table in memory and a
-//! UNION ALL have several partitions whatever `target_partitions` says.
+//! DataFusion's own `CoalescePartitionsExec` hands out the rows that are ready first. A table in
+//! memory and a UNION ALL have several partitions whatever `target_partitions` says.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-/// The plan with one partition, in which nothing depends on which of several is ready first.
+/// The plan with one partition, in which nothing depends on which of several partitions is ready
+/// first.
 ///
 /// # Errors
 /// When a part of the plan refuses its new input.
@@ -42,7 +43,7 @@ pub(crate) fn in_turn(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
     })
 }
 
-/// The plan.
+/// The plan node that reads the partitions of its input one after the other.
 #[derive(Debug)]
 struct InTurnExec {
     input: Arc<dyn ExecutionPlan>,

@@ -33,7 +33,7 @@ use crate::streams::session_extensions::ReadsStdin;
 use crate::streams::source::LiveSource;
 use crate::streams::table::LiveTable;
 
-/// The factory behind STORED AS LOG.
+/// The factory of tables that are STORED AS LOG.
 #[derive(Debug)]
 pub(crate) struct LogTableFactory {
     registry: Arc<ScanRegistry>,
@@ -41,7 +41,7 @@ pub(crate) struct LogTableFactory {
 }
 
 impl LogTableFactory {
-    /// A factory whose tables count in `registry`, live ones in `streams` too.
+    /// A factory whose tables are counted in `registry`, and live ones also in `streams`.
     pub(crate) fn new(registry: Arc<ScanRegistry>, streams: Arc<StreamRegistry>) -> Self {
         Self { registry, streams }
     }
@@ -197,8 +197,7 @@ impl LogTableFactory {
     }
 }
 
-/// The files that a live table has when it is made. There may be none, but the folder must be
-/// there.
+/// The files that a live table has when it is made. There may be none, but the folder must exist.
 async fn files_so_far(
     session: &dyn Session,
     locations: &Locations,
@@ -232,7 +231,7 @@ async fn check_partitions(
     locations: &Locations,
     partitions: &[(String, DataType)],
 ) -> Result<()> {
-    // Only names of folders are looked at, so any format does.
+    // Only names of folders are looked at, so any format will do.
     let options = ListingOptions::new(Arc::new(CsvFormat::default()))
         .with_file_extension("")
         .with_table_partition_cols(partitions.to_vec());
@@ -251,7 +250,8 @@ fn split_partitions(command: &CreateExternalTable) -> (Fields, Vec<(String, Data
         .filter(|field| !is_partition(field.name()))
         .cloned()
         .collect();
-    // What ListingTableFactory gives them too: one value per file, so a dictionary.
+    // The type that `ListingTableFactory` gives them, too: a dictionary, because there is one value
+    // per file.
     let undeclared = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
     let partition = |name: &String| {
         let data_type = declared

@@ -1,5 +1,5 @@
-//! What can be read live: log files that grow, folders into which files are dropped, standard
-//! input, and what was written before as if it came now.
+//! The live sources: log files that grow, folders into which files are dropped, standard input, and
+//! archives, whose rows are read as if they came now.
 
 mod aiops_scans;
 pub(crate) mod archive;
@@ -50,8 +50,8 @@ pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) 
 }
 
 /// Lets a session read the standard input of the process: as the table `stdin`, and with `LOCATION
-/// '/dev/stdin'`. For programs whose user is the one who writes the SQL; in a server, everybody who
-/// may send a statement could read it.
+/// '/dev/stdin'`. Call it in programs whose user writes the SQL; in a server, everybody who may
+/// send a statement could read standard input.
 ///
 /// # Errors
 /// When the session was not prepared by [`install`](crate::install), or has a table of this name.

@@ -1,8 +1,8 @@
 //! Standard input as a live log: `journalctl -f | datafusion-aiops -c "SELECT … FROM stdin"`.
 //!
-//! The table `stdin` is always there. With options of its own it is `CREATE UNBOUNDED EXTERNAL
-//! TABLE s STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. One statement of a process can read
-//! it, since what was read is gone. It ends when the pipe does, which closes the last window.
+//! The table `stdin` is always there. To give options, write `CREATE UNBOUNDED EXTERNAL TABLE s
+//! STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. Only one statement of a process can read it,
+//! because what was read is gone. It ends when the pipe does, which closes the last window.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
@@ -23,18 +23,18 @@ use crate::streams::source::{
 
 /// The location that means standard input.
 pub(crate) const LOCATION: &str = "/dev/stdin";
-/// What the column `file` says.
+/// The value of column `file`.
 const NAME: &str = "stdin";
 /// As much as a pipe holds.
 const BLOCK_BYTES: usize = 64 << 10;
-/// Blocks that are read ahead of the statement.
+/// The number of blocks that are read ahead of the statement.
 const BLOCKS_AHEAD: usize = 16;
 const PARTITION: u64 = 0;
 
 /// Whether a statement has begun to read.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The source.
+/// Standard input as a live source.
 #[derive(Debug)]
 pub(crate) struct StdinSource {
     pub(crate) spec: Arc<LogSpec>,
@@ -82,7 +82,7 @@ struct StdinReader {
 }
 
 impl StdinReader {
-    /// Reads on a thread of its own, since nothing else can wait for a pipe and go on meanwhile.
+    /// Starts a thread that reads, because waiting for a pipe blocks its thread.
     fn start(log: GrowingLog, input: impl Read + Send + 'static) -> Result<Self> {
         let (sender, blocks) = sync_channel(BLOCKS_AHEAD);
         std::thread::Builder::new()
@@ -99,7 +99,7 @@ impl StdinReader {
     }
 }
 
-/// Sends what comes until there is no more, or an error, or nobody who wants it.
+/// Sends blocks until the input ends, reading fails, or the receiver is gone.
 fn send_blocks(mut input: impl Read, blocks: &SyncSender<std::io::Result<Vec<u8>>>) {
     loop {
         let mut block = vec![0; BLOCK_BYTES];
@@ -151,7 +151,7 @@ impl SourceReader for StdinReader {
             self.log.end_event();
         }
         self.log.hand_over(PARTITION, polled)?;
-        // Nobody can read it again.
+        // Cuts are only needed to read again, which is impossible here.
         drop(self.log.take_cuts());
         polled
             .news
@@ -173,7 +173,7 @@ impl SourceReader for StdinReader {
         exec_err!("standard input cannot be read again")
     }
 
-    /// For people: nobody can open it there.
+    /// Only for people to read: standard input cannot be opened there.
     fn positions(&self) -> Result<PositionsBody> {
         Ok(json!({ "bytes": self.n_bytes }))
     }

@@ -1,8 +1,8 @@
-//! Tables in memory (DataFusion's [`MemTable`]) whose rows are changed.
+//! Tables in memory (DataFusion's [`MemTable`]) whose rows can be changed.
 //!
-//! A write holds the locks of all partitions from before its query reads the table to the end, so
-//! nobody changes rows in between. The query reads the rows that are there then; other reads of the
-//! table in the same statement see those that were there when it was planned.
+//! A write locks all partitions before its query reads the table, and until it ends, so the rows
+//! cannot change in between. The query reads the rows as of that time; other reads of the table in
+//! the same statement see the rows as of when it was planned.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ use crate::stores::write_exec::{RowWriter, with_extension, write_plan};
 pub(super) struct MemoryTable(Arc<dyn TableProvider>);
 
 impl MemoryTable {
-    /// The provider as one, if it is.
+    /// The provider as a table in memory, if it is one.
     pub(super) fn of(provider: &Arc<dyn TableProvider>) -> Option<Self> {
         provider.downcast_ref::<MemTable>()?;
         Some(Self(Arc::clone(provider)))
@@ -118,14 +118,15 @@ impl TableProvider for NumberedRows {
     }
 }
 
-/// In the configuration below a write: the rows of the table that it changes, by partition.
+/// The rows of the table that a write changes, by partition; in the configuration of the plan below
+/// the write.
 #[derive(Debug)]
 struct LockedRows(Vec<Vec<RecordBatch>>);
 
 /// Reads the rows that the write above it has locked.
 #[derive(Debug)]
 struct NumberedRowsExec {
-    /// Those of the table, then [`ROW`].
+    /// Indices into the columns of the table, then [`ROW`].
     columns: Vec<usize>,
     properties: Arc<PlanProperties>,
 }
@@ -168,7 +169,7 @@ impl ExecutionPlan for NumberedRowsExec {
     }
 }
 
-/// Changes the rows.
+/// Changes the rows of a table.
 #[derive(Debug)]
 struct MemoryWriter {
     table: MemoryTable,
@@ -203,7 +204,7 @@ impl RowWriter for MemoryWriter {
         let edits = Edits::read(&self.changes, &found)?;
         let new = edits.apply(&partitions, &self.table.0.schema())?;
         if !matches!(self.changes.actions(), [RowAction::Delete]) {
-            // What was in order may no longer be.
+            // Rows that were in order may no longer be.
             table.sort_order.lock().clear();
         }
         for (partition, new) in partitions.iter_mut().zip(new) {
@@ -227,18 +228,18 @@ async fn collect(
     Ok(batches)
 }
 
-/// What a statement found to change.
+/// The changes that a statement has found.
 struct Edits<'a> {
     changes: &'a RowChanges,
-    /// The values, without row and action.
+    /// The values, without the columns for row and action.
     values: Vec<RecordBatch>,
-    /// By the number of the row.
+    /// The changes by number of the row.
     changed: HashMap<i64, Edit>,
     inserted: Vec<Edit>,
     n_rows: u64,
 }
 
-/// An action, and the batch and row that have its values.
+/// An action, and the batch and row that hold its values.
 #[derive(Debug, Clone, Copy)]
 struct Edit {
     action: usize,
@@ -279,7 +280,7 @@ impl<'a> Edits<'a> {
         Ok(edits)
     }
 
-    /// The rows of each partition as they are after the changes.
+    /// The rows of each partition after the changes.
     fn apply(
         &self,
         partitions: &[OwnedRwLockWriteGuard<Vec<RecordBatch>>],
@@ -301,7 +302,7 @@ impl<'a> Edits<'a> {
         Ok(new)
     }
 
-    /// A batch whose first row has this number.
+    /// The batch after the changes; its first row has this number.
     fn changed_batch(
         &self,
         batch: &RecordBatch,
@@ -390,7 +391,7 @@ impl<'a> Edits<'a> {
     }
 }
 
-/// Rows of the table, unless a column that must have a value has none.
+/// Makes rows of the table, unless a NOT NULL column lacks a value.
 fn whole(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     let lacking = schema.fields().iter().zip(&columns);
     for (field, column) in lacking {

@@ -1,5 +1,5 @@
-//! Tables whose single rows can be changed: what one has to do for UPDATE, DELETE and MERGE, and
-//! how it takes part in the transactions of its store.
+//! Tables whose single rows can be changed: what they provide for UPDATE, DELETE and MERGE, and how
+//! they take part in the transactions of their store.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::stores::store::Store;
 
-/// The column in which a scan for UPDATE, DELETE and MERGE has what identifies a row.
+/// The column that identifies a row in a scan for UPDATE, DELETE and MERGE.
 ///
 /// ```
 /// assert_eq!(datafusion_aiops::store::ROW, "__aiops_rowid");
@@ -21,7 +21,7 @@ pub const ROW: &str = "__aiops_rowid";
 /// A table whose single rows can be changed.
 ///
 /// UPDATE, DELETE and MERGE become a query for the rows to change, over
-/// [`with_rows`](Self::with_rows), and a plan that changes what the query finds,
+/// [`with_rows`](Self::with_rows), and a plan that applies the changes that the query finds,
 /// [`write`](Self::write). `tests/it/extend.rs` has an example.
 pub trait MutableTable: Debug + Send + Sync {
     /// The columns of the table.
@@ -30,33 +30,33 @@ pub trait MutableTable: Debug + Send + Sync {
     /// The same table with the column [`ROW`], a BIGINT, after its own.
     ///
     /// # Errors
-    /// When nothing identifies its rows.
+    /// When nothing identifies the rows.
     fn with_rows(&self) -> Result<Arc<dyn TableProvider>>;
 
-    /// A plan that makes the changes and returns the number of rows, as
-    /// [`write_plan`](crate::store::write_plan) makes one. Its input has [`ROW`], the place of the
-    /// action among [`RowChanges::actions`], then the values of [`RowChanges::columns`].
+    /// A plan that makes the changes and returns the number of rows, like the one that
+    /// [`write_plan`](crate::store::write_plan) makes. Its input has [`ROW`], the position of the
+    /// action in [`RowChanges::actions`], then the values of [`RowChanges::columns`].
     fn write(
         &self,
         changes: Arc<RowChanges>,
         input: Arc<dyn ExecutionPlan>,
     ) -> Arc<dyn ExecutionPlan>;
 
-    /// The store in whose transactions the table takes part, if it is in one.
+    /// The store whose transactions the table takes part in, if it has one.
     fn store(&self) -> Option<Arc<dyn Store>> {
         None
     }
 }
 
-/// How rows are changed: the input of a write has what identifies the row, the place of the action,
-/// then values of columns.
+/// How rows are changed: the input of a write identifies the row, then gives the position of the
+/// action, then the values of columns.
 #[derive(Debug)]
 pub struct RowChanges {
     actions: Vec<RowAction>,
     columns: Vec<usize>,
 }
 
-/// What happens to a row; with columns of the table.
+/// What happens to a row; the numbers are columns of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowAction {
@@ -64,7 +64,7 @@ pub enum RowAction {
     Update(Vec<usize>),
     /// A row is added with values in these columns; the others get their defaults, or NULL.
     Insert(Vec<usize>),
-    /// The row goes.
+    /// The row is removed.
     Delete,
 }
 
@@ -73,17 +73,17 @@ impl RowChanges {
         Self { actions, columns }
     }
 
-    /// What may happen to a row.
+    /// The actions that rows of the input refer to.
     pub fn actions(&self) -> &[RowAction] {
         &self.actions
     }
 
-    /// The columns of the table that the input has values of, in its order.
+    /// The columns of the table whose values are in the input, in its order.
     pub fn columns(&self) -> &[usize] {
         &self.columns
     }
 
-    /// Where the values of a column of the table are among those of the input.
+    /// The position of a column of the table among the values of the input.
     pub fn place(&self, column: usize) -> Option<usize> {
         self.columns.iter().position(|other| *other == column)
     }

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoneWindows {
-    /// How many of them.
+    /// The number of windows that have run.
     pub windows: u64,
-    /// Start and end of the last of them. Those of a range run in the order of their ends.
+    /// Start and end of the last of them. The windows of a range run in the order of their ends.
     pub last: (i64, i64),
 }
 
@@ -27,18 +27,18 @@ pub struct DoneWindows {
 ///
 /// `tests/it/extend.rs` has an example.
 pub trait Store: Debug + Send + Sync {
-    /// What tells it from others, such as the canonical path of its file. A pipeline writes one
-    /// store.
+    /// What distinguishes this store from others, such as the canonical path of its file. A
+    /// pipeline writes to one store only.
     fn name(&self) -> &str;
 
-    /// Begins a transaction in which nobody else can change what it reads, waiting for others as
-    /// long as the store sees fit.
+    /// Begins a transaction. Nobody else can change what it reads, and it waits for the locks of
+    /// others as long as the store sees fit.
     ///
     /// # Errors
-    /// When another process keeps the lock, or nothing can be written.
+    /// When another process keeps the lock, or the store cannot be written.
     fn begin(&self) -> Result<Arc<dyn Transaction>>;
 
-    /// What this pipeline has committed; the default if that is nothing.
+    /// What this pipeline has committed, or the default if it has committed nothing.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -48,10 +48,10 @@ pub trait Store: Debug + Send + Sync {
 /// A transaction of a [`Store`]. Dropping the last reference without a commit rolls back. Calls
 /// block the thread.
 pub trait Transaction: Debug + Send + Sync {
-    /// Notes in the same transaction how far the pipeline is with it, and commits.
+    /// Records in the same transaction how far the pipeline is after it, and commits.
     ///
     /// # Errors
-    /// When nothing can be written; nothing is committed then.
+    /// When the store cannot be written; then nothing is committed.
     fn commit(&self, pipeline: &str, done: DoneWindows) -> Result<()>;
 
     /// Adds to the configuration of a session what lets its statements read and write the tables of

@@ -1,4 +1,4 @@
-//! A table that statements or windows write, whoever wrote it: this crate or another.
+//! A table that statements or windows write to, whether it comes from this crate or another.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub struct TargetTable {
 
 impl TargetTable {
     /// A table for UPDATE, DELETE and MERGE. If it has a [store](MutableTable::store), pipelines
-    /// write it too.
+    /// can write it too.
     pub fn mutable<T: TableProvider + MutableTable>(table: T) -> Self {
         let table = Arc::new(table);
         Self {
@@ -37,8 +37,7 @@ impl TargetTable {
         }
     }
 
-    /// A table into which pipelines INSERT window by window. `provider` is what other statements
-    /// see.
+    /// A table into which pipelines INSERT window by window. Other statements see `provider`.
     pub fn windowed(provider: Arc<dyn TableProvider>, sink: Arc<dyn WindowSink>) -> Self {
         Self {
             provider,
@@ -47,17 +46,17 @@ impl TargetTable {
         }
     }
 
-    /// What changes the rows of a provider, if anything does.
+    /// The part of a provider that changes its rows, if it has one.
     pub(crate) fn mutable_of(provider: &dyn TableProvider) -> Option<Arc<dyn MutableTable>> {
         provider.downcast_ref::<Self>()?.mutable.clone()
     }
 
-    /// The store of a provider, if it is in one.
+    /// The store of a provider, if it has one.
     pub(crate) fn store_of(provider: &dyn TableProvider) -> Option<Arc<dyn Store>> {
         Self::mutable_of(provider)?.store()
     }
 
-    /// What windows are written to, if they can be written into this table.
+    /// The sink for windows, if they can be written into this table.
     pub(crate) fn sink_of(provider: &Arc<dyn TableProvider>) -> Option<Arc<dyn WindowSink>> {
         if let Some(files) = WindowFiles::of(provider) {
             return Some(Arc::new(files));
@@ -65,8 +64,8 @@ impl TargetTable {
         provider.downcast_ref::<Self>()?.sink.clone()
     }
 
-    /// DataFusion's way to UPDATE and DELETE loses conditions with subqueries, and those that are
-    /// never true: all rows would be changed. So these statements are rewritten before they come
+    /// Refuses DataFusion's own UPDATE and DELETE. They lose conditions that have subqueries or are
+    /// never true, so all rows would be changed: such statements must be rewritten before they come
     /// here.
     fn must_be_rewritten(&self) -> Result<()> {
         if self.mutable.is_none() {

@@ -1,5 +1,5 @@
-//! The plan node of a statement that writes a table: it runs its input and returns how many rows
-//! were written.
+//! The plan node of a statement that writes a table: it runs its input and returns the number of
+//! rows written.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -25,19 +25,19 @@ pub trait RowWriter: Debug + Send + Sync {
     /// The name of the plan node, as EXPLAIN shows it.
     fn name(&self) -> &'static str;
 
-    /// What it does, as EXPLAIN shows it.
+    /// What the node does, as EXPLAIN shows it.
     fn shown(&self) -> String;
 
-    /// Runs the input, which has one partition, and writes its rows. How many were written or
-    /// changed.
+    /// Runs the input, which has one partition, and writes its rows. Returns how many were written
+    /// or changed.
     ///
     /// # Errors
-    /// Those of the input and of the table. Nothing is written then.
+    /// The errors of the input and of the table. Then nothing is written.
     async fn run(&self, input: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<u64>;
 }
 
-/// A plan that runs its input in one partition, lets `writer` write the rows, and returns how many
-/// there were as `count`.
+/// A plan that runs its input in one partition, lets `writer` write the rows, and returns their
+/// number as `count`.
 pub fn write_plan(
     writer: Arc<dyn RowWriter>,
     input: Arc<dyn ExecutionPlan>,
@@ -45,7 +45,7 @@ pub fn write_plan(
     Arc::new(WriteExec::new(writer, input))
 }
 
-/// Writes what its input has, and returns the number of rows.
+/// Writes the rows of its input and returns their number.
 #[derive(Debug)]
 pub(crate) struct WriteExec {
     writer: Arc<dyn RowWriter>,
@@ -97,8 +97,8 @@ impl ExecutionPlan for WriteExec {
         vec![Distribution::SinglePartition]
     }
 
-    /// Rows are written in the order in which they come, so an ORDER BY is not in vain: the last
-    /// row of a key stays.
+    /// Rows are written in the order of the input, so an ORDER BY takes effect: the last row of a
+    /// key stays.
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
     }
@@ -145,7 +145,7 @@ impl ExecutionPlan for WriteExec {
     }
 }
 
-/// The same context with an extension of its configuration, for the nodes below a write.
+/// The same context with an extension added to its configuration, for the nodes below a write.
 pub(crate) fn with_extension<T: Any + Send + Sync>(
     context: &TaskContext,
     extension: Arc<T>,

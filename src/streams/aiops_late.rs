@@ -1,9 +1,9 @@
-//! `aiops_late('t')`: the rows of a live table that are in none of their windows, or not in all,
-//! since they came too late or have no event time.
+//! `aiops_late('t')`: the rows of a live table that are missing from some or all of their windows,
+//! because they came too late or have no event time.
 //!
-//! The columns of the table, NULL where the statement that missed the row did not read them, then
-//! `reason` (`late` or `no time`). The newest 10,000 rows of each statement are kept;
-//! `aiops_streams()` counts all.
+//! It has the columns of the table, NULL where the statement that missed the row did not read them,
+//! and then `reason` (`late` or `no time`). The newest 10,000 rows of each statement are kept;
+//! `aiops_streams()` counts all of them.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl TableFunctionImpl for AiopsLate {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
         let name = match args.exprs() {
             [Expr::Literal(name, _)] => literal_text(name),
-            // A name without quotes is taken for a column.
+            // A name without quotes is parsed as a column.
             [Expr::Column(column)] => Some(column.flat_name()),
             _ => None,
         };

@@ -1,5 +1,5 @@
-//! `aiops_streams()`: the counters of every statement that reads a live table, or has read one, as
-//! a table.
+//! `aiops_streams()`: the counters of every statement that reads or has read a live table, as a
+//! table.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -136,7 +136,7 @@ fn state(stream: &StreamCounters) -> &'static str {
     }
 }
 
-/// Before the first row and after the last there is none.
+/// The watermark; `None` before the first row and after the last.
 fn watermark(stream: &StreamCounters) -> Option<i64> {
     let watermark = stream.watermark.load(Ordering::Relaxed);
     (watermark != i64::MIN && watermark != i64::MAX).then_some(watermark)

@@ -3,14 +3,14 @@
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a reader waits when there is nothing to read: short enough for eyes, long enough to
-/// cost nothing.
+/// How long a reader waits when there is nothing to read: short enough for people not to notice,
+/// long enough to cost nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What live tables take the time from: when a file is quiet, when a partition is idle, what is of
-/// the future.
+/// Where live tables get the time from, to tell when a file is quiet, when a partition is idle, and
+/// which event times are in the future.
 ///
-/// A program that tests its statements sets one of its own, so that no test waits:
+/// A program that tests its statements can set its own, so that no test waits:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -45,7 +45,7 @@ pub trait Clock: Debug + Send + Sync {
     fn wait(&self);
 }
 
-/// The time of the machine.
+/// The clock of the machine.
 #[derive(Debug)]
 pub(crate) struct MachineClock;
 

@@ -1,5 +1,5 @@
-//! Rows without the memory of others: a text that is a view keeps the whole block alive that it is
-//! a part of.
+//! Copies of rows that keep no larger blocks alive: a text that is a view keeps alive the whole
+//! block that it is a part of.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::Result;
 
-/// The same rows without what they keep alive of larger blocks.
+/// The same rows, which no longer keep much larger blocks alive.
 ///
 /// # Errors
 /// None in practice.
@@ -22,8 +22,8 @@ pub(crate) fn compacted(rows: &RecordBatch) -> Result<RecordBatch> {
     )?)
 }
 
-/// Texts that are views into blocks of which they use less than half are copied. Kernels that take
-/// rows copy the others.
+/// Copies texts that are views into blocks if they use less than half of them. Other types are
+/// copied anyway by the kernels that take rows.
 fn compacted_column(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Utf8View => {

@@ -1,5 +1,5 @@
-//! What is known of a live table while it is read: one set of counters per running statement, and
-//! the rows that came too late.
+//! What is known of live tables while they are read: one set of counters per statement, with the
+//! rows that came too late.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -10,23 +10,22 @@ use datafusion::arrow::record_batch::RecordBatch;
 
 use crate::streams::clock::{Clock, MachineClock};
 
-/// Late rows that are kept to be read; of more the newest are.
+/// The number of late rows that are kept to be read; if there are more, the newest are kept.
 pub(crate) const MAX_LATE_ROWS: usize = 10_000;
-/// Streams that have ended are remembered, so that their counters can be asked for, but not for
-/// ever.
+/// The number of ended streams that are remembered, so that their counters can still be read.
 const MAX_ENDED_STREAMS: usize = 100;
 
 /// Why a row is in no window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missed {
-    /// Its window was closed, or its place in the order of time was passed.
+    /// Its window was closed, or its place in the order of time had been passed.
     Late,
     /// Its event time is NULL.
     NoTime,
 }
 
 impl Missed {
-    /// As `aiops_late` tells it.
+    /// The value of column `reason` of `aiops_late`.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Late => "late",
@@ -45,7 +44,7 @@ pub(crate) struct StreamCounters {
     pub(crate) rows_without_time: AtomicU64,
     pub(crate) rows_malformed: AtomicU64,
     pub(crate) bytes_read: AtomicU64,
-    /// Problems that were reported; the last of them is kept.
+    /// The number of problems that were reported; the last one is kept.
     pub(crate) problems: AtomicU64,
     pub(crate) open_windows: AtomicU64,
     pub(crate) closed_windows: AtomicU64,
@@ -88,7 +87,7 @@ impl StreamCounters {
         }
     }
 
-    /// Counts what went wrong without stopping the statement, and keeps it as the last.
+    /// Counts a problem that did not stop the statement, and keeps it as the last one.
     pub(crate) fn report(&self, problem: &str) {
         self.problems.fetch_add(1, Ordering::Relaxed);
         let mut last = self
@@ -98,7 +97,7 @@ impl StreamCounters {
         *last = Some(problem.to_string());
     }
 
-    /// Notes where the source stands, as JSON.
+    /// Notes the positions of the source, as JSON.
     pub(crate) fn stand_at(&self, positions: String) {
         let mut last = self
             .positions
@@ -107,7 +106,7 @@ impl StreamCounters {
         *last = Some(positions);
     }
 
-    /// Where the source stood about a second ago.
+    /// The positions of the source about a second ago, as JSON.
     pub(crate) fn positions(&self) -> Option<String> {
         let last = self
             .positions
@@ -142,7 +141,7 @@ impl StreamCounters {
         late.batches.iter().cloned().collect()
     }
 
-    /// The statement has ended: its counters stay, but no longer move.
+    /// Marks the statement as ended: its counters stay, but no longer change.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
     }
@@ -172,28 +171,28 @@ impl LateRows {
     }
 }
 
-/// The streams of a session.
+/// The live tables and the streams of a session.
 #[derive(Debug, Default)]
 pub(crate) struct StreamRegistry {
-    /// `None`: that of the machine.
+    /// `None`: the clock of the machine.
     clock: Mutex<Option<Arc<dyn Clock>>>,
     tables: Mutex<BTreeMap<String, SchemaRef>>,
     streams: Mutex<Vec<Arc<StreamCounters>>>,
 }
 
 impl StreamRegistry {
-    /// The clock of the live tables that are made now.
+    /// The clock of live tables that are made from now on.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         clock.clone().unwrap_or_else(|| Arc::new(MachineClock))
     }
 
-    /// Sets it.
+    /// Sets the clock of live tables that are made from now on.
     pub(crate) fn set_clock(&self, clock: Arc<dyn Clock>) {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock);
     }
 
-    /// Notes a live table; it replaces an earlier one of this name.
+    /// Adds a live table, which replaces an earlier one of this name.
     pub(crate) fn add_table(&self, name: &str, schema: SchemaRef) {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.insert(name.to_string(), schema);

@@ -1,16 +1,16 @@
-//! The options that every live table has, whatever it is stored as.
+//! The options that every live table has, whatever it is STORED AS.
 //!
 //! | option | value |
 //! | --- | --- |
-//! | `time_column` | the column with the event time; default: the timestamp named as a time (`ts`, `time`, `timestamp`, `datetime`), or the only timestamp, or else the moment of reading |
-//! | `delay` | how much later than a newer row a row may come; default `1s` |
-//! | `idle_timeout` | a file in which nothing was written for so long holds nobody back; default `5s` |
-//! | `max_skew` | how far ahead of this machine's clock an event time may move the watermark; default: as `delay` |
+//! | `time_column` | the column with the event time; default: the timestamp whose name says that it is a time (`ts`, `time`, `timestamp`, `datetime`), or the only timestamp, otherwise the moment of reading |
+//! | `delay` | how much older than the newest row of its file a row may be; default `1s` |
+//! | `idle_timeout` | the watermark does not wait for a file to which nothing was written for this long; default `5s` |
+//! | `max_skew` | how far ahead of this machine's clock an event time may move the watermark; default: the `delay` |
 //! | `read_from` | `start` (default), or `end`: only what is written from now on |
-//! | `buffer_bytes` | rows that a statement holds in memory before it spills; default 256 MiB |
+//! | `buffer_bytes` | bytes of rows that a statement holds in memory before it spills; default 256 MiB |
 //!
-//! A table that is not live takes them too, checks them and does without, so that UNBOUNDED is the
-//! only word that changes.
+//! A table that is not live accepts and checks them too, but does not use them, so that UNBOUNDED
+//! is the only word that changes.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use crate::algorithms::windows::watermark::WatermarkOptions;
 use crate::time::is_time_name;
 use crate::time::parse_duration_or_zero;
 
-/// Every option, as it is written.
+/// The names of all options, as they are written.
 pub(crate) const OPTION_NAMES: [&str; 6] = [
     "buffer_bytes",
     "delay",
@@ -31,11 +31,11 @@ pub(crate) const OPTION_NAMES: [&str; 6] = [
     "read_from",
     "time_column",
 ];
-/// Threads and buffered writers mix the lines of one process by less than that.
+/// Threads and buffered writers put the lines of one process out of order by less than this.
 const DEFAULT_DELAY: i64 = SECOND;
-/// A service that writes at all under load writes more often than that.
+/// A service under load that writes at all writes more often than this.
 const DEFAULT_IDLE_TIMEOUT: i64 = 5 * SECOND;
-/// Half a minute of 50,000 lines a second with some 150 bytes each.
+/// Half a minute of 50,000 lines a second with about 150 bytes each.
 pub(crate) const DEFAULT_BUFFER_BYTES: usize = 256 << 20;
 /// Below 1 MiB not even one block of a file fits.
 const MIN_BUFFER_BYTES: usize = 1 << 20;
@@ -43,9 +43,9 @@ const MIN_BUFFER_BYTES: usize = 1 << 20;
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadFrom {
-    /// With all that is there.
+    /// With everything that is there.
     Start,
-    /// With what comes.
+    /// With what is written from now on.
     End,
 }
 
@@ -59,8 +59,8 @@ pub(crate) struct LiveOptions {
 }
 
 impl LiveOptions {
-    /// Reads the options as DataFusion hands them over, `format.` before each name, and leaves all
-    /// others alone.
+    /// Reads the options as DataFusion hands them over, with `format.` before each name, and
+    /// ignores all others.
     ///
     /// # Errors
     /// A value that is not allowed.
@@ -85,7 +85,7 @@ impl LiveOptions {
     /// The index of the event-time column in a table of this schema; `None`: the moment of reading.
     ///
     /// # Errors
-    /// When the column that was named is none, or is no time.
+    /// When the named column does not exist, or is not a timestamp.
     pub(crate) fn time_column_of(&self, schema: &Schema) -> Result<Option<usize>> {
         let Some(name) = &self.time_column else {
             return Ok(likely_time_column(schema));

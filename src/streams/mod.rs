@@ -1,5 +1,5 @@
-//! The runtime of live rows: a source is read step by step, its rows get event times and a
-//! watermark, and windows are cut.
+//! The runtime of live rows: it reads a source step by step, gives its rows event times and a
+//! watermark, and cuts them into windows.
 //!
 //! # How
 //! ```text
@@ -11,8 +11,8 @@
 //! live_options   time_column, delay and the other options of every live table
 //! ```
 //!
-//! The arithmetic of windows is in `algorithms/windows`, their SQL in `planner/windows`, and what
-//! can be read in `sources`.
+//! The arithmetic of windows is in `algorithms/windows`, their SQL in `planner/windows`, and the
+//! sources in `sources`.
 
 mod aiops_late;
 mod aiops_streams;

@@ -1,12 +1,12 @@
-//! Puts rows into the order of event time: it holds what may still be overtaken, and lets go what
-//! the watermark has passed. What comes behind the watermark is late, so that the order of what it
-//! lets go is true.
+//! Puts rows into the order of event time: it holds rows as long as earlier ones may still come,
+//! and releases those that the watermark has passed. Rows that come after the watermark has passed
+//! them are late, so that released rows are always in order.
 //!
-//! Runs of rows are kept as they came, each sorted, and merged when they are let go; where they do
+//! Runs of rows are kept as they came, each sorted, and merged when they are released; if they do
 //! not overlap, as in one file that is written in order, no row is copied.
 //!
-//! **Limit.** Beyond `limit_bytes` the older half is let go before its time, and what comes after
-//! it is late.
+//! **Limit.** Beyond `limit_bytes` the older half is released before its time, and rows that come
+//! later but belong before its end are late.
 
 use datafusion::arrow::array::{Array, BooleanArray, TimestampNanosecondArray, UInt32Array};
 use datafusion::arrow::compute::{
@@ -22,11 +22,11 @@ use crate::streams::stream::Timed;
 /// The buffer.
 #[derive(Debug)]
 pub(crate) struct Reorder {
-    /// Runs in the order of time, without rows that have none.
+    /// Runs, each in the order of time, without rows that have no time.
     held: Vec<Timed>,
     held_bytes: usize,
     limit_bytes: usize,
-    /// Up to this time rows were let go.
+    /// Rows up to this time have been released.
     released: i64,
 }
 
@@ -41,18 +41,18 @@ impl Reorder {
         }
     }
 
-    /// Bytes that are held.
+    /// The number of bytes that are held.
     pub(crate) fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
-    /// Whether what the watermark has passed should be let go: beyond twice as much, rows are let
-    /// go before their time.
+    /// Whether rows that the watermark has passed should be released: at twice as many bytes, rows
+    /// are released before their time.
     pub(crate) fn is_half_full(&self) -> bool {
         self.held_bytes > self.limit_bytes / 2
     }
 
-    /// How many rows are held up to this time.
+    /// The number of rows that are held up to this time.
     pub(crate) fn n_rows_upto(&self, time: i64) -> u64 {
         let n_rows = self.held.iter().map(|run| {
             let times = run.times.values();
@@ -61,7 +61,7 @@ impl Reorder {
         n_rows.sum()
     }
 
-    /// Takes rows. Those that are late or have no time are counted and left out.
+    /// Adds rows. Those that are late or have no time are counted and left out.
     ///
     /// # Errors
     /// Those of Arrow's kernels, on arrays that are too large.
@@ -80,7 +80,8 @@ impl Reorder {
         Ok(())
     }
 
-    /// The rows up to the watermark, in order; the same times in the order in which they came.
+    /// Releases the rows up to the watermark, in order; rows of the same time are in the order in
+    /// which they came.
     ///
     /// # Errors
     /// Those of Arrow's kernels, on arrays that are too large.
@@ -128,7 +129,7 @@ impl Reorder {
         filtered(&timed, &not(&late)?)
     }
 
-    /// A time with about half of the runs before it.
+    /// A time before which about half of the runs end.
     fn middle_time(&self) -> i64 {
         let mut ends: Vec<i64> = self
             .held
@@ -167,7 +168,7 @@ fn slice(run: &Timed, from: usize, n_rows: usize) -> Timed {
     }
 }
 
-/// The memory of a slice, as its part of the rows whose buffers it shares.
+/// The memory of a slice: its part of the buffers that it shares with other rows.
 fn share_of_memory(run: &Timed) -> usize {
     run.rows
         .columns()
@@ -187,7 +188,7 @@ fn sorted(timed: &Timed) -> Result<Timed> {
     })
 }
 
-/// Sorted runs as one sequence of runs in order.
+/// Merges sorted runs into runs that are in order.
 fn merged(mut runs: Vec<Timed>) -> Result<Vec<Timed>> {
     let first = |run: &Timed| run.times.values().first().copied();
     let last = |run: &Timed| run.times.values().last().copied();
@@ -195,7 +196,7 @@ fn merged(mut runs: Vec<Timed>) -> Result<Vec<Timed>> {
     if runs.windows(2).all(are_in_order) {
         return Ok(runs);
     }
-    // Stable: what came first stays first where times are equal.
+    // The sort is stable: rows of the same time stay in the order in which they came.
     let Some(schema) = runs.first().map(|run| run.rows.schema()) else {
         return Ok(runs);
     };

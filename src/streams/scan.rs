@@ -1,7 +1,7 @@
 //! The scan of a live table in a query without a window function: it never ends.
 //!
-//! In the order of event time, held back by the watermark, where the plan above makes use of order;
-//! or as the rows are read, at once, where it does not care.
+//! If the plan above depends on the order of event time, rows come in that order, once the
+//! watermark has passed them. Otherwise they come as they are read, at once.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ use crate::streams::table::{LiveTable, TimeKind};
 /// The order in which a live table is scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScanOrder {
-    /// As they are read, without delay. Rows without a time are among them.
+    /// As they are read, without delay, including rows without a time.
     Reading,
     /// By event time, once the watermark has passed it. Late rows and rows without a time are
     /// counted and left out.
@@ -84,7 +84,7 @@ impl TableProvider for LiveTable {
     }
 }
 
-/// The scan.
+/// The plan node of the scan.
 #[derive(Debug)]
 pub(crate) struct LiveScanExec {
     table: Arc<LiveTable>,
@@ -95,8 +95,8 @@ pub(crate) struct LiveScanExec {
 }
 
 impl LiveScanExec {
-    /// A scan of the columns with these indices, in this order; by event time only if that is one
-    /// of them.
+    /// A scan of the columns with these indices, in this order; by event time only if its column is
+    /// one of them.
     ///
     /// # Errors
     /// When the table has no such column.
@@ -196,7 +196,7 @@ impl ExecutionPlan for LiveScanExec {
     }
 }
 
-/// A scan that runs.
+/// A running scan.
 struct Scan {
     steps: LiveStream,
     order: Option<Reorder>,

@@ -1,6 +1,6 @@
 //! A live source for tests: it hands out what a script says, at the instants that the script says.
-//! Its positions are the number of steps that were played. What is replayed comes a few rows at a
-//! time, so that every test of pipelines has ranges of many steps.
+//! Its positions are the number of steps that were played. A replay hands out a few rows at a time,
+//! so that every test of pipelines has ranges of many steps.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::streams::source::{
 };
 use crate::streams::table::LiveTable;
 
-/// Rows of one call of a replay: steps of scripts have more.
+/// The number of rows of one call of a replay; steps of scripts have more.
 const REPLAY_ROWS: usize = 3;
 
 /// What one poll finds.
@@ -68,13 +68,13 @@ struct ScriptReader {
     columns: Vec<usize>,
     steps: VecDeque<ScriptStep>,
     n_played: usize,
-    /// What a replay has not handed out yet of a step.
+    /// The part of a step that a replay has not handed out yet.
     rest: ScriptStep,
     clock_at: Arc<AtomicUsize>,
 }
 
 impl ScriptReader {
-    /// Begins to replay a step: its rows by partition, as all sources do.
+    /// Begins to replay a step, with its rows ordered by partition, as in all sources.
     fn begin_again(&mut self) {
         self.rest = self.steps.pop_front().unwrap_or_default();
         self.rest.pieces.sort_by_key(|(partition, _)| *partition);
@@ -156,8 +156,8 @@ impl LiveSource for LiveScript {
             clock_at: Arc::clone(&self.clock_at),
         };
         if positions.is_some() {
-            // Before the first live step the clock is asked when the statement begins, and for the
-            // step that has no rows.
+            // Before the first live step the clock is asked twice: when the statement begins, and
+            // for the step without rows.
             let at = n_played.wrapping_sub(1);
             self.clock_at.store(at, Ordering::Relaxed);
         }

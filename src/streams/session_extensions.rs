@@ -1,14 +1,14 @@
-//! What travels in the configuration of a session, since DataFusion hands a plan nothing else.
+//! What travels in the configuration of a session, because DataFusion hands a plan nothing else.
 //!
 //! | extension | set by | read by |
 //! | --- | --- | --- |
 //! | [`CurrentWindow`] | `planner/windows/execution` for a query, `pipeline/body` and `pipeline/run` for a pipeline's statements | `planner/windows/scan`, for the rows of the window; `planner/live_planner`, which then plans no window |
-//! | [`AsRead`] | `planner/continuous`, where nothing makes use of the order of event time | `streams/scan`, when a live table is scanned |
+//! | [`AsRead`] | `planner/continuous`, where nothing uses the order of event time | `streams/scan`, when a live table is scanned |
 //! | [`StreamRegistry`](crate::streams::counters::StreamRegistry) | `session`, when the crate is installed | `streams/table`, for live tables of other crates |
-//! | [`ReadsStdin`] | `sources`, when standard input is registered | `sources/log_factory`, which else refuses `/dev/stdin` |
+//! | [`ReadsStdin`] | `sources`, when standard input is registered | `sources/log_factory`, which otherwise refuses `/dev/stdin` |
 //! | `datafusion_cli`'s `StdinCarriesCommands` | `shell/session` | `shell/execute`, which refuses to read the table `stdin` |
 //!
-//! A transaction of a store travels in the same way, as an extension of the store's own: see
+//! A transaction of a store travels in the same way, as an extension that the store defines: see
 //! `Transaction::enter` in `stores/store`.
 
 use crate::algorithms::windows::Span;
@@ -25,7 +25,7 @@ pub(crate) struct CurrentWindow {
 }
 
 impl CurrentWindow {
-    /// What a statement is planned with before there is a window.
+    /// The window that a statement is planned with before there is one.
     pub(crate) fn placeholder() -> Self {
         Self {
             span: Span { start: 0, end: 0 },
@@ -33,7 +33,7 @@ impl CurrentWindow {
         }
     }
 
-    /// A window to check statements on.
+    /// A window without rows, to check statements on.
     pub(crate) fn without_rows() -> Self {
         Self {
             rows: Some(WindowRows::in_memory(

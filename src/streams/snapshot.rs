@@ -1,5 +1,5 @@
-//! A table whose rows are made when a query begins to run: what `aiops_scans()`, `aiops_streams()`
-//! and `aiops_late()` give.
+//! A table whose rows are made when a query begins to run: the result of `aiops_scans()`,
+//! `aiops_streams()` and `aiops_late()`.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// What can be asked for its state at any time.
+/// Something that can be asked for its state at any time.
 pub(crate) trait Snapshot: Debug + Send + Sync + 'static {
     /// The columns.
     fn schema(&self) -> SchemaRef;

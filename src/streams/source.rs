@@ -1,8 +1,9 @@
-//! What a live source is: rows that keep coming, read a piece at a time, with positions that can be
+//! Live sources: rows that keep coming, are read a piece at a time, and have positions that can be
 //! written down.
 //!
-//! A source is synchronous and is told the time: what it hands out depends on what was written and
-//! on the instants of the calls alone, so that a test can play any order of events without a clock.
+//! A source is synchronous and gets the time as an argument: what it hands out depends only on what
+//! was written and on the instants of the calls, so that a test can play any order of events
+//! without a clock.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -12,13 +13,13 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, exec_err};
 use serde::{Deserialize, Serialize};
 
-/// Where a reader stands, as JSON whose form is the source's own: what it has read before is not
-/// read again when it is opened there. Two of them, of one reader or of one that was opened at the
-/// first, tell exactly what was read in between.
+/// The position of a reader, as JSON in a form that the source chooses: a reader that is opened
+/// there does not read again what was read before. Two positions, of one reader or of one that was
+/// opened at the first, define exactly what was read in between.
 pub type PositionsBody = serde_json::Value;
 
-/// What positions are of, and which version of their form they have: those of another kind or
-/// version are refused before the source sees them.
+/// The kind of source that positions belong to, and the version of their form: positions of another
+/// kind or version are refused before the source sees them.
 ///
 /// ```
 /// use datafusion_aiops::source::PositionsKind;
@@ -33,7 +34,8 @@ pub struct PositionsKind {
 }
 
 impl PositionsKind {
-    /// The version begins at 1, and is counted up whenever the meaning of a field changes.
+    /// A kind with this name; the version starts at 1 and increases whenever the meaning of a field
+    /// changes.
     pub const fn new(name: &'static str, version: u32) -> Self {
         Self { name, version }
     }
@@ -49,7 +51,7 @@ impl PositionsKind {
     }
 }
 
-/// Where a reader stands, as it is written down.
+/// The position of a reader, in the form that is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Positions {
     kind: String,
@@ -66,10 +68,10 @@ impl Positions {
         }
     }
 
-    /// What the source has written, as long as it is of its kind.
+    /// The form that the source itself wrote, if these positions are of this kind.
     ///
     /// # Errors
-    /// When it is of another source, or of another version.
+    /// When they are of another kind of source, or of another version.
     pub(crate) fn body_of(&self, kind: PositionsKind) -> Result<&PositionsBody> {
         if self.kind != kind.name {
             return exec_err!(
@@ -90,7 +92,7 @@ impl Positions {
     }
 }
 
-/// The written form of a place. It is never null: who begins at null begins at the start.
+/// The written form of a place. It is never null, since null would mean the start.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -104,17 +106,17 @@ pub(crate) fn positions_of(place: &impl Serialize) -> Result<PositionsBody> {
 
 /// Where the rows of a live table come from.
 ///
-/// [`live_table`](crate::source::live_table) makes a table of one; `tests/it/extend.rs` has an
+/// [`live_table`](crate::source::live_table) makes a table from it; `tests/it/extend.rs` has an
 /// example.
 pub trait LiveSource: Debug + Send + Sync {
     /// All columns.
     fn schema(&self) -> SchemaRef;
 
-    /// What its positions are.
+    /// The kind and version of its positions.
     fn positions_kind(&self) -> PositionsKind;
 
-    /// Begins to read the columns with these indices: at `positions`, or else where the options of
-    /// the table say.
+    /// Begins to read the columns with these indices: at `positions` if there are any, otherwise
+    /// where the options of the table say.
     ///
     /// # Errors
     /// When the source cannot be read at all, or the positions are not of this kind of source.
@@ -124,35 +126,35 @@ pub trait LiveSource: Debug + Send + Sync {
         positions: Option<&PositionsBody>,
     ) -> Result<Box<dyn SourceReader>>;
 
-    /// Whether what was read once can be read again, so that positions mean something to a later
-    /// process.
+    /// Whether what was read can be read again, so that positions are of use to a later process.
     fn is_replayable(&self) -> bool;
 }
 
 /// A source that is being read.
 pub trait SourceReader: Debug + Send {
-    /// Reads what is there now, up to about one block, and tells what is known of the partitions.
-    /// `newest` has the largest event time of the partitions that were read before: a source with
-    /// several reads the oldest first.
+    /// Reads what is there now, up to about one block, and reports what is known of the partitions.
+    /// `newest` has the largest event time of each partition that was read before, so that a source
+    /// with several can read the oldest first.
     ///
     /// # Errors
-    /// When nothing more can be read. A problem of one file among many is a note in `polled`.
+    /// When nothing more can be read. A problem with one file among many is only noted in `polled`.
     fn poll(&mut self, now: i64, newest: &HashMap<u64, i64>, polled: &mut Polled) -> Result<()>;
 
-    /// Finds what there is and reads nothing, so that [`Self::positions`] is a true place to begin:
-    /// what is written from now on comes after it.
+    /// Finds what is there without reading it, so that [`Self::positions`] is a valid place to
+    /// begin: everything that is written from now on comes after it.
     ///
     /// # Errors
     /// When the source cannot be read.
     fn look(&mut self, now: i64, polled: &mut Polled) -> Result<()>;
 
-    /// From where it stands, reads what another reader of this source had read when it stood at
-    /// `upto`, be it in an earlier process, and nothing else: the same rows, those of each
-    /// partition in the same order. What is no longer there is a problem that is noted.
+    /// Reads, from the current position, exactly what another reader of this source, possibly in an
+    /// earlier process, had read when it was at `upto`: the same rows, those of each partition in
+    /// the same order. What is no longer there is noted as a problem.
     ///
-    /// One call reads up to about `max_bytes`: a block, a batch or an event more at most. While
-    /// `polled.has_more`, call it again with the same `upto`, and nothing else; then the reader
-    /// stands at `upto`. Positions that it tells before that are for people.
+    /// One call reads up to about `max_bytes`, at most a block, a batch or an event more. While
+    /// `polled.has_more` is set, call this method again with the same `upto`, and no other; after
+    /// that the reader is at `upto`. Positions that it returns before then are only for people to
+    /// read.
     ///
     /// # Errors
     /// When the source cannot be read, or the positions are not of this source.
@@ -164,15 +166,15 @@ pub trait SourceReader: Debug + Send {
         polled: &mut Polled,
     ) -> Result<()>;
 
-    /// Where the reader stands after the rows that it has handed out; never null.
+    /// The position after the rows that the reader has handed out; never null.
     ///
     /// # Errors
     /// When the place cannot be written.
     fn positions(&self) -> Result<PositionsBody>;
 
-    /// What comes before these positions is never asked for again, by this process or a later one:
-    /// they have been written down, and so has all that was made of the rows before them. A source
-    /// that keeps what it hands out may let go of it now.
+    /// Tells the source that nothing before these positions will be asked for again, by this
+    /// process or a later one: the positions have been written down, and so has everything that was
+    /// made of the rows before them. A source that keeps what it hands out may now release it.
     ///
     /// # Errors
     /// When the source cannot be told.
@@ -196,27 +198,27 @@ pub struct Polled {
     pub pieces: Vec<ReadRows>,
     /// What is new about partitions.
     pub news: Vec<(u64, PartitionNews)>,
-    /// Whether there was more than fits one poll, or one call of a replay.
+    /// Whether there was more than fits into one poll, or one call of a replay.
     pub has_more: bool,
-    /// Positions remember no more than they do now: what is read next can be replayed from here,
-    /// but not from an earlier place.
+    /// Positions cannot remember more than they do now: what is read next can be replayed from
+    /// here, but not from an earlier place.
     pub ends_range: bool,
     /// Whether the source has ended, as standard input does.
     pub has_ended: bool,
     /// Bytes read.
     pub bytes: u64,
-    /// Rows among them that are not written as the table expects.
+    /// The number of rows that are not written in the form that the table expects.
     pub malformed: u64,
-    /// What went wrong without stopping the rest, for people.
+    /// What went wrong without stopping the rest, as messages for people.
     pub problems: Vec<String>,
-    /// How many more there were.
+    /// The number of problems that are not listed.
     pub n_more_problems: u64,
 }
 
-/// Rows of one partition: of one file.
+/// Rows of one partition, such as one file.
 #[derive(Debug)]
 pub struct ReadRows {
-    /// The file, or whatever has its rows in an order of its own.
+    /// The file, or whatever else has its own order of rows.
     pub partition: u64,
     /// The columns that were asked for.
     pub rows: RecordBatch,
@@ -225,7 +227,7 @@ pub struct ReadRows {
 /// What is known of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartitionNews {
-    /// It was found: its rows are waited for.
+    /// It was found, and the watermark waits for its rows.
     Opened,
     /// There is more to read.
     Behind,
@@ -235,7 +237,7 @@ pub enum PartitionNews {
     Closed,
 }
 
-/// A reader whose positions have their kind and version.
+/// A reader that adds kind and version to its positions, and checks them.
 #[derive(Debug)]
 pub(crate) struct CheckedReader {
     reader: Box<dyn SourceReader>,
@@ -243,8 +245,8 @@ pub(crate) struct CheckedReader {
 }
 
 impl CheckedReader {
-    /// Begins to read the columns with these indices: at `positions`, or else where the options of
-    /// the table say.
+    /// Begins to read the columns with these indices: at `positions` if there are any, otherwise
+    /// where the options of the table say.
     ///
     /// # Errors
     /// When the source cannot be read, or the positions are not its own.
@@ -293,7 +295,7 @@ impl CheckedReader {
         self.reader.acknowledge(upto.body_of(self.kind)?)
     }
 
-    /// As people see it.
+    /// The positions as text, for people.
     pub(crate) fn place(&self) -> Result<String> {
         Ok(self.reader.positions()?.to_string())
     }

@@ -1,7 +1,7 @@
-//! A live table that is being read: rows with their event times, and the watermark, in steps.
+//! Reading a live table in steps: rows with their event times, and the watermark.
 //!
-//! A thread of its own reads, so that a slow query never makes a fast file wait longer than the few
-//! steps that fit between the two, and a waiting reader never holds a thread of the query.
+//! The reader has its own thread: it can be a few steps ahead of a slow query, and while it waits
+//! it never blocks a thread of the query.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -21,89 +21,91 @@ use crate::streams::clock::Clock;
 use crate::streams::counters::StreamCounters;
 use crate::streams::source::{CheckedReader, PartitionNews, Polled, Positions, ReadRows};
 
-/// Steps that a reader may be ahead of its query.
+/// The number of steps that a reader may be ahead of its query.
 pub(crate) const STEPS_AHEAD: usize = 4;
-/// Bytes of one step of a replay: as many as a live step of followed files reads.
+/// Bytes of one step of a replay, as many as a live step of followed files reads.
 pub(crate) const REPLAY_BYTES: usize = 1 << 20;
-/// How often it is noted where a source stands, which takes time where it has many files.
+/// How often the positions of a source are noted in its counters, which takes time if it has many
+/// files.
 const POSITIONS_INTERVAL: i64 = SECOND;
 
 /// Rows and their event times.
 #[derive(Debug, Clone)]
 pub(crate) struct Timed {
     pub(crate) rows: RecordBatch,
-    /// Of each row, in nanoseconds since 1970; NULL where it has none.
+    /// The event time of each row, in nanoseconds since 1970; NULL if it has none.
     pub(crate) times: TimestampNanosecondArray,
 }
 
-/// What one step has brought.
+/// The result of one step.
 #[derive(Debug)]
 pub(crate) struct StreamStep {
-    /// By partition, those of each in the order in which they were read. They came before the
-    /// watermark moved.
+    /// Rows ordered by partition, and within each in the order in which they were read. They came
+    /// before the watermark moved.
     pub(crate) arrivals: Vec<Timed>,
-    /// The partition of each of these. It is the same whenever the rows are read again.
+    /// The partition of each arrival. It is the same whenever the rows are read again.
     pub(crate) partitions: Vec<u64>,
-    /// No row with an earlier event time is waited for; `i64::MAX` after the last step of a source
+    /// No row with an earlier event time is expected; `i64::MAX` after the last step of a source
     /// that ends.
     pub(crate) watermark: i64,
     /// When it was read, in nanoseconds since 1970.
     pub(crate) now: i64,
     /// There was nothing more to read.
     pub(crate) is_caught_up: bool,
-    /// Nothing is waited for: every file was quiet for the idle timeout, and the watermark goes by
-    /// the clock.
+    /// The watermark waits for no file: every file was quiet for the idle timeout, and the
+    /// watermark follows the clock.
     pub(crate) is_idle: bool,
-    /// Where the source stands after these rows; of [`Stepper::resume`] only, and not within a
-    /// range that is replayed.
+    /// The positions of the source after these rows. Only steps of [`Stepper::resume`] have them,
+    /// except those within a range that is replayed.
     pub(crate) positions: Option<Positions>,
-    /// More steps of the range that is replayed follow: the watermark has not moved yet.
+    /// More steps of the replayed range follow: the watermark has not moved yet.
     pub(crate) is_within_range: bool,
-    /// Who replays from written positions must write those of this step.
+    /// A caller that replays from written positions must write down those of this step.
     pub(crate) ends_range: bool,
 }
 
-/// A range of what was read before. It is replayed in as many steps as it takes.
+/// A range that was read before. It is replayed in as many steps as it takes.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadAgain {
-    /// Up to here.
+    /// The positions at which it ends.
     pub(crate) upto: Positions,
-    /// Handed on as the watermark of its last step.
+    /// The watermark of its last step.
     pub(crate) watermark: i64,
-    /// For [`TimeOf::Reading`]: the time of all of these rows; `None`: now.
+    /// For [`TimeOf::Reading`]: the time of all its rows; `None`: now.
     pub(crate) reading_time: Option<i64>,
 }
 
 /// A step that comes before the live ones.
 #[derive(Debug)]
 enum Prelude {
-    /// Tells where the source stands: here, or else where it finds itself.
+    /// Tells where the source begins: here if given, otherwise where it finds itself.
     Begin(Option<Positions>),
     Again(ReadAgain),
 }
 
-/// What tells the event time of a row.
+/// Where the event time of a row comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimeOf {
     /// The column with this index among those that are read.
     Column(usize),
-    /// The moment in which it is read.
+    /// The moment at which it is read.
     Reading,
 }
 
-/// Reads a source step by step. Told the time, it is a state machine without a clock.
+/// Reads a source step by step. It is a state machine without a clock, which gets the time as an
+/// argument.
 #[derive(Debug)]
 pub(crate) struct Stepper {
     source: CheckedReader,
     time_of: TimeOf,
-    /// The columns to hand out: all but a time column that was read for its times alone.
+    /// The number of columns to hand out: all except a time column that is read only for its times.
     n_columns: usize,
     watermark: Watermark,
     /// The largest event time of each partition.
     newest: HashMap<u64, i64>,
     counters: Arc<StreamCounters>,
     now: i64,
-    /// When the positions are to be told again.
+    /// When the positions are next noted in the counters.
     positions_at: i64,
     preludes: VecDeque<Prelude>,
     tells_positions: bool,
@@ -116,12 +118,12 @@ pub(crate) enum Pace {
     Busy,
     /// Everything was read.
     Waiting,
-    /// Nothing will come any more.
+    /// No more rows will come.
     Ended,
 }
 
 impl Stepper {
-    /// Reads `source`, of whose columns the first `n_columns` are handed out.
+    /// Reads `source`, and hands out the first `n_columns` of its columns.
     pub(crate) fn new(
         source: CheckedReader,
         time_of: TimeOf,
@@ -143,10 +145,11 @@ impl Stepper {
         }
     }
 
-    /// Steps tell their positions. The first brings no rows and tells where the source stands: at
-    /// `begin`, if that is where it was opened, or else where it finds itself. Then come the steps
-    /// of each of `again`, of which the last tells positions and the others are [within the
-    /// range](StreamStep::is_within_range); then the live ones.
+    /// Lets steps tell their positions, and replays the ranges of `again` first. The first step has
+    /// no rows and tells where the source begins: at `begin` if it was opened there, otherwise
+    /// where it finds itself. Then come the steps of each range of `again`: the last one tells
+    /// positions, and the others are [within the range](StreamStep::is_within_range). Then come the
+    /// live steps.
     pub(crate) fn resume(mut self, begin: Option<Positions>, again: Vec<ReadAgain>) -> Self {
         self.preludes.push_back(Prelude::Begin(begin));
         self.preludes.extend(again.into_iter().map(Prelude::Again));
@@ -154,12 +157,12 @@ impl Stepper {
         self
     }
 
-    /// Reads what is there at `now`, or again what was there before.
+    /// Makes the next step: replays what was read before, or reads what is there at `now`.
     ///
     /// # Errors
     /// When the source cannot be read.
     pub(crate) fn step(&mut self, now: i64) -> Result<(StreamStep, Pace)> {
-        // A clock that is put back must not make time run backwards here.
+        // A clock that is set back must not make time run backwards here.
         self.now = self.now.max(now);
         match self.preludes.pop_front() {
             Some(Prelude::Begin(begin)) => self.begin(begin),
@@ -168,7 +171,7 @@ impl Stepper {
         }
     }
 
-    /// What comes before these positions is not asked for again.
+    /// Tells the source that nothing before these positions will be asked for again.
     ///
     /// # Errors
     /// When the source cannot be told.
@@ -176,7 +179,7 @@ impl Stepper {
         self.source.acknowledge(upto)
     }
 
-    /// Tells where the source stands before anything was read.
+    /// Tells where the source begins, before anything is read.
     fn begin(&mut self, begin: Option<Positions>) -> Result<(StreamStep, Pace)> {
         let positions = match begin {
             Some(positions) => positions,
@@ -192,8 +195,8 @@ impl Stepper {
         Ok((step, Pace::Busy))
     }
 
-    /// Reads again what an earlier process had read: the next part of it. The watermark moves at
-    /// its end, as it did then.
+    /// Replays the next part of a range that an earlier process had read. The watermark moves at
+    /// the end of the range, as it did then.
     fn again(&mut self, again: ReadAgain) -> Result<(StreamStep, Pace)> {
         let mut polled = Polled::default();
         let source = &mut self.source;
@@ -234,15 +237,16 @@ impl Stepper {
         Ok((step, pace))
     }
 
-    /// Counts what was read, tells the watermark and finds the times of the rows, of which all have
-    /// `reading_time` if the moment of reading is their time.
+    /// Counts what was read, informs the watermark and finds the times of the rows. If their time
+    /// is the moment of reading, all have `reading_time`, or now without one.
     fn take_in(
         &mut self,
         mut polled: Polled,
         reading_time: Option<i64>,
     ) -> Result<Vec<(u64, Timed)>> {
         self.count(&polled);
-        // Which file was read first must not show: it is another one when they are read again.
+        // The result must not depend on which file was read first: when they are read again, it may
+        // be another one.
         polled.pieces.sort_by_key(|piece| piece.partition);
         let opened = |news: &PartitionNews| *news == PartitionNews::Opened;
         self.tell(&polled.news, opened);
@@ -260,7 +264,7 @@ impl Stepper {
         Ok(arrivals)
     }
 
-    /// The step that brought this, which the counters are told, too.
+    /// Makes a step of these arrivals, and updates the counters.
     fn described(
         &mut self,
         arrivals: Vec<(u64, Timed)>,
@@ -357,12 +361,12 @@ pub(crate) fn nanoseconds(times: &dyn Array) -> Result<TimestampNanosecondArray>
     Ok(times.clone().with_timezone_opt(None::<Arc<str>>))
 }
 
-/// The steps of a reader that has a thread of its own.
+/// The steps of a reader that runs on its own thread.
 #[derive(Debug)]
 pub(crate) struct LiveStream {
     steps: mpsc::Receiver<Result<StreamStep>>,
     reader: Thread,
-    /// The newest positions that the source may be told to forget what is before.
+    /// The newest acknowledged positions that the source was not told of yet.
     acknowledged: Arc<Mutex<Option<Positions>>>,
     pub(crate) counters: Arc<StreamCounters>,
 }
@@ -393,8 +397,8 @@ impl LiveStream {
                     clock.wait();
                 }
             }
-            // The last word, as far as it was said; a source that is not told it keeps more than it
-            // must.
+            // Acknowledge once more, if there is anything new. A source that does not hear of it
+            // only keeps more than it must.
             let _ = acknowledge(&mut stepper, &to_tell);
         };
         let reader = std::thread::Builder::new()
@@ -409,7 +413,7 @@ impl LiveStream {
         })
     }
 
-    /// Tells the source, before it reads on, that what comes before these positions is not asked
+    /// Tells the source, before its next step, that nothing before these positions will be asked
     /// for again.
     pub(crate) fn acknowledge(&self, upto: Positions) {
         *self
@@ -424,7 +428,7 @@ impl LiveStream {
     }
 }
 
-/// Tells the source what was acknowledged since it was told last.
+/// Tells the source what was acknowledged since the last call.
 fn acknowledge(stepper: &mut Stepper, acknowledged: &Mutex<Option<Positions>>) -> Result<()> {
     let mut acknowledged = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
     let upto = acknowledged.take();
@@ -435,7 +439,7 @@ fn acknowledge(stepper: &mut Stepper, acknowledged: &Mutex<Option<Positions>>) -
 impl Drop for LiveStream {
     fn drop(&mut self) {
         self.counters.end();
-        // It finds its query gone, and does not wait first.
+        // Wake the reader, so that it finds its query gone without waiting first.
         self.steps.close();
         self.reader.unpark();
     }

@@ -1,4 +1,4 @@
-//! A live table: a source, and how event time is told.
+//! Live tables: a source, and how its event time is found.
 
 use std::sync::Arc;
 
@@ -28,18 +28,18 @@ pub(crate) struct LiveTable {
     pub(crate) streams: Arc<StreamRegistry>,
 }
 
-/// Which time cuts the rows of a live table.
+/// The time by which the rows of a live table are cut into windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum TimeKind {
-    /// The table's event time: its time column, or the moment of reading where it has none.
+    /// The table's event time: its time column, or the moment of reading if it has none.
     Event,
     /// The moment of reading.
     Processing,
 }
 
-/// A live table over a source of your own, to be registered under this name. The options are those
-/// of every live table: `time_column`, `delay`, `idle_timeout`, `max_skew`, `buffer_bytes`;
-/// `read_from` is for the source to heed.
+/// A live table over your own source, to be registered under this name. The options are those of
+/// every live table: `time_column`, `delay`, `idle_timeout`, `max_skew`, `buffer_bytes`. The option
+/// `read_from` has an effect only if the source implements it.
 ///
 /// # Errors
 /// When an option is wrong, or the session was not prepared by [`install`](crate::install).
@@ -83,20 +83,20 @@ fn registry_of(context: &SessionContext) -> Result<Arc<StreamRegistry>> {
         .ok_or_else(|| plan_datafusion_err!("call datafusion_aiops::install on the session first"))
 }
 
-/// What a reader continues from that must not lose or double a row.
+/// Where a reader continues that must neither lose nor double a row.
 #[derive(Debug, Default)]
 pub(crate) struct Resume {
     /// Where to begin; `None`: where the options of the table say.
     pub(crate) from: Option<Positions>,
-    /// What is read again first, range by range.
+    /// The ranges that are read again first, in order.
     pub(crate) again: Vec<ReadAgain>,
 }
 
 impl LiveTable {
-    /// A table over `source`, known to `streams` by its name.
+    /// A table over `source`, which is added to `streams` under its name.
     ///
     /// # Errors
-    /// When the option `time_column` names no time of this source.
+    /// When the option `time_column` does not name a timestamp column of this source.
     pub(crate) fn try_new(
         name: String,
         source: Arc<dyn LiveSource>,
@@ -137,10 +137,10 @@ impl LiveTable {
         LiveStream::start(stepper, Arc::clone(&self.clock))
     }
 
-    /// Like [`Self::read`], with positions in every step, so that reading can continue there
-    /// exactly. First comes a step without rows whose positions are where reading begins; then the
-    /// steps of each range that is read again, the last of them with its watermark and its
-    /// positions; then what is new.
+    /// Like [`Self::read`], with positions, so that reading can continue exactly there. First comes
+    /// a step without rows, with the positions where reading begins. Then come the steps of each
+    /// range that is read again, the last of them with the watermark and the positions of the
+    /// range. Then come the live steps.
     ///
     /// # Errors
     /// When the source cannot be read, or cannot be read from these positions.

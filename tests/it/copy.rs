@@ -1,7 +1,7 @@
 //! COPY in the shell: a job that runs twice, signals and kills in the middle, and what the next run
 //! finds.
 //!
-//! The signals come when the shell has begun to write a file, of a query that would write for
+//! The signals come when the shell has begun to write a file, for a query that would write for
 //! hours.
 
 use std::fs;
@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Random numbers, since what can be compressed is held back for long.
+/// Random numbers: values that compress well are held back for a long time.
 const ENDLESS: &str =
     "SELECT random() AS n, b.value % 2 AS day FROM range(0, 1000) a, range(0, 1000000000) b";
 
-/// So that files are begun with their first rows.
+/// Begins files with their first rows.
 const SMALL_BUFFERS: &str = "SET datafusion.execution.objectstore_writer_buffer_size = 1000; \
     SET datafusion.execution.parquet.max_row_group_size = 1000";
 
@@ -32,7 +32,8 @@ fn command(folder: &Path, sql: &str) -> Command {
     command
 }
 
-/// Runs a statement: its exit code, and what it prints on standard output and standard error.
+/// Runs a statement, and returns its exit code and what it prints on standard output and standard
+/// error.
 fn run(folder: &Path, sql: &str) -> (Option<i32>, String) {
     let output = command(folder, sql).output().unwrap();
     let printed = [output.stdout, output.stderr].concat();
@@ -45,8 +46,8 @@ struct Writing {
 }
 
 impl Writing {
-    /// Starts it and waits until it has made a file. It may have removed some of a dead process
-    /// before.
+    /// Starts the statement and waits until it has made a file. Before that, it may have removed
+    /// some of a dead process.
     fn start(folder: &Path, sql: &str) -> Self {
         let before = files(folder);
         let is_new = |file: &PathBuf| !before.contains(file);
@@ -65,7 +66,7 @@ impl Writing {
         writing
     }
 
-    /// Sends the signal and waits for the end; its exit code.
+    /// Sends the signal, waits for the end, and returns the exit code.
     fn end_by(mut self, signal: &str) -> Option<i32> {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().unwrap();
@@ -81,10 +82,10 @@ impl Drop for Writing {
     }
 }
 
-/// All files below a folder, those that readers do not see too.
+/// All files below a folder, including those that readers do not see.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
-    // What is removed while it is listed is not there.
+    // A file or folder that is removed while it is listed does not count.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
             found.extend(files(&entry.path()))
@@ -190,7 +191,7 @@ fn the_next_statement_removes_what_a_killed_one_has_left_and_nothing_else() {
     assert_eq!(files(place.path()), before);
 }
 
-/// After a COPY the shell listens to signals itself: other statements end by them as before.
+/// After a COPY, the shell handles signals itself: they end other statements as before.
 #[test]
 fn a_query_after_a_copy_ends_by_a_signal() {
     let place = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
 
-/// The functions that [`datafusion_aiops::register_all`] adds. A name can be there twice: as an
+/// The functions that [`datafusion_aiops::register_all`] adds. A name can appear twice: as an
 /// aggregate and as a window function.
 pub(crate) fn our_functions() -> Vec<(String, Documentation)> {
     let mut context = SessionContext::new();

@@ -1,4 +1,4 @@
-//! A source, a store and a sink of another crate, written with what is public.
+//! A source, a store and a sink of another crate, written with the public API only.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,7 +33,7 @@ use datafusion_aiops::{Pipeline, PipelineEnd, PipelineOptions, session};
 
 const SECOND: i64 = 1_000_000_000;
 
-/// A source that counts: row `n` comes at second `n`, up to the last one that there is.
+/// A source that counts: row `n` comes at second `n`, up to the last one that exists.
 #[derive(Debug, Clone)]
 struct Ticks {
     n_rows: Arc<AtomicI64>,
@@ -224,7 +224,7 @@ impl WindowSink for Collected {
     }
 }
 
-/// What the store holds: rows of a key and a value, each with a number of its own.
+/// The content of the store: rows of a key and a value, each with its own number.
 #[derive(Debug, Clone, Default)]
 struct Shelf {
     next_row: i64,
@@ -285,7 +285,7 @@ impl Transaction for Draft {
 #[derive(Debug, Clone)]
 struct ShelfTable {
     store: ShelfStore,
-    /// Whether the column that tells rows apart is there too.
+    /// Whether the table includes the column that identifies rows.
     has_rows: bool,
 }
 
@@ -386,7 +386,7 @@ impl MutableTable for ShelfTable {
 #[derive(Debug)]
 struct ShelfWriter {
     table: ShelfTable,
-    /// `None`: INSERT.
+    /// `None` means INSERT.
     changes: Option<Arc<RowChanges>>,
 }
 
@@ -430,7 +430,7 @@ fn insert(shelf: &mut Shelf, batch: &RecordBatch) {
 fn change(shelf: &mut Shelf, batch: &RecordBatch, changes: &RowChanges) {
     let numbers = batch.column(0).as_primitive::<Int64Type>();
     let actions = batch.column(1).as_primitive::<Int32Type>();
-    // Of columns that the input has no values of, those of the row stay.
+    // Columns without values in the input keep those of the row.
     let column = |column| Some(batch.column(2 + changes.place(column)?));
     for row in 0..batch.num_rows() {
         let key = column(0).map(|keys| keys.as_primitive::<Int64Type>().value(row));
@@ -505,8 +505,7 @@ const STATEMENTS: &str = "
     INSERT INTO shelf SELECT DISTINCT n / 10 + 1, 'next' FROM tumble(ticks, ts, INTERVAL '10 seconds');
 ";
 
-/// A run of the statements with a session of its own, as after a restart, until all ticks were
-/// read.
+/// Runs the statements in a new session, as after a restart, until all ticks were read.
 async fn run(ticks: &Ticks, sink: &Arc<Collected>, store: &ShelfStore, checkpoint: &str) -> u64 {
     let context = session().unwrap();
     let options = [("time_column", "ts"), ("delay", "0 s")];
@@ -546,7 +545,7 @@ async fn a_pipeline_of_a_source_a_store_and_a_sink_of_another_crate() {
     let store = ShelfStore::default();
     store.0.lock().unwrap().add(0, None);
     assert_eq!(run(&ticks, &sink, &store, &checkpoint).await, 2);
-    // It continues after what has run.
+    // The next run continues after what has run.
     ticks.n_rows.store(45, Ordering::SeqCst);
     assert_eq!(run(&ticks, &sink, &store, &checkpoint).await, 4);
     let expected = "\
@@ -588,8 +587,8 @@ async fn a_pipeline_of_a_source_a_store_and_a_sink_of_another_crate() {
 async fn a_source_is_told_what_is_not_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint").display().to_string();
-    // This many that the reader, which is a few steps ahead, is still reading when the first
-    // windows have run.
+    // So many that the reader, which is a few steps ahead, is still reading when the first windows
+    // have run.
     let (ticks, sink) = (Ticks::new(1_000), Arc::<Collected>::default());
     let n_windows = run(&ticks, &sink, &ShelfStore::default(), &checkpoint).await;
     assert_eq!(n_windows, 99);

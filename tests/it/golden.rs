@@ -1,4 +1,4 @@
-//! Comparing what the shell prints with what it printed when a person last looked at it.
+//! Compares what the shell prints with what it printed when a person last reviewed it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,7 +42,7 @@ pub(crate) fn compare(name: &str, actual: &str) {
     );
 }
 
-/// The files below a folder of the project with this ending, in order.
+/// The files below a folder of the project with this extension, in order.
 pub(crate) fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = vec![];
     let mut folders = vec![project().join(folder)];

@@ -1,4 +1,4 @@
-//! Which file of `src` uses which, read from its text: so that a test can say where imports may
+//! Which file of `src` uses which, read from its text, so that a test can say where imports may
 //! point.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +9,8 @@ use crate::golden::{files_below, project};
 /// The path of a module: `["streams", "windows", "grid"]`.
 pub(crate) type Module = Vec<String>;
 
-/// The lines of a file that are code of the crate: no comment, and nothing that is only there for
-/// tests.
+/// The lines of a file that are code of the crate, without comments and without anything that
+/// exists only for tests.
 pub(crate) fn production_lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
@@ -33,7 +33,7 @@ fn is_for_tests(line: &str) -> bool {
     line.starts_with("#[cfg(test") || line.starts_with("#[cfg(any(test")
 }
 
-/// Skips the item after an attribute: up to its closing bracket, or to the end of its statement.
+/// Skips the item after an attribute, up to its closing bracket or to the end of its statement.
 fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
     let mut depth = 0;
     for line in lines {
@@ -49,7 +49,7 @@ fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
     }
 }
 
-/// The line without what is in quotes and after `//`: brackets there are no brackets.
+/// The line without what is in quotes and after `//`, since brackets in these do not count.
 fn without_texts(line: &str) -> String {
     let mut code = String::new();
     let mut chars = line.chars().peekable();
@@ -74,7 +74,7 @@ fn skip_text(chars: &mut impl Iterator<Item = char>) {
     }
 }
 
-/// Skips `'{'` and `'\''`; after the apostrophe of a lifetime nothing is skipped.
+/// Skips `'{'` and `'\''`; skips nothing after the apostrophe of a lifetime.
 fn skip_char(chars: &mut (impl Iterator<Item = char> + Clone)) {
     let mut ahead = chars.clone();
     let n_chars = match (ahead.next(), ahead.next(), ahead.next()) {
@@ -91,7 +91,7 @@ fn skip_char(chars: &mut (impl Iterator<Item = char> + Clone)) {
 pub(crate) struct Imports {
     /// The production code of each module.
     texts: BTreeMap<Module, String>,
-    /// Names that a module hands on from another: `pub use child::Name`.
+    /// Names that a module re-exports from another: `pub use child::Name`.
     handed_on: BTreeMap<(Module, String), Module>,
 }
 
@@ -114,7 +114,7 @@ impl Imports {
         Self::of(texts)
     }
 
-    /// Those of modules with these texts.
+    /// The imports of modules with these texts.
     fn of(texts: BTreeMap<Module, String>) -> Self {
         let mut imports = Self {
             texts,
@@ -155,7 +155,7 @@ impl Imports {
         used.filter(|used| used != module).collect()
     }
 
-    /// The path from the top of the crate; `None` for those of other crates.
+    /// The path from the top of the crate, or `None` for paths of other crates.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
@@ -176,7 +176,7 @@ impl Imports {
         }
     }
 
-    /// The module in which the item of this path is.
+    /// The module that contains the item with this path.
     fn module_of(&self, path: &[String], n_steps: usize) -> Option<Module> {
         let module = (0..=path.len()).rev().map(|length| path[..length].to_vec());
         let module = module
@@ -189,7 +189,7 @@ impl Imports {
         }
     }
 
-    /// Modules that use each other, directly or by way of others: each circle once.
+    /// Modules that use each other, directly or through others: each cycle once.
     pub(crate) fn circles(&self) -> Vec<Vec<Module>> {
         let uses: BTreeMap<&Module, BTreeSet<Module>> = self
             .modules()
@@ -231,7 +231,7 @@ struct UseStatement {
 
 fn use_statements(text: &str) -> impl Iterator<Item = UseStatement> {
     text.split(';').filter_map(|statement| {
-        // What stands before it is another item that ends without a semicolon.
+        // The text before it is another item that ends without a semicolon.
         let (before, tree) = statement.rsplit_once("use ")?;
         let visibility = before.rsplit('\n').next().unwrap_or(before).trim();
         if !(visibility.is_empty() || visibility.starts_with("pub")) || tree.contains("fn ") {
@@ -281,7 +281,7 @@ fn inline_paths(text: &str) -> Vec<Module> {
         let is_own = ["crate::", "self::", "super::"]
             .iter()
             .any(|start| word.starts_with(start));
-        // A group: its members are read with its `use`.
+        // A group ends with `::`: its members are read with its `use`.
         if is_own && !word.ends_with("::") {
             let parts = word.split("::").filter(|part| !part.is_empty());
             paths.push(parts.map(str::to_string).collect());
@@ -309,7 +309,7 @@ fn every_way_to_write_a_circle_is_seen() {
             "fn f(b: crate::b::B) {}",
             "pub(crate) fn g() -> super::a::A {}",
         ),
-        // By way of what another module hands on.
+        // Through a re-export of another module.
         ("use crate::c::B;", "use crate::a::A;"),
     ] {
         let files = [

@@ -13,7 +13,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::golden::project;
 
-/// Some lines of the samples, NULL and the empty line among them.
+/// Some lines of the samples, including NULL and the empty line.
 fn lines() -> RecordBatch {
     let text = [
         "postgresql.log",
@@ -29,8 +29,8 @@ fn lines() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable([("message", message, true)]).unwrap()
 }
 
-/// Points of three series in the order of time, missing values, missing times and equal times among
-/// them.
+/// Points of three series in the order of time, including missing values, missing times and equal
+/// times.
 fn points() -> RecordBatch {
     let n_points = 600;
     let ts: TimestampMillisecondArray = (0..n_points)
@@ -171,7 +171,7 @@ async fn series() {
         "ts_periods(ts, value)",
     ] {
         check(&format!("SELECT unnest({answer}) FROM points")).await;
-        // DataFusion 55.2 takes the groups for unique after unnest too, and would not sort by
+        // DataFusion 55.2 still considers the groups unique after unnest, and would not sort by
         // position: hence `+ 0`.
         check(&format!(
             "SELECT series, unnest(range(array_length(answer))) AS position, unnest(answer) AS element
@@ -197,7 +197,7 @@ async fn answers_on_series() {
     }
 }
 
-/// Rows of the same time are told apart by their id.
+/// The id orders rows of the same time.
 #[tokio::test]
 async fn verdicts_on_rows() {
     for over in [

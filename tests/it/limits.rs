@@ -1,5 +1,5 @@
-//! What is too deep or too large ends in a sentence and exit code 1, never in a signal, and nothing
-//! long is echoed.
+//! Input that is too deep or too large ends in a sentence and exit code 1, never in a signal, and
+//! nothing long is echoed.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// Longer than any sentence with its hints.
+/// More than the length of any sentence with its hints.
 const LONGEST_MESSAGE: usize = 2000;
 /// An argument of a process has at most 128 KiB on Linux.
 const LONGEST_ARGUMENT: usize = 120_000;
 
-/// How a statement is given.
+/// How a statement is passed to the shell.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Argument,
@@ -52,7 +52,7 @@ fn shell(folder: &Path, arguments: &[&str], stdin: Stdio) -> Output {
         .unwrap()
 }
 
-/// A statement that is refused, with a part of what is said.
+/// Checks that a statement is refused with a message that contains `expected`.
 fn check_refused(name: &str, sql: &str, way: Way, expected: &str) {
     let output = run(sql, way);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -64,7 +64,7 @@ fn check_refused(name: &str, sql: &str, way: Way, expected: &str) {
     assert!(said.contains(expected), "{name} {way:?}: {start}");
 }
 
-/// A statement that is answered, with its last line.
+/// Checks that a statement is answered, and its last line.
 fn check_answered(name: &str, sql: &str, way: Way, expected: &str) {
     let output = run(sql, way);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -341,7 +341,7 @@ fn copies_of_ctes_are_refused() {
     }
 }
 
-/// A line of 52 kB ended the process, and a pipeline at every start again.
+/// A line of 52 kB once ended the process, and a pipeline again at every start.
 #[test]
 fn lines_of_brackets_end_no_pipeline() {
     let folder = TempDir::new().unwrap();
@@ -375,8 +375,7 @@ fn lines_of_brackets_end_no_pipeline() {
     }
 }
 
-/// DataFusion's own JSON tables: what they read of such lines does not end the process either, up
-/// to a length.
+/// DataFusion's own JSON tables, too, read such lines without ending the process, up to a length.
 #[test]
 fn json_tables_of_datafusion_refuse_lines_of_brackets() {
     let folder = TempDir::new().unwrap();

@@ -2,7 +2,7 @@
 //! and pipes.
 //!
 //! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and
-//! fails when it is not there for a minute.
+//! fails if that takes more than a minute.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use crate::golden::project;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Only where a person makes golden files again.
+/// Used only when a person regenerates golden files.
 const SILENCE: Duration = Duration::from_secs(8);
 
 /// A run of the shell that may never end. It is killed when it is dropped.
@@ -64,7 +64,7 @@ impl LiveShell {
         }
     }
 
-    /// The next line of its output, with its line end; `None` if it has ended, or when none comes
+    /// The next line of its output, with its line end; `None` if it has ended, or if no line comes
     /// in this time.
     fn line_within(&self, time: Duration) -> Option<String> {
         self.lines.recv_timeout(time).ok()
@@ -95,8 +95,8 @@ impl LiveShell {
         stdin.flush().unwrap();
     }
 
-    /// Closes its standard input and waits for its end: exit code, the rest of its output, and its
-    /// errors.
+    /// Closes its standard input and waits for its end. Returns the exit code, the rest of its
+    /// output, and its errors.
     pub(crate) fn finish(mut self) -> (Option<i32>, String, String) {
         self.stdin = None;
         let rest: Vec<String> = std::iter::from_fn(|| self.line_within(DEADLINE)).collect();
@@ -107,7 +107,7 @@ impl LiveShell {
         (code, rest.concat(), errors)
     }
 
-    /// Ends it; what it has said on standard error.
+    /// Ends it, and returns what it printed on standard error.
     fn errors(&mut self) -> String {
         let _ = self.child.kill();
         let mut errors = String::new();
@@ -125,7 +125,7 @@ impl Drop for LiveShell {
     }
 }
 
-/// A statement that runs in a program.
+/// A statement that runs in this process.
 struct Stream {
     rows: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
@@ -173,7 +173,7 @@ fn session() -> SessionContext {
     datafusion_aiops::session().unwrap().enable_url_table()
 }
 
-/// Continues when the condition holds.
+/// Waits until the condition holds.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {
@@ -182,7 +182,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A row a line: its values, `|` between them.
+/// One line per row: its values, separated by `|`.
 fn lines_of(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let columns = batch.columns().iter();
@@ -230,7 +230,7 @@ struct SqlFile {
 }
 
 impl SqlFile {
-    /// Reads from `location` in place of its own.
+    /// Reads the file, with `location` in place of its own.
     fn read(name: &str, location: &Path) -> Self {
         let path = project().join("sql/streaming").join(name);
         let text = fs::read_to_string(path).unwrap();
@@ -273,14 +273,14 @@ fn in_data(name: &str) -> String {
 }
 
 /// Runs a file of `sql/streaming` over a log that grows in pieces and is rotated in the middle, and
-/// over the same log as it is in the end. `last` is a line that closes what is open; what that line
-/// itself would add is cut off by `is_closed`.
+/// over the same log in its final state. `last` is a line that closes what is open; `is_closed`
+/// cuts off what that line itself would add.
 async fn check_log(name: &str, log: &str, last: &str, is_closed: impl Fn(&str) -> bool) {
     let folder = tempfile::tempdir().unwrap();
     let (path, rotated) = (folder.path().join("x.log"), folder.path().join("x.log.1"));
     let file = SqlFile::read(name, &folder.path().join("x.log*"));
     let text = log.to_string() + last;
-    // A piece ends anywhere, but at the rotation, where the program itself writes whole lines.
+    // A piece ends anywhere, except at the rotation, where the program itself writes whole lines.
     let n_pieces = 7;
     let middle = log.len() / 2 + log[log.len() / 2..].find("\n20").map_or(0, |at| at + 1);
     let mut ends: Vec<usize> = (1..n_pieces)
@@ -381,7 +381,7 @@ async fn anomalies_in_dropped_files_are_those_of_the_batch() {
     })
     .await;
 
-    // One is written under another name first, one comes as half a file first.
+    // One file is first written under another name; one first appears as half a file.
     let unfinished = make("ts >= '2026-02-20' AND ts < '2026-02-24'", "2.parquet.tmp").await;
     let whole = make("ts >= '2026-02-24'", "3.part").await;
     let bytes = fs::read(&whole).unwrap();
@@ -497,7 +497,7 @@ async fn check_rotations(rotation: Rotation) {
     let writer = std::thread::spawn(move || write_and_rotate(to, rotation));
     live.until_n_rows(N_LINES as usize).await;
     writer.join().unwrap();
-    // Whatever is doubled would come now.
+    // Doubled rows would arrive now.
     let n_bytes = counted(&context, "bytes_read").await;
     assert_eq!(
         live.n_rows(),
@@ -572,7 +572,8 @@ async fn idle_future_and_late_lines() {
         GROUP BY window_start";
     let live = Stream::start(&context, select).await;
 
-    // A line of in an hour does not close the window of now: what comes then belongs to it.
+    // A line from one hour ahead does not close the current window: rows that come then belong to
+    // it.
     append(&path, format!("{} future\n", clock.after(3_600_000)));
     until("the first line", async || {
         counted(&context, "rows_read").await == 1
@@ -588,7 +589,7 @@ async fn idle_future_and_late_lines() {
         (live.n_rows(), counted(&context, "rows_late").await),
         (0, 0)
     );
-    // Nothing more comes, and it closes.
+    // The window closes although nothing more comes.
     clock.advance(Duration::from_secs(1));
     live.until_n_rows(1).await;
     let second = first.replace(".000", "");
@@ -652,7 +653,7 @@ async fn a_reader_ends_with_its_statement() {
     until("the end", async || states().await == ["t|ended"; 3]).await;
 }
 
-/// A problem stops nobody, and is not lost when the next one comes: all are counted.
+/// Problems stop no query, and none is lost when the next one comes: all are counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn problems_are_counted() {
     let folder = tempfile::tempdir().unwrap();

@@ -116,7 +116,7 @@ impl Fixture {
     }
 }
 
-/// Compresses each part as a member of its own, as log rotation does that appends.
+/// Compresses each part as a separate member, as log rotation does when it appends.
 async fn gzip(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in parts {
@@ -697,14 +697,15 @@ async fn json_rows_do_not_depend_on_their_neighbours() {
     fixture.check(counters, &["45|20|10"]).await;
 }
 
-/// A line of brackets alone once overflowed the stack, and a pipeline on it could not start again.
+/// A line of nothing but brackets once overflowed the stack, and a pipeline on it could not start
+/// again.
 #[tokio::test]
 async fn json_lines_that_are_nested_too_deeply_are_text() {
     let nested = |n_levels: usize, open: &str, close: &str| {
         let (open, close) = (open.repeat(n_levels), close.repeat(n_levels));
         format!("{{\"n\": 1, \"t\": {open}1{close}}}")
     };
-    // The line itself is a level.
+    // The line itself counts as a level.
     let lines = [
         nested(126, "[", "]"),
         nested(127, "[", "]"),
@@ -947,7 +948,7 @@ async fn plain_files_are_split_next_to_compressed_ones() {
     assert!(plan.contains("4 groups: [["), "{plan}");
     assert_eq!(plan.matches("a.log:").count(), 4, "{plan}");
     for i in 0..3 {
-        // Each in a partition of its own, and whole.
+        // Each in its own partition, and whole.
         assert!(plan.contains(&format!("{i}.gz]")), "{plan}");
     }
     expected.sort();
@@ -1187,7 +1188,7 @@ async fn a_declared_order_is_used() {
         .await;
 }
 
-/// Many events of 1 MiB do not come in one batch.
+/// Many events of 1 MiB are split into several batches.
 #[tokio::test]
 async fn batches_of_long_events_are_short() {
     let line = "x".repeat(1 << 20) + "\n";

@@ -1,7 +1,7 @@
 //! Properties of masking. A template does not depend on the value of a variable: sixty kinds of
-//! values in forty texts. And over a million random and mutated lines: it never fails, its
-//! variables are in order, masking a template changes nothing, the values put back give the line,
-//! and the template matches its line.
+//! values in forty texts. And over a million random and mutated lines: masking never fails, its
+//! variables are in order, masking a template changes nothing, the values filled into the template
+//! give the line, and the template matches its line.
 
 use datafusion_aiops::algorithms::text::{
     MaskOptions, Masker, Masking, Profile, Quotes, Style, TemplateMatcher, fill_template,
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::values::{KINDS, Kind, LISTS, NEIGHBOURHOODS, Random};
 
-/// The sample logs that ship with the project: what is mutated.
+/// The sample logs that ship with the project, which the tests mutate.
 const SAMPLES: [&str; 5] = [
     include_str!("../../sql/data/postgresql.log"),
     include_str!("../../sql/data/nginx_error.log"),
@@ -118,7 +118,7 @@ const PIECES: [&str; 94] = [
     "表",
 ];
 
-/// Pieces in a row, half of the time with blanks between them.
+/// A sequence of pieces, half of the time with blanks between them.
 fn random_line(random: &mut Random) -> String {
     if random.below(2) == 0 {
         let blanks = [" ", " ", "  ", "\t", " \n "];
@@ -136,7 +136,7 @@ fn random_line(random: &mut Random) -> String {
         .collect()
 }
 
-/// A sample line with some pieces put in, bytes taken out or changed, at any place.
+/// A sample line with some pieces inserted, and bytes removed or changed, at any place.
 fn mutated_line(samples: &[&str], random: &mut Random) -> String {
     let mut bytes = samples[random.below(samples.len())].as_bytes().to_vec();
     for _ in 0..random.below(4) {
@@ -151,10 +151,10 @@ fn mutated_line(samples: &[&str], random: &mut Random) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Draws of each kind of value.
+/// The number of draws of each kind of value.
 const N_DRAWS: usize = 1000;
 
-/// Checks that `line` has the same template with every value of every kind in the place of `@`, and
+/// Checks that `line` has the same template with every value of every kind in place of `@`, and
 /// that the value is in it whole.
 fn check_values(masker: &Masker, kinds: &[Kind], line: &str) {
     let expected = with_single_blanks(&line.replace('@', "<*>"));
@@ -176,7 +176,7 @@ fn a_template_does_not_depend_on_a_value() {
     }
 }
 
-/// The same where words in quotes are judged like others.
+/// The same if words in quotes are judged like others.
 #[test]
 fn a_template_does_not_depend_on_a_value_without_the_rule_on_quotes() {
     let mut options = MaskOptions::default();
@@ -219,8 +219,7 @@ fn a_template_does_not_depend_on_the_length_of_a_list() {
     }
 }
 
-/// Whatever a value of such a line is, it is one variable: in quotes or without, empty, a list or
-/// an object.
+/// Any value of such a line is one variable: quoted or not, empty, a list or an object.
 #[test]
 fn values_of_keys_are_whole() {
     let of_keys: [Kind; 4] = [
@@ -286,8 +285,8 @@ fn values_of_keys_are_whole() {
     }
 }
 
-/// The keys under which programs and log services write the text of an event: it is masked like
-/// one.
+/// The keys under which programs and log services write the text of an event, which is masked like
+/// an event.
 #[test]
 fn message_keys() {
     let json = masker(Profile::Json, Style::Star);
@@ -317,7 +316,7 @@ fn message_keys() {
     }
 }
 
-/// Lines that once failed, or took time with their square.
+/// Lines that once failed, or took time quadratic in their length.
 #[test]
 fn malformed_and_long_lines() {
     let json = masker(Profile::Json, Style::Star);
@@ -339,7 +338,7 @@ fn malformed_and_long_lines() {
         key_value.template("user=map[a:1 b:2] n=1"),
         "user=<*> n=<*>"
     );
-    // A path longer than what is looked at, of characters of two bytes, at both parities.
+    // A path longer than the limit of the scan, of two-byte characters, at both parities.
     for pad in ["", "x"] {
         let line = format!(r#"{{"msg":"/a?{pad}{}"}}"#, "é".repeat(5000));
         assert!(json.template(&line).starts_with(r#"{"msg":"<*>"#));
@@ -378,8 +377,7 @@ fn malformed_and_long_lines() {
     }
 }
 
-/// One event each, as people have reported them against log parsers: values that used to tear a
-/// template apart.
+/// One event each, as reported by users of log parsers: values that used to split a template.
 #[test]
 fn one_template_an_event() {
     let default = masker(Profile::Default, Style::Star);
@@ -482,7 +480,7 @@ fn one_template_an_event() {
             "pod kafka-7 lost",
         ],
     );
-    // Quotes: after other quotes, in CJK, of a user agent, as nothing.
+    // Quotes: after other quotes, in CJK, of a user agent, empty.
     check(
         "{\"user\":\"<*>\",\"host\":\"<*>\"}",
         &[
@@ -537,7 +535,7 @@ fn one_template_an_event() {
         "at java.base/java.lang.Thread.run(Thread.java:<*>)",
         &["at java.base/java.lang.Thread.run(Thread.java:829)"],
     );
-    // C01: names of modules are no hosts, names after a noun of databases are variables.
+    // C01: names of modules are not hosts; names after a noun of databases are variables.
     check("shop.core.io: failed", &["shop.core.io: failed"]);
     check("shop.core.db: failed", &["shop.core.db: failed"]);
     check(
@@ -650,8 +648,8 @@ fn a_million_lines() {
     check_many(&masker(Profile::Default, Style::Star), 1_000_000, 1);
 }
 
-/// The short way over plain words and the long one find the same: with a word to keep, here one
-/// that no line has, only the long one is gone.
+/// The fast path for plain words and the full one give the same result: with a word to keep, here
+/// one that no line contains, only the full path remains.
 #[test]
 fn the_short_way_finds_what_the_long_one_does() {
     let samples: Vec<&str> = SAMPLES.iter().flat_map(|sample| sample.lines()).collect();
@@ -675,7 +673,8 @@ fn the_short_way_finds_what_the_long_one_does() {
     }
 }
 
-/// A line like one before it but for its digits is not walked again; the answer is the same.
+/// A line that differs from an earlier one only in its digits is not scanned again; the answer is
+/// the same.
 #[test]
 fn what_was_seen_before_changes_nothing() {
     let samples: Vec<&str> = SAMPLES.iter().flat_map(|sample| sample.lines()).collect();
@@ -739,7 +738,7 @@ fn template_regex_matches_what_template_match_does() {
 }
 
 proptest! {
-    // A failing line stands in the message; no file is written.
+    // A failing line is in the message; no file is written.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -754,7 +753,7 @@ proptest! {
         }
     }
 
-    /// A line cut at `max_len` still gives itself back and matches.
+    /// A line that is cut at `max_len` still gives itself back and matches.
     #[test]
     fn any_max_len(line in "[ -~]{0,80}", max_len in 1usize..90) {
         let mut options = MaskOptions::default();

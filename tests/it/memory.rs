@@ -1,8 +1,8 @@
-//! How much memory a pipeline takes that is killed in the middle of a large window and started
-//! again: about as much as one that is left alone, since what it replays it reads in steps, and
-//! rows of open windows go to disk.
+//! How much memory a pipeline takes if it is killed in the middle of a large window and started
+//! again: about as much as an undisturbed one, since a replay reads in steps and rows of open
+//! windows go to disk.
 //!
-//! `AIOPS_WINDOW_MB=2000 cargo test --test it memory:: -- --nocapture` has a window of 2 GB.
+//! `AIOPS_WINDOW_MB=2000 cargo test --test it memory:: -- --nocapture` uses a window of 2 GB.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Megabytes of the window in CI.
+/// The size of the window in CI, in megabytes.
 const WINDOW_MB: u64 = 50;
-/// At most this many times as much memory as undisturbed. In a small window the base of the process
-/// counts for more than what is measured, and chance for more too.
+/// The most memory, as a multiple of that of an undisturbed run. In a small window, the base of the
+/// process matters more than what is measured, and so does chance.
 const MOST: f64 = 1.3;
 const MOST_IN_CI: f64 = 1.5;
-/// Of a line, about.
+/// The approximate length of a line.
 const LINE_BYTES: u64 = 160;
 
 const PIPELINE: &str = "CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'x.log' OPTIONS \
@@ -71,7 +71,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Forgets all runs.
+    /// Deletes the traces of all runs.
     fn clear(&self) {
         for folder in ["checkpoint", "counts"] {
             let _ = fs::remove_dir_all(self.path(folder));
@@ -97,7 +97,7 @@ impl Place {
         Running { child, notes }
     }
 
-    /// What the window has written.
+    /// The output of the window.
     fn written(&self) -> String {
         let mut files = fs::read_dir(self.path("counts")).unwrap();
         let file = files.next().unwrap().unwrap();
@@ -114,8 +114,8 @@ struct Running {
 }
 
 impl Running {
-    /// Waits until something is there, or is said; fails if the run ends before that, or not even
-    /// that comes.
+    /// Waits until something exists or is printed; fails if the run ends before, or if it takes too
+    /// long.
     fn until(&self, is_there: impl Fn(&str) -> bool) {
         let longest = Duration::from_secs(300 + 10 * window_mb().unwrap_or(WINDOW_MB));
         let started = Instant::now();
@@ -134,7 +134,7 @@ impl Running {
         self.until(|said| said.contains(" rows  "));
     }
 
-    /// The most memory that it has had up to now, in kB.
+    /// The peak memory of the process so far, in kB.
     fn peak_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
@@ -150,8 +150,8 @@ impl Drop for Running {
     }
 }
 
-/// Kills a run when the range of the window is written down, and before the window is done, so that
-/// all of it has to be replayed.
+/// Kills a run after the range of the window is recorded and before the window is done, so that all
+/// of it must be replayed.
 fn kill_within_the_window(place: &Place) {
     for _ in 0..20 {
         place.clear();

@@ -46,7 +46,7 @@ fn points(n_rows: i64) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-/// A source that never ends: after its batches it waits for ever.
+/// A source that never ends: after its batches, it waits forever.
 #[derive(Debug)]
 struct Endless(Vec<RecordBatch>);
 
@@ -72,7 +72,8 @@ fn session() -> SessionContext {
     context
 }
 
-/// A session with `points`, and `live` with the same rows, one a batch, in the order of time.
+/// A session with `points`, and with `live`, which has the same rows, one per batch, in the order
+/// of time.
 fn session_with_points() -> SessionContext {
     let context = session();
     let points = points(100);
@@ -115,8 +116,8 @@ async fn the_past_is_judged_row_by_row_and_hindsight_at_once() {
     }
 }
 
-/// Every verdict comes as soon as its row is there, though the source never ends, and is that of
-/// the whole table.
+/// Every verdict comes as soon as its row is there, although the source never ends, and equals that
+/// over the whole table.
 #[tokio::test]
 async fn verdicts_stream() {
     let context = session_with_points();
@@ -166,8 +167,8 @@ async fn verdicts_of_a_prefix_are_a_prefix_of_the_verdicts() {
     }
 }
 
-/// Through the builder of expressions the function gets no time and no frame: it returns structs,
-/// by positions alone.
+/// Through the expression builder, the function gets neither time nor frame: it returns structs
+/// based on positions alone.
 #[tokio::test]
 async fn rust_code_calls_the_window_function() {
     let context = session_with_points();
@@ -203,7 +204,7 @@ async fn rust_code_calls_the_window_function() {
     assert!(error.contains("value must be a number"), "{error}");
 }
 
-/// Rows after a LIMIT are not judged where only the past is seen.
+/// Rows after a LIMIT are not judged if only the past is seen.
 #[tokio::test]
 async fn a_limit_reaches_the_rows() {
     let context = session_with_points();
@@ -216,7 +217,7 @@ async fn a_limit_reaches_the_rows() {
     }
 }
 
-/// A frame that slides gives each row its forecast as soon as the row is there.
+/// With a sliding frame, each row gets its forecast as soon as it is there.
 #[tokio::test]
 async fn forecasts_stream() {
     let context = session_with_points();

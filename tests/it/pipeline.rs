@@ -1,7 +1,7 @@
 //! Pipelines as people run them: `datafusion-aiops run`, stopped, killed and started again.
 //!
 //! Nothing waits for a fixed time: a test continues as soon as what it waits for is there, and
-//! fails when it is not there for a minute.
+//! fails if that takes more than a minute.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ impl Run {
 struct Place(TempDir);
 
 impl Place {
-    /// With the statements in `p.sql`.
+    /// A folder with these statements in `p.sql`.
     fn new(sql: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.write("p.sql", sql);
@@ -114,7 +114,7 @@ impl Place {
             for file in fs::read_dir(self.path(folder)).unwrap() {
                 let path = file.unwrap().path();
                 let name = path.file_name().unwrap().to_str().unwrap();
-                // What was begun, and is not seen by readers: it goes when the pipeline begins.
+                // Temporary files, which readers do not see, are removed when the pipeline starts.
                 if name.contains('#') {
                     continue;
                 }
@@ -147,7 +147,7 @@ fn assert_same_files(
     }
 }
 
-/// A run that goes on. It is killed when it is dropped.
+/// A run that continues until it is killed, at the latest when it is dropped.
 struct Running {
     child: Child,
     notes: Receiver<String>,
@@ -237,11 +237,11 @@ fn body(call: &str) -> String {
     )
 }
 
-/// Lines of a log between two pauses.
+/// The number of lines of a log between two pauses.
 const GROUP: u64 = 100;
 
-/// Line `number` of a log, 25 ms after the one before but for a pause after every group, which then
-/// spans 8 s; each tenth comes before the one that it follows in time.
+/// Line `number` of a log. Lines are 25 ms apart, except for a pause after every group, which then
+/// spans 8 s; every tenth line comes before the one that it follows in time.
 fn line(number: u64) -> String {
     let place = match number % 10 {
         0 => number + 1,
@@ -307,7 +307,7 @@ fn runs_with_lines_in_between_are_one_run() {
     whole.write("x.log", &lines(0..900));
     whole.run(&["--until-idle"]).has_succeeded();
 
-    // The log is empty, then it has a part of a line, and once nothing is new.
+    // First the log is empty, then it has a part of a line, and once there is nothing new.
     let place = Place::new(&sql);
     let log = lines(0..900);
     let ends = [0, 0, 30, 5_000, 5_000, 20_000, log.len()];
@@ -329,7 +329,7 @@ fn runs_with_lines_in_between_are_one_run() {
     );
 }
 
-/// Writes a compressed file that was last written so many seconds ago.
+/// Writes a compressed file that was last written this many seconds ago.
 fn pack(place: &Place, name: &str, text: &str, seconds: u64) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let packed = runtime.block_on(async {
@@ -348,8 +348,8 @@ fn age(place: &Place, name: &str, seconds: u64) {
     file.unwrap().set_modified(time).unwrap();
 }
 
-/// Rotated and compressed before anyone followed them, and again while the pipeline was stopped: no
-/// line is late, lost or doubled, whether the compressed files are listed or not.
+/// Files are rotated and compressed before they are followed, and again while the pipeline is
+/// stopped: no line is late, lost or doubled, whether the compressed files are listed or not.
 #[test]
 fn what_was_compressed_meanwhile_is_read_as_if_it_were_not() {
     for (glob, backlog) in [("logs/*.log*", 700), ("logs/*.log", 0)] {
@@ -432,7 +432,7 @@ fn what_is_printed() {
     );
     let end = "done: 2 windows, 3 rows, 1 without a time\n";
     assert!(run.stderr.ends_with(end), "{run:?}");
-    // Without a row there is no file.
+    // Without rows, there is no file.
     assert!(place.files(&["errors"]).is_empty());
 
     // The first is too late, and is counted; the last closes the window of the others.
@@ -719,8 +719,8 @@ fn a_closed_pipe_ends_it() {
     assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
 
-/// A row that is read again to find its window is gone with its file. That window cannot run; those
-/// that come do.
+/// A row that must be replayed to find its window is gone with its file. That window cannot run,
+/// but later ones do.
 #[test]
 fn rows_that_are_gone_take_no_other_window_with_them() {
     let place = Place::new(&format!("{LIVE}SELECT count(*) AS n FROM {TUMBLE};"));
@@ -748,10 +748,10 @@ fn a_checkpoint_is_of_one_pipeline() {
     place.write("x.log", &lines(0..300));
     place.run(&["--once"]).has_succeeded();
 
-    // Its files would have other names.
+    // Under another name, its files would have other names.
     let run = place.run(&["--once", "--name", "other"]);
     assert!(run.stderr.contains("run it with --name p"), "{run:?}");
-    // What runs once belongs to it too.
+    // Statements that run once belong to the pipeline too.
     place.write("p.sql", &sql.replace("'x.log'", "'y.log'"));
     let run = place.run(&["--once"]);
     assert!(run.stderr.contains("--accept-changes"), "{run:?}");
@@ -815,7 +815,7 @@ fn what_a_window_has_begun_to_write_is_not_found_when_it_runs_again() {
     );
     let place = Place::new(&sql);
     place.write("x.log", &(at(1, 1) + &at(9, 9)));
-    // As a run leaves it that is killed after the INSERT.
+    // The state after a run that is killed after the INSERT.
     fs::create_dir(place.path("known")).unwrap();
     place.write("known/p-20200101T000001Z-20200101T000002Z.csv", "INFO\n");
     place.run(&["--once"]).has_succeeded();
@@ -840,7 +840,7 @@ fn a_row_that_was_late_for_its_session_is_late_again() {
     line("09.010", "A 2");
     line("10.200", "DEBUG 3");
     place.run(&["--once"]).has_succeeded();
-    // Late for the session that has closed, of which nothing is read again.
+    // This is late for the session that has closed, none of whose rows are read again.
     line("09.500", "A 4");
     line("10.300", "B 5");
     line("11.100", "C 6");
@@ -848,7 +848,7 @@ fn a_row_that_was_late_for_its_session_is_late_again() {
     for _ in 0..2 {
         let run = place.run(&["--once"]);
         assert!(run.stderr.contains("Divide by zero"), "{run:?}");
-        // What the window has written is gone with it.
+        // The output of the failed window is removed.
         let files: Vec<_> = place.files(&["a"]).into_values().collect();
         assert_eq!(files, [b"1\n2\n"]);
     }
@@ -863,7 +863,7 @@ const KNOWLEDGE: &str = "CREATE EXTERNAL TABLE knowledge (kind TEXT, hits BIGINT
     CREATE EXTERNAL TABLE news (kind TEXT, first_seen TEXT) STORED AS PARQUET LOCATION 'news/';\n";
 
 /// Learns which kinds of lines there are. What is new depends on what was known before, and hits
-/// are added to: a window that ran twice would show.
+/// are added up, so a window that ran twice would show.
 fn learning(call: &str) -> String {
     format!(
         "CREATE OR REPLACE TABLE kinds AS SELECT level || ' ' || CAST(date_trunc('minute', ts) AS TEXT) AS kind, \
@@ -881,23 +881,23 @@ fn known(place: &Place, columns: &str) -> Vec<String> {
     ))
 }
 
-/// A pipeline that is killed.
+/// A pipeline to kill.
 struct Case {
     name: &'static str,
-    /// What is read.
+    /// The call that reads the windows.
     call: &'static str,
     /// The files that are written, in turns.
     files: &'static [&'static str],
-    /// Sessions that close together are one window, and which do depends on when their rows were
-    /// read: the files are others, and have the same rows.
+    /// Compares rows, not files: sessions that close together are one window, and which ones do
+    /// depends on when their rows were read, so the files differ but have the same rows.
     compares_rows: bool,
-    /// Whether the first is renamed in the middle.
+    /// Whether the first file is renamed in the middle.
     rotates: bool,
     n_lines: u64,
     n_kills: u64,
 }
 
-/// Kills in CI; `AIOPS_KILLS` says how many it shall be.
+/// The number of kills in CI; `AIOPS_KILLS` sets another.
 const N_KILLS: u64 = 12;
 
 fn n_kills(default: u64) -> u64 {
@@ -933,7 +933,7 @@ impl Writer {
                 while number < end {
                     let path = &paths[number as usize % paths.len()];
                     let line = line(number);
-                    // A reader sees half a line, too.
+                    // A reader may also see half a line.
                     let middle = line.len() / 2;
                     append(path, &line.as_bytes()[..middle]);
                     append(path, &line.as_bytes()[middle..]);
@@ -955,7 +955,7 @@ impl Writer {
     }
 }
 
-/// Lets it live until some random moment.
+/// Lets the run live until some random moment.
 fn live(place: &Place, running: &Running, random: &mut SplitMix64) {
     const LONGEST: Duration = Duration::from_secs(1);
     let mut below = |limit: u64| random.next_u64() % limit;
@@ -978,7 +978,7 @@ fn live(place: &Place, running: &Running, random: &mut SplitMix64) {
             }
         }
         kind => {
-            // Inside writing: as soon as something new is in a folder.
+            // Inside a write: as soon as something new is in a folder.
             let folder = place.path(["checkpoint/ranges", "answered", "counts"][below(3) as usize]);
             let n_more = 1 + below(4);
             let names = || -> std::collections::BTreeSet<_> {
@@ -1004,8 +1004,8 @@ fn live(place: &Place, running: &Running, random: &mut SplitMix64) {
 
 fn check_kills(case: &Case, seed: u64) {
     let location = LIVE.replace("'x.log'", "'x*.log*'");
-    // Long, so that nothing is taken for quiet while the machine is busy; but what was rotated
-    // holds all back for so long.
+    // Long, so that no file is taken for idle while the machine is busy. But a rotated file holds
+    // all others back for that time.
     let timeout = if case.rotates { "500ms" } else { "3s" };
     let location = location.replace("200ms", timeout);
     let sql = format!(
@@ -1028,7 +1028,7 @@ fn check_kills(case: &Case, seed: u64) {
     let writer = Writer::start(&place, case);
     let mut random = SplitMix64::seed_from_u64(seed);
     for kill in 1..=case.n_kills {
-        // A log that pauses for too long goes by the clock: let it do so between two groups.
+        // A log that pauses too long goes by the clock, so the pause must be between two groups.
         let goal = kill * case.n_lines / (case.n_kills + 1) / GROUP * GROUP;
         writer.goal.store(goal, Ordering::Relaxed);
         let running = place.start(&[]);

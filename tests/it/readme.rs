@@ -1,6 +1,6 @@
 //! Every SQL block of README.md runs in the shell and prints the text block after it. A block with
-//! a live table does not end: it must print what stands after it, as at a terminal, and is killed
-//! then. Pipes into the shell are run too.
+//! a live table does not end: it must print the text after it, as at a terminal, and is then
+//! killed. Pipes into the shell are run too.
 
 use crate::golden::{project, run_shell, stdout_of};
 use crate::live::LiveShell;
@@ -73,7 +73,7 @@ fn pipes_into_the_shell_run() {
         };
         let (sql, _) = command.rsplit_once('"').unwrap();
         let mut shell = LiveShell::start(project(), &["-c", sql]);
-        // What it prints depends on when the lines come.
+        // Its output depends on when the lines come.
         shell.write(
             "Mar 02 06:10:31 web-1 sshd[17]: error: maximum authentication attempts exceeded\n",
         );

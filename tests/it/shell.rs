@@ -13,7 +13,7 @@ struct Run {
     stderr: String,
 }
 
-/// Runs the shell in an empty folder of its own, or in `folder`.
+/// Runs the shell in a new empty folder, or in `folder`.
 fn shell_in(folder: &Path, arguments: &[&str], stdin: &str) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"))
         .args(arguments)
@@ -750,7 +750,7 @@ fn log_is_no_format_to_write() {
     );
 }
 
-/// In DataFusion 55.2 this stands still in most runs, since a reader waits for a file that nobody
+/// In DataFusion 55.2 this hangs in most runs, since a reader waits for a file that no writer
 /// writes to any more.
 #[test]
 fn a_group_by_with_little_memory_ends() {
@@ -781,7 +781,7 @@ fn a_group_by_with_little_memory_ends() {
     );
 }
 
-/// DataFusion would trust them: DISTINCT of two rows with one key gave both.
+/// DataFusion would trust these keys: DISTINCT of two rows with one key returned both.
 #[test]
 fn keys_that_nothing_checks_are_refused() {
     for table in [

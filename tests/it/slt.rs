@@ -1,4 +1,4 @@
-//! Runs every file of `tests/slt` in sessions of its own. With `UPDATE_SLT=log_mine` in the
+//! Runs every file of `tests/slt`, each in new sessions. With `UPDATE_SLT=log_mine` in the
 //! environment it writes what the queries of `log_mine.slt` return into the file instead: read the
 //! difference before you commit it.
 

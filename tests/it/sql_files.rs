@@ -8,8 +8,8 @@ use crate::live::LiveShell;
 #[test]
 fn every_file_prints_its_golden_output() {
     let files = files_below("sql", "sql");
-    // The files in data/make make the data: they need servers, or write into the project. The
-    // pipeline and what is asked of its knowledge base are in `story`.
+    // The files in data/make generate the data: they need servers, or write into the project.
+    // `story` tests the pipeline and the questions to its knowledge base.
     let is_elsewhere = |file: &Path| {
         let is_in = |folder: &str| file.components().any(|part| part.as_os_str() == folder);
         is_in("make") || is_in("knowledge_base") || file.ends_with("streaming/log_clustering.sql")
@@ -32,7 +32,8 @@ fn every_file_prints_its_golden_output() {
     }
 }
 
-/// What the file prints as long as its golden output is. It does not end, so it is killed then.
+/// What the file prints, up to the length of its golden output. It does not end, so it is then
+/// killed.
 fn printed_of_a_live_table(name: &str, file: &Path) -> String {
     let mut shell = LiveShell::start(project(), &["-f", file.to_str().unwrap()]);
     let golden = std::fs::read_to_string(project().join("tests/golden").join(name));
@@ -44,8 +45,8 @@ fn printed_of_a_live_table(name: &str, file: &Path) -> String {
     }
 }
 
-/// What the file prints when it is sent a log of which the first 300 lines come last, when windows
-/// have closed.
+/// What the file prints when it is sent a log whose first 300 lines come last, after windows have
+/// closed.
 fn printed_of_a_pipe(file: &Path) -> String {
     let log = std::fs::read_to_string(project().join("sql/data/nginx_access.log")).unwrap();
     let (at, _) = log.match_indices('\n').nth(299).unwrap();

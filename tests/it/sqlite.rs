@@ -1,4 +1,4 @@
-//! SQLite tables through the shell's binary: what one run has written the next one finds.
+//! SQLite tables through the shell's binary: the next run finds what one run has written.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -57,7 +57,7 @@ fn a_knowledge_base_is_kept() {
         "DELETE FROM kb WHERE template_hash IN (SELECT max(template_hash) FROM kb); SELECT count(*) AS n FROM kb",
         "count\n1\nn\n2\n",
     );
-    // Between runs the file is whole: nothing waits in a log beside it.
+    // Between runs, the file is complete: there is no log beside it with pending changes.
     let files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,8 +1,8 @@
-//! What is stored by this version and must be read by every later one: models, checkpoints, the
-//! bookkeeping in SQLite. `tests/data/stored` has one of each as version 1 writes it.
+//! What this version stores and every later one must read: models, checkpoints, the bookkeeping in
+//! SQLite. `tests/data/stored` has one of each as version 1 writes it.
 //!
-//! Where a test here fails because something else is written now: raise the version of that form,
-//! keep the old file and read it too, and write the new one with `UPDATE_STORED=1`.
+//! If a test here fails because something else is written now, raise the version of that form, keep
+//! the old file and read it too, and write the new one with `UPDATE_STORED=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::golden::project;
 const TEXTS: &str = "(VALUES ('user bob logged in from 10.0.0.1'), ('user eve logged in from 10.0.0.2'), \
     ('user ann logged in from 10.0.0.3'), ('disk sda full'), ('连接数据库超时'))";
 
-/// The file of a stored form, written first if that is asked for.
+/// The file of a stored form, which is written first if `UPDATE_STORED` is set.
 fn stored(name: &str, now: &[u8]) -> Vec<u8> {
     let path = project().join("tests/data/stored").join(name);
     if std::env::var_os("UPDATE_STORED").is_some() {
@@ -49,7 +49,7 @@ async fn model(context: &SessionContext, function: &str) -> Vec<u8> {
     batches[0].column(0).as_binary_view().value(0).to_vec()
 }
 
-/// Compares a model with the stored one, and registers that under this name.
+/// Compares a model with the stored one, and registers the stored one under this name.
 async fn register(context: &SessionContext, function: &str) {
     let now = model(context, function).await;
     let stored = stored(&format!("{function}.model"), &now);
@@ -83,7 +83,7 @@ async fn models_are_read() {
     assert!(answer(&context, sql).await.contains("disk"));
 }
 
-/// A model says what it was made with; a name or a version that is not known is no default.
+/// A model says what it was made with; an unknown name or version does not fall back to a default.
 #[tokio::test]
 async fn models_of_the_future_are_refused() {
     let context = session().unwrap();
@@ -109,7 +109,7 @@ async fn models_of_the_future_are_refused() {
         let sql = "SELECT log_match('a', (SELECT model FROM t))";
         let ran = aiops_sql(&context, sql).await.unwrap().collect().await;
         let error = ran.unwrap_err().to_string();
-        // The checksum is looked at first.
+        // The checksum is checked first.
         assert!(
             error.contains("damaged") || error.contains(expected),
             "{error}"
@@ -128,7 +128,8 @@ fn lines(minutes: std::ops::Range<u32>) -> String {
     lines.collect()
 }
 
-/// Runs the pipeline over the lines that are there; how many windows have run, over all runs.
+/// Runs the pipeline over the lines in the log, and returns how many windows have run, over all
+/// runs.
 async fn run(folder: &Path) -> u64 {
     let context = session().unwrap();
     let sql = CREATE.replace("FOLDER", &folder.display().to_string());
@@ -143,7 +144,7 @@ async fn run(folder: &Path) -> u64 {
     pipeline.n_windows()
 }
 
-/// The files of a checkpoint that are no locks.
+/// The files of a checkpoint except locks.
 fn checkpoint_files(folder: &Path) -> Vec<PathBuf> {
     let names = fs::read_dir(folder.join("ranges")).unwrap();
     let mut ranges: Vec<_> = names.map(|range| range.unwrap().file_name()).collect();
@@ -171,7 +172,7 @@ async fn checkpoints_are_read() {
     }
     let dump = fs::read_to_string(data.join("counts.sql")).unwrap();
     sqlite(&folder.path().join("counts.db"), &dump);
-    // What came since: three more minutes.
+    // What came since then: three more minutes.
     fs::write(folder.path().join("app.log"), lines(0..6)).unwrap();
     assert_eq!(run(folder.path()).await, 5);
     let context = session().unwrap();

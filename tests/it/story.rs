@@ -1,6 +1,6 @@
 //! The story of README.md: a pipeline is left running on a log that grows, a person asks the
 //! knowledge base and writes a solution, and the next errors are answered. All files of
-//! sql/knowledge_base run beside it, in the order of the story.
+//! sql/knowledge_base run along with it, in the order of the story.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
@@ -29,7 +29,7 @@ fn printed(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A pipeline that is left running, and the lines that it tells of its progress.
+/// A pipeline that is left running, and the lines of its progress.
 struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -64,7 +64,7 @@ impl Running {
         }
     }
 
-    /// Waits for the window that begins so.
+    /// Waits for the window whose line begins with this text.
     fn wait_for(&mut self, window: &str) {
         loop {
             let Ok(line) = self.lines.recv_timeout(DEADLINE) else {
@@ -147,7 +147,7 @@ fn from_a_growing_log_to_answered_errors() {
 
     let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
     for shown in [without_solution, by_hand, answered] {
-        // What UPDATE and others count stands before the answer.
+        // The counts of UPDATE and other statements come before the answer.
         let table = match shown.rsplit_once("+-------+\n+-") {
             Some((_, table)) => format!("+-{table}"),
             None => shown,
@@ -156,7 +156,7 @@ fn from_a_growing_log_to_answered_errors() {
     }
 }
 
-/// The question to the answered lines that README.md asks.
+/// The question about the answered lines that README.md asks.
 fn readme_question() -> String {
     let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
     let (_, question) = readme

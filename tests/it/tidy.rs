@@ -1,4 +1,4 @@
-//! What can be checked about the sources: layers, headers, and that nothing public goes untested.
+//! What can be checked about the sources: layers, headers, and that everything public is tested.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use crate::docs::our_functions;
 use crate::golden::{files_below, project};
 use crate::imports::{Imports, Module, production_lines};
 
-/// The rooms of `src`, each of which uses those before it and itself alone.
+/// The modules of `src`, each of which uses only itself and those before it.
 const ROOMS: [&str; 15] = [
     "error",
     "algorithms",
@@ -26,7 +26,7 @@ const ROOMS: [&str; 15] = [
     "shell",
 ];
 
-/// A room, and words of other crates that its code must not contain.
+/// A module, and words of other crates that its code must not contain.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("error", &["datafusion", "tokio", "object_store"]),
     (
@@ -132,7 +132,7 @@ fn one_type_has_one_name() {
     }
 }
 
-/// The name of the type that a line at the edge of a file declares.
+/// The name of the type that an unindented line declares.
 fn declared_type(line: &str) -> Option<&str> {
     let line = line.strip_prefix("pub").map_or(line, |rest| {
         let rest = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
@@ -162,7 +162,7 @@ fn every_file_says_what_it_is() {
 fn no_loose_ends() {
     for path in sources().into_iter().chain(files_below("tests", "rs")) {
         let text = std::fs::read_to_string(&path).unwrap();
-        // Put together, so that this file does not contain them.
+        // The words are joined here, so that this file does not contain them.
         for parts in [
             ["TO", "DO"],
             ["FIX", "ME"],

@@ -6,7 +6,7 @@ use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tempfile::TempDir;
 
-/// Runs statements in order; the rows of the last one, as `1|a`.
+/// Runs statements in order, and returns the rows of the last one, as `1|a`.
 async fn last(context: &SessionContext, statements: &[String]) -> Vec<String> {
     let mut rows = vec![];
     for sql in statements {
@@ -30,7 +30,7 @@ fn config() -> SessionConfig {
     SessionConfig::new().with_target_partitions(2)
 }
 
-/// Plain DataFusion answers `wrong`, a session of this crate `right`.
+/// Checks that plain DataFusion answers `wrong`, and a session of this crate `right`.
 async fn check(statements: &[&str], wrong: &[&str], right: &[&str]) {
     let folder = TempDir::new().unwrap();
     let at = |sql: &&str| sql.replace("{folder}", &folder.path().to_string_lossy());
@@ -138,8 +138,9 @@ async fn a_computed_column_is_not_the_one_of_its_name() {
     check(&[t, query], &["1|x"], &["-1|x"]).await;
 }
 
-/// Some faults cannot be shown in a test: a standstill, what is only feared. Look through the list
-/// after an upgrade. A NULL among the values that name folders becomes 0, and the row one of those.
+/// Some faults cannot be shown in a test: a hang, or what is only suspected. Look through the list
+/// after an upgrade. Here, a NULL among the values that name folders becomes 0, and its row appears
+/// among those of 0.
 #[tokio::test]
 async fn rows_without_a_partition_are_not_those_of_another() {
     let folder = TempDir::new().unwrap();

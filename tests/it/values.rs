@@ -1,5 +1,5 @@
-//! Values as programs print them, kind by kind, and the texts that they stand in: what a template
-//! must not depend on.
+//! Values as programs print them, kind by kind, and the texts around them: what a template must not
+//! depend on.
 
 /// A xorshift generator (Marsaglia, "Xorshift RNGs", 2003): the same values in every run.
 pub(super) struct Random(pub(super) u64);
@@ -20,7 +20,7 @@ impl Random {
         least + self.below(most - least + 1)
     }
 
-    /// A number of one to `digits` digits, each count as likely as the others.
+    /// A number of one to `digits` digits, each length equally likely.
     fn number(&mut self, digits: usize) -> usize {
         let digits = self.between(1, digits);
         self.below(10_usize.pow(digits as u32))
@@ -495,7 +495,7 @@ pub(super) const KINDS: [Kind; 65] = [
     }),
 ];
 
-/// Lists are values too, but they stand in brackets.
+/// Lists are values too, but in brackets.
 pub(super) const LISTS: [Kind; 4] = [
     ("numbers", |r| r.list(|r| r.number(6).to_string(), ", ")),
     ("numbers without blanks", |r| {

@@ -1,4 +1,4 @@
-//! The nearest known cluster of new rows: every cluster is known by one representative or several.
+//! The nearest known cluster of new rows; one or more representatives stand for each cluster.
 
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::to_f32;
@@ -6,7 +6,7 @@ use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};
 
-/// What is known of one row.
+/// The assignment of one row.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::Assignment;
@@ -15,16 +15,17 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Assignment {
-    /// The nearest representative, by its row; of equally near ones the first.
+    /// The row of the nearest representative, the first one on a tie.
     pub representative: usize,
-    /// How far it is.
+    /// The distance to it.
     pub distance: f32,
-    /// Whether it is beyond the threshold, so that the row belongs to none of the known clusters.
+    /// Whether the distance exceeds the threshold, so that the row belongs to none of the known
+    /// clusters.
     pub is_new: bool,
 }
 
-/// Finds the nearest representative of rows. Vectors are compared as they are: `scale=standard` is
-/// a scale of the rows of one clustering, and has no meaning for single rows that come later.
+/// Finds the nearest representative of rows. Vectors are compared as they are: `scale=standard`
+/// scales the rows of one clustering and has no meaning for single rows that come later.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::{Assigner, Metric, Vectors};
@@ -47,7 +48,7 @@ pub struct Assigner {
 }
 
 impl Assigner {
-    /// With these representatives; a row farther than the threshold from all of them is new.
+    /// Creates an assigner; a row farther than the threshold from all representatives is new.
     ///
     /// # Errors
     /// If the threshold is negative or not a finite number.
@@ -59,10 +60,10 @@ impl Assigner {
         })
     }
 
-    /// For each row its nearest representative; `None` if there are no representatives at all.
+    /// For each row its nearest representative; `None` if there are no representatives.
     ///
     /// # Errors
-    /// If the rows have another dimension than the representatives.
+    /// If the rows do not have the dimension of the representatives.
     pub fn assign(&self, rows: &Vectors) -> Result<Vec<Option<Assignment>>> {
         let known = &self.representatives;
         if rows.dimensions() != known.dimensions() {
@@ -87,7 +88,7 @@ impl Assigner {
     }
 }
 
-/// The threshold as distances are compared with it: rounded as they are, so that 0.8 includes a
+/// Rounds the threshold like the distances that are compared with it, so that 0.8 includes a
 /// distance of 0.8.
 ///
 /// # Errors

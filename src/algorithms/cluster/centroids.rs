@@ -1,11 +1,11 @@
 //! k-means: clusters around means, by `linfa-clustering` (Lloyd's iterations from k-means++ starts:
 //! Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007).
 //!
-//! linfa counts the old mean as one more row of its cluster, so no cluster runs empty. It spreads
-//! the search of each row's nearest mean over threads and sums in one, so the result depends on the
-//! seed and not on the number of threads. Under the cosine metric the rows are brought to length 1
-//! first, where squared distance is twice the cosine distance (spherical k-means but for the means,
-//! which keep their length). Rows become dense: eight bytes a value.
+//! linfa counts the old mean as one more row of its cluster, so no cluster becomes empty. It
+//! searches the nearest mean of each row on several threads and sums on one, so the result depends
+//! on the seed and not on the number of threads. Under the cosine metric the rows are first brought
+//! to length 1, where the squared distance is twice the cosine distance (spherical k-means except
+//! that the means keep their length). Rows become dense: eight bytes per value.
 
 use std::num::NonZeroUsize;
 
@@ -23,10 +23,10 @@ use crate::algorithms::cluster::silhouette::best_grouping;
 use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};
 
-/// The most clusters that `auto` tries: each costs a run of its own.
+/// The most clusters that `auto` tries: each number costs a separate run.
 const MAX_AUTO: usize = 20;
 
-/// Iterations end when the means move less than this part of the standard deviation of the values;
+/// Iterations end when the means move less than this share of the standard deviation of the values;
 /// scikit-learn's `tol` has the same default and is relative too.
 const TOLERANCE: f64 = 1e-4;
 
@@ -34,7 +34,7 @@ const TOLERANCE: f64 = 1e-4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Starts {
     pub(crate) seed: u64,
-    /// How many starts are tried; the one with the least sum of squared distances wins.
+    /// The number of starts that are tried; the one with the least sum of squared distances wins.
     pub(crate) n_runs: NonZeroUsize,
 }
 
@@ -45,7 +45,7 @@ struct Dense {
     tolerance: f64,
 }
 
-/// The number of each row's cluster, with at most as many clusters as there are different rows.
+/// The number of each row's cluster; there are at most as many clusters as distinct rows.
 pub(crate) fn k_means(
     vectors: &Vectors,
     metric: Metric,
@@ -55,7 +55,7 @@ pub(crate) fn k_means(
     Dense::new(vectors, metric).k_means(n_clusters.get(), starts)
 }
 
-/// The same with the number of clusters, 2 to 20, that has the greatest mean silhouette.
+/// Like [`k_means`], with the number of clusters, 2 to 20, that has the greatest mean silhouette.
 pub(crate) fn k_means_auto(
     vectors: &Vectors,
     metric: Metric,

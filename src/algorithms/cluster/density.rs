@@ -2,11 +2,11 @@
 //! density-based algorithm for discovering clusters in large spatial databases with noise", 1996).
 //!
 //! A row with `min_points` rows within the threshold, itself included, is a core; cores within the
-//! threshold of each other are one cluster; a row near a core belongs to its cluster, to the one
-//! whose first core comes first if there are several; all others are noise, and each is a cluster
-//! of its own here. The neighbours come from postings, so that text vectors need neither a matrix
-//! of distances nor dense rows, and a zero row under the cosine metric is near nothing. Memory
-//! grows with the number of rows, time with its square.
+//! threshold of each other are one cluster. A row near a core belongs to its cluster; if there are
+//! several, to the one whose first core comes first. All other rows are noise, and each becomes a
+//! cluster here. The neighbours come from postings, so that text vectors need neither a matrix of
+//! distances nor dense rows, and a zero row under the cosine metric is near nothing. Memory grows
+//! with the number of rows, time with its square.
 
 use std::num::NonZeroUsize;
 
@@ -38,7 +38,7 @@ pub(crate) fn dbscan(
         if founders[founder].is_none() {
             reached.push(founder);
         }
-        // A row is marked when it is reached, so it is asked for its neighbours once.
+        // A row is marked when it is reached, so its neighbours are looked up once.
         while let Some(row) = reached.pop() {
             for near in neighbours(row).unwrap_or_default() {
                 if founders[near].is_none() {

@@ -1,9 +1,9 @@
 //! Distances of all pairs of rows, from their dot products.
 //!
 //! Products are summed in `f64` and the result is rounded to `f32`, so that distances which are
-//! equal on paper are equal here, whatever the order of their sums: ties are decided by the order
-//! of rows and not by noise. Of two ways to the dot products the cheaper is taken: text vectors go
-//! through postings (`search`), dense ones through blocks of a matrix product.
+//! equal on paper are equal here, whatever the order of their sums: the order of rows decides ties,
+//! not noise. The cheaper of two ways to the dot products is taken: text vectors go through
+//! postings (`search`), dense ones through blocks of a matrix product.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2};
@@ -13,16 +13,16 @@ use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 
-/// Rows of one block of the matrix product: 64 rows of 1,000 dimensions are half a megabyte, which
-/// the second-level cache holds.
+/// The number of rows of one block of the matrix product: 64 rows of 1,000 dimensions are half a
+/// megabyte, which fits into the second-level cache.
 const BLOCK_ROWS: usize = 64;
 
-/// What an addition through a posting costs, in multiplications of a matrix product (measured with
-/// 4,000 rows of 200 dimensions: both ways take the same time when half of the values are zeros).
+/// The cost of an addition through a posting, in multiplications of a matrix product (measured with
+/// 4,000 rows of 200 dimensions: both ways take the same time if half of the values are zeros).
 const POSTING_COST: f64 = 4.0;
 
 /// Calls `take(row, other, distances)` with the distances from `row` to `other`, `other + 1`, ...,
-/// all of them after it, until every pair of rows has come once.
+/// all of them after `row`, until every pair of rows has come once.
 pub(crate) fn for_each_run(
     vectors: &Vectors,
     metric: Metric,
@@ -76,7 +76,7 @@ fn runs_by_blocks(vectors: &Vectors, metric: Metric, mut take: impl FnMut(usize,
     }
 }
 
-/// The rows from `first` on, `BLOCK_ROWS` of them if there are so many.
+/// The rows from `first` on, at most `BLOCK_ROWS` of them.
 fn dense_block(vectors: &Vectors, first: usize) -> Array2<f64> {
     let n_rows = BLOCK_ROWS.min(vectors.len() - first);
     let mut block = Array2::zeros((n_rows, vectors.dimensions()));

@@ -1,8 +1,8 @@
-//! Clustering from options to the cluster of every row.
+//! Clustering, from options to the cluster of every row.
 //!
-//! [`ClusterOptions::check`] says what is wrong with the options in the words of the SQL functions;
-//! only the [`Clustering`] that it returns can run. Each cluster is known by its representative,
-//! its medoid, and a new cluster is named after it.
+//! [`ClusterOptions::check`] reports wrong options in the terms of the SQL functions; only the
+//! [`Clustering`] that it returns can run. The medoid of a cluster represents it, and a new cluster
+//! is named after its medoid.
 
 use std::num::NonZeroUsize;
 
@@ -19,23 +19,22 @@ use crate::algorithms::cluster::silhouette::best_cut;
 use crate::algorithms::cluster::vectors::{Scale, Vectors};
 use crate::error::{Error, Result};
 
-/// The `threshold` of agglomerative clustering by cosine distance if none is given: texts that
-/// share little more than a fifth of their weight are still together. Measured on bilingual error
-/// messages of 50 causes, with the default weights of `tfidf_fit`: 0.75 to 0.8 agrees best with the
-/// causes, 0.85 unites different ones.
+/// The default `threshold` of agglomerative clustering by cosine distance: texts that share little
+/// more than a fifth of their weight are still together. Measured on bilingual error messages of 50
+/// causes, with the default weights of `tfidf_fit`: 0.75 to 0.8 agrees best with the causes, 0.85
+/// unites different ones.
 pub const DEFAULT_THRESHOLD: f64 = 0.8;
 
-/// How many rows are clustered exactly if the options say nothing else: their distances take 200
-/// MB.
+/// The default number of rows that are clustered exactly: their distances take 200 MB.
 pub const DEFAULT_MAX_EXACT_ROWS: usize = 10_000;
 
-/// The `min_points` of DBSCAN if none are given, as in scikit-learn.
+/// The default `min_points` of DBSCAN, as in scikit-learn.
 pub(crate) const DEFAULT_MIN_POINTS: usize = 5;
 
-/// The `n_runs` of k-means if none are given, as in linfa.
+/// The default `n_runs` of k-means, as in linfa.
 pub(crate) const DEFAULT_N_RUNS: usize = 10;
 
-/// The `seed` of k-means if none is given.
+/// The default `seed` of k-means.
 pub(crate) const DEFAULT_SEED: u64 = 42;
 
 /// The greatest `max_exact_rows`: their distances take 2 GB.
@@ -53,13 +52,13 @@ pub enum ClusterMethod {
     /// Rows are merged, nearest first, up to a threshold or a number of clusters.
     #[default]
     Agglomerative,
-    /// A given number of means.
+    /// Rows are grouped around a given number of means.
     KMeans,
-    /// Regions where rows are dense.
+    /// Clusters are regions where rows are dense.
     Dbscan,
 }
 
-/// How many clusters there shall be.
+/// The number of clusters.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::NumClusters;
@@ -68,15 +67,16 @@ pub enum ClusterMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumClusters {
-    /// This many, or as many as there are (different) rows if they are fewer.
+    /// This number, or the number of (distinct) rows if there are fewer.
     Exactly(usize),
     /// The number with the greatest mean silhouette: 2 to 128, for k-means 2 to 20, fewer than
-    /// rows. One if that shows no structure. Two rows are one cluster if they are equal and else
-    /// two.
+    /// rows. One cluster if the silhouettes show no structure. Two rows are one cluster if they are
+    /// equal, otherwise two.
     Auto,
 }
 
-/// What is wanted of a clustering. What is `None` has a default or does not belong to the method.
+/// The options of a clustering; `None` means a default, or that the option does not belong to the
+/// method.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::{ClusterOptions, ClusterMethod, NumClusters};
@@ -93,28 +93,30 @@ pub enum NumClusters {
 pub struct ClusterOptions {
     /// How clusters are found.
     pub method: ClusterMethod,
-    /// Agglomerative only: what the distance of two clusters is. Default: average.
+    /// Agglomerative only: how the distance of two clusters is measured. Default: average.
     pub linkage: Option<Linkage>,
-    /// The distance, inclusive, up to which clusters merge, or which DBSCAN calls near. Default:
-    /// [`DEFAULT_THRESHOLD`] for agglomerative clustering by cosine distance without
-    /// `num_clusters`.
+    /// The distance, inclusive, up to which clusters merge, or up to which rows are near each other
+    /// for DBSCAN. Default: [`DEFAULT_THRESHOLD`] for agglomerative clustering by cosine distance
+    /// without `num_clusters`.
     pub threshold: Option<f64>,
-    /// How many clusters there shall be, instead of a threshold; k-means needs it.
+    /// The number of clusters, instead of a threshold; k-means needs it.
     pub num_clusters: Option<NumClusters>,
-    /// How far two rows are from each other.
+    /// How the distance of two rows is measured.
     pub metric: Metric,
     /// Whether columns are brought to one scale first.
     pub scale: Scale,
-    /// DBSCAN only: how many rows near each other, itself included, make a row a core. Default: 5.
+    /// DBSCAN only: the number of rows near a row, itself included, that make it a core. Default:
+    /// 5.
     pub min_points: Option<usize>,
-    /// k-means only: decides the random starts. Default: 42.
+    /// k-means only: the seed of the random starts. Default: 42.
     pub seed: Option<u64>,
-    /// k-means only: how many starts are tried. Default: 10.
+    /// k-means only: the number of starts that are tried. Default: 10.
     pub n_runs: Option<usize>,
-    /// Up to this many rows are clustered exactly. Of more, at most this many leaders are, and the
-    /// other rows follow the nearest leader; DBSCAN is exact for any number.
+    /// The number of rows up to which clustering is exact. If there are more, at most this many
+    /// leaders are clustered, and the other rows follow the nearest leader; DBSCAN is exact for any
+    /// number.
     pub max_exact_rows: usize,
-    /// Whether rows can have clusters already.
+    /// Whether rows may already have clusters.
     pub with_priors: bool,
 }
 
@@ -192,13 +194,13 @@ enum TreeCut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cluster {
-    /// An old one, by the number with which it came.
+    /// An old cluster, by the number that it came with.
     Prior(usize),
-    /// A new one, by the row of its founder, which is its representative.
+    /// A new cluster, by the row of its founder, which is its representative.
     New(usize),
 }
 
-/// What became of a row.
+/// The result for one row.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::{Assigned, Cluster};
@@ -207,11 +209,11 @@ pub enum Cluster {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Assigned {
-    /// The cluster that it belongs to.
+    /// The cluster of the row.
     pub cluster: Cluster,
-    /// Whether it is the medoid of its cluster; of an old cluster, the medoid of its old rows.
+    /// Whether the row is the medoid of its cluster; in an old cluster, the medoid of the old rows.
     pub is_representative: bool,
-    /// How far it is from the representative; 0 for the representative itself.
+    /// The distance to the representative; 0 for the representative itself.
     pub distance: f32,
 }
 
@@ -314,7 +316,7 @@ impl ClusterOptions {
         Ok(FitPlan::KMeans { n_clusters, starts })
     }
 
-    /// The leaders of many rows must be more than the clusters.
+    /// Checks that the leaders of many rows are at least as many as the clusters.
     fn within_exact_rows(&self, num_clusters: usize) -> Result<NonZeroUsize> {
         if num_clusters > self.max_exact_rows {
             return Err(Error::invalid_option(format!(
@@ -381,11 +383,12 @@ impl ClusterMethod {
 
 impl Clustering {
     /// The cluster of each row. `priors` has for each row the number of its old cluster, if it has
-    /// one; it can be empty if no row has one. Rows with the same number stay together whatever
-    /// their distances.
+    /// one; `priors` can be empty if no row has one. Rows with the same number stay together
+    /// whatever their distances.
     ///
     /// # Errors
-    /// If there are priors and the options did not say so, or not one for every row.
+    /// If there are priors but the options do not say so, or if their number is not that of the
+    /// rows.
     pub fn fit(&self, vectors: &Vectors, priors: &[Option<usize>]) -> Result<Vec<Assigned>> {
         self.check_priors(vectors, priors)?;
         let scaled = (self.scale == Scale::Standard).then(|| vectors.standardized());
@@ -460,9 +463,9 @@ impl Clustering {
         self.by_leaders(vectors)
     }
 
-    /// Above `max_exact_rows`. Zero rows are as far from each other as from all others, so that
-    /// nobody can lead them: each is a cluster of its own where a threshold decides, and else they
-    /// are together.
+    /// Clusters more than `max_exact_rows` rows. Zero rows are as far from each other as from all
+    /// others, so that no row can lead them: each is a cluster if a threshold decides, otherwise
+    /// they are one cluster together.
     fn by_leaders(&self, vectors: &Vectors) -> Result<Vec<usize>> {
         let is_zero =
             |&row: &usize| self.metric == Metric::Cosine && vectors.row(row).square == 0.0;
@@ -528,12 +531,12 @@ impl Clustering {
 struct Group {
     prior: Option<usize>,
     members: Vec<usize>,
-    /// The members of which one is the representative.
+    /// The members that can be the representative.
     candidates: Vec<usize>,
 }
 
 /// The old clusters with the rows that joined them. Their representatives are old rows, so that new
-/// rows do not move them.
+/// rows do not change them.
 fn prior_groups(joined: &[Option<usize>], priors: &[Option<usize>]) -> Vec<Group> {
     let rows: Vec<_> = (0..joined.len())
         .filter(|&row| joined[row].is_some())
@@ -948,9 +951,9 @@ mod tests {
         );
     }
 
-    /// At the default threshold next to nothing; the closer the threshold is to the radius, the
-    /// more. Measured: 0.99 and 0.92 with a third of the rows as leaders. At 0.6, which breaks
-    /// these topics up, it is 0.56.
+    /// At the default threshold almost nothing is lost; the closer the threshold is to the radius,
+    /// the more. Measured agreement: 0.99 and 0.92 with a third of the rows as leaders. At 0.6,
+    /// which breaks these topics up, it is 0.56.
     #[test]
     fn leaders_lose_little() {
         let rows = words(3000, 1000, 21);

@@ -1,25 +1,25 @@
 //! Hierarchical clustering: rows are merged, nearest first, into one tree, which is then cut.
 //!
-//! The tree is made by the `kodama` crate: by the nearest-neighbour chain for average, complete and
+//! The `kodama` crate makes the tree: by the nearest-neighbour chain for average, complete and
 //! Ward's linkage, and by a minimum spanning tree for single linkage (Müllner, "Modern
 //! hierarchical, agglomerative clustering algorithms", arXiv:1109.2378, 2011). Time grows with the
-//! square of the number of rows, memory is the four bytes a pair of the distances. Merges, heights
-//! and Ward's distance are those of `scipy.cluster.hierarchy.linkage`.
+//! square of the number of rows; memory is that of the distances, four bytes per pair. Merges,
+//! heights and Ward's distance are those of `scipy.cluster.hierarchy.linkage`.
 //!
 //! # Equal distances
-//! Vectors of zeros and ones have many, and which pair merges first decides the clusters. The rule,
-//! for the chain:
-//! 1. A cluster stands in the place of its **last** row.
-//! 2. A chain begins at the first cluster and goes from each cluster to its nearest; of equally
-//!    near ones to the one that it came from, else to the first.
-//! 3. Where it goes back to the cluster that it came from, those two merge. It continues from what
-//!    is left of it if that is two clusters at least, and else begins again.
-//! 4. When all are merged, the merges are sorted by distance, equal ones in the order in which they
-//!    were found.
+//! Vectors of zeros and ones have many equal distances, and which pair merges first decides the
+//! clusters. The rule for the chain is:
+//! 1. The place of a cluster is that of its **last** row.
+//! 2. A chain begins at the first cluster and goes from each cluster to its nearest; on a tie, to
+//!    the one that it came from, otherwise to the first.
+//! 3. If it goes back to the cluster that it came from, those two merge. It continues from what is
+//!    left of the chain if that is at least two clusters, and otherwise begins again.
+//! 4. When all clusters are merged, the merges are sorted by distance, equal ones in the order in
+//!    which they were found.
 //!
 //! For single linkage the tree begins at the first row and takes the row nearest to any that it
-//! has, of equally near ones the first; each is merged with the row taken before it, and rule 4
-//! holds. (Cut at a threshold, single linkage has one possible result only.)
+//! has, the first one on a tie; each is merged with the row taken before it, and rule 4 applies.
+//! (Cut at a threshold, single linkage has only one possible result.)
 //!
 //! Distances are `f32`, and averages of them are rounded to `f32` after every merge: two averages
 //! that are equal on paper can differ in the last digit, but always in the same way.
@@ -32,7 +32,7 @@ use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::vectors::Vectors;
 use crate::error::{Error, Result};
 
-/// What the distance of two clusters is.
+/// How the distance of two clusters is measured.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::Linkage;
@@ -49,22 +49,22 @@ pub enum Linkage {
     /// The distance of their nearest pair.
     Single,
     /// How much their union adds to the squared distances from the mean, as `sqrt(2ab / (a + b))`
-    /// times the distance of the means of clusters with `a` and `b` rows. Needs Euclidean
+    /// times the distance of the means of clusters with `a` and `b` rows. It needs Euclidean
     /// distances.
     Ward,
 }
 
-/// One step of a tree: two clusters become one. The cluster of row `i` has number `i`, that of
-/// merge `i` has number `n_rows + i`.
+/// One step of a tree: two clusters become one. The cluster of row `i` has the number `i`, that of
+/// merge `i` the number `n_rows + i`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Merge {
     /// The smaller of the two numbers.
     pub(crate) left: usize,
     /// The greater of the two numbers.
     pub(crate) right: usize,
-    /// How far apart the two were.
+    /// The distance between the two.
     pub(crate) distance: f32,
-    /// How many rows the new cluster has.
+    /// The number of rows of the new cluster.
     pub(crate) size: usize,
 }
 
@@ -76,10 +76,11 @@ pub(crate) struct Dendrogram {
 }
 
 impl Dendrogram {
-    /// The tree of these rows. Memory: two bytes times the square of the number of rows.
+    /// Builds the tree of these rows; it needs two bytes of memory times the square of their
+    /// number.
     ///
     /// # Errors
-    /// If the linkage is Ward's and the metric not Euclidean.
+    /// If the linkage is Ward's and the metric is not Euclidean.
     pub(crate) fn new(vectors: &Vectors, metric: Metric, linkage: Linkage) -> Result<Self> {
         check_linkage(linkage, metric)?;
         Ok(Self::from_condensed(
@@ -114,8 +115,8 @@ impl Dendrogram {
         &self.merges
     }
 
-    /// For each row the number of its cluster when all merges up to this distance, inclusive, are
-    /// made. Clusters are numbered in the order of their first rows.
+    /// For each row the number of its cluster after all merges up to this distance, inclusive.
+    /// Clusters are numbered in the order of their first rows.
     pub(crate) fn cut_at(&self, threshold: f32) -> Vec<usize> {
         self.after(
             self.merges
@@ -123,28 +124,28 @@ impl Dendrogram {
         )
     }
 
-    /// For each row the number of its cluster when there are `n_clusters` of them; each row is
-    /// alone if there are fewer rows. Clusters are numbered in the order of their first rows.
+    /// For each row the number of its cluster when there are `n_clusters` of them; if there are
+    /// fewer rows, each row is alone. Clusters are numbered in the order of their first rows.
     pub(crate) fn cut_into(&self, n_clusters: NonZeroUsize) -> Vec<usize> {
         self.after(self.n_rows.saturating_sub(n_clusters.get()))
     }
 
-    /// The clusters after the first merges.
+    /// The clusters after the first `n_merges` merges.
     fn after(&self, n_merges: usize) -> Vec<usize> {
         let mut parents: Vec<_> = (0..self.n_rows + n_merges).collect();
         for (parent, merge) in (self.n_rows..).zip(&self.merges[..n_merges]) {
             parents[merge.left] = parent;
             parents[merge.right] = parent;
         }
-        // A parent has a greater number than its children, so from the end on every parent is a
-        // root already.
+        // A parent has a greater number than its children, so when iterating from the end every
+        // parent is already a root.
         for cluster in (0..parents.len()).rev() {
             parents[cluster] = parents[parents[cluster]];
         }
         number_by_first_row(parents[..self.n_rows].iter().copied())
     }
 
-    /// A row of each cluster, by the number of the cluster.
+    /// One row of each cluster, indexed by the number of the cluster.
     pub(crate) fn a_row_of_each_cluster(&self) -> Vec<usize> {
         let mut rows: Vec<_> = (0..self.n_rows).collect();
         for merge in &self.merges {
@@ -181,12 +182,12 @@ mod tests {
         Linkage::Ward,
     ];
 
-    /// The rule of the module header, step by step on a full matrix: places of clusters, no lists,
-    /// no queue.
+    /// The rule of the module header, step by step on a full matrix: places of clusters, but no
+    /// lists and no queue.
     struct Slow {
         distances: Vec<Vec<f32>>,
         sizes: Vec<usize>,
-        /// Distance and the two places, in the order of discovery.
+        /// The distance and the two places, in the order of discovery.
         found: Vec<(f32, usize, usize)>,
     }
 

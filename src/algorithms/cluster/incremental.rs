@@ -1,14 +1,15 @@
-//! Rows that come to clusters which exist already.
+//! New rows for clusters that exist already.
 //!
-//! Old rows keep their clusters and two old clusters never merge. A new row joins the old cluster
-//! with the least linkage distance, if that is within the threshold; of equally near clusters the
-//! one whose first row comes first. The distance is that of the row to the **old** members alone,
-//! so whether a row joins depends on no other new row and on no order. New rows that join nothing
-//! are clustered among themselves.
+//! Old rows keep their clusters, and two old clusters never merge. A new row joins the old cluster
+//! with the least linkage distance, if that is within the threshold; on a tie, the cluster whose
+//! first row comes first. The distance is measured only to the **old** members, so whether a row
+//! joins depends neither on other new rows nor on their order. New rows that join no cluster are
+//! clustered among themselves.
 //!
-//! For Ward's linkage the distance of a row `x` to `n` rows with the mean `m` is `sqrt(2n / (n +
-//! 1)) |x - m|`, as a tree would merge them, and `|x - m|²` is the mean squared distance to the
-//! rows less their mean squared distance to `m`. A new row costs one search among the old ones.
+//! For Ward's linkage the distance of a row `x` to `n` rows with the mean `m` is
+//! `sqrt(2n / (n + 1)) |x - m|`, as a tree would merge them, and `|x - m|²` is the mean squared
+//! distance of `x` to the rows less their mean squared distance to `m`. A new row costs one search
+//! among the old ones.
 
 use crate::algorithms::cluster::hierarchical::Linkage;
 use crate::algorithms::cluster::labels::{members, n_clusters, number_by_first_row};
@@ -25,11 +26,11 @@ struct Old<'a> {
     labels: Vec<usize>,
     sizes: Vec<f64>,
     linkage: Linkage,
-    /// The mean squared distance of the rows of each cluster to their mean, for Ward's linkage.
+    /// For Ward's linkage, the mean squared distance of the rows of each cluster to their mean.
     spreads: Vec<f64>,
 }
 
-/// For each row its old cluster: the one it has, the one it joins, or none.
+/// For each row its old cluster: the one that it has or joins, or `None`.
 pub(crate) fn join(
     vectors: &Vectors,
     priors: &[Option<usize>],
@@ -202,7 +203,8 @@ mod tests {
         assert!(joined(&[], &[], Linkage::Average, 1.0).is_empty());
     }
 
-    /// The distance of a far row to a cluster is the height at which a tree of all merges it last.
+    /// The distance of a far row to a cluster is the height at which a tree of all rows merges it
+    /// last.
     #[test]
     fn distance_is_that_of_the_tree() {
         let mut rows = gaussian(12, 4, 2);

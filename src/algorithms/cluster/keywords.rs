@@ -1,31 +1,31 @@
 //! Keywords: the words that tell each cluster from the others.
 //!
 //! Words are scored by the log-likelihood ratio of Dunning, "Accurate methods for the statistics of
-//! surprise and coincidence" (1993): how surprising is it that so many documents of the cluster
-//! have the word, if all documents had it equally often? It counts documents and not words, so that
-//! a word repeated within one line gains nothing, and unlike a tf-idf of clusters it is 0 for a
-//! word as frequent outside as inside, and needs no smoothing for rare words, which a cluster of
-//! three templates is full of.
+//! surprise and coincidence" (1993): if all documents had the word equally often, how surprising
+//! would it be that this many documents of the cluster have it? The ratio counts documents and not
+//! words, so that a word repeated within one line gains nothing. Unlike a tf-idf of clusters, it is
+//! 0 for a word as frequent outside as inside, and it needs no smoothing for rare words, of which a
+//! cluster of three templates has many.
 //!
-//! A cluster's keywords are its words that are more frequent inside than outside and not in every
-//! cluster, the greatest ratio first. If there are none, those that are in every cluster count too;
-//! if there are still none, as with one cluster alone, the most frequent words. Equal words come in
-//! the order of their characters.
+//! The keywords of a cluster are its words that are more frequent inside than outside and not in
+//! every cluster, greatest ratio first. If there are none, words that are in every cluster count
+//! too; if there are still none, as with a single cluster, the most frequent words. Words with
+//! equal scores come in the order of their characters.
 //!
-//! What no dictionary knows of Chinese, and Japanese kana, comes as overlapping pairs of
-//! characters. Of a run of pairs that are equally frequent inside and outside every second one is
-//! left out, being the seam of its neighbours: 盘配 between 磁盘 and 配额.
+//! Chinese that no dictionary knows, and Japanese kana, come as overlapping pairs of characters. In
+//! a run of pairs that are equally frequent inside and outside, every second one is left out, since
+//! it is only the seam of its neighbours: 盘配 between 磁盘 and 配额.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::algorithms::text::runs::is_cjk;
 
-/// How many keywords a cluster gets if nothing else is said: what a person takes in at a glance.
+/// The default number of keywords of a cluster: what a person takes in at a glance.
 pub const DEFAULT_MAX_KEYWORDS: usize = 5;
 
-/// How many documents of which cluster have which words: all that is needed for keywords, and
+/// How many documents of each cluster have each word. This is all that keywords need, and it is
 /// mergeable, so that parts of the documents can be counted anywhere. It grows with the number of
-/// different pairs of word and cluster.
+/// distinct pairs of word and cluster.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::KeywordCounts;
@@ -38,11 +38,11 @@ pub const DEFAULT_MAX_KEYWORDS: usize = 5;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeywordCounts {
-    /// The documents of each cluster.
+    /// The number of documents of each cluster.
     documents: BTreeMap<i64, u64>,
-    /// For each word, the documents of each cluster that have it.
+    /// For each word, the number of documents of each cluster that have it.
     words: HashMap<String, BTreeMap<i64, u64>>,
-    /// The bytes of the words, and of the entries above.
+    /// The size of the words, and of the entries above, in bytes.
     bytes: usize,
 }
 
@@ -50,7 +50,7 @@ pub struct KeywordCounts {
 #[derive(Debug, Clone, Copy)]
 struct KeywordCandidate<'a> {
     word: &'a str,
-    /// Documents with the word.
+    /// The number of documents with the word.
     inside: u64,
     outside: u64,
     score: f64,
@@ -58,7 +58,7 @@ struct KeywordCandidate<'a> {
 }
 
 impl KeywordCounts {
-    /// Counts a document of a cluster; it does not matter how often a word comes.
+    /// Counts a document of a cluster; repeated words count once.
     pub fn add<'a>(&mut self, cluster: i64, words: impl IntoIterator<Item = &'a str>) {
         self.add_documents(cluster, 1);
         let words: BTreeSet<_> = words.into_iter().collect();
@@ -67,7 +67,7 @@ impl KeywordCounts {
             .for_each(|word| self.add_word(cluster, word, 1));
     }
 
-    /// Counts what another part of the documents has.
+    /// Adds the counts of another part of the documents.
     ///
     /// ```
     /// # use datafusion_aiops::algorithms::cluster::KeywordCounts;
@@ -88,8 +88,8 @@ impl KeywordCounts {
         }
     }
 
-    /// Counts documents of a cluster, whose words follow by [`Self::add_word`]: for a state that
-    /// was stored.
+    /// Adds documents of a cluster, whose words follow with [`Self::add_word`]; this restores a
+    /// stored state.
     ///
     /// ```
     /// # use datafusion_aiops::algorithms::cluster::KeywordCounts;
@@ -105,7 +105,7 @@ impl KeywordCounts {
         *counted = counted.saturating_add(documents);
     }
 
-    /// Counts documents of a cluster that have the word, which [`Self::add_documents`] counts too.
+    /// Adds documents of a cluster that have the word; [`Self::add_documents`] counts them too.
     pub fn add_word(&mut self, cluster: i64, word: &str, documents: u64) {
         if !self.words.contains_key(word) {
             self.bytes += word.len() + size_of::<(String, BTreeMap<i64, u64>)>();
@@ -119,7 +119,7 @@ impl KeywordCounts {
         }
     }
 
-    /// About how many bytes the counts take.
+    /// The approximate size of the counts in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.bytes + self.documents.len() * size_of::<(i64, u64)>()
     }
@@ -131,8 +131,8 @@ impl KeywordCounts {
             .map(|(&cluster, &documents)| (cluster, documents))
     }
 
-    /// Cluster, word, and the number of the cluster's documents that have it; in no particular
-    /// order.
+    /// Cluster, word, and the number of documents of the cluster that have the word, in no
+    /// particular order.
     pub fn words(&self) -> impl Iterator<Item = (i64, &str, u64)> {
         let words = self.words.iter();
         words.flat_map(|(word, clusters)| {
@@ -172,8 +172,8 @@ impl KeywordCounts {
     }
 }
 
-/// The log-likelihood ratio of a word that `inside` of `size` documents of a cluster have and
-/// `outside` of `others`; 0 if it is not more frequent inside.
+/// The log-likelihood ratio of a word that `inside` of the `size` documents of a cluster have, and
+/// `outside` of the `others`; 0 if it is not more frequent inside.
 fn surprise(inside: u64, size: u64, outside: u64, others: u64) -> f64 {
     let more_frequent =
         u128::from(inside) * u128::from(others) > u128::from(outside) * u128::from(size);
@@ -190,7 +190,7 @@ fn surprise(inside: u64, size: u64, outside: u64, others: u64) -> f64 {
     2.0 * (own - log_likelihood(inside, size, rate) - log_likelihood(outside, others, rate))
 }
 
-/// `count * ln(rate)`, 0 if nothing is counted.
+/// `count * ln(rate)`, or 0 if the count is 0.
 fn times_log(count: u64, rate: f64) -> f64 {
     if count == 0 {
         0.0
@@ -199,7 +199,7 @@ fn times_log(count: u64, rate: f64) -> f64 {
     }
 }
 
-/// The documents of all clusters; saturating, since a stored state can hold anything.
+/// The number of documents of all clusters; it saturates, since a stored state can hold anything.
 fn total(clusters: &BTreeMap<i64, u64>) -> u64 {
     let add = |sum: u64, &documents: &u64| sum.saturating_add(documents);
     clusters.values().fold(0, add)
@@ -237,7 +237,7 @@ fn best(mut candidates: Vec<KeywordCandidate<'_>>, max_keywords: usize) -> Vec<&
 }
 
 /// The pairs of characters that only join two others: every second one of a run of equally frequent
-/// pairs, but its end.
+/// pairs, except the last of the run.
 fn seams<'a>(candidates: &[KeywordCandidate<'a>]) -> BTreeSet<&'a str> {
     let pairs = candidates.iter().filter_map(Pair::of);
     let by_first: HashMap<_, _> = pairs
@@ -248,7 +248,7 @@ fn seams<'a>(candidates: &[KeywordCandidate<'a>]) -> BTreeSet<&'a str> {
     let mut seams = BTreeSet::new();
     for start in pairs.filter(|pair| !followed.contains(&(pair.first, pair.counts))) {
         let next = |pair: &Pair<'_>| by_first.get(&(pair.last, pair.counts));
-        // The run ends; where it runs into a circle, after as many steps as there are pairs.
+        // The run ends; if it is circular, it is cut after as many steps as there are pairs.
         let run = std::iter::successors(Some(&start), |pair| next(pair)).take(by_first.len());
         let seam = run.skip(1).step_by(2).filter(|pair| next(pair).is_some());
         seams.extend(seam.map(|pair| pair.word));
@@ -365,7 +365,7 @@ mod tests {
             5,
             &[(1, &["已满", "磁盘", "配额"]), (2, &["x"])],
         );
-        // 盘满 is frequent without 磁盘, so it is no seam.
+        // 盘满 is frequent without 磁盘, so it is not a seam.
         check(
             &[(1, "磁盘 盘满 满了"), (1, "盘满"), (2, "x")],
             5,
@@ -395,8 +395,8 @@ mod tests {
         assert_eq!(counts.keywords(1)[&3], ["y"]);
     }
 
-    /// Dunning's table of "the swiss" in section 6 of the paper: 110 and 2,442, 111 and 29,114 give
-    /// 270.72.
+    /// Dunning's table for "the swiss" in section 6 of the paper: 110 and 2,442, 111 and 29,114
+    /// give 270.72.
     #[test]
     fn ratio_of_the_paper() {
         let ratio = surprise(110, 110 + 2_442, 111, 111 + 29_114);

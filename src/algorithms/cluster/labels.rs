@@ -1,9 +1,9 @@
-//! A grouping of rows: for each row the number of its cluster, numbered from 0 in the order of
-//! their first rows.
+//! A grouping of rows: for each row the number of its cluster. Clusters are numbered from 0 in the
+//! order of their first rows.
 
 use std::collections::HashMap;
 
-/// The grouping in which rows are together that have the same key.
+/// Groups rows that have the same key.
 pub(crate) fn number_by_first_row(keys: impl IntoIterator<Item = usize>) -> Vec<usize> {
     let mut numbers = HashMap::new();
     let number = |key: usize| {
@@ -13,12 +13,12 @@ pub(crate) fn number_by_first_row(keys: impl IntoIterator<Item = usize>) -> Vec<
     keys.into_iter().map(number).collect()
 }
 
-/// How many clusters there are.
+/// The number of clusters.
 pub(crate) fn n_clusters(labels: &[usize]) -> usize {
     labels.iter().max().map_or(0, |last| last + 1)
 }
 
-/// The rows of each cluster, ascending.
+/// The rows of each cluster, in ascending order.
 pub(crate) fn members(labels: &[usize]) -> Vec<Vec<usize>> {
     let mut members = vec![vec![]; n_clusters(labels)];
     for (row, &label) in labels.iter().enumerate() {

@@ -1,40 +1,40 @@
-//! Above `max_exact_rows`: a bounded number of leaders stand for all rows.
+//! Above `max_exact_rows`, a bounded number of leaders represent all rows.
 //!
 //! Hartigan's leader algorithm ("Clustering Algorithms", 1975, chapter 3) takes the rows in order:
 //! a row within the radius of a leader follows it, any other becomes a leader. The radius begins at
-//! 0, so that equal rows share a leader and nothing is lost while there are few different rows.
-//! When there are too many leaders the radius grows and the leaders are led again, as in Charikar,
-//! Chekuri, Feder and Motwani, "Incremental clustering and dynamic information retrieval" (STOC
-//! 1997). They double it; here it becomes the median distance of a leader to its nearest, which
-//! frees about a third of them, and grows by a tenth at least. The clusters of the leaders are then
-//! found exactly, each leader counting as one row, and every row follows its nearest leader.
+//! 0, so that equal rows share a leader and nothing is lost while there are few distinct rows. When
+//! there are too many leaders, the radius grows and the algorithm runs on the leaders themselves,
+//! as in Charikar, Chekuri, Feder and Motwani, "Incremental clustering and dynamic information
+//! retrieval" (STOC 1997). They double the radius; here it becomes the median distance of a leader
+//! to its nearest, which frees about a third of them, and grows by at least a tenth. The leaders
+//! are then clustered exactly, each counting as one row, and every row follows its nearest leader.
 //!
-//! Where clusters are cut at a threshold the radius does not grow beyond it, so that no row follows
-//! a leader that it could not be merged with. If there are still too many leaders the first ones
+//! If clusters are cut at a threshold, the radius does not grow beyond it, so that no row follows a
+//! leader that it could not be merged with. If there are still too many leaders, the first ones
 //! remain, and rows that are near none of them are left for another round.
 //!
-//! What is lost against the exact way is measured in `fit`; it grows with the radius, so with the
-//! number of different rows above the limit.
+//! A test in `fit` measures how far this differs from exact clustering; the loss grows with the
+//! radius, and so with the number of distinct rows above the limit.
 
 use crate::algorithms::cluster::distance::for_each_run;
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::Vectors;
 
-/// The least growth of the radius. It bounds how often the leaders are led again, by the logarithm
-/// of the largest distance over the smallest to this base, and is small because cosine distances
-/// have little room: near 1 everything is one.
+/// The least factor by which the radius grows. It bounds how often the algorithm runs on the
+/// leaders: by the logarithm, to this base, of the largest distance over the smallest. It is small
+/// because cosine distances have little room: at a radius near 1 all rows share one leader.
 const GROWTH: f32 = 1.1;
 
-/// The rows that lead, and the position in them of the leader that each row follows, if there is
-/// one near enough.
+/// The rows that lead and, for each row, the position in them of the leader that it follows, if one
+/// is near enough.
 #[derive(Debug)]
 pub(crate) struct Leaders {
     pub(crate) rows: Vec<usize>,
     pub(crate) followed: Vec<Option<usize>>,
 }
 
-/// At most `max_leaders` rows, at least one, and who follows them: the rows that are within
+/// Finds at most `max_leaders` leaders, at least one, and the leader of each row within
 /// `max_radius`.
 pub(crate) fn leaders(
     vectors: &Vectors,

@@ -1,11 +1,11 @@
 //! The representative of a cluster: its medoid, the row with the least mean distance to the others
-//! (Kaufman and Rousseeuw, "Clustering by means of medoids", 1987). Of equally good rows the first
-//! is taken.
+//! (Kaufman and Rousseeuw, "Clustering by means of medoids", 1987). On a tie, the first row is
+//! taken.
 //!
 //! Under the cosine metric the sum of the distances is a dot product with the sum of the
-//! directions, so it is exact and costs one step a value however large the cluster is. Euclidean
-//! distances are summed in pairs up to 2,000 rows; of a larger cluster the row nearest to the mean
-//! is taken, which has the least sum of *squared* distances.
+//! directions, so it is exact and costs one step per value, however large the cluster is. Euclidean
+//! distances are summed over all pairs up to 2,000 rows; in a larger cluster the row nearest to the
+//! mean is taken, which has the least sum of *squared* distances.
 
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::count;
@@ -13,8 +13,8 @@ use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::search::{Index, Scratch};
 use crate::algorithms::cluster::vectors::{VectorRow, Vectors};
 
-/// The largest Euclidean cluster whose pairs are all looked at: four million distances, which take
-/// less than a second with hundreds of dense dimensions.
+/// The largest Euclidean cluster for which all pairs are computed: four million distances, which
+/// take less than a second with hundreds of dense dimensions.
 const MAX_EXACT: usize = 2_000;
 
 /// Finds the medoids of clusters of these rows.
@@ -34,7 +34,7 @@ impl<'a> Medoids<'a> {
         }
     }
 
-    /// The medoid of some rows, in ascending order; `None` if there are none.
+    /// The medoid of some rows, in ascending order; `None` if there are no rows.
     pub(crate) fn of(&mut self, members: &[usize]) -> Option<usize> {
         match self.metric {
             _ if members.len() < 3 => members.first().copied(),
@@ -65,7 +65,7 @@ impl<'a> Medoids<'a> {
         let rows = || members.iter().map(|&row| self.vectors.row(row));
         rows().for_each(|row| row.add_to(weight(&row), &mut self.sum));
         let least = first_least(rows().map(|row| cost(&row, &self.sum)));
-        // Only what was used is cleared: thousands of clusters share these dimensions.
+        // Clear only what was used: thousands of clusters share these dimensions.
         let used = rows().flat_map(|row| row.indices);
         used.for_each(|&index| self.sum[index as usize] = 0.0);
         least.map(|position| members[position])
@@ -82,7 +82,7 @@ impl<'a> Medoids<'a> {
     }
 }
 
-/// What brings the row to length 1.
+/// The factor that brings the row to length 1.
 fn direction(row: &VectorRow<'_>) -> f64 {
     if row.square > 0.0 {
         row.square.sqrt().recip()
@@ -91,8 +91,8 @@ fn direction(row: &VectorRow<'_>) -> f64 {
     }
 }
 
-/// The position of the first of the least costs; rounded, so that equal ones are equal whatever the
-/// order of their sums.
+/// The position of the first of the least costs; they are rounded, so that equal ones are equal
+/// whatever the order of their sums.
 fn first_least(costs: impl Iterator<Item = f64>) -> Option<usize> {
     // Adding 0 makes -0 equal to 0.
     let costs = costs.map(|cost| to_f32(cost) + 0.0).enumerate();

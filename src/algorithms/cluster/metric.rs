@@ -1,11 +1,11 @@
-//! How far two rows are from each other.
+//! The distance of two rows.
 
 use std::cmp::Ordering;
 
 use crate::algorithms::cluster::numbers::to_f32;
 use crate::algorithms::cluster::vectors::VectorRow;
 
-/// How far two rows are from each other.
+/// How the distance of two rows is measured.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::Metric;
@@ -14,25 +14,26 @@ use crate::algorithms::cluster::vectors::VectorRow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Metric {
-    /// 1 - cos, from 0 (one direction) to 2 (opposite). A zero row has distance 1 to every other
-    /// row, also to another zero row: of a text without any known word nothing is known in common
+    /// 1 - cos, from 0 (same direction) to 2 (opposite). A zero row has distance 1 to every other
+    /// row, even to another zero row: a text without any known word has nothing known in common
     /// with any other.
     #[default]
     Cosine,
-    /// The length of the difference.
+    /// The Euclidean length of the difference.
     Euclidean,
 }
 
-/// Distances beyond count as this one, so that the sums of their squares in Ward's linkage stay
-/// below the greatest `f32` (3.4e38) with any possible number of rows.
+/// The greatest distance; greater ones count as this one, so that the sums of their squares in
+/// Ward's linkage stay below the greatest `f32` (3.4e38) with any possible number of rows.
 pub(super) const FARTHEST: f32 = 1e15;
 
-/// A squared distance below this part of the squares it is the difference of has lost digits that
-/// an `f32` would show (2^-52 / 1e-7 is 2e-9 of it), and is computed again from the differences.
+/// The share of the squares below which a squared distance, their difference, has lost digits that
+/// an `f32` would show (2^-52 / 1e-7 is 2e-9 of it). It is then computed from the differences of
+/// the values.
 const CANCELLED: f64 = 1e-7;
 
 impl Metric {
-    /// The distance of two rows whose dot product is known.
+    /// The distance of two rows, given their dot product.
     pub(crate) fn of_dot(self, first: VectorRow<'_>, second: VectorRow<'_>, dot: f64) -> f32 {
         match self {
             Self::Cosine => 1.0 - cosine(first.square, second.square, dot),
@@ -57,11 +58,11 @@ impl Metric {
     }
 }
 
-/// The cosine of the angle, rounded before it is subtracted from 1, which makes the distance of
-/// equal rows exactly 0.
+/// The cosine of the angle. It is rounded before it is subtracted from 1, so that the distance of
+/// equal rows is exactly 0.
 fn cosine(first_square: f64, second_square: f64, dot: f64) -> f32 {
     let product = first_square * second_square;
-    // Most pairs of texts have no word in common, and are spared a root and a division.
+    // Most pairs of texts have no word in common and need neither a root nor a division.
     if dot != 0.0 && product > 0.0 {
         to_f32(dot / product.sqrt()).clamp(-1.0, 1.0)
     } else {
@@ -77,7 +78,7 @@ fn square_of_difference(first: VectorRow<'_>, second: VectorRow<'_>) -> f64 {
     sum
 }
 
-/// Calls `take` with both values of every dimension in which one of them is not 0.
+/// Calls `take` with both values of every dimension in which at least one of them is not 0.
 fn for_each_dimension(first: VectorRow<'_>, second: VectorRow<'_>, mut take: impl FnMut(f64, f64)) {
     let (mut i, mut j) = (0, 0);
     while i < first.indices.len() && j < second.indices.len() {

@@ -1,10 +1,10 @@
-//! Clusters: grouping vectors, following the groups as rows arrive, and naming them.
+//! Clusters: grouping vectors, assigning new rows to the groups, and naming the groups.
 //!
-//! [`ClusterOptions`] says what is wanted and [`Clustering`], its checked form, runs; [`Assigner`]
-//! finds the nearest known cluster of a new row; [`KeywordCounts`] finds the words that tell
-//! clusters apart. All is exact up to `max_exact_rows`, and nothing depends on the number of
-//! threads. The order of rows decides ties alone (and, above that limit, the leaders), so a caller
-//! who sorts the rows by an id gets the same answer for every order of arrival.
+//! [`ClusterOptions`] describes a clustering, and [`Clustering`], its checked form, runs it;
+//! [`Assigner`] finds the nearest known cluster of a new row; [`KeywordCounts`] finds the words
+//! that tell clusters apart. Everything is exact up to `max_exact_rows`, and nothing depends on the
+//! number of threads. The order of rows decides only ties (and, above that limit, the leaders), so
+//! a caller who sorts the rows by an id gets the same answer for every order of arrival.
 
 mod assign;
 mod centroids;

@@ -1,4 +1,4 @@
-//! Conversions of numbers that lose nothing that matters here.
+//! Conversions of numbers that lose nothing relevant.
 
 /// Rounds to the nearest `f32`.
 #[expect(

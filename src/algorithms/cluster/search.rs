@@ -1,28 +1,28 @@
-//! Distances from one row to many, by postings: for every dimension the rows that are not zero
-//! there, as a search engine keeps them. A query costs the length of its dimensions' postings plus
-//! one step a row held.
+//! Distances from one row to many by postings: for every dimension the rows that are not zero
+//! there, as in a search engine. A query costs the length of the postings of its dimensions plus
+//! one step per indexed row.
 
 use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::vectors::{VectorRow, Vectors};
 
-/// Some rows of `vectors`, ready to be searched.
+/// An index of some rows of `vectors`.
 #[derive(Debug)]
 pub(crate) struct Index<'a> {
     vectors: &'a Vectors,
     metric: Metric,
     rows: Vec<usize>,
-    /// For every dimension the positions in `rows` with a value, and the values.
+    /// For every dimension the positions in `rows` with a non-zero value, and the values.
     postings: Vec<Vec<(usize, f32)>>,
 }
 
-/// What a search writes into, kept from query to query.
+/// Working space of a search, reused from query to query.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     dots: Vec<f64>,
     distances: Vec<f32>,
 }
 
-/// A row that was found, by its position in the order of `push`.
+/// A search result: the position of a row in the order of `push`, and its distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FoundRow {
     pub(crate) position: usize,
@@ -30,7 +30,7 @@ pub(crate) struct FoundRow {
 }
 
 impl<'a> Index<'a> {
-    /// No row yet.
+    /// An empty index.
     pub(crate) fn new(vectors: &'a Vectors, metric: Metric) -> Self {
         Self {
             vectors,
@@ -40,7 +40,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// With these rows.
+    /// An index of these rows.
     pub(crate) fn with_rows(vectors: &'a Vectors, metric: Metric, rows: &[usize]) -> Self {
         let mut index = Self::new(vectors, metric);
         rows.iter().for_each(|&row| index.push(row));
@@ -54,12 +54,12 @@ impl<'a> Index<'a> {
         self.rows.push(row);
     }
 
-    /// The rows held, in the order of `push`.
+    /// The indexed rows, in the order of `push`.
     pub(crate) fn rows(&self) -> &[usize] {
         &self.rows
     }
 
-    /// The distances from `query` to every row held, in the order of `push`.
+    /// The distances from `query` to every indexed row, in the order of `push`.
     pub(crate) fn distances<'s>(
         &self,
         query: VectorRow<'_>,
@@ -84,7 +84,7 @@ impl<'a> Index<'a> {
         distances
     }
 
-    /// The nearest row held, of equally near ones the first; `None` if there is none.
+    /// The nearest indexed row, the first one on a tie; `None` if the index is empty.
     pub(crate) fn nearest(&self, query: VectorRow<'_>, scratch: &mut Scratch) -> Option<FoundRow> {
         let distances = self.distances(query, scratch).iter().enumerate();
         let found = distances.map(|(position, &distance)| FoundRow { position, distance });

@@ -1,16 +1,16 @@
-//! How many clusters: the number with the greatest mean silhouette (Rousseeuw, "Silhouettes: a
-//! graphical aid to the interpretation and validation of cluster analysis", 1987).
+//! Chooses the number of clusters: the one with the greatest mean silhouette (Rousseeuw,
+//! "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987).
 //!
 //! The silhouette of a row compares its mean distance to its own cluster with that to the nearest
-//! other one; 1 is perfect, 0 is between two clusters, and a row that is alone has 0. From 2 to 128
-//! clusters are tried for a tree and 2 to 20 for k-means, always fewer than rows; of equally good
-//! numbers the smaller wins. If none is above 0 the rows have no structure and are one cluster; two
-//! rows are one cluster if they are equal and else two.
+//! other one; 1 is perfect, 0 is between two clusters, and a row that is alone has 0. For a tree, 2
+//! to 128 clusters are tried, for k-means 2 to 20, always fewer than rows; on a tie, the smaller
+//! number wins. If no number is above 0, the rows have no structure and are one cluster; two rows
+//! are one cluster if they are equal, otherwise two.
 //!
-//! Every number of clusters needs only the sums of distances from each row to each cluster. They
-//! are taken in one pass over the pairs of rows, without keeping the distances, and merging two
-//! clusters adds two columns of them: a tree costs as much as its distances plus 128 * 128 steps a
-//! row, and memory is 128 sums a row (10 MB for 10,000 rows).
+//! Every number of clusters needs only the sums of distances from each row to each cluster. One
+//! pass over the pairs of rows computes them without keeping the distances, and merging two
+//! clusters adds two columns of them: a tree costs as much as its distances plus 128 * 128 steps
+//! per row, and memory is 128 sums per row (10 MB for 10,000 rows).
 
 use std::num::NonZeroUsize;
 
@@ -21,14 +21,14 @@ use crate::algorithms::cluster::metric::Metric;
 use crate::algorithms::cluster::numbers::count;
 use crate::algorithms::cluster::vectors::Vectors;
 
-/// The most clusters that are tried in a tree: more than a person reads, and its cost stays below
-/// that of the tree.
+/// The most clusters that are tried in a tree: more than a person reads, and few enough that they
+/// cost less than the tree.
 const MAX_CUT: usize = 128;
 
 /// The sums of the distances from each row to each cluster.
 struct Sums {
     labels: Vec<usize>,
-    /// How many rows a cluster has; 0 once it is merged into another.
+    /// The number of rows of each cluster; 0 once it is merged into another.
     sizes: Vec<usize>,
     /// `sizes.len()` sums for each row.
     sums: Vec<f64>,
@@ -45,7 +45,7 @@ impl Sums {
         }
     }
 
-    /// Takes the distances from `row` to the rows from `other` on.
+    /// Adds the distances from `row` to the rows from `other` on.
     fn add(&mut self, row: usize, other: usize, distances: &[f32]) {
         for (other, &distance) in (other..).zip(distances) {
             let distance = f64::from(distance);
@@ -120,7 +120,7 @@ pub(crate) fn best_cut(tree: &Dendrogram, vectors: &Vectors, metric: Metric) -> 
     cut(best)
 }
 
-/// The grouping with the greatest mean silhouette, the first of equally good ones; `None` if none
+/// The grouping with the greatest mean silhouette, the first one on a tie; `None` if no silhouette
 /// is above 0.
 pub(crate) fn best_grouping(
     groupings: Vec<Vec<usize>>,

@@ -87,7 +87,7 @@ pub(crate) fn words(n_rows: usize, dimensions: usize, seed: u64) -> Vectors {
     })
 }
 
-/// Groups far apart, of which the rows take turns, and the number of each row's group.
+/// Groups far apart; the rows take turns among them. Also returns the group of each row.
 pub(crate) fn blobs(
     n_rows: usize,
     n_blobs: usize,
@@ -103,8 +103,8 @@ pub(crate) fn blobs(
     (rows, (0..n_rows).map(|row| row % n_blobs).collect())
 }
 
-/// The adjusted Rand index of two groupings: 1 if they are the same, 0 if they agree as much as
-/// chance does (Hubert and Arabie, "Comparing partitions", 1985).
+/// The adjusted Rand index of two groupings: 1 if they are the same, 0 if they agree as much as by
+/// chance (Hubert and Arabie, "Comparing partitions", 1985).
 pub(crate) fn agreement(first: &[usize], second: &[usize]) -> f64 {
     let (first, second) = (
         number_by_first_row(first.iter().copied()),

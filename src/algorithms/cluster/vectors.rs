@@ -1,15 +1,15 @@
-//! The rows that are clustered: vectors of one dimension, held sparse.
+//! The rows to cluster: sparse vectors of the same dimension.
 //!
-//! Vectors of text have some ten non-zeros of hundreds of dimensions, so rows are kept as pairs of
-//! index and value (compressed sparse rows); a dense row costs twice its size. Values are `f32` as
-//! they arrive, sums are `f64`.
+//! A vector of text has about ten non-zeros in hundreds of dimensions, so rows are stored as pairs
+//! of index and value (compressed sparse rows); a dense row takes twice its size. Values are `f32`
+//! as they arrive, sums are `f64`.
 
 use std::cmp::Ordering;
 
 use crate::algorithms::cluster::numbers::{count, to_f32};
 use crate::error::{Error, Result};
 
-/// Whether columns are brought to one scale before distances are taken.
+/// Whether columns are brought to one scale before distances are computed.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::Scale;
@@ -22,12 +22,12 @@ pub enum Scale {
     #[default]
     None,
     /// Every column gets mean 0 and standard deviation 1 (of the population, as in scikit-learn's
-    /// `StandardScaler`); a column that has one value only becomes 0. The rows are dense
+    /// `StandardScaler`); a column with a single distinct value becomes 0. The rows are dense
     /// afterwards.
     Standard,
 }
 
-/// Rows of one dimension; every value is finite.
+/// Rows of the same dimension; every value is finite.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::cluster::Vectors;
@@ -50,7 +50,7 @@ pub struct Vectors {
     squares: Vec<f64>,
 }
 
-/// One row: its non-zero values with their dimensions, ascending.
+/// One row: its non-zero values with their dimensions, in ascending order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct VectorRow<'a> {
     pub(crate) indices: &'a [u32],
@@ -59,7 +59,7 @@ pub(crate) struct VectorRow<'a> {
 }
 
 impl Vectors {
-    /// No rows yet, each of which will have this many values.
+    /// Creates an empty set of rows, each of which will have this many values.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::cluster::Vectors;
@@ -75,10 +75,10 @@ impl Vectors {
         }
     }
 
-    /// Takes a row; `false` if it holds NaN or an infinity and therefore was not taken.
+    /// Adds a row; returns `false` and does not add it if it holds NaN or an infinity.
     ///
     /// # Errors
-    /// If the row has another number of values than the rest.
+    /// If the row does not have as many values as the others.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::cluster::Vectors;
@@ -101,36 +101,36 @@ impl Vectors {
         Ok(true)
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// How many values a row has.
+    /// The number of values of a row.
     pub fn dimensions(&self) -> usize {
         self.dimensions
     }
 
-    /// The bytes of all rows.
+    /// The size of all rows in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         let entry = size_of::<u32>() + size_of::<f32>();
         let row = size_of::<usize>() + size_of::<f64>();
         self.indices.capacity() * entry + self.ends.capacity() * row
     }
 
-    /// Takes finite values with their dimensions, ascending.
+    /// Adds a row from finite values with their dimensions, in ascending order.
     pub(crate) fn push_entries(&mut self, entries: impl Iterator<Item = (u32, f32)>) {
         let start = self.indices.len();
         for (index, value) in entries.filter(|(_, value)| *value != 0.0) {
             self.indices.push(index);
             self.values.push(value);
         }
-        // From 0, since the sum of nothing is -0.
+        // Start from 0, since the sum of nothing is -0.
         let squares = self.values[start..].iter().map(|&value| square(value));
         self.squares
             .push(squares.fold(0.0, |sum, square| sum + square));
@@ -160,7 +160,7 @@ impl Vectors {
         selected
     }
 
-    /// The rows with length 1; a zero row remains zero.
+    /// The rows scaled to length 1; a zero row remains zero.
     pub(crate) fn normalized(&self) -> Self {
         let mut normalized = Self::new(self.dimensions);
         for row in self.rows() {
@@ -171,7 +171,7 @@ impl Vectors {
         normalized
     }
 
-    /// The rows in the scale `Standard`.
+    /// The rows with the scale [`Scale::Standard`].
     pub(crate) fn standardized(&self) -> Self {
         let columns = Columns::of(self);
         let mut standardized = Self::new(self.dimensions);
@@ -186,7 +186,7 @@ impl Vectors {
         standardized
     }
 
-    /// An order of rows by what is in them; equal rows are equal in every bit.
+    /// Orders rows by their content; rows that compare equal are equal in every bit.
     pub(crate) fn compare(&self, first: usize, second: usize) -> Ordering {
         let (first, second) = (self.row(first), self.row(second));
         let bits = |row: VectorRow<'_>| -> Vec<u32> {
@@ -196,7 +196,7 @@ impl Vectors {
         by_indices.then_with(|| bits(first).cmp(&bits(second)))
     }
 
-    /// How many different rows there are.
+    /// The number of distinct rows.
     pub(crate) fn n_distinct(&self) -> usize {
         let mut order: Vec<_> = (0..self.len()).collect();
         order.sort_unstable_by(|&first, &second| self.compare(first, second));
@@ -204,7 +204,7 @@ impl Vectors {
         order.len()
     }
 
-    /// For every dimension, how many rows are not zero there.
+    /// For every dimension, the number of rows that are not zero there.
     pub(crate) fn n_rows_by_dimension(&self) -> Vec<usize> {
         let mut n_rows = vec![0; self.dimensions];
         for &index in &self.indices {
@@ -238,7 +238,7 @@ impl VectorRow<'_> {
     }
 }
 
-/// Mean and standard deviation of every column; the deviation is 0 where all values are the same.
+/// Mean and standard deviation of every column; the deviation is 0 if all values are the same.
 struct Columns {
     means: Vec<f64>,
     deviations: Vec<f64>,
@@ -251,7 +251,7 @@ impl Columns {
         for row in vectors.rows() {
             row.add_to(1.0 / n_rows, &mut means);
         }
-        // The zeros that are not stored are as far from the mean as the mean is large.
+        // A zero is not stored; its distance from the mean is the mean.
         let n_stored = vectors.n_rows_by_dimension();
         let zeros = n_stored.iter().map(|&stored| n_rows - count(stored));
         let mut variances: Vec<_> = zeros
@@ -290,8 +290,8 @@ impl Columns {
     }
 }
 
-/// Whether each column has one value only; asked exactly, since a mean of equal values can differ
-/// from them by rounding.
+/// Whether each column has a single distinct value; compared exactly, since the mean of equal
+/// values can differ from them by rounding.
 fn constant_columns(vectors: &Vectors, n_stored: &[usize]) -> Vec<bool> {
     let mut constant: Vec<_> = n_stored
         .iter()

@@ -1,17 +1,17 @@
-//! Document frequencies: in how many texts a term occurs, and which terms are worth a dimension.
+//! Document frequencies: how many texts have a term, and which terms are worth a dimension.
 
 use hashbrown::{HashMap, HashSet};
 
 use crate::algorithms::text::template_hash;
 
-/// This many distinct terms are counted; a term and its count take some 80 bytes.
+/// The most distinct terms that are counted; a term and its count take about 80 bytes.
 const MAX_TERMS_COUNTED: usize = 1_000_000;
 
-/// How many texts have each term. Two of these merge to the counts of all their texts.
+/// Counts how many texts have each term. Two of these merge to the counts of all their texts.
 ///
-/// It is bounded: of more than a million distinct terms only half are counted, then a quarter, and
-/// so on, chosen by their hash. Which ones depends on the terms alone, so merging in any order
-/// gives the same.
+/// Their size is bounded: of more than a million distinct terms only half are counted, then a
+/// quarter, and so on, chosen by their hash. The choice depends only on the terms, so merging in
+/// any order gives the same result.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::{Selection, TermCounts};
@@ -26,7 +26,7 @@ const MAX_TERMS_COUNTED: usize = 1_000_000;
 pub struct TermCounts {
     n_documents: u64,
     documents_with: HashMap<Box<str>, u64>,
-    /// Terms are counted whose hash ends in this many zero bits.
+    /// Terms are counted if their hash ends in this many zero bits.
     level: u32,
     max_terms: usize,
     text_bytes: usize,
@@ -47,17 +47,17 @@ impl Default for TermCounts {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Selection {
-    /// A term must occur in at least this many texts.
+    /// The minimum number of texts that have a term.
     pub min_df: u64,
-    /// A term must not occur in more than this part of the texts, from 0 to 1.
+    /// The maximum share of the texts that have a term, from 0 to 1.
     pub max_df: f64,
-    /// At most this many terms: those with the most information.
+    /// The maximum number of terms: those with the most information are selected.
     pub max_terms: usize,
 }
 
 impl Default for Selection {
     /// Every term, up to 1024. (A vector is a list of numbers, most of them zero: 50,000 vectors
-    /// are then 200 MB.)
+    /// then take 200 MB.)
     fn default() -> Self {
         Self {
             min_df: 1,
@@ -78,24 +78,24 @@ impl TermCounts {
         }
     }
 
-    /// The number of texts, also of those without a term.
+    /// The number of texts, including those without a term.
     pub fn n_documents(&self) -> u64 {
         self.n_documents
     }
 
-    /// The part of the distinct terms that is counted: 1, or a half, a quarter, ... where they are
+    /// The share of the distinct terms that is counted: 1, or a half, a quarter, ... if there are
     /// too many.
     pub fn part_counted(&self) -> f64 {
         0.5_f64.powi(self.level.cast_signed())
     }
 
-    /// An estimate of the bytes that this takes.
+    /// An estimate of the size of the counts in bytes.
     pub fn memory_bytes(&self) -> usize {
         let slot = size_of::<(Box<str>, u64)>() + 1;
         self.text_bytes + self.documents_with.capacity() * slot * 8 / 7
     }
 
-    /// Counts a text; a term that it repeats counts once.
+    /// Counts a text; repeated terms count once.
     pub fn add_document<'a>(&mut self, terms: impl IntoIterator<Item = &'a str>) {
         self.n_documents += 1;
         let distinct: HashSet<&str> = terms.into_iter().collect();
@@ -104,8 +104,8 @@ impl TermCounts {
         }
     }
 
-    /// Counts texts that were counted elsewhere: their number, and the number of them that have
-    /// each term.
+    /// Adds the counts of other texts: their number, and for each term the number of them that have
+    /// it.
     pub fn merge<'a>(
         &mut self,
         n_documents: u64,
@@ -148,9 +148,9 @@ impl TermCounts {
         self.documents_with = known;
     }
 
-    /// The selected terms with their document frequencies, in the order of bytes. The information
-    /// of a term is the entropy of having it or not, so terms of half of the texts come first and
-    /// those of one text or of all last; of equal ones the first in the order of bytes.
+    /// The selected terms with their document frequencies, in byte order. The information of a term
+    /// is the entropy of having it or not, so terms that half of the texts have come first, and
+    /// those that one text or all texts have come last; on a tie, the first in byte order wins.
     pub fn select(&self, selection: &Selection) -> Vec<(&str, u64)> {
         #[allow(clippy::cast_precision_loss)]
         let part = |count: u64| count as f64 / self.n_documents as f64;
@@ -172,7 +172,7 @@ impl TermCounts {
         terms
     }
 
-    /// All terms with their document frequencies, in the order of bytes.
+    /// All terms with their document frequencies, in byte order.
     pub fn sorted(&self) -> Vec<(&str, u64)> {
         self.select(&Selection {
             max_terms: usize::MAX,

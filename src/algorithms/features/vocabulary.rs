@@ -3,18 +3,18 @@
 //! Karen Spärck Jones, "A statistical interpretation of term specificity and its application in
 //! retrieval", Journal of Documentation 28, 1972; Salton and Buckley, "Term-weighting approaches in
 //! automatic text retrieval", 1988. The formulas are those of scikit-learn with `sublinear_tf`: a
-//! term that occurs `t` times weighs `1 + ln t`, times `ln((1 + n) / (1 + df)) + 1` for one that
-//! `df` of `n` texts have. Concepts (`#disk`) weigh more by a factor, since one of them stands for
-//! all the words that mean it. Without a vocabulary: feature hashing (Weinberger et al., "Feature
-//! hashing for large scale multitask learning", ICML 2009), without signs so that 0/1 vectors stay
-//! 0/1.
+//! term that occurs `t` times in a text, and in `df` of `n` texts, weighs `1 + ln t`, times
+//! `ln((1 + n) / (1 + df)) + 1`. A factor gives concepts (`#disk`) more weight, since one of them
+//! stands for all the words that mean it. Without a vocabulary, vectors use feature hashing
+//! (Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009), without
+//! signs so that 0/1 vectors stay 0/1.
 
 use hashbrown::HashMap;
 
 use crate::algorithms::text::template_hash;
 use crate::algorithms::text::tokenize::CONCEPT_MARK;
 
-/// What a dimension of a vector says of a term.
+/// What the value of a dimension says about its term.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::Weight;
@@ -23,16 +23,16 @@ use crate::algorithms::text::tokenize::CONCEPT_MARK;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Weight {
-    /// How often the text has it, damped, times how rare it is.
+    /// How often the text has the term, damped, times how rare the term is.
     #[default]
     TfIdf,
-    /// How often the text has it.
+    /// How often the text has the term.
     Tf,
-    /// 1 where the text has it, 0 where not.
+    /// 1 if the text has the term, otherwise 0.
     Binary,
 }
 
-/// How long a vector is made.
+/// How the length of a vector is normalised.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::Norm;
@@ -41,14 +41,14 @@ pub enum Weight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Norm {
-    /// The Euclidean length is 1; that of a text without a known term stays 0.
+    /// The Euclidean length is 1; the vector of a text without a known term stays 0.
     #[default]
     L2,
-    /// As it comes.
+    /// Vectors are not normalised.
     None,
 }
 
-/// Terms that are the dimensions of vectors, with their weights.
+/// The terms that are the dimensions of vectors, with their weights.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::{Norm, Vocabulary, Weight};
@@ -66,8 +66,8 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// A vocabulary of terms, in the order of the dimensions, and the number of texts that have
-    /// each; of `n_documents`.
+    /// Creates a vocabulary from terms, in the order of the dimensions, each with the number of
+    /// texts that have it, out of `n_documents`.
     pub fn new<'a>(
         terms: impl IntoIterator<Item = (&'a str, u64)>,
         n_documents: u64,
@@ -125,8 +125,8 @@ impl Vocabulary {
     }
 }
 
-/// Appends the vector of a text to `out`, with the hash of a word as its dimension.
-/// [`Weight::TfIdf`] counts as [`Weight::Tf`], since nothing is known of other texts.
+/// Appends the vector of a text to `out`; the hash of a word is its dimension. [`Weight::TfIdf`]
+/// counts as [`Weight::Tf`], since nothing is known about other texts.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::features::{Norm, Weight, hashed_vector};

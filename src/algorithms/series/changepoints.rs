@@ -1,17 +1,17 @@
-//! Change points: where the level, the slope or the spread of a series changed for good, seen in
+//! Change points: where the level, the slope or the spread of a series changed for good, judged in
 //! hindsight.
 //!
 //! The series is cut into segments, each a constant or a line, at the least total cost: squared
-//! errors and a penalty a cut (PELT: Killick, Fearnhead and Eckley, "Optimal detection of
+//! errors and a penalty per cut (PELT: Killick, Fearnhead and Eckley, "Optimal detection of
 //! changepoints with a linear computational cost", JASA 2012). Two things keep noise from being
-//! cut. Outliers are replaced by the running median first (Hampel filter: Pearson, "Outliers in
+//! cut. First, outliers are replaced by the running median (Hampel filter: Pearson, "Outliers in
 //! process modeling and identification", 2002), which keeps steps but not bursts shorter than
-//! `min_points`. And errors are measured in units of the long-run variance: autocorrelated noise
-//! wanders, and its means over many points vary far more than those of independent values. That
-//! variance comes from differences, so that changes hardly count: of neighbouring block means of
-//! growing size, and, where there are too few of them, of values 1 and 2 apart, as if the noise
-//! were autoregressive. The spread is found in the same way, as the level of the logarithm of the
-//! absolute residuals.
+//! `min_points`. Second, errors are measured in units of the long-run variance: autocorrelated
+//! noise wanders, and its means over many points vary far more than those of independent values.
+//! That variance comes from differences, so that changes hardly count: from neighbouring block
+//! means of growing size and, if there are too few of them, from values 1 and 2 apart, as if the
+//! noise were autoregressive. Changes of the spread are found in the same way, as changes of the
+//! level of the logarithm of the absolute residuals.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -23,60 +23,60 @@ use crate::algorithms::series::robust::{
 };
 use crate::error::{Error, Result};
 
-/// The shortest segment if the options say nothing else: a burst of 11 points is an incident, no
+/// The default of [`ChangePointOptions::min_points`]: a burst of 11 points is an incident, not a
 /// change.
 pub(crate) const DEFAULT_MIN_POINTS: usize = 12;
 
-/// The penalty of a cut if the options say nothing else, times the logarithm of the number of
-/// points. By theory 2 or 3 (one for each number that a segment has, Yao, 1988); more, since the
-/// long-run variance is an estimate. Measured, see the test `noise_has_no_change`.
+/// The default penalty of a cut, times the logarithm of the number of points. By theory it is 2 or
+/// 3 (one for each parameter of a segment, Yao, 1988); it is larger here, since the long-run
+/// variance is an estimate. Measured, see the test `noise_has_no_change`.
 pub(crate) const DEFAULT_PENALTY: f64 = 4.0;
 
-/// Longer series are cut as block means, and the cuts then moved within two blocks.
+/// Longer series are cut as block means; the cuts are then moved within two blocks.
 const MAX_CELLS: usize = 10_000;
 
-/// A segment that is a line costs so much of a cut more than a constant one.
+/// A segment that is a line costs this part of a cut more than a constant one.
 const LINE_SHARE: f64 = 0.5;
 
-/// What is more standard deviations from the running median is an outlier: Hampel's 3.
+/// Values more standard deviations than this from the running median are outliers: Hampel's 3.
 const OUTLIER: f64 = 3.0;
 
-/// A season is averaged over so many cycles, as if it never changed: changes belong into the rest.
+/// A season is averaged over this many cycles, as if it never changed: changes belong to the rest.
 const STEADY_CYCLES: usize = 1_001;
 
-/// Outliers are rare: where they are more than this part of the values up to this many shortest
+/// Outliers are rare: if they are more than this part of the values within this many shortest
 /// segments before and after, they are what the series is like.
 const RARE: f64 = 0.05;
 const RARE_SEGMENTS: usize = 20;
 
-/// The same for logarithms of residuals, whose upper tail is short: of normal ones it is what is 6
-/// times the usual.
+/// The same for logarithms of residuals, whose upper tail is short: for normal ones it is 6 times
+/// the usual residual.
 const LOG_OUTLIER: f64 = 2.0;
 
 /// Block means are compared up to this size, and while there are [`FEWEST_BLOCKS`]. Larger blocks
-/// see noise with a longer memory, but take changes that are not much farther apart for noise.
+/// see noise with a longer memory, but take changes that are hardly farther apart for noise.
 const LARGEST_BLOCK: usize = 128;
 
-/// Fewer block means are too uncertain, and a few changes are too many for their median.
+/// Fewer block means are too uncertain, and a few changes would be too many for their median.
 const FEWEST_BLOCKS: usize = 24;
 
-/// Noise follows the value before by at most this factor; what follows it more closely is taken for
-/// changes.
+/// Noise follows the value before by at most this factor; values that follow more closely are taken
+/// for changes.
 const MOST_FOLLOWING: f64 = 0.95;
 
 /// The mean absolute deviation of a normal distribution times this is its standard deviation: the
-/// root of pi over 2.
+/// square root of pi / 2.
 const MEAN_CONSISTENT: f64 = 1.253_314_137_315_500_3;
 
-/// A spread of less than this part of that of all residuals is none: where most values are equal,
-/// the logarithms of what a line misses have levels that mean nothing.
+/// A spread below this part of the spread of all residuals does not count: if most values are
+/// equal, the logarithms of the residuals have levels that mean nothing.
 const LEAST_SPREAD: f64 = 0.1;
 
-/// Residuals below this part of their mean count as that: the logarithm of a zero says nothing
+/// Residuals below this part of their mean count as this part: the logarithm of zero says nothing
 /// about the spread.
 const LEAST_RESIDUAL: f64 = 0.05;
 
-/// What changed.
+/// The kind of a change.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::ChangeKind;
@@ -85,11 +85,11 @@ const LEAST_RESIDUAL: f64 = 0.05;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeKind {
-    /// The level, at once.
+    /// The level changed at once.
     LevelShift,
-    /// The slope.
+    /// The slope changed.
     Trend,
-    /// The spread around the level.
+    /// The spread around the level changed.
     VarianceChange,
 }
 
@@ -102,22 +102,22 @@ pub enum ChangeKind {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChangePoint {
-    /// The first point after it.
+    /// The first point after the change.
     pub index: usize,
     /// What changed.
     pub kind: ChangeKind,
-    /// How it was: the level just before, the slope a point, or the standard deviation, without the
-    /// season and outliers.
+    /// The value before: the level just before the change, the slope per point, or the standard
+    /// deviation, without the season and outliers.
     pub before: f64,
-    /// How it is since, likewise.
+    /// The value after, likewise.
     pub after: f64,
-    /// From 0 to 1: how sure it is that there are two segments and not one, as their posterior
-    /// probability by the Bayesian information criterion if both were equally likely before (Kass
+    /// The confidence that there are two segments and not one, from 0 to 1: their posterior
+    /// probability by the Bayesian information criterion, if both were equally likely before (Kass
     /// and Raftery, "Bayes factors", JASA 1995).
     pub confidence: f64,
 }
 
-/// Which changes are wanted.
+/// Which changes to report.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::ChangePointOptions;
@@ -129,14 +129,14 @@ pub struct ChangePoint {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ChangePointOptions {
-    /// The kinds that are reported. Default: all.
+    /// The kinds to report. Default: all.
     pub kinds: Vec<ChangeKind>,
     /// The seasons in points, which are removed first.
     pub periods: Vec<usize>,
-    /// The shortest segment: changes closer together than this are none. At least 3.
+    /// The shortest segment: changes closer together than this are not found. At least 3.
     pub min_points: usize,
     /// How much a change must explain, in long-run variances, for each natural logarithm of the
-    /// number of points. Greater is fewer. Greater than 0.
+    /// number of points. Higher values find fewer changes. Greater than 0.
     pub penalty: f64,
 }
 
@@ -156,7 +156,7 @@ impl Default for ChangePointOptions {
 }
 
 impl ChangePointOptions {
-    /// Checks the options, whatever the series.
+    /// Checks the options, independently of a series.
     ///
     /// # Errors
     /// If a number is out of range.
@@ -177,13 +177,13 @@ impl ChangePointOptions {
     }
 }
 
-/// Fewer points have no line with residuals.
+/// The shortest segment: a line through fewer points has no residuals.
 const SHORTEST_SEGMENT: usize = 3;
 
-/// The changes of evenly spaced values, by index, of one index in the order of [`ChangeKind`]. None
-/// in fewer than twice `min_points` values. NaN and infinities are missing and are passed over.
-/// Options out of range are taken as the nearest in range. Above 10,000 points changes closer than
-/// two ten-thousandths of the series are one.
+/// The changes of evenly spaced values, by index; changes at one index are in the order of
+/// [`ChangeKind`]. There are none in fewer than twice `min_points` values. NaN and infinities are
+/// missing and are skipped. Options out of range count as the nearest value in range. Above 10,000
+/// points, changes closer than two ten-thousandths of the series are one.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{ChangeKind, ChangePointOptions, find_changepoints};
@@ -228,12 +228,12 @@ pub fn find_changepoints(values: &[f64], options: &ChangePointOptions) -> Vec<Ch
         changes.extend(spread_changes(&residuals, options, &indices, scale));
     }
     changes.retain(|change| options.kinds.contains(&change.kind));
-    // Stable, and the changes of the spread come last.
+    // The sort is stable, and changes of the spread come last.
     changes.sort_by_key(|change| change.index);
     changes
 }
 
-/// The values without their seasons, which a decomposition tells best from the level.
+/// The values without their seasons, which a decomposition separates best from the level.
 fn without_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
     let mut rest = values.to_vec();
     if periods.is_empty() {
@@ -268,9 +268,9 @@ fn without_steady_season(values: &[f64], periods: &[usize]) -> Vec<f64> {
 #[derive(Debug, Clone)]
 struct Segment {
     points: Range<usize>,
-    /// The value in the middle.
+    /// The value at the middle.
     mean: f64,
-    /// A point; 0 if it is a constant.
+    /// The slope per point; 0 if the segment is a constant.
     slope: f64,
     /// How much more one segment would cost than this and the one before, less the penalty of the
     /// cut.
@@ -278,7 +278,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// The value at a point, by the number of points from its middle.
+    /// The value at point `at`, which may lie outside the segment.
     fn value_at(&self, at: usize) -> f64 {
         let middle = (self.points.start + self.points.end - 1) as f64 / 2.0;
         self.mean + self.slope * (at as f64 - middle)
@@ -294,8 +294,8 @@ fn level_changes(segments: &[Segment], indices: &[usize]) -> Vec<ChangePoint> {
         let (left, right) = (&pair[0], &pair[1]);
         let index = right.points.start;
         let (before, after) = (left.value_at(index - 1), right.value_at(index));
-        // What the new slope makes of the level within the shorter of the two, against what it was
-        // at once.
+        // How far the new slope moves the level within the shorter of the two segments, compared
+        // with the step at once.
         let n_points = left.points.len().min(right.points.len());
         let bend = (right.slope - left.slope).abs() * n_points as f64 / 2.0;
         let is_trend = bend > (after - before).abs();
@@ -355,7 +355,7 @@ fn spread_changes(
     changes.filter(is_worth).collect()
 }
 
-/// What is left of values between -2 and 2 by rounding.
+/// The rounding error of values between -2 and 2.
 const ROUNDING: f64 = 1e-14;
 
 fn residuals(values: &[f64], segments: &[Segment]) -> Vec<f64> {
@@ -369,7 +369,7 @@ fn residuals(values: &[f64], segments: &[Segment]) -> Vec<f64> {
     segments.iter().flat_map(of).collect()
 }
 
-/// The standard deviation, by the median absolute deviation unless that is 0.
+/// The standard deviation, from the median absolute deviation unless that is 0.
 fn spread(values: &[f64]) -> f64 {
     let robust = NORMAL_CONSISTENT * median_absolute_deviation(values).unwrap_or_default();
     if robust > 0.0 {
@@ -379,8 +379,8 @@ fn spread(values: &[f64]) -> f64 {
     }
 }
 
-/// The standard deviation, by the mean distance from 0: of counts and other steps, of which the
-/// median sees one or none.
+/// The standard deviation, from the mean distance from 0: for counts and other steps, where the
+/// median sees only one step or none.
 fn mean_spread(values: &[f64]) -> f64 {
     let n_values = values.len().max(1) as f64;
     MEAN_CONSISTENT * values.iter().map(|value| value.abs()).sum::<f64>() / n_values
@@ -404,7 +404,7 @@ impl SegmentCutter {
         }
     }
 
-    /// The segments in order; none of no values.
+    /// The segments in order; none if there are no values.
     fn cut(&self, values: &[f64]) -> Vec<Segment> {
         if values.is_empty() {
             return vec![];
@@ -442,8 +442,8 @@ impl SegmentCutter {
     }
 }
 
-/// Moves each cut by up to a block to where the segments on both sides cost least. The first is 0,
-/// the last the end.
+/// Moves each cut by up to a block to where the segments on both sides cost least. The first cut is
+/// 0, the last the end.
 fn refine(costs: &Costs, cuts: &mut [usize], block: usize) {
     let end = costs.len();
     if let Some(last) = cuts.last_mut() {
@@ -459,8 +459,8 @@ fn refine(costs: &Costs, cuts: &mut [usize], block: usize) {
     }
 }
 
-/// The values with the running median in place of what is far from it. Its window is twice the
-/// shortest segment, so that what is shorter cannot have the majority.
+/// The values, with outliers replaced by the running median. Its window is twice the shortest
+/// segment, so that anything shorter cannot have the majority.
 fn without_outliers(values: &[f64], min_points: usize, outlier: f64, most: f64) -> Vec<f64> {
     let medians = running_median(values, min_points);
     let distances: Vec<_> = values
@@ -484,7 +484,8 @@ fn without_outliers(values: &[f64], min_points: usize, outlier: f64, most: f64) 
     (0..values.len()).map(at).collect()
 }
 
-/// Whether at most such a part of the points up to this many before and after each are true.
+/// For each point, whether at most this part of the points up to this many before and after are
+/// true.
 fn rare(points: &[bool], reach: usize, most: f64) -> Vec<bool> {
     let counts: Vec<usize> = std::iter::once(0)
         .chain(points.iter().scan(0, |count, is_true| {
@@ -499,8 +500,8 @@ fn rare(points: &[bool], reach: usize, most: f64) -> Vec<bool> {
     (0..points.len()).map(is_rare).collect()
 }
 
-/// The median of the values up to this many points before and after each; near the ends of as many
-/// as there are on both sides.
+/// The median of the values up to this many points before and after each; near the ends, of the
+/// first or last window of that size.
 fn running_median(values: &[f64], reach: usize) -> Vec<f64> {
     let reach = reach.min(values.len() / 2);
     let mut window: VecDeque<f64> = VecDeque::with_capacity(2 * reach + 2);
@@ -528,10 +529,10 @@ fn running_median(values: &[f64], reach: usize) -> Vec<f64> {
     medians
 }
 
-/// The variance of the mean of many values, times their number: the variance if they are
+/// The variance of the mean of many values, times their number: the variance if the values are
 /// independent, and (1 + phi) / (1 - phi) times it if each follows the one before by the factor
-/// phi. The greatest of the estimates from such noise and from blocks of 2, 4, 8 ... values.
-/// Greater than 0.
+/// phi. It is the greatest of the estimates from such noise and from blocks of 2, 4, 8 ... values,
+/// and greater than 0.
 fn long_run_variance(values: &[f64]) -> f64 {
     let n_values = values.len();
     let mean_square = values.iter().map(|value| value * value).sum::<f64>() / n_values as f64;
@@ -557,7 +558,7 @@ fn autoregressive_variance(values: &[f64]) -> f64 {
     let difference = |apart: usize| {
         let pairs = values.iter().zip(values.iter().skip(apart));
         let differences: Vec<_> = pairs.map(|(before, value)| value - before).collect();
-        // There are no outliers left, and changes are few among so many.
+        // There are no outliers left, and there are few changes among so many values.
         mean_spread(&differences).powi(2) / 2.0
     };
     let (one, two) = (difference(1), difference(2));
@@ -568,10 +569,10 @@ fn autoregressive_variance(values: &[f64]) -> f64 {
     one * (1.0 + follows) / (1.0 - follows).powi(2)
 }
 
-/// What segments cost: squared errors in units of the noise, by sums up to each value.
+/// The costs of segments: squared errors in units of the noise, from sums up to each value.
 #[derive(Debug)]
 struct Costs {
-    /// Of the values, their squares, and their products with their positions.
+    /// Sums of the values, their squares, and their products with their positions.
     sums: Vec<[f64; 3]>,
     /// One over the long-run variance of a value.
     weight: f64,
@@ -619,7 +620,7 @@ impl Costs {
         (self.weight * constant).min(self.weight * line + self.line_penalty)
     }
 
-    /// How much more the points between two cuts cost as one segment than with the cut between.
+    /// How much more the points between two cuts cost as one segment than with a cut in between.
     fn gain(&self, from: usize, cut: usize, to: usize) -> f64 {
         self.of(from..to) - self.of(from..cut) - self.of(cut..to)
     }
@@ -683,7 +684,7 @@ impl Costs {
     }
 }
 
-/// The cuts of least cost, the first 0 and the last the end, at least `shortest` apart.
+/// The cuts of least cost, at least `shortest` apart. The first is 0 and the last the end.
 fn pelt(costs: &Costs, shortest: usize, penalty: f64) -> Vec<usize> {
     let end = costs.len();
     let mut least = vec![-penalty; end + 1];
@@ -691,7 +692,7 @@ fn pelt(costs: &Costs, shortest: usize, penalty: f64) -> Vec<usize> {
     let mut starts: Vec<(usize, f64)> = vec![];
     for to in shortest..=end {
         let newest = to - shortest;
-        // A first segment that is too short is none.
+        // A first segment must not be too short.
         if newest == 0 || newest >= shortest {
             starts.push((newest, 0.0));
         }
@@ -704,8 +705,8 @@ fn pelt(costs: &Costs, shortest: usize, penalty: f64) -> Vec<usize> {
         }
         least[to] = best.0 + penalty;
         before[to] = best.1;
-        // What is so much worse now cannot become the best: both halves as lines cost one line more
-        // than the whole.
+        // A start that is worse than this now cannot become the best: both halves as lines cost one
+        // line more than the whole.
         let limit = least[to]
             + if costs.line_penalty.is_finite() {
                 costs.line_penalty
@@ -727,12 +728,12 @@ fn pelt(costs: &Costs, shortest: usize, penalty: f64) -> Vec<usize> {
 /// Noise for tests.
 #[cfg(test)]
 pub(crate) mod noise {
-    /// Normal noise of variance 1, in which each value keeps the part `follow` of the one before
-    /// it; with 1 a random walk.
+    /// Normal noise of variance 1, in which each value keeps the part `follow` of the one before;
+    /// with 1 a random walk.
     pub(crate) fn autoregressive(n_values: usize, follow: f64, seed: u64) -> Vec<f64> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut value = 0.0;
-        // The first ones depend on where it began.
+        // The first values depend on the start.
         let values = (0..n_values + 200).map(|_| {
             let radius = (-2.0 * uniform(&mut state).ln()).sqrt();
             value = follow * value + radius * (std::f64::consts::TAU * uniform(&mut state)).cos();
@@ -775,8 +776,8 @@ mod tests {
             .collect()
     }
 
-    /// Kinds, places within 15 points, and before and after within 0.3 (slopes: 0.02, spreads:
-    /// 0.5).
+    /// Checks kinds, positions within 15 points, and values before and after within 0.3 (slopes:
+    /// 0.02, spreads: 0.5).
     #[track_caller]
     fn check(values: &[f64], expected: &[(usize, ChangeKind, f64, f64)]) {
         let found = found(values);
@@ -853,7 +854,7 @@ mod tests {
         }
     }
 
-    /// At most one of 20 series a kind and length.
+    /// A week that repeats has no change, whatever the noise.
     #[test]
     fn weeks_that_never_change() {
         for seed in 0..6 {
@@ -894,6 +895,7 @@ mod tests {
         }
     }
 
+    /// Finds changes in at most one of 20 series of each kind and length.
     #[test]
     fn noise_has_no_change() {
         let kinds = [

@@ -1,16 +1,16 @@
-//! Decomposition: a series as trend, seasons and rest, so that each can be looked at without the
-//! others.
+//! Decomposition: splits a series into trend, seasons and residual, so that each can be looked at
+//! without the others.
 //!
-//! One season: STL (Cleveland, Cleveland, McRae and Terpenning, "STL: a seasonal-trend
-//! decomposition procedure based on loess", Journal of Official Statistics, 1990). Several: MSTL,
-//! which runs STL for one after the other on what the others leave, twice (Bandara, Hyndman and
-//! Bergmeir, arXiv:2107.13462, 2021). None: loess alone. With equal parameters the numbers are
-//! those of statsmodels. The defaults are those of the papers: one inner and five outer passes if
-//! outliers shall not count, else two inner ones; and loess is computed at every tenth of its
-//! window and drawn straight between.
+//! With one season it is STL (Cleveland, Cleveland, McRae and Terpenning, "STL: a seasonal-trend
+//! decomposition procedure based on loess", Journal of Official Statistics, 1990). With several it
+//! is MSTL, which runs STL for one season after the other on what the others leave, twice (Bandara,
+//! Hyndman and Bergmeir, arXiv:2107.13462, 2021). Without a season it is loess alone. With equal
+//! parameters the numbers are those of statsmodels. The defaults are those of the papers: one inner
+//! and five outer passes if outliers must not count, otherwise two inner ones. Loess is computed at
+//! every tenth of its window and interpolated with straight lines.
 //!
-//! Missing values are ours: they get the weight 0, and where a whole window is missing, the season
-//! on a straight line.
+//! The treatment of missing values is an addition: they get the weight 0, and where a whole window
+//! is missing, they are taken from the season on a straight line.
 
 use std::ops::Range;
 
@@ -18,28 +18,28 @@ use crate::algorithms::series::periods::bridge_seasonally;
 use crate::algorithms::series::robust::{floor_index, magnitude, median_in_place};
 use crate::algorithms::series::samples::bridge;
 
-/// Passes of a robust decomposition: the paper's "5 or 10" and 1.
+/// The passes of a robust decomposition: the paper's "5 or 10" and 1.
 const ROBUST_PASSES: Passes = Passes { inner: 1, outer: 5 };
 
-/// Passes of one that trusts all values: the paper's 2.
+/// The passes of a decomposition that trusts all values: the paper's 2.
 const PLAIN_PASSES: Passes = Passes { inner: 2, outer: 0 };
 
-/// How often MSTL goes through several seasons.
+/// The number of times that MSTL goes through several seasons.
 const ROUNDS: usize = 2;
 
-/// Loess is computed at each so many-th part of its window (section 4 of the STL paper).
+/// Loess is computed this many times per window (section 4 of the STL paper).
 const JUMPS_PER_WINDOW: usize = 10;
 
-/// Without a season the trend window is this part of the series.
+/// Without a season the trend window is the series divided by this.
 const TREND_PARTS: usize = 10;
 
-/// The shortest window: fewer points make no line.
+/// The shortest window: fewer points do not determine a line.
 const SHORTEST_WINDOW: usize = 7;
 
-/// The longest window: products of windows and periods cannot overflow.
+/// The longest window, so that products of windows and periods cannot overflow.
 const LONGEST_WINDOW: usize = 1 << 31;
 
-/// What is wanted of a decomposition.
+/// The options of a decomposition.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::DecomposeOptions;
@@ -48,16 +48,18 @@ const LONGEST_WINDOW: usize = 1 << 31;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecomposeOptions {
-    /// How long the seasons are, in points. Left out is what is shorter than 2 points or longer
-    /// than half the series.
+    /// The lengths of the seasons, in points. Those shorter than 2 points or longer than half the
+    /// series are ignored.
     pub periods: Vec<usize>,
-    /// Whether outliers go into the residual alone. Default: yes.
+    /// Whether outliers go only into the residual. Default: yes.
     pub is_robust: bool,
-    /// How many cycles a season is averaged over, made odd, from 7 to 2^31. The more, the less it
-    /// changes. Default: 11 for the shortest, 15 for the next, and so on, as in MSTL.
+    /// The number of cycles that a season is averaged over, made odd, from 7 to 2^31. The more
+    /// cycles, the less the season changes. Default: 11 for the shortest season, 15 for the next,
+    /// and so on, as in MSTL.
     pub seasonal_window: Option<usize>,
-    /// How many points the trend is averaged over, made odd, from 7 to 2^31. Default: some one and
-    /// a half periods, by the formula of the paper; without a season a tenth of the series.
+    /// The number of points that the trend is averaged over, made odd, from 7 to 2^31. Default:
+    /// about one and a half periods, by the formula of the paper; without a season a tenth of the
+    /// series.
     pub trend_window: Option<usize>,
 }
 
@@ -72,7 +74,7 @@ impl Default for DecomposeOptions {
     }
 }
 
-/// A series in parts: at each point the value is `trend` + the seasons + `residual`.
+/// The parts of a series: at each point the value is `trend` + the seasons + `residual`.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{DecomposeOptions, decompose};
@@ -86,11 +88,12 @@ impl Default for DecomposeOptions {
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decomposition {
-    /// The level at each point, also where the value is missing. NaN if all values are.
+    /// The level at each point, including those whose value is missing. NaN if all values are
+    /// missing.
     pub trend: Vec<f64>,
     /// The seasons, shortest first.
     pub seasons: Vec<Seasonal>,
-    /// What is left; NaN where the value is missing.
+    /// The rest; NaN where the value is missing.
     pub residual: Vec<f64>,
 }
 
@@ -105,12 +108,12 @@ pub struct Decomposition {
 pub struct Seasonal {
     /// Its length in points.
     pub period: usize,
-    /// What it adds to the trend at each point, also where the value is missing.
+    /// What it adds to the trend at each point, including those whose value is missing.
     pub values: Vec<f64>,
 }
 
-/// Splits evenly spaced values into trend, seasons and residual; NaN and infinities are missing. A
-/// part is as long as the values are.
+/// Splits evenly spaced values into trend, seasons and residual; NaN and infinities are missing.
+/// Each part is as long as the values.
 pub fn decompose(values: &[f64], options: &DecomposeOptions) -> Decomposition {
     let n_values = values.len();
     let mut periods = options.periods.clone();
@@ -171,8 +174,8 @@ fn all_missing(n_values: usize, periods: &[usize]) -> Decomposition {
     }
 }
 
-/// How often values are smoothed (`inner`) for given weights, and how often these are computed
-/// again (`outer`).
+/// The number of times that values are smoothed with given weights (`inner`), and that these
+/// weights are recomputed (`outer`).
 #[derive(Debug, Clone, Copy)]
 struct Passes {
     inner: usize,
@@ -190,10 +193,10 @@ struct Stl {
 }
 
 impl Stl {
-    /// Those for the season of this number, 0 for the shortest.
+    /// The parameters for season `number`, 0 for the shortest.
     fn new(period: usize, number: usize, options: &DecomposeOptions) -> Self {
         let seasonal = odd(options.seasonal_window.unwrap_or(11 + 4 * number));
-        // The smallest odd number from 1.5 n_p / (1 - 1.5 / n_s), in whole numbers.
+        // The smallest odd number of at least 1.5 n_p / (1 - 1.5 / n_s), in whole numbers.
         let trend = period
             .saturating_mul(3 * seasonal)
             .div_ceil(2 * seasonal - 3);
@@ -219,12 +222,12 @@ fn odd(window: usize) -> usize {
     window.clamp(SHORTEST_WINDOW, LONGEST_WINDOW) | 1
 }
 
-/// A decomposition under way.
+/// A decomposition in progress.
 #[derive(Debug)]
 struct Fit {
-    /// 0 where the value is missing, else 1.
+    /// 0 where the value is missing, otherwise 1.
     present: Vec<f64>,
-    /// The same with less for outliers.
+    /// The same, but less for outliers.
     weights: Vec<f64>,
     trend: Vec<f64>,
     season: Vec<f64>,
@@ -250,7 +253,7 @@ impl Fit {
         }
     }
 
-    /// MSTL. Leaves the trend of the last season.
+    /// Runs MSTL. Leaves the trend of the last season.
     fn seasons(&mut self, mut rest: Vec<f64>, stls: &[Stl]) -> Vec<Seasonal> {
         let zeros = vec![0.0; rest.len()];
         let season = |stl: &Stl| Seasonal {
@@ -283,7 +286,7 @@ impl Fit {
         }
     }
 
-    /// Loess, without a season.
+    /// Runs loess without a season.
     fn trend_alone(&mut self, values: &[f64], options: &DecomposeOptions) {
         let window = options.trend_window.unwrap_or(values.len() / TREND_PARTS);
         let loess = Loess::new(odd(window));
@@ -303,7 +306,7 @@ impl Fit {
         self.work.extend_from_slice(values);
         subtract(&mut self.work, &self.trend);
         self.smooth_cycles(stl);
-        // What is slow in the smoothed cycles belongs to the trend.
+        // The slow part of the smoothed cycles belongs to the trend.
         moving_mean(&self.cycles, stl.period, &mut self.work);
         moving_mean(&self.work, stl.period, &mut self.more_work);
         moving_mean(&self.more_work, 3, &mut self.work);
@@ -322,8 +325,8 @@ impl Fit {
             .smooth(stl.trend, &self.work, &self.weights, &mut self.trend);
     }
 
-    /// Smooths the values of each phase (those of `work`), and goes on for a cycle before the first
-    /// and after the last.
+    /// Smooths the values of each phase (those of `work`), and continues them for one cycle before
+    /// the first and after the last.
     fn smooth_cycles(&mut self, stl: &Stl) {
         let period = stl.period;
         self.cycles.clear();
@@ -344,7 +347,7 @@ impl Fit {
         }
     }
 
-    /// Bisquare weights: 0 from six median absolute residuals on.
+    /// Computes bisquare weights: 0 from six median absolute residuals on.
     fn weigh(&mut self, values: &[f64]) {
         let fitted = self.trend.iter().zip(&self.season);
         self.work.clear();
@@ -394,7 +397,7 @@ fn subtract(values: &mut [f64], others: &[f64]) {
         .for_each(|(value, other)| *value -= other);
 }
 
-/// The means of all windows of this width, which are `width - 1` fewer than the values.
+/// The means of all windows of this width; there are `width - 1` fewer than values.
 fn moving_mean(values: &[f64], width: usize, means: &mut Vec<f64>) {
     let mut sum: f64 = values[..width].iter().sum();
     means.clear();
@@ -409,9 +412,9 @@ fn moving_mean(values: &[f64], width: usize, means: &mut Vec<f64>) {
 /// scatterplots", 1979).
 #[derive(Debug, Clone, Copy)]
 struct Loess {
-    /// How many values a line is fitted to.
+    /// The number of values that a line is fitted to.
     window: usize,
-    /// The distance of the points at which that is done.
+    /// The distance between the points at which lines are fitted.
     jump: usize,
 }
 
@@ -421,7 +424,7 @@ impl Loess {
         Self { window, jump }
     }
 
-    /// The window of a point: it is in the middle but near the ends.
+    /// The window of a point, which is in its middle except near the ends.
     fn around(self, at: usize, n_values: usize) -> Range<usize> {
         let window = self.window.min(n_values);
         let from = (at + 1)
@@ -434,15 +437,15 @@ impl Loess {
 /// Runs loess; keeps the weights of distances for the next point.
 #[derive(Debug, Default)]
 struct Smoother {
-    /// The tricube of each distance over the longest.
+    /// The tricube weight of each distance, relative to the longest.
     kernel: Vec<f64>,
-    /// The window for which the kernel is: its farthest distance, and how much of it lies outside
-    /// the series.
+    /// The window that the kernel was made for: its farthest distance, and how much of it lies
+    /// outside the series.
     reach: Option<(usize, usize)>,
 }
 
 impl Smoother {
-    /// Smooths the values. A window without weight leaves its value as it is.
+    /// Smooths the values. Where a window has no weight, the value stays as it is.
     fn smooth(&mut self, loess: Loess, values: &[f64], weights: &[f64], smoothed: &mut [f64]) {
         let Some(last) = values.len().checked_sub(1) else {
             return;
@@ -450,8 +453,8 @@ impl Smoother {
         let jump = loess.jump.clamp(1, last.max(1));
         let mut before = 0;
         for at in (0..last).step_by(jump).chain([last]) {
-            // The authors' program takes the window of the point before for a last point that is no
-            // multiple of the jump.
+            // If the last point is no multiple of the jump, the authors' program uses the window of
+            // the last multiple before it.
             let window = loess.around(at - at % jump, values.len());
             let line = self.line_at(loess, values, weights, at as f64, window);
             smoothed[at] = line.unwrap_or(values[at]);
@@ -460,7 +463,7 @@ impl Smoother {
         }
     }
 
-    /// As [`smooth`](Self::smooth), and one more point before the first and after the last.
+    /// As [`smooth`](Self::smooth), and for one more point before the first and after the last.
     fn smooth_beyond(
         &mut self,
         loess: Loess,
@@ -478,8 +481,8 @@ impl Smoother {
         smoothed[n_values + 1] = after.unwrap_or(smoothed[n_values]);
     }
 
-    /// The line through a window, at a point in it or one beyond; `None` if nothing in it has
-    /// weight.
+    /// The value at a point of the line through a window; the point is in the window or one beyond.
+    /// `None` if nothing in the window has weight.
     fn line_at(
         &mut self,
         loess: Loess,
@@ -489,7 +492,7 @@ impl Smoother {
         window: Range<usize>,
     ) -> Option<f64> {
         let (first, last) = (window.start as f64 - at, window.end as f64 - 1.0 - at);
-        // Of a window longer than the series a part lies outside.
+        // If the window is longer than the series, a part of it lies outside.
         let outside = loess.window.saturating_sub(values.len()) / 2;
         self.set_kernel(floor_index(last.max(-first)), outside);
         let (mut sum, mut sum_x, mut sum_xx, mut sum_y, mut sum_xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -508,7 +511,7 @@ impl Smoother {
         }
         let (mean_x, mean_y) = (sum_x / sum, sum_y / sum);
         let variance = sum_xx / sum - mean_x * mean_x;
-        // As in the authors' program: a line through what is almost one point could have any slope.
+        // As in the authors' program: a line through almost a single point could have any slope.
         if variance.max(0.0).sqrt() <= 0.001 * (values.len() - 1) as f64 {
             return Some(mean_y);
         }
@@ -516,7 +519,7 @@ impl Smoother {
         Some(mean_y - slope * mean_x)
     }
 
-    /// Sets the weights of the distances up to `farthest`, in a window that reaches so much
+    /// Sets the weights of the distances up to `farthest`, in a window that reaches `outside`
     /// farther.
     fn set_kernel(&mut self, farthest: usize, outside: usize) {
         if self.reach == Some((farthest, outside)) {
@@ -551,10 +554,11 @@ mod tests {
     use proptest::prelude::*;
     use std::f64::consts::TAU;
 
-    /// Where the parts are compared.
+    /// The points at which the parts are compared.
     const AT: [usize; 7] = [0, 1, 20, 50, 77, 118, 119];
 
-    /// A line, a year of months, a little of what is no noise but looks like it, and two outliers.
+    /// A line, a year of months, small deviations that are no noise but look like it, and two
+    /// outliers.
     fn months() -> Vec<f64> {
         let value = |at: usize| {
             let month = 3.0 * (TAU * at as f64 / 12.0).sin();
@@ -611,8 +615,8 @@ mod tests {
         }
     }
 
-    /// Expected here and below: statsmodels 0.14, `STL(months, period=12, seasonal=7).fit()` and so
-    /// on, jumps of 1 and degrees of 1 unless said otherwise.
+    /// The expected values, here and below: statsmodels 0.14, `STL(months, period=12,
+    /// seasonal=7).fit()` and so on, jumps of 1 and degrees of 1 unless said otherwise.
     #[test]
     fn equals_statsmodels() {
         check(

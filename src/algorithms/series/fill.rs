@@ -1,8 +1,8 @@
-//! Filling: samples become one value a bucket, and empty buckets get one as well, so that a chart
-//! has no holes, a join by time finds every bucket, and a series that stopped shows its silence.
+//! Filling: turns samples into one value per bucket, including empty buckets, so that a chart has
+//! no holes, a join by time finds every bucket, and a series that stopped shows its silence.
 //!
 //! Buckets are as wide as the step and begin at its multiples since the Unix epoch (or another
-//! origin), like those of `date_bin`. The samples of a bucket become one value, then the gaps are
+//! origin), like those of `date_bin`. The samples of a bucket become one value; then the gaps are
 //! closed: with nothing, a number, the previous value, a straight line, or, for long gaps of
 //! seasonal series, the season on a straight line.
 
@@ -12,10 +12,10 @@ use crate::algorithms::series::periods::{PeriodOptions, bridge_seasonally, find_
 use crate::algorithms::series::robust::mean;
 use crate::algorithms::series::samples::{Samples, Season, bridge};
 
-/// The most buckets if the options say nothing else: two years of minutes.
+/// The default of [`FillOptions::max_points`]: two years of minutes.
 pub(crate) const DEFAULT_MAX_POINTS: usize = 1_000_000;
 
-/// What becomes of several samples in one bucket. Missing values count as no sample.
+/// How several samples in one bucket become one value. Missing values count as no sample.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::Bucket;
@@ -24,24 +24,24 @@ pub(crate) const DEFAULT_MAX_POINTS: usize = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Bucket {
-    /// Their mean.
+    /// The mean of the samples.
     #[default]
     Mean,
-    /// Their sum.
+    /// The sum of the samples.
     Sum,
-    /// The smallest.
+    /// The smallest sample.
     Min,
-    /// The greatest.
+    /// The greatest sample.
     Max,
-    /// How many there are.
+    /// The number of samples.
     Count,
-    /// The earliest; of several at the same time the smallest.
+    /// The earliest sample; if several have that time, the smallest.
     First,
-    /// The latest; of several at the same time the greatest.
+    /// The latest sample; if several have that time, the greatest.
     Last,
 }
 
-/// What becomes of an empty bucket.
+/// How an empty bucket is filled.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::Gap;
@@ -52,21 +52,22 @@ pub enum Bucket {
 pub enum Gap {
     /// It stays empty.
     Null,
-    /// 0.
+    /// It becomes 0.
     Zero,
-    /// The value before it, however long ago. None before the first.
+    /// It becomes the value before it, however long ago; before the first value it stays empty.
     Previous,
-    /// The straight line between the values before and after it. None before the first and after
-    /// the last value.
+    /// It is on the straight line between the values before and after it; before the first and
+    /// after the last value it stays empty.
     Linear,
-    /// The season, as median deviation from the level at each phase, on a straight line. Where
-    /// there is no season it is `Linear`; as there, none before the first and after the last value.
+    /// It follows the season, the median deviation from the level at each phase, on a straight
+    /// line. If there is no season, this is `Linear`; as there, it stays empty before the first and
+    /// after the last value.
     Seasonal,
-    /// This number.
+    /// It becomes this number.
     Number(f64),
 }
 
-/// How a series is filled.
+/// The options of filling.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{Bucket, FillOptions, Samples, fill};
@@ -82,22 +83,22 @@ pub enum Gap {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FillOptions {
-    /// What becomes of several samples in one bucket.
+    /// How several samples in one bucket become one value.
     pub bucket: Bucket,
-    /// What becomes of an empty bucket. Default: 0 for sums and counts, since nothing happened, and
-    /// else a straight line.
+    /// How an empty bucket is filled. Default: 0 for sums and counts, since nothing happened, and
+    /// otherwise a straight line.
     pub gap: Option<Gap>,
     /// A time at which a bucket begins, in nanoseconds since the Unix epoch.
     pub origin_ns: i64,
-    /// The first bucket is that of this time, instead of that of the first sample; earlier samples
-    /// are left out.
+    /// The first bucket is the one of this time, instead of that of the first sample; earlier
+    /// samples are left out.
     pub start_ns: Option<i64>,
-    /// The last bucket is the one that begins before this time, instead of that of the last sample;
-    /// samples from this time on are left out.
+    /// The last bucket is the last one that begins before this time, instead of that of the last
+    /// sample; samples from this time on are left out.
     pub end_ns: Option<i64>,
-    /// The season of `Gap::Seasonal`; of several the longest counts.
+    /// The season of `Gap::Seasonal`; if there are several, the longest counts.
     pub season: Season,
-    /// How many buckets there may be.
+    /// The largest number of buckets.
     pub max_points: usize,
 }
 
@@ -124,19 +125,19 @@ impl Default for FillOptions {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Filled {
-    /// When it begins, in nanoseconds since the Unix epoch.
+    /// The time at which it begins, in nanoseconds since the Unix epoch.
     pub time_ns: i64,
     /// Its value; `None` if it is empty.
     pub value: Option<f64>,
-    /// Whether the value was made up for an empty bucket.
+    /// Whether the value fills an empty bucket.
     pub is_filled: bool,
 }
 
 /// The buckets from the first to the last sample, or those that the options name, in order of time.
-/// Samples of missing values make no value, but they count for where the series begins and ends.
-/// Empty if there are no samples and not both ends are given, or the end is not after the start.
-/// `None` if there would be more than `max_points` buckets, one would begin at a time that has no
-/// number, or the step is not positive.
+/// Samples with missing values do not make a value, but they count for where the series begins and
+/// ends. Empty if there are no samples and not both ends are given, or if the end is not after the
+/// start. `None` if there would be more than `max_points` buckets, if one would begin at a time
+/// outside of `i64`, or if the step is not positive.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{FillOptions, Samples, fill};
@@ -169,7 +170,7 @@ struct Buckets {
 }
 
 impl Buckets {
-    /// Those that the samples need or the options name; `None` if that cannot be.
+    /// The buckets that the samples need or the options name; `None` if that is impossible.
     fn new(samples: &Samples, step_ns: i64, options: &FillOptions) -> Option<Self> {
         if step_ns <= 0 {
             return None;
@@ -197,12 +198,12 @@ impl Buckets {
     }
 
     fn starts_ns(&self) -> impl Iterator<Item = i64> {
-        // Each but the one after the last is before the end, which is a time.
+        // Each start except the one after the last is before the end, which is a valid time.
         std::iter::successors(Some(self.start_ns), |start| start.checked_add(self.step_ns))
             .take(self.n_buckets)
     }
 
-    /// One value a bucket, NaN where there is none.
+    /// One value per bucket; NaN if it is empty.
     fn reduce(&self, samples: &Samples, bucket: Bucket) -> Vec<f64> {
         bucket.reduce_slots(samples, self.n_buckets, |time_ns| self.index(time_ns))
     }
@@ -215,8 +216,7 @@ impl Buckets {
 }
 
 impl Bucket {
-    /// One value for each slot, NaN where there is none. `slot` says into which one a time falls,
-    /// and ascends with it.
+    /// One value per slot; NaN if it is empty. `slot` maps a time to its slot, and ascends with it.
     pub(crate) fn reduce_slots(
         self,
         samples: &Samples,
@@ -241,7 +241,7 @@ impl Bucket {
         values
     }
 
-    /// One value of at least one, in order of time.
+    /// Reduces values, at least one and in order of time, to one.
     fn reduce(self, values: &[f64]) -> f64 {
         let (first, last) = (values[0], values[values.len() - 1]);
         match self {
@@ -265,8 +265,8 @@ impl Bucket {
 }
 
 impl Gap {
-    /// The values with something in the gaps, and NaN where there is nothing to put. Season and
-    /// step are those of `Seasonal`.
+    /// The values with gaps filled; NaN where nothing fills them. Season and step are those of
+    /// `Seasonal`.
     pub(crate) fn fill(self, values: &[f64], season: &Season, step_ns: Option<i64>) -> Vec<f64> {
         match self {
             Self::Null => values.to_vec(),
@@ -310,7 +310,7 @@ fn or_previous(values: &[f64]) -> Vec<f64> {
     filled.collect()
 }
 
-/// What was filled between the first and the last value; nothing outside.
+/// The filled values between the first and the last known value; NaN outside.
 fn within(values: &[f64], filled: Option<Vec<f64>>) -> Vec<f64> {
     let mut filled = filled.unwrap_or_else(|| values.to_vec());
     let inside = known(values);
@@ -319,7 +319,7 @@ fn within(values: &[f64], filled: Option<Vec<f64>>) -> Vec<f64> {
     filled
 }
 
-/// From the first to the last value that is there.
+/// The range from the first to the last known value.
 fn known(values: &[f64]) -> Range<usize> {
     let first = values.iter().position(|value| value.is_finite());
     let last = values.iter().rposition(|value| value.is_finite());
@@ -338,7 +338,7 @@ mod tests {
         Samples::new(times_ns, values).unwrap()
     }
 
-    /// Rows at 0 to 59, step 10: two samples, one, none, a missing one, one, two at one time.
+    /// Rows from 0 to 59 with step 10: two samples, one, none, a missing one, one, two at one time.
     fn rows() -> Samples {
         let rows = [
             (1, 4.0),

@@ -1,12 +1,12 @@
-//! Series: values over time, and what can be said of them.
+//! Series: values over time, and the methods that analyse them.
 //!
-//! [`Samples`] puts rows of any order into time order and onto a regular [`Grid`]; all else works
-//! on the values of a grid (or of any evenly spaced series): [`find_periods`] says how long its
-//! seasons are, [`decompose`] splits it into trend, seasons and rest, [`find_changepoints`] says
-//! where its level, slope or spread changed, [`fill`] closes its gaps, and [`rate`] says how fast a
-//! counter grows. A [`Timeline`] says when the next points will be, and [`forecast`] what they will
-//! be. A NaN is a missing value everywhere, no function fails on data, and no answer depends on the
-//! order of arrival or on the unit of the values.
+//! [`Samples`] puts rows of any order into time order and onto a regular [`Grid`]; everything else
+//! works on the values of a grid (or of any evenly spaced series). [`find_periods`] finds how long
+//! its seasons are, [`decompose`] splits it into trend, seasons and residual, [`find_changepoints`]
+//! finds where its level, slope or spread changed, [`fill`] closes its gaps, and [`rate`] computes
+//! how fast a counter grows. A [`Timeline`] knows the times of the next points, and [`forecast`]
+//! their values. NaN is a missing value everywhere, no function fails on data, and no result
+//! depends on the order of arrival or on the unit of the values.
 
 pub mod anomaly;
 mod changepoints;

@@ -1,4 +1,4 @@
-//! Periods: how long the seasons of a series are, for everything that must tell a daily peak from
+//! Periods: the lengths of the seasons of a series, for everything that must tell a daily peak from
 //! an incident.
 //!
 //! Candidates are peaks of the autocorrelation (after Vlachos, Yu and Castelli, "On periodicity
@@ -7,11 +7,11 @@
 //! on a wandering level. Noise makes such peaks too, so a candidate must prove itself. The mean
 //! correlation of two different cycles (the intraclass correlation of Fisher, "Statistical Methods
 //! for Research Workers", 1925) is 0 on average if there is no season. How far noise takes it from
-//! 0 depends on the number of cycles and on how many independent values a cycle has, which follows
-//! from the autocorrelation of what the season does not explain (Bartlett, 1935): a random walk has
-//! some six a cycle, however long the cycle is. Then the proven profile is subtracted and the rest
-//! is searched again, for seven times the period as well: that is the week above the day.
-//! [`PeriodSearch::strongest_period`] is the faster search for one period without the proof.
+//! 0 depends on the number of cycles and on the number of independent values per cycle, which
+//! follows from the autocorrelation of what the season does not explain (Bartlett, 1935): a random
+//! walk has about six per cycle, however long the cycle is. Then the proven profile is subtracted
+//! and the rest is searched again, also for seven times the period: the week above the day.
+//! [`PeriodSearch::strongest_period`] is a faster search for one period without the proof.
 
 use std::borrow::Cow;
 
@@ -21,14 +21,14 @@ use crate::algorithms::series::robust::{
 use crate::algorithms::series::samples::bridge;
 use crate::algorithms::series::spectrum::Autocorrelation;
 
-/// How many periods are looked for if the options say nothing else: day, week and one more.
+/// The default of [`PeriodOptions::max_periods`]: day, week and one more.
 pub(crate) const DEFAULT_MAX_PERIODS: usize = 3;
 
-/// The newest this many points are searched: three weeks of seconds.
+/// The number of newest points that are searched: three weeks of seconds.
 const MAX_SEARCHED: usize = 1 << 21;
 
-/// Where days, weeks and the like often lie: those of samples each 1, 2, 5, 10, 15, 20, 30 and 60
-/// minutes. A period within [`NEAR`] of one is taken to be it.
+/// The usual lengths of days, weeks and the like: those of samples every 1, 2, 5, 10, 15, 20, 30
+/// and 60 minutes. A period within [`NEAR`] of one is taken to be that.
 const NATURAL: [usize; 14] = [
     24, 48, 72, 96, 144, 168, 288, 336, 480, 672, 720, 1008, 1440, 2016,
 ];
@@ -36,61 +36,62 @@ const NATURAL: [usize; 14] = [
 /// How far noise moves a peak, as a share of the period.
 const NEAR: f64 = 0.03;
 
-/// Of peaks so close to the highest, and not lower than two thirds of it, the first is the period;
-/// the others are its multiples.
+/// Among peaks that are lower than the highest by at most this, and by at most a third of it, the
+/// first is the period; the others are its multiples.
 const ALIKE: f64 = 0.1;
 
-/// The autocorrelation that [`PeriodSearch::strongest_period`] asks for. Measured on metrics of
+/// The autocorrelation that [`PeriodSearch::strongest_period`] requires. Measured on metrics of
 /// services with known incidents: lower values take wandering for seasons.
 const STRONG: f64 = 0.3;
 
-/// The autocorrelation that a day or a week needs, which are likely beforehand.
+/// The autocorrelation that a day or a week requires, which are likely beforehand.
 const LIKELY: f64 = 0.2;
 
-/// How much lower than a neighbour a day or a week may be.
+/// How much lower than a neighbour the autocorrelation of a day or a week may be.
 const ALMOST: f64 = 0.05;
 
-/// How much higher than at the day the autocorrelation must be at the week: the week costs seven
+/// How much higher the autocorrelation must be at the week than at the day: a week takes seven
 /// times as long to learn.
 const CLEARLY: f64 = 0.15;
 
-/// The autocorrelation of a candidate that has to prove itself anyway.
+/// The autocorrelation of a candidate, which must prove itself anyway.
 const FAINT: f64 = 0.1;
 
-/// The shortest period in points: what is shorter is alternation.
+/// The shortest period in points; anything shorter is alternation.
 const SHORTEST: usize = 4;
 
-/// How many cycles a single period needs, so that the peak of its autocorrelation rests on more
-/// than one cycle.
+/// The number of cycles that a single period needs, so that the peak of its autocorrelation rests
+/// on more than one cycle.
 const FEWEST_CYCLES: f64 = 2.2;
 
-/// How many cycles a proven period needs: with two the other cycle is one only.
+/// The number of cycles that a proven period needs: with two there is only one other cycle.
 const PROVEN_CYCLES: usize = 3;
 
-/// Days in a week: the multiple of a period that is tried whatever the autocorrelation says.
+/// The number of days in a week: this multiple of a period is tried whatever the autocorrelation
+/// is.
 const WEEK: usize = 7;
 
 /// A shorter period is reported beside a longer one if it explains this share of what the longer
 /// one does: the day of an office explains a third to a half of what its week does.
 const WORTH: f64 = 0.3;
 
-/// A natural period, or the week of one that was found, is taken if it explains this share of what
-/// the best near it does.
+/// A natural period, or the week of a period that was found, is taken if it explains this share of
+/// what the best one near it does.
 const NATURAL_WORTH: f64 = 0.9;
 
-/// How many standard deviations above 0 the mean correlation of cycles must be. Far more than the 2
-/// of one test, since the candidates are the best of thousands of lags; measured, see the test
-/// `noise_has_no_period`.
+/// The number of standard deviations above 0 that the mean correlation of cycles must be. It is far
+/// more than the 2 of a single test, since the candidates are the best of thousands of lags;
+/// measured, see the test `noise_has_no_period`.
 const PROOF: f64 = 6.0;
 
-/// The mean correlation of cycles that is worth reporting however sure it is.
+/// The least mean correlation of cycles that is worth reporting, however certain it is.
 const LEAST_CORRELATION: f64 = 0.03;
 
-/// A further period must explain this share of the variance of the whole series: less is what the
-/// first one left over.
+/// A further period must explain this share of the variance of the whole series: less is a
+/// remainder of the first one.
 const LEAST_SHARE: f64 = 0.02;
 
-/// The mean correlation of cycles that is enough however few they are: they are almost the same.
+/// The mean correlation of cycles that is enough however few they are: they are almost equal.
 const CERTAIN: f64 = 0.9;
 
 /// A period of a series.
@@ -104,13 +105,13 @@ const CERTAIN: f64 = 0.9;
 pub struct Period {
     /// Its length in points of the grid, at least 4.
     pub points: usize,
-    /// How much of what is neither trend nor another season it explains, from 0 to 1: `1 -
+    /// The share that it explains of what is neither trend nor another season, from 0 to 1: `1 -
     /// Var(residual) / Var(residual + season)` (Wang, Smith and Hyndman, "Characteristic-based
     /// clustering for time series data", 2006).
     pub strength: f64,
 }
 
-/// What is looked for.
+/// The options of the search for periods.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::PeriodOptions;
@@ -119,9 +120,9 @@ pub struct Period {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeriodOptions {
-    /// At most this many periods are found.
+    /// The largest number of periods to find.
     pub max_periods: usize,
-    /// The longest period in points; a third of the series is the limit anyway.
+    /// The longest period in points; a third of the series is the limit in any case.
     pub max_points: Option<usize>,
 }
 
@@ -137,9 +138,9 @@ impl Default for PeriodOptions {
 /// The periods of evenly spaced values, shortest first; none if there are fewer than three cycles
 /// or no season.
 ///
-/// Missing values are bridged by straight lines. Of more than 2,097,152 values the newest are
-/// searched. A period that is no whole number of points is not found if what it is off sums up to a
-/// good part of it over the series.
+/// Missing values are bridged by straight lines. Only the newest 2,097,152 values are searched. A
+/// period that is no whole number of points is not found if its rounding error adds up to a large
+/// part of it over the series.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{PeriodOptions, find_periods};
@@ -163,15 +164,15 @@ pub(crate) struct PeriodSearch {
 
 impl PeriodSearch {
     /// The strongest single period in points, at least 4: the first high peak of the
-    /// autocorrelation. `None` if it is lower than 0.3 or there are fewer than 2.2 cycles or 18
-    /// values. Missing values are bridged by straight lines.
+    /// autocorrelation. `None` if that is lower than 0.3, or if there are fewer than 2.2 cycles or
+    /// 18 values. Missing values are bridged by straight lines.
     pub(crate) fn strongest_period(&mut self, values: &[f64]) -> Option<usize> {
         let lags = self.lags(values)?;
         let least = STRONG.max(noise(values.len()));
         first_high_peak(lags, STRONG, least).map(|period| snap(lags, period))
     }
 
-    /// The strongest single period where the length of a day and of a week are known in points: the
+    /// The strongest single period if the lengths of a day and of a week are known in points: the
     /// day if the autocorrelation there is almost as high as anywhere, the week if it is clearly
     /// higher there than at the day, and otherwise as [`strongest_period`](Self::strongest_period).
     pub(crate) fn natural_season(
@@ -216,7 +217,7 @@ impl PeriodSearch {
         Some(self.autocorrelation.of(&self.flat, longest))
     }
 
-    /// As [`find_periods`].
+    /// Does what [`find_periods`] does.
     pub(crate) fn find(&mut self, values: &[f64], options: PeriodOptions) -> Vec<Period> {
         let newest = &values[values.len().saturating_sub(MAX_SEARCHED)..];
         let clipped = without_gaps(newest).and_then(|values| clip(&values));
@@ -236,7 +237,7 @@ impl PeriodSearch {
         strengths(&rest, found)
     }
 
-    /// The next proven period of what is left after those `found`.
+    /// The next proven period of the rest after those in `found`.
     fn next_profile(
         &mut self,
         rest: &[f64],
@@ -265,13 +266,13 @@ impl PeriodSearch {
     }
 
     /// Peaks of the autocorrelation after moving means of a quarter of the series, a quarter of
-    /// that, and so on; and what they are in nature.
+    /// that, and so on; and the natural periods near them.
     fn candidates(&mut self, values: &[f64], longest: usize) -> Vec<usize> {
         let mut candidates = vec![];
         let mut width = values.len() / 4;
         while width >= 2 * SHORTEST {
             subtract_moving_mean(values, width, &mut self.sums, &mut self.flat);
-            // What is longer than the moving mean is damped by it.
+            // Periods longer than the moving mean are damped by it.
             let lags = self.autocorrelation.of(&self.flat, longest.min(2 * width));
             let least = FAINT.max(4.0 / (values.len() as f64).sqrt());
             for lags in [lags, &smooth(lags)] {
@@ -290,13 +291,13 @@ impl PeriodSearch {
         candidates
     }
 
-    /// What a period explains, if that is more than noise would.
+    /// Computes what a period explains, if that is more than noise would.
     fn prove(&mut self, values: &[f64], period: usize) -> Option<Proven> {
         let mut residuals = deviations(values, period, &mut self.sums);
         let variance = mean_square(&residuals);
         subtract_means(&mut residuals, period);
         let n_cycles = values.len() as f64 / period as f64;
-        // With the means of this many cycles a part of the noise has been subtracted.
+        // The means of this many cycles have also subtracted a part of the noise.
         let unexplained = mean_square(&residuals) * n_cycles / (n_cycles - 1.0);
         let correlation = 1.0 - unexplained / variance;
         let lags = self.autocorrelation.of(&residuals, period / 2);
@@ -318,12 +319,13 @@ struct Proven {
     period: usize,
     /// The variance of the values around their level.
     variance: f64,
-    /// How much of it the period explains.
+    /// The part of that variance that the period explains.
     explained: f64,
 }
 
-/// Of what is worth it the week above a period that was found (parts of a week show in what the day
-/// leaves of it), else the shortest; and of those near it a likely one, else the best.
+/// Chooses among the periods that are worth it: the week above a found period (parts of a week show
+/// in what the day leaves), otherwise the shortest. Among those near it a likely one is taken,
+/// otherwise the best.
 fn choose(proven: &[Proven], weeks: &[usize]) -> Option<Proven> {
     let most = best(proven.iter())?.explained;
     let worth = || {
@@ -350,7 +352,7 @@ fn best<'a>(found: impl Iterator<Item = &'a Proven>) -> Option<&'a Proven> {
     found.max_by(|first, second| first.explained.total_cmp(&second.explained))
 }
 
-/// Whether two periods can be the same one, each off by [`NEAR`].
+/// Whether two periods may be the same, each off by [`NEAR`].
 fn is_near(first: usize, second: usize) -> bool {
     first.abs_diff(second) as f64 <= 2.0 * NEAR * first.min(second) as f64
 }
@@ -373,7 +375,7 @@ fn first_high_peak(lags: &[f64], strength: f64, least: f64) -> Option<usize> {
     ))
 }
 
-/// The lags behind `low` that are higher than their neighbours.
+/// The lags after `low` that are higher than their neighbours.
 fn peaks(lags: &[f64], low: usize) -> impl Iterator<Item = usize> {
     let is_peak = |lag: &usize| lags[*lag] >= lags[lag - 1] && lags[*lag] > lags[lag + 1];
     (SHORTEST.max(low + 1)..lags.len().saturating_sub(1)).filter(is_peak)
@@ -387,8 +389,8 @@ fn is_high(lags: &[f64], period: usize, least: f64) -> bool {
     lags[period] >= least && lags[period] >= lags[highest] - ALMOST
 }
 
-/// What the highest of many autocorrelations of this many values of noise does not reach: four
-/// standard deviations.
+/// A limit that the autocorrelations of this many values of noise do not reach: four standard
+/// deviations.
 fn noise(n_values: usize) -> f64 {
     4.0 / (n_values as f64).sqrt()
 }
@@ -404,7 +406,7 @@ fn highest_lag(lags: &[f64], first: usize, last: usize) -> usize {
     best
 }
 
-/// A natural length near the period, if the autocorrelation there is almost as high.
+/// The natural length near the period, if the autocorrelation there is almost as high.
 fn snap(lags: &[f64], period: usize) -> usize {
     let is_near = |&natural: &usize| {
         natural < lags.len()
@@ -414,8 +416,8 @@ fn snap(lags: &[f64], period: usize) -> usize {
     NATURAL.into_iter().find(is_near).unwrap_or(period)
 }
 
-/// The period from the peaks at 2, 4, 8 ... times its lag, which show it 2, 4, 8 ... times more
-/// precisely.
+/// The period from the peaks at 2, 4, 8 ... times its lag, which determine it 2, 4, 8 ... times
+/// more precisely.
 fn sharpen(lags: &[f64], lag: usize) -> usize {
     let (mut peak, mut multiple) = (lag, 1);
     let reach = floor_index(lag as f64 * NEAR).max(1);
@@ -427,7 +429,7 @@ fn sharpen(lags: &[f64], lag: usize) -> usize {
 }
 
 /// The mean autocorrelation of the lags within 2 % of each: noise moves the peak of a long period
-/// far from its place.
+/// far away.
 fn smooth(lags: &[f64]) -> Vec<f64> {
     let mut sums = vec![];
     sum_up(lags, &mut sums);
@@ -438,9 +440,9 @@ fn smooth(lags: &[f64]) -> Vec<f64> {
     (0..lags.len()).map(mean).collect()
 }
 
-/// The values with the season over the gaps: its profile on straight lines, which go on level
-/// before the first value and after the last. Of gaps that leave no value at a phase the profile is
-/// 0 there. `None` if all are missing.
+/// The values with the season over the gaps: its profile on straight lines, which continue level
+/// before the first value and after the last. If gaps leave no value at a phase, the profile is 0
+/// there. `None` if all values are missing.
 pub(crate) fn bridge_seasonally(values: &[f64], period: usize) -> Option<Vec<f64>> {
     let scale = magnitude(values);
     let scaled: Vec<_> = values.iter().map(|value| value / scale).collect();
@@ -459,7 +461,8 @@ pub(crate) fn bridge_seasonally(values: &[f64], period: usize) -> Option<Vec<f64
     Some(bridged)
 }
 
-/// The values without the season of a period, the same in all cycles. `None` if all are missing.
+/// The values without the season of a period, which is the same in all cycles. `None` if all values
+/// are missing.
 pub(crate) fn without_profile(values: &[f64], period: usize) -> Option<Vec<f64>> {
     let scale = magnitude(values);
     let mut scaled: Vec<_> = values.iter().map(|value| value / scale).collect();
@@ -509,7 +512,7 @@ impl SeasonProfile {
     }
 }
 
-/// The strength of each season, given what is left of the values without all of them.
+/// The strength of each season, given the values without all of them.
 fn strengths(rest: &[f64], mut found: Vec<SeasonProfile>) -> Vec<Period> {
     found.sort_by_key(SeasonProfile::period);
     let Some(longest) = found.last() else {
@@ -557,12 +560,14 @@ fn subtract_means(values: &mut [f64], period: usize) {
     }
 }
 
-/// The values around the mean of one whole period about each. Near the ends, where no whole period
-/// lies about a point, the mean continues as a straight line with the slope of one period.
+/// The deviations from the mean of one whole period around each value. Near the ends, where there
+/// is no whole period around a point, the mean continues as a straight line with the slope of one
+/// period.
 fn deviations(values: &[f64], period: usize, sums: &mut Vec<f64>) -> Vec<f64> {
     sum_up(values, sums);
     let (n_values, half) = (values.len(), period / 2);
-    // Of an even period two windows, one shifted by one, so that their middle is a point.
+    // For an even period there are two windows, one shifted by one, so that their middle is a
+    // point.
     let odd = period % 2;
     let mean = |at: usize| {
         let from = at - half;
@@ -599,7 +604,7 @@ fn subtract_moving_mean(values: &[f64], width: usize, sums: &mut Vec<f64>, flat:
     }));
 }
 
-/// Before each value, and at the end, the sum of those before it.
+/// The sums of the values before each value, and of all at the end.
 fn sum_up(values: &[f64], sums: &mut Vec<f64>) {
     sums.clear();
     sums.push(0.0);
@@ -618,8 +623,8 @@ fn without_gaps(values: &[f64]) -> Option<Cow<'_, [f64]>> {
     }
 }
 
-/// The values between their 2 % and 98 % quantiles, over a power of two near them; `None` if these
-/// are equal.
+/// The values clipped to their 2 % and 98 % quantiles and divided by a power of two near them;
+/// `None` if the quantiles are equal.
 fn clip(values: &[f64]) -> Option<Vec<f64>> {
     let mut sorted = values.to_vec();
     let low = quantile_in_place(&mut sorted, 0.02)?;
@@ -689,7 +694,7 @@ mod tests {
         assert_eq!(points(&series(500, |at| sine(at, 37.0))), [37]);
     }
 
-    /// At most 2 of 100 series a kind and length; one where the seeds here give fewer.
+    /// Finds a period in at most 2 of 100 series of each kind and length.
     #[test]
     fn noise_has_no_period() {
         for (follow, n_values) in [
@@ -718,7 +723,8 @@ mod tests {
         assert!(points(&cycles(23)).is_empty());
     }
 
-    /// Expected: the search in Python from which it was taken, on the same values.
+    /// The expected values are from the search in Python that this one was taken from, on the same
+    /// values.
     #[test]
     fn strongest_period_equals_the_reference() {
         let value = |period: usize, wobble: usize| {

@@ -1,10 +1,10 @@
-//! The rate of a counter, which only grows until its process starts again.
+//! The rate of a counter, which only grows until its process restarts.
 
 use crate::algorithms::series::samples::Samples;
 
 const SECOND_NS: f64 = 1e9;
 
-/// What the values of a series are.
+/// The kind of the values of a series.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::Counting;
@@ -13,15 +13,15 @@ const SECOND_NS: f64 = 1e9;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Counting {
-    /// A counter: a value below the one before began at 0.
+    /// A counter: a value below the one before has started again from 0.
     Up,
     /// A gauge, which goes up and down.
     Both,
 }
 
-/// How fast a series grew from its first known value to its last, per second; of values at one time
-/// the greatest counts. `None` if values are known at fewer than two times, or the number is too
-/// great.
+/// The growth of a series from its first known value to its last, per second; if several values
+/// have one time, the greatest counts. `None` if values are known at fewer than two times, or if
+/// the rate is not finite.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::{Counting, Samples, rate};
@@ -38,7 +38,7 @@ pub fn rate(samples: &Samples, counting: Counting) -> Option<f64> {
     let mut increase = 0.0;
     let (mut first_ns, mut last) = (None, None);
     while let Some((&time_ns, &value)) = known.next() {
-        // The next one is at the same time and not less.
+        // The next value is at the same time and not smaller.
         if known
             .peek()
             .is_some_and(|(next_ns, _)| **next_ns == time_ns)
@@ -81,7 +81,7 @@ mod tests {
             (vec![(0, 1.0)], None, None),
             (vec![(0, 1.0), (0, 5.0)], None, None),
             (vec![(0, f64::NAN), (1, 2.0)], None, None),
-            // Of one time the greatest counts, and what is missing is passed over.
+            // Of the values at one time the greatest counts, and missing values are skipped.
             (
                 vec![(0, 1.0), (5, 3.0), (5, 11.0), (7, f64::NAN), (10, 21.0)],
                 Some(2.0),
@@ -103,13 +103,13 @@ mod tests {
     }
 
     proptest! {
-        /// Restarts lose only what nobody saw: the growth after the last look before each.
+        /// Restarts lose only growth that was never seen, after the last sample before each.
         #[test]
         fn restarts_are_no_loss(steps in prop::collection::vec((1..100_u32, any::<bool>()), 2..50)) {
             let (mut total, mut counter) = (0.0, 0.0);
             let mut points = vec![(0, 0.0)];
             for (second, (step, restarts)) in (1..).zip(&steps) {
-                // A restart that can be seen: less than before has been counted since.
+                // A restart that can be seen: the counter has reached less than before.
                 if *restarts && f64::from(*step) < counter {
                     counter = 0.0;
                 }

@@ -1,15 +1,15 @@
-//! Robust statistics: median, median absolute deviation and quantiles, for everything here that
-//! must not be led astray by a few outliers.
+//! Robust statistics: median, median absolute deviation and quantiles, for everything that a few
+//! outliers must not mislead.
 //!
 //! All are found by selection, in time linear in the number of values. Quantiles are interpolated
-//! as in numpy's default and R's type 7 (Hyndman and Fan, "Sample quantiles in statistical
+//! like numpy's default and R's type 7 (Hyndman and Fan, "Sample quantiles in statistical
 //! packages", 1996). NaN and infinities are missing.
 
 /// The median absolute deviation of a normal distribution times this is its standard deviation: 1
 /// over its 75 % quantile.
 pub(crate) const NORMAL_CONSISTENT: f64 = 1.482_602_218_505_602;
 
-/// The median; of an even number of values the mean of the two in the middle. `None` if all are
+/// The median; the mean of the two middle values if their number is even. `None` if all are
 /// missing.
 ///
 /// ```
@@ -21,8 +21,8 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The median distance from the median, in the unit of the values and not scaled to a standard
-/// deviation ([`NORMAL_CONSISTENT`] does that). `None` if all are missing.
+/// The median distance from the median, in the unit of the values; [`NORMAL_CONSISTENT`] scales it
+/// to a standard deviation. `None` if all values are missing.
 pub(crate) fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     let mut present = present(values);
     let center = quantile_in_place(&mut present, 0.5)?;
@@ -52,7 +52,7 @@ pub(crate) fn present(values: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// As [`quantile`], of values without missing ones, whose order is changed.
+/// Computes [`quantile`]; no value may be missing. Changes the order of the values.
 pub(crate) fn quantile_in_place(values: &mut [f64], share: f64) -> Option<f64> {
     if values.is_empty() || share.is_nan() {
         return None;
@@ -65,7 +65,7 @@ pub(crate) fn quantile_in_place(values: &mut [f64], share: f64) -> Option<f64> {
     Some(between(low, high, position - rank as f64))
 }
 
-/// As [`median`], of values without missing ones, whose order is changed.
+/// Computes [`median`]; no value may be missing. Changes the order of the values.
 pub(crate) fn median_in_place(values: &mut [f64]) -> Option<f64> {
     quantile_in_place(values, 0.5)
 }
@@ -80,8 +80,8 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().map(|value| value / n_values).sum()
 }
 
-/// A power of two near the largest absolute value, or 1 if that is 0: dividing by it changes no
-/// digit, and squares and sums of what is left cannot overflow.
+/// A power of two near the largest absolute value, or 1 if that is 0. Dividing by it changes no
+/// digit, and squares and sums of the quotients cannot overflow.
 pub(crate) fn magnitude(values: &[f64]) -> f64 {
     let largest = values
         .iter()
@@ -103,7 +103,7 @@ pub(crate) fn floor_index(position: f64) -> usize {
     position as usize
 }
 
-/// From `low` at 0 to `high` at 1, exact at both ends.
+/// Interpolates from `low` at 0 to `high` at 1, exact at both ends.
 fn between(low: f64, high: f64, share: f64) -> f64 {
     let difference = high - low;
     if !difference.is_finite() {
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// Expected: `numpy.quantile`, numpy 2.
+    /// The expected values are from `numpy.quantile`, numpy 2.
     #[test]
     fn quantiles_are_those_of_numpy() {
         check_quantiles(&[7.0], &[(0.0, 7.0), (0.5, 7.0), (1.0, 7.0)]);

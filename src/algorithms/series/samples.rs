@@ -1,15 +1,15 @@
-//! Samples: a series as it comes, brought into time order and onto a regular grid.
+//! Samples: a series as it arrives, brought into time order and onto a regular grid.
 //!
 //! SQL rows come in any order. [`Samples`] sorts them by time and, at equal times, by value, so
-//! that no answer depends on the order of arrival. Most methods need evenly spaced values:
+//! that no result depends on the order of arrival. Most methods need evenly spaced values:
 //! [`Samples::to_grid`] takes the median distance of neighbours as the step and puts each sample
-//! into the nearest slot, and what nothing falls into is missing.
+//! into the nearest slot; slots without a sample are missing values.
 
 use crate::error::{Error, Result};
 
-/// A grid has at most this many slots a sample, and [`MORE_SLOTS`]: three quarters of a series may
-/// be missing. Without a limit two samples a year apart and two a nanosecond apart would need 10^16
-/// slots.
+/// A grid has at most this many slots per sample, plus [`MORE_SLOTS`]: three quarters of a series
+/// may be missing. Without a limit, two samples a year apart and two a nanosecond apart would need
+/// 10^16 slots.
 const SLOTS_PER_SAMPLE: usize = 4;
 
 /// See [`SLOTS_PER_SAMPLE`]; short series may have relatively longer gaps.
@@ -31,7 +31,7 @@ pub struct Samples {
     values: Vec<f64>,
 }
 
-/// Evenly spaced values. Made by [`Samples::to_grid`].
+/// Evenly spaced values, made by [`Samples::to_grid`].
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::Samples;
@@ -44,18 +44,18 @@ pub struct Samples {
 pub struct Grid {
     /// The time of the first sample, in nanoseconds since the Unix epoch; 0 if there is none.
     pub start_ns: i64,
-    /// The distance of two slots; `None` if there are no two different times.
+    /// The distance of two slots; `None` if no two times differ.
     pub step_ns: Option<i64>,
     /// The value of each slot: the mean of its samples, NaN if it has none.
     pub values: Vec<f64>,
-    /// For each sample its slot, ascending.
+    /// The slot of each sample, ascending.
     pub slots: Vec<usize>,
-    /// Whether slot `i` is at `start_ns + i * step_ns`. If not, the slots are the samples
+    /// Whether slot `i` is at `start_ns + i * step_ns`. Otherwise the slots are the samples
     /// themselves.
     pub is_regular: bool,
 }
 
-/// How long the seasons of a series are.
+/// The lengths of the seasons of a series.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::Season;
@@ -66,14 +66,14 @@ pub struct Grid {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Season {
-    /// To be found in the values.
+    /// The seasons are found in the values.
     #[default]
     Auto,
-    /// There is none.
+    /// There is no season.
     None,
-    /// This many points each.
+    /// Seasons of this many points each.
     Points(Vec<usize>),
-    /// This many nanoseconds each.
+    /// Seasons of this many nanoseconds each.
     Durations(Vec<i64>),
 }
 
@@ -108,19 +108,19 @@ impl Samples {
         &self.values
     }
 
-    /// How many samples there are, missing values included.
+    /// The number of samples, including those whose value is missing.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether there is no sample.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The step of the series: the median distance of neighbouring times that differ. Of an even
-    /// number of distances the smaller one in the middle, so that it is a distance which occurs.
-    /// `None` if no two times differ.
+    /// The step of the series: the median distance of neighbouring times that differ. If there is
+    /// an even number of distances, it is the smaller one in the middle, so that the step is a
+    /// distance that occurs. `None` if no two times differ.
     pub fn step_ns(&self) -> Option<i64> {
         let neighbours = self.times_ns.windows(2);
         let mut distances: Vec<_> = neighbours
@@ -134,8 +134,8 @@ impl Samples {
     /// The samples on a regular grid of [`step_ns`](Self::step_ns) that begins at the first one.
     ///
     /// Samples without a common step, or with gaps so long that the grid would have more than 4
-    /// slots a sample and 1,000, are taken as evenly spaced, one slot each: `is_regular` is false
-    /// then.
+    /// slots per sample plus 1,000, count as evenly spaced, one slot each; `is_regular` is then
+    /// false.
     pub fn to_grid(&self) -> Grid {
         let step_ns = self.step_ns();
         let start_ns = self.times_ns.first().copied().unwrap_or_default();
@@ -157,7 +157,7 @@ impl Samples {
         }
     }
 
-    /// For each sample the nearest slot; `None` if there would be too many.
+    /// The nearest slot of each sample; `None` if there would be too many slots.
     fn slots(&self, start_ns: i64, step_ns: i64) -> Option<Vec<usize>> {
         let most = SLOTS_PER_SAMPLE * self.len() + MORE_SLOTS;
         let step_ns = i128::from(step_ns);
@@ -171,10 +171,10 @@ impl Samples {
 }
 
 impl Season {
-    /// Checks what the season says, whatever the series.
+    /// Checks the season, independently of a series.
     ///
     /// # Errors
-    /// If a season of points has fewer than 2, or one of time is not positive.
+    /// If a season in points has fewer than 2, or one in time is not positive.
     pub fn check(&self) -> Result<()> {
         let wrong = match self {
             Self::Points(points) => points.iter().find(|&&points| points < 2).map(|points| {
@@ -189,9 +189,9 @@ impl Season {
         wrong.map_or(Ok(()), |message| Err(Error::invalid_option(message)))
     }
 
-    /// The periods in points of a series with this step, ascending, each once; `None` if they are
-    /// to be found in the values. Times are rounded to whole steps. Left out is what is shorter
-    /// than 2 points, and every time if there is no step.
+    /// The periods in points for a series with this step, ascending, each once; `None` if they are
+    /// found in the values. Times are rounded to whole steps. Periods shorter than 2 points are
+    /// left out, and so are all times if there is no step.
     pub fn periods(&self, step_ns: Option<i64>) -> Option<Vec<usize>> {
         let mut periods: Vec<usize> = match self {
             Self::Auto => return None,
@@ -209,7 +209,7 @@ impl Season {
     }
 }
 
-/// How many steps a duration is, rounded.
+/// The number of steps in a duration, rounded.
 fn steps(duration_ns: i64, step_ns: i64) -> Option<usize> {
     let (duration_ns, step_ns) = (i128::from(duration_ns), i128::from(step_ns.max(1)));
     usize::try_from((2 * duration_ns + step_ns) / (2 * step_ns)).ok()
@@ -219,7 +219,7 @@ fn or_missing(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
 
-/// The mean of the values in each slot, NaN where there is none.
+/// The mean of the values in each slot; NaN if it has none.
 fn slot_means(slots: &[usize], values: &[f64]) -> Vec<f64> {
     let n_slots = slots.last().map_or(0, |last| last + 1);
     let mut means = vec![f64::NAN; n_slots];
@@ -233,7 +233,7 @@ fn slot_means(slots: &[usize], values: &[f64]) -> Vec<f64> {
         means[slot] = if n_values[slot] == 1 {
             value
         } else {
-            // As two terms, so that the difference of huge values cannot overflow.
+            // In two terms, so that the difference of huge values cannot overflow.
             means[slot] + (value * share - means[slot] * share)
         };
     }
@@ -241,7 +241,7 @@ fn slot_means(slots: &[usize], values: &[f64]) -> Vec<f64> {
 }
 
 /// The values with straight lines over the gaps, and the nearest value before the first and after
-/// the last; `None` if all are missing.
+/// the last; `None` if all values are missing.
 pub(crate) fn bridge(values: &[f64]) -> Option<Vec<f64>> {
     let is_present = |&index: &usize| values[index].is_finite();
     let mut left = (0..values.len()).find(is_present)?;
@@ -269,7 +269,7 @@ mod tests {
         Samples::new(times_ns, values).unwrap()
     }
 
-    /// Compares with NaN equal to NaN.
+    /// Compares lists, with NaN equal to NaN.
     #[track_caller]
     fn check(got: &[f64], expected: &[f64]) {
         assert_eq!(format!("{got:?}"), format!("{expected:?}"));

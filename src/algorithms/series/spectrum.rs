@@ -2,17 +2,17 @@
 //! seasons.
 //!
 //! The transform of the autocovariance is the power spectrum (Wiener and Khinchin), so all lags
-//! together cost two fast Fourier transforms, here those of the `realfft` crate. Lag `k` is divided
-//! by its `n - k` products, not by `n`: else long periods look weaker than short ones. Sizes are
-//! 2^a 3^b rather than powers of two, and only as long as the lags need, which is up to three times
-//! faster.
+//! together cost two fast Fourier transforms, from the `realfft` crate. Lag `k` is divided by its
+//! `n - k` products, not by `n`; otherwise long periods would look weaker than short ones. Sizes
+//! are 2^a 3^b rather than powers of two, and only as long as the lags need, which is up to three
+//! times faster.
 
 use std::fmt;
 
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
-/// Computes autocorrelations; keeps the plans of all transform sizes (some 20 for each factor of
+/// Computes autocorrelations; keeps the plans of all transform sizes (about 20 for each factor of
 /// ten) and its buffers between calls.
 #[derive(Default)]
 pub(crate) struct Autocorrelation {
@@ -23,9 +23,9 @@ pub(crate) struct Autocorrelation {
 }
 
 impl Autocorrelation {
-    /// The autocorrelations of lags 0 to `longest`, or to the last lag that there is: the unbiased
-    /// autocovariance, of the deviations from the mean, over the variance. All 0 if the values are
-    /// equal, or not all finite. Squares of the values need to be finite.
+    /// The autocorrelations of lags 0 to `longest`, or to the last lag that exists: the unbiased
+    /// autocovariance of the deviations from the mean, over the variance. All 0 if the values are
+    /// equal or not all finite. Squares of the values must be finite.
     pub(crate) fn of(&mut self, values: &[f64], longest: usize) -> &[f64] {
         let n_values = values.len();
         let n_lags = n_values.min(longest.saturating_add(1));
@@ -43,8 +43,8 @@ impl Autocorrelation {
         lags
     }
 
-    /// The deviations from the mean, followed by as many zeros as keep the end apart from the
-    /// beginning. Whether there are any but the rounding errors of the mean.
+    /// Loads the deviations from the mean, followed by enough zeros to keep the end apart from the
+    /// beginning. Returns whether there are deviations other than the rounding errors of the mean.
     fn load(&mut self, values: &[f64], n_lags: usize) -> bool {
         let n_values = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n_values;
@@ -55,7 +55,7 @@ impl Autocorrelation {
         square > (mean * n_values * f64::EPSILON).powi(2) * n_values
     }
 
-    /// Puts the autocovariances, up to a factor, in place of the signal. Whether that worked.
+    /// Replaces the signal by the autocovariances, up to a factor. Returns whether that worked.
     fn multiply(&mut self) -> bool {
         let size = self.signal.len();
         let forward = self.planner.plan_fft_forward(size);
@@ -81,7 +81,7 @@ impl fmt::Debug for Autocorrelation {
     }
 }
 
-/// The smallest even 2^a 3^b that is at least so large.
+/// The smallest even 2^a 3^b that is at least this large.
 fn fast_size(at_least: usize) -> usize {
     let mut best = at_least.max(2).next_power_of_two();
     let mut threes = 3;

@@ -1,22 +1,22 @@
-//! Timelines: when the values of a series are, and when the next ones will be.
+//! Timelines: the times of the values of a series, and of the next ones.
 //!
 //! Forecasts count in steps, people in times. A [`Timeline`] divides time into slots of one step
-//! each: those of the series as it is, found from the distance of its samples, or of a step that is
-//! given. Series of months, quarters and years have steps of months, which differ in length, and
-//! may stand at the end of each. Samples that have no common step are slots themselves, as they
-//! come, and the median distance continues after the last one.
+//! each: those of the series as it is, found from the distance of its samples, or those of a given
+//! step. Series of months, quarters and years have steps of months, which differ in length, and may
+//! have their times at the end of each. If samples have no common step, each is a slot, and the
+//! median distance continues after the last one.
 //!
-//! Dates are those of the Gregorian calendar in the time of the series, which knows no zone. Days
-//! become dates and dates days as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"
-//! (2013), <https://howardhinnant.github.io/date_algorithms.html>.
+//! Dates are those of the Gregorian calendar in the time of the series, which has no zone. Days and
+//! dates are converted as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013),
+//! <https://howardhinnant.github.io/date_algorithms.html>.
 
 use crate::algorithms::series::fill::Bucket;
 use crate::algorithms::series::forecast::Step;
 use crate::algorithms::series::samples::Samples;
 use crate::algorithms::units::DAY;
 
-/// A timeline of a step that is given has at most this many slots, as `ts_fill` has buckets: two
-/// years of minutes.
+/// The largest number of slots of a timeline with a given step, which is also the limit of
+/// `ts_fill`: two years of minutes.
 const MAX_SLOTS: usize = crate::algorithms::series::fill::DEFAULT_MAX_POINTS;
 
 /// The slots of a series, one step each, from its first sample to its last, and those after.
@@ -41,25 +41,26 @@ pub struct Timeline {
     n_slots: usize,
 }
 
-/// When slots are.
+/// The times of the slots.
 #[derive(Debug, Clone, PartialEq)]
 enum SlotTimes {
     /// Slot `i` is at `start_ns + i * step_ns`.
     Even {
         start_ns: i64,
         step_ns: i64,
-        /// Whether a sample belongs to the nearest slot, or to the last one that has begun.
+        /// Whether a sample belongs to the nearest slot, rather than to the last one that has
+        /// begun.
         to_nearest: bool,
     },
-    /// Slot `i` is in month `first + i * step`, counted from January 1970: on this day, or the last
-    /// one of a month that has fewer, at this time of the day.
+    /// Slot `i` is in month `first + i * step`, counted from January 1970: on this day, or on the
+    /// last day of a month that has fewer, at this time of the day.
     Months {
         first: i64,
         step: u32,
         day: i64,
         time_of_day_ns: i64,
     },
-    /// Different times in ascending order.
+    /// The slots are these different times, in ascending order.
     AsTheyCome {
         times_ns: Vec<i64>,
         step_ns: Option<i64>,
@@ -77,9 +78,9 @@ impl Default for SlotTimes {
 
 impl Timeline {
     /// The timeline of these samples. With a step, slots begin at its multiples since the Unix
-    /// epoch, as those of `date_bin`, and take in the samples until the next one begins; without,
-    /// the step is that of the samples. `None` if there are no samples, the given step is not above
-    /// 0, or it makes more than 1,000,000 slots.
+    /// epoch, like those of `date_bin`, and take the samples until the next one begins. Without
+    /// one, the step is that of the samples. `None` if there are no samples, if the given step is
+    /// not above 0, or if it makes more than 1,000,000 slots.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::series::forecast::Step;
@@ -104,18 +105,18 @@ impl Timeline {
         (step.is_none() || n_slots <= MAX_SLOTS).then_some(Self { slots, n_slots })
     }
 
-    /// How many slots there are up to that of the last sample.
+    /// The number of slots up to that of the last sample.
     pub fn len(&self) -> usize {
         self.n_slots
     }
 
-    /// Whether there is no slot.
+    /// Whether there are no slots.
     pub fn is_empty(&self) -> bool {
         self.n_slots == 0
     }
 
-    /// The distance of slots: of samples without a common step the median. `None` if all samples
-    /// have the same time and no step was given.
+    /// The distance of slots; the median if samples have no common step. `None` if all samples have
+    /// the same time and no step was given.
     pub fn step(&self) -> Option<Step> {
         match &self.slots {
             SlotTimes::Even { step_ns, .. } => Some(Step::Nanoseconds(*step_ns)),
@@ -124,24 +125,24 @@ impl Timeline {
         }
     }
 
-    /// When a slot is, after the last one too; `None` if that time has no number or nothing says
-    /// how long a step is.
+    /// The time of a slot, including slots after the last one; `None` if the time is out of range
+    /// or the length of a step is not known.
     pub fn time_ns(&self, slot: usize) -> Option<i64> {
         self.slots.time_ns(slot)
     }
 
-    /// The slot to which a time belongs, after the last one too; `None` before the first.
+    /// The slot of a time, including slots after the last one; `None` before the first.
     pub fn slot(&self, time_ns: i64) -> Option<usize> {
         self.slots.index(time_ns)
     }
 
-    /// The slots up to this one alone.
+    /// Drops the slots after this one.
     pub fn end_with(&mut self, slot: usize) {
         self.n_slots = self.n_slots.min(slot.saturating_add(1));
     }
 
-    /// Whether the last slot still goes on one distance of samples after the last one: its value is
-    /// that of a part, such as the sum of half a day.
+    /// Whether the last slot still continues one sample distance after the last sample: its value
+    /// is then that of a part, such as the sum of half a day.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::series::forecast::Step;
@@ -165,7 +166,7 @@ impl Timeline {
             .is_some_and(|(next_ns, end_ns)| next_ns < end_ns)
     }
 
-    /// One value a slot, NaN where there is none; several in a slot become one.
+    /// One value per slot, NaN if it has none; several in a slot become one.
     pub fn values(&self, samples: &Samples, several: Bucket) -> Vec<f64> {
         several.reduce_slots(samples, self.n_slots, |time_ns| self.slot(time_ns))
     }
@@ -192,10 +193,11 @@ impl SlotTimes {
         }
     }
 
-    /// Of samples that all are on the same day of a month, or the last one of months that have
-    /// fewer days, at the same time of the day, and a month, a quarter or a year apart.
+    /// The slots of samples that are a month, a quarter or a year apart, at the same time of the
+    /// day, and all on the same day of the month, or on the last day of months that have fewer
+    /// days.
     fn of_months(samples: &Samples) -> Option<Self> {
-        // Beside months and quarters, years.
+        // Months, quarters and years.
         let step = match samples.step_ns()?.checked_div(DAY)? {
             28..=31 => 1,
             89..=92 => 3,
@@ -292,13 +294,13 @@ impl SlotTimes {
     }
 }
 
-/// This many steps after a time.
+/// The time this many steps after another.
 fn after(start_ns: i64, n_steps: usize, step_ns: i64) -> Option<i64> {
     let offset_ns = i128::from(step_ns).checked_mul(i128::try_from(n_steps).ok()?)?;
     i64::try_from(i128::from(start_ns).checked_add(offset_ns)?).ok()
 }
 
-/// How many steps a time is after another, rounded or whole ones.
+/// The number of steps from one time to another, rounded or only whole ones.
 fn steps(start_ns: i64, time_ns: i64, step_ns: i64, to_nearest: bool) -> Option<usize> {
     let (after_ns, step_ns) = (
         i128::from(time_ns) - i128::from(start_ns),
@@ -312,8 +314,8 @@ fn steps(start_ns: i64, time_ns: i64, step_ns: i64, to_nearest: bool) -> Option<
     usize::try_from(steps).ok()
 }
 
-/// When the step that holds a time begins: a multiple of the step since the Unix epoch, or the
-/// first of a month. `None` if that time has no number or the step is not above 0.
+/// The beginning of the step that holds a time: a multiple of the step since the Unix epoch, or the
+/// first of a month. `None` if that is out of range or the step is not above 0.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::beginning_of_step;
@@ -324,8 +326,8 @@ pub fn beginning_of_step(step: Step, time_ns: i64) -> Option<i64> {
     SlotTimes::of_step(time_ns, step)?.time_ns(0)
 }
 
-/// The same day and time of day so many months later, or the last day of a month that has fewer;
-/// `None` if that time has no number.
+/// The same day and time of the day this many months later, or the last day of a month that has
+/// fewer; `None` if that time is out of range.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::add_months;
@@ -364,7 +366,7 @@ impl Date {
         }
     }
 
-    /// A day that the month does not have is its last.
+    /// The time of the date; a day that the month does not have is its last day.
     fn time_ns(self) -> Option<i64> {
         let day = self.day.min(days_in_month(self.month));
         let days = first_day(self.month)?.checked_add(day - 1)?;
@@ -373,14 +375,15 @@ impl Date {
     }
 }
 
-/// Days from 0000-03-01, where the years of the algorithm begin, to 1970-01-01.
+/// The days from 0000-03-01, where the years of the algorithm begin, to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
 
-/// Days of 400 years, after which the calendar repeats.
+/// The days of 400 years, after which the calendar repeats.
 const DAYS_OF_ERA: i64 = 146_097;
 
-/// The month, counted from January 1970, and the day of it, from 1, of a day, counted from
-/// 1970-01-01: Hinnant's `civil_from_days`, for any day that nanoseconds reach.
+/// The month of a day, counted from January 1970, and the day in that month, from 1. The day is
+/// counted from 1970-01-01. This is Hinnant's `civil_from_days`, for any day in the range of
+/// nanoseconds.
 fn month_and_day(days: i64) -> (i64, i64) {
     let days = days + DAYS_TO_1970;
     let era = days.div_euclid(DAYS_OF_ERA);
@@ -396,7 +399,7 @@ fn month_and_day(days: i64) -> (i64, i64) {
 }
 
 /// The first day of a month, both counted from 1970: Hinnant's `days_from_civil`. `None` for months
-/// so far away that their days have no number.
+/// so far away that their days are out of range.
 fn first_day(month: i64) -> Option<i64> {
     let months_from_march = month.checked_add(1_970 * 12 - 2)?;
     let (year, month_from_march) = (
@@ -410,7 +413,7 @@ fn first_day(month: i64) -> Option<i64> {
         .checked_add(day_of_era - DAYS_TO_1970)
 }
 
-/// 31 for months so far away that nothing else is known.
+/// The number of days in a month; 31 for months out of range.
 fn days_in_month(month: i64) -> i64 {
     let next = month.checked_add(1).and_then(first_day);
     match (first_day(month), next) {
@@ -439,7 +442,7 @@ mod tests {
         Samples::new(times_ns.to_vec(), values).unwrap()
     }
 
-    /// Slots that follow `n_slots`, whose step is found.
+    /// Checks the step that is found, the number of slots, and the times of the slots that follow.
     #[track_caller]
     fn check(times_ns: &[i64], step: Option<Step>, n_slots: usize, next: &[i64]) {
         let timeline = Timeline::new(&samples(times_ns), None).unwrap();
@@ -478,7 +481,7 @@ mod tests {
     #[test]
     fn months_are_found() {
         let hour = DAY / 24;
-        // The first of a month, some time in the day, one month missing.
+        // The first of a month, at some time of the day, with one month missing.
         let firsts = [(2023, 11), (2023, 12), (2024, 2), (2024, 3)];
         let firsts = firsts.map(|(year, month)| date(year, month, 1) + hour);
         let next = [date(2024, 4, 1) + hour, date(2024, 5, 1) + hour];
@@ -486,13 +489,13 @@ mod tests {
         // The 30th, which February does not have.
         let months = [12, 13, 14].map(|month| date(2022, month, 30));
         check(&months, Some(Step::Months(1)), 3, &[date(2023, 3, 30)]);
-        // The last day.
+        // The last day of months.
         let lasts = [date(2023, 1, 31), date(2023, 2, 28), date(2023, 3, 31)];
         let next = [date(2023, 4, 30), date(2023, 5, 31)];
         check(&lasts, Some(Step::Months(1)), 3, &next);
         let lasts = [date(2023, 6, 30), date(2023, 9, 30)];
         check(&lasts, Some(Step::Months(3)), 2, &[date(2023, 12, 31)]);
-        // Years; a leap day.
+        // Years, and a leap day.
         let years = [2019, 2021, 2022].map(|year| date(year, 7, 1));
         check(&years, Some(Step::Months(12)), 4, &[date(2023, 7, 1)]);
         let lasts = [2019, 2020, 2021].map(|year| date(year, 2, 29));
@@ -502,14 +505,14 @@ mod tests {
 
     #[test]
     fn other_distances_are_no_months() {
-        // Every 28 days, and days of the month that differ.
+        // Samples every 28 days, and days of the month that differ.
         let times = [0, 28, 56, 84].map(|day| day * DAY);
         let next = [112 * DAY];
         check(&times, Some(Step::Nanoseconds(28 * DAY)), 4, &next);
         let timeline = Timeline::new(&samples(&[date(2023, 1, 1), date(2023, 2, 2)]), None);
         let step = timeline.unwrap().step();
         assert_eq!(step, Some(Step::Nanoseconds(32 * DAY)));
-        // Quarters that do not stay quarters.
+        // Quarters that do not continue as quarters.
         let months = [1, 4, 7, 9].map(|month| date(2023, month, 1));
         let step = Timeline::new(&samples(&months), None).unwrap().step();
         assert_eq!(step, Some(Step::Nanoseconds(90 * DAY)));
@@ -562,7 +565,7 @@ mod tests {
                 format!("[1.0, {expected:?}, NaN, 2.0]")
             );
         }
-        // Of slots that end earlier the others are left out.
+        // Slots after an earlier end are left out.
         let mut timeline = timeline;
         timeline.end_with(1);
         assert_eq!(timeline.values(&rows, Bucket::Max), [1.0, 5.0]);

@@ -1,6 +1,6 @@
-//! White space: runs of it count as one blank, in templates and when a message is matched.
+//! White space: a run of it counts as one blank, in templates and when a message is matched.
 
-/// White space as `\s` of a regular expression has it on ASCII.
+/// Whether a byte is ASCII white space, as `\s` of a regular expression defines it.
 #[inline(always)]
 pub(crate) fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
@@ -12,8 +12,8 @@ pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
     &text[..last.map_or(0, |last| last + 1)]
 }
 
-/// Puts `text` after `out[base..]` with each run of white space as one blank, also across the
-/// border, and none first.
+/// Appends `text` to `out` and collapses each run of white space to one blank, also across the
+/// border between the two; `out[base..]` never begins with a blank.
 pub(crate) fn push_with_single_blanks(text: &str, base: usize, out: &mut String) {
     let mut pieces = text.split(|char: char| char.is_ascii() && is_white(char as u8));
     out.push_str(pieces.next().unwrap_or_default());
@@ -25,7 +25,7 @@ pub(crate) fn push_with_single_blanks(text: &str, base: usize, out: &mut String)
     }
 }
 
-/// `text` with each run of white space as one blank and none at its ends.
+/// Returns `text` with each run of white space collapsed to one blank and none at its ends.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::with_single_blanks;

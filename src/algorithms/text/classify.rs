@@ -1,32 +1,32 @@
-//! Which part of a word is a variable, seen from the word alone.
+//! Decides which part of a word is a variable, from the word alone.
 //!
-//! The rules are ordered, from the most telling shape to the least, and name no product: each says
-//! what kind of value has this shape. They grew out of the masks that log parsers put before
-//! grouping (Zhu et al., "Tools and Benchmarks for Automated Log Parsing", ICSE-SEIP 2019; Khan et
-//! al., "Guidelines for Assessing the Accuracy of Log Message Template Identification Techniques",
-//! ICSE 2022), without their regular expressions.
+//! The rules are ordered, from the most telling shape to the least, and name no product: each
+//! states which kind of value has this shape. They grew out of the masks that log parsers apply
+//! before grouping (Zhu et al., "Tools and Benchmarks for Automated Log Parsing", ICSE-SEIP 2019;
+//! Khan et al., "Guidelines for Assessing the Accuracy of Log Message Template Identification
+//! Techniques", ICSE 2022), without their regular expressions.
 
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::random::is_random;
 use crate::algorithms::text::shape::{Class, WordShape};
 use crate::algorithms::text::words::is_technical_name;
 
-/// What is variable in a word.
+/// The variable part of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WordVerdict {
     /// Nothing: the word belongs to the template.
     Constant,
     /// The whole word.
     Whole(VariableKind),
-    /// The first bytes, that many.
+    /// The first bytes, this many.
     Before(usize, VariableKind),
-    /// What follows the first bytes, that many.
+    /// Everything after the first bytes, this many.
     After(usize, VariableKind),
 }
 
 use WordVerdict::{After, Before, Constant, Whole};
 
-/// The verdict on a word that holds no border byte and no colon inside.
+/// The verdict on a word that has no border byte and no colon inside.
 pub(crate) fn classify(word: &[u8], shape: WordShape) -> WordVerdict {
     let digits = shape.count(Class::Digit);
     if digits == 0 {
@@ -53,7 +53,7 @@ fn classify_without_digits(word: &[u8], shape: WordShape) -> WordVerdict {
     if is_host_name(word, shape) {
         return Whole(VariableKind::Host);
     }
-    // Letters a to f alone, so many that it is no word of a language.
+    // Only letters a to f, and too many of them for a word of a language.
     if word.len() >= 8 && shape.count(Class::HexLetter) == word.len() {
         return Whole(VariableKind::Hex);
     }
@@ -110,7 +110,7 @@ fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
     if is_windows_path(word) {
         return Whole(VariableKind::Path);
     }
-    // A code address beside its function: schedule+0x1f/0x3c
+    // The address of an instruction after its function: schedule+0x1f/0x3c
     if let Some(plus) = word
         .iter()
         .position(|&byte| byte == b'+')
@@ -120,7 +120,8 @@ fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
     {
         return After(plus + 1, VariableKind::Hex);
     }
-    // A protocol and its version are a name; at the end of a request line the walk knows better.
+    // A protocol and its version are a name; the walk decides otherwise at the end of a request
+    // line.
     if word.starts_with(b"HTTP/") {
         return Constant;
     }
@@ -132,7 +133,7 @@ fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
     if slashes > 0 {
         return Whole(VariableKind::Path);
     }
-    // An object beside its class: QuorumServer@33557fe4
+    // An object after its class: QuorumServer@33557fe4
     if let Some(at) = word.iter().position(|&byte| byte == b'@') {
         let class = &word[..at];
         if at > 0 && is_stable_prefix(class) && word[at + 1..].iter().all(u8::is_ascii_hexdigit) {
@@ -180,8 +181,7 @@ fn classify_mixed(word: &[u8], shape: WordShape, digits: usize) -> WordVerdict {
     Constant
 }
 
-/// The verdict on a word of a form that is laid down somewhere: a number with its unit, a time, a
-/// UUID.
+/// The verdict on a word with a standardised form: a number with its unit, a time, a UUID.
 fn verdict_of_form(word: &[u8], shape: WordShape) -> Option<WordVerdict> {
     let kind = match () {
         () if is_technical_name(word) => return Some(Constant),
@@ -194,7 +194,7 @@ fn verdict_of_form(word: &[u8], shape: WordShape) -> Option<WordVerdict> {
     Some(Whole(kind))
 }
 
-/// The part after the last of these signs.
+/// The part after the last `sign`.
 fn last_part(word: &[u8], sign: u8) -> Option<&[u8]> {
     let last = word.iter().rposition(|&byte| byte == sign)?;
     Some(&word[last + 1..])
@@ -209,14 +209,14 @@ fn name_and_random(word: &[u8]) -> Option<WordVerdict> {
     found.then_some(After(dash + 1, VariableKind::Id))
 }
 
-/// The letters and digits of random names that shall spell no words: those of Kubernetes, and the
-/// digits that it leaves out.
+/// Whether this looks like a suffix of Kubernetes: letters and digits that cannot spell words, and
+/// the digits that Kubernetes leaves out.
 fn is_random_suffix(text: &[u8]) -> bool {
     const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz0123456789";
     text.len() == 5 && text.iter().all(|byte| SAFE.contains(byte))
 }
 
-/// Digits and the letters a to f, more than a name has.
+/// Whether these are digits and letters a to f, more than a name has.
 fn is_digest(text: &[u8]) -> bool {
     text.len() >= 8 && text.iter().all(u8::is_ascii_hexdigit)
 }
@@ -266,7 +266,7 @@ fn name_and_version(word: &[u8]) -> Option<WordVerdict> {
     found.then_some(After(name, VariableKind::Num))
 }
 
-/// Whether the kept beginning of a word stays constant when it is seen again without its end.
+/// Whether the constant beginning of a word stays constant when it is seen again without its end.
 fn is_stable_prefix(prefix: &[u8]) -> bool {
     let end = prefix
         .iter()
@@ -276,8 +276,8 @@ fn is_stable_prefix(prefix: &[u8]) -> bool {
     shape.count(Class::Digit) == 0 && classify_without_digits(&prefix[..end], shape) == Constant
 }
 
-/// A number with optional sign, fraction, exponent and unit, as far as the word says: `-12.5ms`,
-/// `64K`, `3rd`, `1e-3`, `2h13m4s`.
+/// The kind of a number with optional sign, fraction, exponent and unit, as far as the word tells:
+/// `-12.5ms`, `64K`, `3rd`, `1e-3`, `2h13m4s`.
 fn number_with_unit(word: &[u8]) -> Option<VariableKind> {
     let start = usize::from(matches!(word.first(), Some(b'+' | b'-' | b'$')));
     let end = start + number_length(&word[start..]);
@@ -297,7 +297,7 @@ fn number_with_unit(word: &[u8]) -> Option<VariableKind> {
     unit(behind).or_else(|| is_rest_of_duration(behind).then_some(VariableKind::Duration))
 }
 
-/// How many bytes of digits, with fraction, stand first.
+/// The length of the digits, with fraction, that a text begins with.
 fn number_length(text: &[u8]) -> usize {
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let mut end = 0;
@@ -307,7 +307,8 @@ fn number_length(text: &[u8]) -> usize {
     end
 }
 
-/// What follows the first number of `2h13m4s`: units of time, with numbers between them.
+/// Whether this is the rest of a duration after its first number, such as `2h13m4s`: units of time,
+/// with numbers between them.
 fn is_rest_of_duration(mut text: &[u8]) -> bool {
     while !text.is_empty() {
         let letters = text
@@ -315,7 +316,7 @@ fn is_rest_of_duration(mut text: &[u8]) -> bool {
             .take_while(|byte| !byte.is_ascii_digit())
             .count();
         let (name, behind) = text.split_at(letters);
-        // A lone `m` is taken for megabytes, among times it is minutes.
+        // A lone `m` is taken for megabytes; among units of time it means minutes.
         if unit(name) != Some(VariableKind::Duration) && name != b"m" {
             return false;
         }
@@ -359,7 +360,8 @@ pub(crate) fn unit(text: &[u8]) -> Option<VariableKind> {
     }
 }
 
-/// A path from the root, from here or from home, or one of at least three parts; `and/or` is none.
+/// Whether this is a path from the root, from the current folder or from home, or one of at least
+/// three parts; `and/or` is not.
 fn is_path(word: &[u8], slashes: usize) -> bool {
     word[0] == b'/' && word.len() > 1
         || slashes >= 2
@@ -367,7 +369,7 @@ fn is_path(word: &[u8], slashes: usize) -> bool {
         || word.len() > 3 && matches!(word[0], b'.' | b'~') && word[1] == b'/'
 }
 
-/// `conf/app.yaml`, `com.example/.Main`: one slash inside, and a dot.
+/// Whether this has one slash inside, and a dot: `conf/app.yaml`, `com.example/.Main`.
 /// `java.base/java.lang.Thread.run` is a method in its module.
 fn is_file_in_folder(word: &[u8]) -> bool {
     let name = word
@@ -384,24 +386,24 @@ fn is_windows_path(word: &[u8]) -> bool {
     word.iter().filter(|&&byte| byte == b'\\').count() >= 2
 }
 
-/// `name@place`, with something on both sides.
+/// Whether this is `name@place`, with something on both sides.
 fn is_address_with_at(word: &[u8]) -> bool {
     word.iter()
         .position(|&byte| byte == b'@')
         .is_some_and(|at| at > 0 && at + 1 < word.len())
 }
 
-/// A dotted name that ends like a domain. Packages and classes (`java.io.IOException`,
-/// `org.apache.hadoop`) do not.
+/// Whether this is a dotted name that ends like a domain. Packages and classes
+/// (`java.io.IOException`, `org.apache.hadoop`) are not.
 fn is_host_name(word: &[u8], shape: WordShape) -> bool {
     let dots = shape.count(Class::Dot);
     let others = shape.count(Class::Other) + shape.count(Class::Slash);
     dots >= 1 && others == 0 && word[0] != b'.' && is_domain(word) && !is_reverse_domain(word)
 }
 
-/// Whether the last part of a dotted name is a top-level domain: a common one, or, from three parts
-/// on, a country. Some countries are words of programs too (`app.core.io`, `user.address.id`):
-/// there the name needs a digit or a dash as machines have.
+/// Whether the last part of a dotted name is a top-level domain: a common one or, in a name of at
+/// least three parts, a country. Some countries are also words in programs (`app.core.io`,
+/// `user.address.id`): for these the name needs a digit or a dash, which names of machines have.
 pub(crate) fn is_domain(word: &[u8]) -> bool {
     let mut parts = word.rsplit(|&byte| byte == b'.');
     let last = parts.next().unwrap_or_default();
@@ -452,7 +454,7 @@ fn is_reverse_domain(word: &[u8]) -> bool {
     .any(|first| word.starts_with(first))
 }
 
-/// `2026-03-02T09:12:01.123Z` and its parts before the first colon.
+/// Whether this is `2026-03-02T09:12:01.123Z` or its part before the first colon.
 fn is_iso_time(word: &[u8]) -> bool {
     word.len() >= 11
         && word[..4].iter().all(u8::is_ascii_digit)
@@ -461,7 +463,7 @@ fn is_iso_time(word: &[u8]) -> bool {
         && matches!(word[10], b'T' | b't')
 }
 
-/// `PT1H30M`, `P3DT2S` (ISO 8601).
+/// Whether this is a duration of ISO 8601: `PT1H30M`, `P3DT2S`.
 fn is_iso_duration(word: &[u8]) -> bool {
     let [b'P', rest @ ..] = word else {
         return false;
@@ -476,7 +478,7 @@ fn is_iso_duration(word: &[u8]) -> bool {
     pairs.all(|part| part == b"T" || is_pair(part) && number_length(part) + 1 == part.len())
 }
 
-/// `0x1f`; which digit stands before the x is not looked at.
+/// Whether this is a number such as `0x1f`; the digit before the x may be any.
 fn is_hex_number(word: &[u8]) -> bool {
     matches!(word, [b'0'..=b'9', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit())
 }

@@ -1,13 +1,13 @@
-//! The escape sequences of terminals, with which programs colour what they print (ECMA-48, "Control
-//! Functions for Coded Character Sets", 1991). They say nothing about the event, so they are taken
-//! out before anything else is looked at.
+//! The escape sequences of terminals, with which programs colour their output (ECMA-48, "Control
+//! Functions for Coded Character Sets", 1991). They say nothing about the event, so they are
+//! removed before any rule is applied.
 
 use memchr::{memchr, memchr2};
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
 
-/// `text` without escape sequences, built in `buffer` where there are any.
+/// Returns `text` without escape sequences, built in `buffer` if there are any.
 pub(crate) fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a str {
     let Some(first) = memchr(ESCAPE, text.as_bytes()) else {
         return text;
@@ -24,8 +24,8 @@ pub(crate) fn without_escapes<'a>(text: &'a str, buffer: &'a mut String) -> &'a 
     buffer
 }
 
-/// The length of the sequence that the escape character at `text[0]` begins: `ESC [ 1 ; 31 m`, `ESC
-/// ] ... BEL`, `ESC c`.
+/// The length of the sequence that the escape character at `text[0]` begins: `ESC [ 1 ; 31 m`,
+/// `ESC ] ... BEL`, `ESC c`.
 fn length_of_escape(text: &[u8]) -> usize {
     match text.get(1) {
         Some(b'[') => length_to(text, 2, |byte| matches!(byte, 0x40..=0x7e)),
@@ -36,15 +36,15 @@ fn length_of_escape(text: &[u8]) -> usize {
     }
 }
 
-/// The length up to the final byte of a sequence, or to what cannot be part of one.
+/// The length up to the final byte of a sequence, or up to a byte that cannot be part of one.
 fn length_to(text: &[u8], start: usize, is_final: fn(u8) -> bool) -> usize {
     let belongs = |&&byte: &&u8| matches!(byte, 0x20..=0x7f) && !is_final(byte);
     let end = start + text[start..].iter().take_while(belongs).count();
     end + usize::from(text.get(end).is_some_and(|&byte| is_final(byte)))
 }
 
-/// The length of `ESC ]` with its text, which BEL or `ESC \` ends; where neither comes before the
-/// next sequence, without a text.
+/// The length of `ESC ]` with its text, which BEL or `ESC \` ends; without the text if the next
+/// sequence comes before either.
 fn length_of_title(text: &[u8]) -> usize {
     let end = memchr2(BELL, ESCAPE, &text[2..]).map(|length| 2 + length);
     match end.map(|end| &text[end..]) {
@@ -72,7 +72,7 @@ mod tests {
             ("\x1b(Bup\x1bc", "up"),
             ("up \x1b]0;标题\x07", "up "),
             ("\x1b]0;a\x1b[1mup\x07", "0;aup\x07"),
-            // A sequence that does not end takes what cannot be text with it, and no more.
+            // A sequence that does not end takes the bytes that could belong to it, and no more.
             ("up\x1b", "up"),
             ("up\x1b[", "up"),
             ("\x1b[31错误", "错误"),

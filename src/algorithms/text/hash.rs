@@ -4,10 +4,9 @@
 //! **Specification, version 1.** The hash is XXH64 (Collet, "xxHash fast digest algorithm",
 //! specification 0.1.1, 2018; the algorithm of `xxHash64` in ClickHouse and of `xxhash64` in Trino)
 //! with seed 0 over all UTF-8 bytes of the template, without a terminator and without
-//! normalisation; its highest bit is then cleared, so that the value fits a signed 64-bit integer:
-//! `XXH64(bytes, 0) AND 0x7FFFFFFFFFFFFFFF`. Among a million templates the chance that any two
-//! share a hash is 1 in 18 million. The test vectors stand in the tests of this file and must never
-//! change.
+//! normalisation. Its highest bit is then cleared, so that the value fits a signed 64-bit integer:
+//! `XXH64(bytes, 0) AND 0x7FFFFFFFFFFFFFFF`. The chance that any two of a million templates share a
+//! hash is 1 in 18 million. The test vectors are in the tests of this file and must never change.
 
 use twox_hash::XxHash64;
 

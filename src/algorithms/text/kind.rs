@@ -1,10 +1,10 @@
-//! What a variable part of a log line is.
+//! The kinds of variables of log lines.
 
 /// The kind of a variable; `style=typed` shows it in the template, `log_parse` beside the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum VariableKind {
-    /// A variable of no known or of mixed kind; also a `<*>` that already stands in the text.
+    /// A variable of unknown or mixed kind; also a `<*>` that is already in the text.
     Any,
     /// A number, with sign, fraction or percent: `42`, `-3.5`, `12,000`, `99%`.
     Num,
@@ -36,7 +36,7 @@ pub enum VariableKind {
     Id,
     /// `true`, `false`, `null` and their spellings.
     Bool,
-    /// Found by a regular expression of the caller's.
+    /// A match of the regular expression of the caller.
     Custom,
 }
 
@@ -86,7 +86,7 @@ impl VariableKind {
         }
     }
 
-    /// The placeholder at the beginning of a text: its kind and its length in bytes.
+    /// The kind and the length in bytes of the placeholder that `text` begins with.
     #[inline]
     pub(crate) fn of_placeholder(text: &[u8]) -> Option<(Self, usize)> {
         match text {

@@ -2,14 +2,13 @@
 //! expression.
 //!
 //! A template is the line with each variable replaced by a placeholder and each run of white space
-//! by one blank. It depends on the line alone: on no other line, no model, no clock. So it is the
+//! by one blank. It depends only on the line: on no other line, no model, no clock. So it is the
 //! same on every machine and for ever. Masking a template again changes nothing, unless `mask` or
-//! `max_len` see something new in it. The walk is in `scan`, the judgement of one word in
-//! `classify`.
+//! `max_len` see something new in it. The walk is in `scan`, the verdict on one word in `classify`.
 //!
-//! That a template can come from masks alone, before any grouping, is the experience of the Drain
-//! family (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017);
-//! the masks here are rules on the shape of words where others use lists of regular expressions.
+//! That masks alone can give a template, before any grouping, is the experience of the Drain family
+//! (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017); those use
+//! lists of regular expressions, while the masks here are rules on the shape of words.
 
 use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
@@ -26,8 +25,8 @@ use crate::algorithms::text::scan::{WalkNotes, WalkRules, scan};
 use crate::algorithms::text::variable::Variable;
 use crate::error::{Error, Result};
 
-/// Finds the variables of log lines and writes templates. Made once from [`MaskOptions`], used for
-/// any number of lines.
+/// Finds the variables of log lines and writes templates. It is made once from [`MaskOptions`] and
+/// used for any number of lines.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker};
@@ -45,19 +44,19 @@ pub struct Masker {
     keep: HashSet<Box<[u8]>>,
     mask: Option<Regex>,
     max_len: usize,
-    /// The rules that are applied, as a number, where nothing but these decides.
+    /// The options as a number, if they alone decide; `None` if `keep`, `mask` or `max_len` is set.
     masks: Option<u8>,
     /// Working space that was used before and remembers lines.
     spaces: Arc<Mutex<Vec<Masking>>>,
 }
 
-/// This many spaces are kept, each with some megabyte of lines that it remembers.
+/// The most spaces that are kept, each with a few megabytes of remembered lines.
 const MAX_SPACES: usize = 64;
-/// One that very long lines have made larger is not kept.
+/// A space that very long lines have made larger than this is not kept.
 const MAX_SPACE_BYTES: usize = 1 << 20;
 
-/// Working space lent by a [`Masker`], which gets it back when this is dropped: what it remembers
-/// of one batch of lines serves the next.
+/// Working space lent by a [`Masker`] and returned to it on drop: the next batch profits from the
+/// lines that it remembers.
 #[derive(Debug)]
 pub(crate) struct Space<'a> {
     masking: Masking,
@@ -89,25 +88,25 @@ impl Drop for Space<'_> {
     }
 }
 
-/// What masking found in one line; used again for the next one, so that no line costs an
-/// allocation.
+/// The result of masking one line; it is reused for the next one, so that lines cost no
+/// allocations.
 #[derive(Debug, Clone, Default)]
 pub struct Masking {
     variables: Vec<Variable>,
     single_blanks: bool,
-    /// The line without its colours, where it has any.
+    /// The line without its colours, if it has any.
     plain: String,
     has_escapes: bool,
     memo: Memo,
-    /// What is known of the line from one before it.
+    /// What an earlier line tells about this one.
     known: Option<KnownLine>,
 }
 
 impl Masker {
-    /// Checks the options.
+    /// Checks the options and makes a masker of them.
     ///
     /// # Errors
-    /// When `mask` is no regular expression or matches the empty text, or when `max_len` is 0.
+    /// If `mask` is not a regular expression or matches the empty text, or if `max_len` is 0.
     pub fn new(options: &MaskOptions) -> Result<Self> {
         let mask = options.mask.as_deref().map(compile).transpose()?;
         if options.max_len == Some(0) {
@@ -147,13 +146,13 @@ impl Masker {
         }
     }
 
-    /// The lock is held to push and pop only, so that a poisoned one is still sound.
+    /// The lock is held only to push and pop, so that a poisoned one is still sound.
     fn spaces(&self) -> MutexGuard<'_, Vec<Masking>> {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds the variables of `line`, or rather of [`Masking::text`], which is the line without the
-    /// colours of a terminal.
+    /// Finds the variables of `line`. Their positions refer to [`Masking::text`], the line without
+    /// the colours of a terminal.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{VariableKind, MaskOptions, Masker, Masking};
@@ -201,7 +200,7 @@ impl Masker {
         }
     }
 
-    /// The same with what `mask` matches as variables, and as far as `max_len` goes.
+    /// Walks over a line up to `max_len`, with the matches of `mask` as variables.
     fn walk_with_limits(&self, line: &str, variables: &mut Vec<Variable>) -> WalkNotes {
         let bytes = line.as_bytes();
         let stop = if line.len() > self.max_len {
@@ -248,7 +247,7 @@ impl Masker {
         }
     }
 
-    /// Writes the template of `line` after `out`, given what [`Masker::mask`] found in the same
+    /// Appends the template of `line` to `out`, given the result of [`Masker::mask`] for the same
     /// line.
     ///
     /// ```
@@ -313,8 +312,8 @@ impl Masker {
 }
 
 impl Masking {
-    /// The variables of the line, in order and without overlap. A variable can be empty: the name
-    /// that is missing between the brackets in `10.0.0.1 ()`.
+    /// The variables of the line, in order and without overlap. A variable can be empty: in
+    /// `10.0.0.1 ()` the name between the brackets is missing.
     pub fn variables(&self) -> &[Variable] {
         match &self.known {
             Some(known) => self.memo.variables(known),
@@ -327,8 +326,8 @@ impl Masking {
             .map_or(self.single_blanks, |known| known.single_blanks)
     }
 
-    /// What the positions of the variables refer to: the line that was masked, without the colours
-    /// of a terminal.
+    /// The text that the positions of the variables refer to: the line that was masked, without the
+    /// colours of a terminal.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Masking};
@@ -344,7 +343,7 @@ impl Masking {
     }
 }
 
-/// Writes constant text with every run of white space as one blank, and none at the beginning of a
+/// Appends constant text with every run of white space as one blank, and none at the beginning of a
 /// template.
 fn write_constant(text: &str, single_blanks: bool, base: usize, out: &mut String) {
     if single_blanks {
@@ -365,8 +364,8 @@ fn compile(mask: &str) -> Result<Regex> {
     Ok(regex)
 }
 
-/// The last beginning of a word that is not after `limit`, so that no word is cut in two where
-/// words are short.
+/// The last beginning of a word that is not after `limit`, so that no word is cut in two unless it
+/// is very long.
 fn cut_at_word(line: &str, limit: usize) -> usize {
     const LONGEST_WORD: usize = 256;
     let window = &line.as_bytes()[limit.saturating_sub(LONGEST_WORD)..limit];

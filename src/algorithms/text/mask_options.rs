@@ -1,4 +1,4 @@
-//! What the one who masks can choose.
+//! The options of masking.
 
 /// How variables are shown in a template.
 ///
@@ -9,7 +9,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Style {
-    /// `<*>` for all.
+    /// `<*>` for every variable.
     #[default]
     Star,
     /// `<NUM>`, `<IP>`, `<PATH>`, ...: the placeholder of the variable's
@@ -34,16 +34,16 @@ pub enum Profile {
     /// Text with values in it.
     #[default]
     Default,
-    /// `key=value` lines: every key is constant and every value a variable as a whole, but for the
+    /// `key=value` lines: every key is constant and every value is one variable, except for the
     /// values of `level`, `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`,
     /// `error`, `err`, `exception`, `reason` and the stack trace: those tell the kind of event, and
     /// are masked like a text.
     KeyValue,
-    /// JSON lines, in the same way; the elements of a list are one variable.
+    /// JSON lines, handled in the same way; the elements of a list are one variable.
     Json,
 }
 
-/// What becomes of a word in quotes.
+/// How a word in quotes is treated.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Quotes};
@@ -68,8 +68,8 @@ pub enum Quotes {
     Keep,
 }
 
-/// What becomes of the name that a line begins with and then says something about: `orders: no such
-/// table`.
+/// How the name is treated that a line begins with and then says something about:
+/// `orders: no such table`.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{MaskOptions, Masker, Subject};
@@ -86,11 +86,12 @@ pub enum Quotes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Subject {
-    /// It is a variable, unless it says how bad the message is (`error: no such table`) or what
-    /// follows begins with a capital letter, as after the name of a component (`kubelet: Started`).
+    /// It is a variable, unless it says how bad the message is (`error: no such table`) or the text
+    /// after it begins with a capital letter, as after the name of a component
+    /// (`kubelet: Started`).
     #[default]
     Mask,
-    /// It is judged like any other word. Mining looks at all lines and needs no guess.
+    /// It is judged like any other word. Mining looks at all lines and does not need to guess.
     Keep,
 }
 
@@ -112,14 +113,15 @@ pub struct MaskOptions {
     pub style: Style,
     /// What kind of lines to expect.
     pub profile: Profile,
-    /// What becomes of a word in quotes.
+    /// How a word in quotes is treated.
     pub quotes: Quotes,
-    /// What becomes of the name before the first colon.
+    /// How the name before the first colon is treated.
     pub subject: Subject,
     /// Words that are never masked, in exactly this spelling.
     pub keep: Vec<String>,
     /// A regular expression whose matches are variables, whatever else they look like.
     pub mask: Option<String>,
-    /// Everything after this many bytes of a line is one variable. `None`: the whole line counts.
+    /// All text after this many bytes of a line is one variable. `None` means that there is no
+    /// limit.
     pub max_len: Option<usize>,
 }

@@ -1,10 +1,10 @@
-//! Lines that were masked before: one that differs from an earlier one only in the values of digits
-//! has its variables in the same places, so it need not be walked again.
+//! A memo of masked lines. A line that differs from an earlier one only in the values of digits has
+//! its variables in the same places, so it need not be walked again.
 //!
-//! That masks do not depend on the values of digits is a property of the rules; where one must look
-//! at them (`sha256` is a name, `sha301` is not), the line is not remembered. In server logs, 70 to
-//! 99 of 100 lines repeat one of the last two thousand in this way
-//! (`benches/record/2026-11-30-templates.md`). Where few do, the search pauses.
+//! Masks do not depend on the values of digits: this is a property of the rules. Where a rule must
+//! look at them (`sha256` is a name, `sha301` is not), the line is not remembered. In server logs,
+//! 70 to 99 of 100 lines repeat one of the last two thousand in this way
+//! (`benches/record/2026-11-30-templates.md`). Where few lines repeat, the search pauses.
 
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -13,39 +13,41 @@ use foldhash::fast::FixedState;
 
 use crate::algorithms::text::variable::Variable;
 
-/// The lines that are remembered.
+/// The number of lines that are remembered.
 const N_SLOTS: usize = 16_384;
-/// A line can be in this many of them. With two, one in seven of three thousand kinds of lines
-/// drive each other out again and again; with four, one in two hundred.
+/// The number of slots that a line can be in. Among three thousand kinds of lines, with two slots
+/// one kind in seven is evicted again and again; with four, one in two hundred.
 const N_WAYS: usize = 4;
-/// Longer lines seldom repeat, and shorter ones are quick to walk.
+/// The lengths of lines that are remembered: longer lines seldom repeat, and shorter ones are quick
+/// to walk.
 const LENGTHS: Range<usize> = 16..512;
-/// When so much text is stored, all is forgotten.
+/// When this much text is stored, everything is forgotten.
 const MAX_BYTES: usize = 1 << 20;
-/// This many lines are walked before the first is remembered: for a few it does not pay.
+/// This many lines are walked before the first is remembered: for a few lines a memo does not pay.
 const FIRST: u32 = 32;
 /// After this many lines the share of known ones is checked; if it is too small, the search pauses.
 const TRIAL: u32 = 1024;
 const PAUSE: u32 = 8 * TRIAL;
-/// One line in this many must be known.
+/// One line in this many must be known, or the search pauses.
 const LEAST_KNOWN: u32 = 3;
 
-/// The same places in every run.
+/// A fixed seed, so that a line has the same slots in every run.
 const SEED: FixedState = FixedState::with_seed(0);
 
-/// What is known of a line.
+/// A remembered line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct KnownLine {
     hash: u64,
-    /// Where its skeleton stands.
+    /// Where its skeleton is stored.
     skeleton: StoreRange,
-    /// Where its template is; empty if the template contains digits, which must come from the line.
+    /// Where its template is stored; empty if the template contains digits, which must come from
+    /// the line.
     template: StoreRange,
     variables: StoreRange,
     pub(crate) single_blanks: bool,
 }
 
-/// A stretch of a store.
+/// A range of a store.
 #[derive(Debug, Clone, Copy, Default)]
 struct StoreRange {
     start: u32,
@@ -62,25 +64,25 @@ impl StoreRange {
 /// The lines seen last, each known by its skeleton: the line with 0 for every digit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memo {
-    /// Of what kind of masks these are.
+    /// The rules that all remembered lines were masked with.
     masks: u8,
     slots: Vec<KnownLine>,
     skeletons: Vec<u8>,
     templates: String,
     variables: Vec<Variable>,
-    /// The line in question, and its hash.
+    /// The skeleton of the line in question, and its hash.
     skeleton: Vec<u8>,
     hash: u64,
     n_tried: u32,
     n_known: u32,
     pause: u32,
-    /// How many of the first lines have come.
+    /// The number of lines seen so far, up to `FIRST`.
     n_first: u32,
 }
 
 impl Memo {
-    /// What is known of a line. `masks` says which rules are applied; those of the first line are
-    /// remembered.
+    /// Looks up a line. `masks` says which rules are applied; only lines masked with the rules of
+    /// the first line are remembered.
     pub(crate) fn find(&mut self, line: &str, masks: u8) -> Option<KnownLine> {
         self.skeleton.clear();
         if !LENGTHS.contains(&line.len()) || self.is_paused() || !self.is_of(masks) {
@@ -126,7 +128,7 @@ impl Memo {
         self.masks == masks
     }
 
-    /// Remembers the line that [`Memo::find`] did not know, unless it did not look.
+    /// Remembers the line that [`Memo::find`] did not find, unless `find` skipped the look-up.
     pub(crate) fn insert(
         &mut self,
         variables: &[Variable],
@@ -183,13 +185,13 @@ impl Memo {
 
 /// The slots in which a line can be, the newest first.
 fn ways_of(hash: u64) -> Range<usize> {
-    // The last bits of a hash suffice, whatever is cut off before them.
+    // The low bits of a hash suffice, so truncation does no harm.
     let bits = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default();
     let first = N_WAYS * (bits % (N_SLOTS / N_WAYS));
     first..first + N_WAYS
 }
 
-/// A stretch of a store, which holds a megabyte or so, of a line of about a hundred bytes.
+/// A range of a store, if it fits: a store holds about a megabyte, a line about a hundred bytes.
 fn span(start: usize, length: usize) -> Option<StoreRange> {
     Some(StoreRange {
         start: u32::try_from(start).ok()?,
@@ -228,7 +230,7 @@ mod tests {
         assert_eq!(memo.variables(&known).len(), 1);
         assert!(memo.find("connection 142 closed", 0).is_none());
         assert!(memo.find("connection 4x closed", 0).is_none());
-        // Other rules, other masks.
+        // With other rules the masks differ.
         assert!(memo.find("connection 42 closed", 1).is_none());
         assert!(memo.find("connection 42 closed", 0).is_some());
     }

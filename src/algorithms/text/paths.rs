@@ -1,5 +1,5 @@
-//! How far a path or a URL goes: over brackets, commas, apostrophes, queries and letters of every
-//! script, as file names and addresses have them, but not over the punctuation of the sentence
+//! Where a path or a URL ends. It includes brackets, commas, apostrophes, queries and letters of
+//! every script, which occur in file names and addresses, but not the punctuation of the sentence
 //! around it.
 
 use memchr::memchr_iter;
@@ -8,8 +8,8 @@ use crate::algorithms::text::blanks::is_white;
 use crate::algorithms::text::kind::VariableKind;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 
-/// Whether a path or URL begins at `line[start]`, where a word ends at `end`; which of the two.
-/// Words with one slash inside are judged alone, since most of them are no paths.
+/// Returns the kind if a path or a URL begins at `line[start]`, where a word ends at `end`. Words
+/// with one slash inside are judged alone, since most of them are not paths.
 pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<VariableKind> {
     let word = &line[start..end];
     let mut colons = memchr_iter(b':', word);
@@ -17,7 +17,7 @@ pub(crate) fn kind_of_path(line: &[u8], start: usize, end: usize) -> Option<Vari
         return Some(VariableKind::Url);
     }
     let is_path = match word {
-        // In Chinese "成功/失败" is "success or failure".
+        // "成功/失败" is Chinese for "success or failure", not a path.
         [b'/'] => is_name_of_file(&line[end..], is_behind_cjk(line, start)),
         [b'/', ..] | [b'~', b'/', ..] | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] => true,
         [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
@@ -42,7 +42,7 @@ fn is_behind_cjk(line: &[u8], start: usize) -> bool {
     length_of_cjk_letters(before) > 0
 }
 
-/// The end of the path or URL that begins at `start` and whose first word ends at `end`.
+/// Returns the end of the path or URL that begins at `start` and whose first word ends at `end`.
 pub(crate) fn end_of_path(line: &[u8], start: usize, mut end: usize) -> usize {
     let place = PathStart::of(line, start);
     while let Some(length) = continuation(line, place, end) {
@@ -55,7 +55,7 @@ pub(crate) fn end_of_path(line: &[u8], start: usize, mut end: usize) -> usize {
     end
 }
 
-/// What stands before a path and tells what ends it.
+/// The text before a path, which decides what ends the path.
 #[derive(Debug, Clone, Copy)]
 struct PathStart {
     quote: Option<u8>,
@@ -72,7 +72,7 @@ impl PathStart {
     }
 }
 
-/// How many bytes at `end`, where the last word of a path ends, belong to the path too.
+/// Returns how many bytes at `end`, where the last word of a path ends, still belong to the path.
 fn continuation(line: &[u8], place: PathStart, end: usize) -> Option<usize> {
     let rest = &line[end..];
     let (&byte, behind) = rest.split_first()?;
@@ -84,9 +84,9 @@ fn continuation(line: &[u8], place: PathStart, end: usize) -> Option<usize> {
         b' ' => length_of_copy(rest),
         b'=' => Some(1),
         b'?' | b'!' => goes_on.then_some(1),
-        // In `path=/a,size=7` a key follows.
+        // In `path=/a,size=7` the comma ends the value: a key follows.
         b',' | b';' => (goes_on && !(place.is_value && is_key(behind))).then_some(1),
-        // What a quotation mark began it ends.
+        // An apostrophe that closes the quotation around the path is not part of the path.
         b'\'' => (goes_on && place.quote != Some(b'\'') && end > 0 && is_sign(line[end - 1]))
             .then_some(1),
         _ if is_wide_lead(byte) => {
@@ -118,7 +118,7 @@ fn is_sign(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
-/// Whether a key and `=` stand here.
+/// Whether `text` begins with a key and `=`.
 fn is_key(text: &[u8]) -> bool {
     let length = text
         .iter()
@@ -127,7 +127,7 @@ fn is_key(text: &[u8]) -> bool {
     length > 0 && text.get(length) == Some(&b'=')
 }
 
-/// The length of brackets with what they hold, where that has no blank and no placeholder.
+/// The length of brackets with their content, if the content has no blank and no placeholder.
 fn length_of_brackets(text: &[u8]) -> Option<usize> {
     const LONGEST: usize = 64;
     let closing = match text[0] {
@@ -147,7 +147,7 @@ fn length_of_brackets(text: &[u8]) -> Option<usize> {
     (text.get(length) == Some(&closing)).then_some(length + 1)
 }
 
-/// `notes (1).txt`, as a copy of a file is called.
+/// The length of ` (1)` in `notes (1).txt`, the usual name of a copy of a file.
 fn length_of_copy(text: &[u8]) -> Option<usize> {
     let digits = text
         .strip_prefix(b" (")?
@@ -161,8 +161,8 @@ fn length_of_copy(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// How many bytes of letters and digits of CJK scripts stand first; their punctuation is no part of
-/// a name.
+/// The number of leading bytes that are letters and digits of CJK scripts; CJK punctuation is not
+/// part of a name.
 pub(crate) fn length_of_cjk_letters(text: &[u8]) -> usize {
     let run = text
         .chunks(3)

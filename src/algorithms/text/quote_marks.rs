@@ -1,7 +1,6 @@
 //! Quotation marks of all scripts.
 
-/// The mark that opens a quotation at the beginning of a text: its length, and the marks that close
-/// it.
+/// Returns the length of the quotation mark that `text` begins with, and the marks that close it.
 pub(super) fn opening_quote(text: &[u8]) -> Option<(usize, &'static [&'static str])> {
     Some(match text {
         [b'"', ..] => (1, &["\""]),

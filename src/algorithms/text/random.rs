@@ -1,21 +1,21 @@
-//! Whether a word was made by a random generator: ids in base58, base62 or base64, request ids, the
+//! Detects words that a random generator made: ids in base58, base62 or base64, request ids, the
 //! names of pods.
 //!
-//! Names that people give are made of pairs of letters that languages have, change from small to
-//! capital letters where a word begins, and have their digits together. Random ones do none of
-//! that. So each pair of neighbours in a word weighs for one or the other, with the logarithm of
-//! how much likelier it is there; the sum decides. That identifiers are told from words by a Markov
-//! chain of letter pairs is folklore of detectors for generated domain names (Yadav et al.,
-//! "Detecting Algorithmically Generated Malicious Domain Names", IMC 2010).
+//! A name that a person chose consists of pairs of letters that occur in languages, changes from
+//! small to capital letters where a word begins, and has its digits together. Random words do none
+//! of that. So each pair of neighbours in a word is evidence for a name or for a random word,
+//! weighted by the logarithm of how much likelier it is there; the sum decides. To tell identifiers
+//! from words by a Markov chain of letter pairs is folklore of detectors for generated domain names
+//! (Yadav et al., "Detecting Algorithmically Generated Malicious Domain Names", IMC 2010).
 //!
-//! Of the identifiers of programs one in a hundred is taken for random (`pbeWithMD5AndRC2`); of
-//! random words in base62 one in 90 of 11 letters and one in 550 of 16 is missed
+//! One in a hundred identifiers of programs is taken for random (`pbeWithMD5AndRC2`); one in 90
+//! random words in base62 of 11 letters is missed, and one in 550 of 16 letters
 //! (`benches/record/2026-11-30-templates.md`).
 
-/// Shorter words say too little.
+/// The shortest word that is judged; a shorter one says too little.
 const SHORTEST: usize = 10;
 
-/// Ten times the logarithms of the ratios: of a pair in a name to the pair in a random word.
+/// Ten times the logarithm of the likelihood of a pair in a name over that in a random word.
 mod weight {
     pub(super) const COMMON_PAIR: i32 = 8;
     pub(super) const RARE_PAIR: i32 = -25;
@@ -29,8 +29,8 @@ mod weight {
 /// The sum below which a word is random.
 const RANDOM: i32 = -20;
 
-/// For each letter those that follow it in names often: 300 of the 676 pairs, which are 95 in 100
-/// of all pairs in the identifiers of programs.
+/// For each letter, the letters that often follow it in names: 300 of the 676 pairs, which cover 95
+/// in 100 pairs in the identifiers of programs.
 const FOLLOWERS: [&[u8]; 26] = [
     b"bcdefgiklmnprstuvwxy",    // a
     b"aceilorsu",               // b
@@ -60,7 +60,7 @@ const FOLLOWERS: [&[u8]; 26] = [
     b"e",                       // z
 ];
 
-/// The same, one bit a letter.
+/// The same as one bit per letter.
 static FOLLOWER_BITS: [u32; 26] = follower_bits();
 
 const fn follower_bits() -> [u32; 26] {
@@ -77,8 +77,8 @@ const fn follower_bits() -> [u32; 26] {
     bits
 }
 
-/// Whether a word of ASCII letters and digits was made by a random generator. One of small or
-/// capital letters alone is taken for a word of some language.
+/// Whether a random generator made a word of ASCII letters and digits. A word that is all lower
+/// case or all upper case is taken for a word of some language.
 pub(crate) fn is_random(word: &[u8]) -> bool {
     let has = |is_such: fn(&u8) -> bool| word.iter().any(is_such);
     word.len() >= SHORTEST

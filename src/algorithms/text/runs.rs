@@ -1,8 +1,8 @@
-//! Text cut into words and runs of scripts without blanks, as far as that needs no dictionary.
+//! Text cut into words and into runs of scripts without blanks, without a dictionary.
 
 use crate::algorithms::text::kind::VariableKind;
 
-/// A stretch of text that is cut no further without knowing what it is for.
+/// A piece of text; how it is cut further depends on the use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextRun<'a> {
     /// Characters of a script without blanks.
@@ -11,7 +11,8 @@ pub(super) enum TextRun<'a> {
     Word(&'a str),
 }
 
-/// The words and the runs of CJK characters of a text, in order. Placeholders are left out.
+/// Calls `take` for each word and each run of CJK characters of a text, in order; placeholders are
+/// left out.
 pub(super) fn runs<'a>(text: &'a str, mut take: impl FnMut(TextRun<'a>)) {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -41,15 +42,15 @@ fn is_word_char(char: char) -> bool {
     char.is_alphanumeric() && !is_cjk(char)
 }
 
-/// Scripts that are written without blanks: Han, Hiragana, Katakana.
+/// Whether a character belongs to a script that is written without blanks: Han, Hiragana, Katakana.
 pub(crate) fn is_cjk(char: char) -> bool {
     matches!(char, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}'
         | '\u{20000}'..='\u{323af}' | '々')
 }
 
-/// The parts of `camelCase`, `HTTPServer` and `max2Retries`: a new part begins at an upper-case
-/// letter after a lower-case one or a digit, and at the last upper-case letter of a row that two
-/// lower-case ones follow (`IPv6` is one).
+/// Calls `take` for each part of `camelCase`, `HTTPServer` or `max2Retries`: a new part begins at
+/// an upper-case letter after a lower-case one or a digit, and at the last of several upper-case
+/// letters if two lower-case ones follow it (so `IPv6` is one part).
 fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
     let mut begin = 0;
     let mut before: Option<char> = None;
@@ -65,8 +66,8 @@ fn parts_of_name<'a>(run: &'a str, mut take: impl FnMut(&'a str)) {
     take(&run[begin..]);
 }
 
-/// Whether one upper-case letter and two lower-case ones stand first: `Ser` in `HTTPServer`, not
-/// `Pv6` in `IPv6`.
+/// Whether `text` begins with one upper-case letter and two lower-case ones: `Ser` in `HTTPServer`,
+/// not `Pv6` in `IPv6`.
 fn begins_word(text: &str) -> bool {
     let behind: [Option<char>; 2] = [text.chars().nth(1), text.chars().nth(2)];
     behind

@@ -1,14 +1,14 @@
 //! The shape of a word: how many digits, letters, slashes and so on it has, from one table look-up
-//! a byte.
+//! per byte.
 //!
-//! A byte is either a border between words or adds to the counts of the word it stands in. The
-//! counts of all classes sit in one `u64`, eight bits each, so that a byte costs one look-up and
-//! one addition; the borders of a line could be found 64 bytes at a time with the same table.
+//! A byte is either a border between words or adds to the counts of its word. The counts of all
+//! classes are in one `u64`, eight bits each, so that a byte costs one look-up and one addition;
+//! the borders of a line could be found 64 bytes at a time with the same table.
 
-/// One count a byte of this word; the order is that of [`Class`].
+/// One count per byte of this integer, in the order of [`Class`].
 pub(crate) type ClassCounts = u64;
 
-/// The classes that are counted, as positions of their bytes.
+/// The classes that are counted; the value is the position of the byte in [`ClassCounts`].
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum Class {
@@ -19,11 +19,11 @@ pub(crate) enum Class {
     Slash,
     Dot,
     Dash,
-    /// Every other byte that is no border: `: @ _ # $ % & * + \ ^ ~` and control bytes.
+    /// Every other byte that is not a border: `: @ _ # $ % & * + \ ^ ~` and control bytes.
     Other,
 }
 
-/// Longer words are measured by their first bytes, since a count has eight bits.
+/// The number of bytes of a word that are counted; a count has eight bits.
 pub(crate) const MAX_COUNTED: usize = 255;
 
 const fn one(class: Class) -> ClassCounts {
@@ -44,8 +44,8 @@ const fn counts_of(byte: u8) -> ClassCounts {
         b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c => 0,
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => 0,
         b'"' | b'\'' | b'`' | b',' | b';' | b'=' | b'|' | b'!' | b'?' => 0,
-        // The lead bytes of CJK, kana, Hangul and full-width forms: a run of them is text of its
-        // own, so "连接10.0.0.1超时" has three words. So are those of typographic punctuation, arrows
+        // The lead bytes of CJK, kana, Hangul and full-width forms: a run of them is a separate
+        // text, so "连接10.0.0.1超时" has three words. So are those of typographic punctuation, arrows
         // and other signs.
         0xe2..=0xed | 0xef => 0,
         0x80..=0xff => one(Class::Letter),
@@ -66,14 +66,14 @@ const fn table() -> [ClassCounts; 256] {
 
 static COUNTS: [ClassCounts; 256] = table();
 
-/// Whether this byte stands between words.
+/// Whether this byte is a border between words.
 #[inline(always)]
 pub(crate) fn is_border(byte: u8) -> bool {
     COUNTS[byte as usize] == 0
 }
 
-/// Whether this byte begins a character of three bytes that stands between words: one of a CJK
-/// script, or a sign.
+/// Whether this byte begins a character of three bytes that is a border: one of a CJK script, or a
+/// sign.
 #[inline(always)]
 pub(crate) fn is_wide_lead(byte: u8) -> bool {
     matches!(byte, 0xe2..=0xed | 0xef)
@@ -103,26 +103,26 @@ impl WordShape {
         (Self(sum), length)
     }
 
-    /// The shape of a whole slice; borders inside it count as nothing.
+    /// The shape of a whole slice; borders inside it count for no class.
     #[inline]
     pub(crate) fn of(word: &[u8]) -> Self {
         let counted = &word[..word.len().min(MAX_COUNTED)];
         Self(counted.iter().map(|&byte| COUNTS[byte as usize]).sum())
     }
 
-    /// How many bytes of this class the word has.
+    /// The number of bytes of this class in the word.
     #[inline(always)]
     pub(crate) fn count(self, class: Class) -> usize {
         usize::from(self.0.to_le_bytes()[class as usize])
     }
 
-    /// Whether a word of this length is made of digits alone.
+    /// Whether a word of this length consists of digits.
     #[inline(always)]
     pub(crate) fn is_of_digits(self, length: usize) -> bool {
         length <= MAX_COUNTED && self.0 == length as ClassCounts
     }
 
-    /// Whether the word is made of letters alone.
+    /// Whether the word consists of letters.
     #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {
         const NOT_PLAIN: ClassCounts = 0xff

@@ -1,7 +1,7 @@
-//! What can be done with a template: match messages, become a regular expression, take values in.
+//! Uses of a template: to match messages, to make a regular expression, to fill in values.
 //!
-//! In a template every placeholder (`<*>`, `<NUM>`, ...) stands for any text, also for none, and a
-//! blank for any run of white space.
+//! In a template every placeholder (`<*>`, `<NUM>`, ...) matches any text, even an empty one, and a
+//! blank matches any run of white space.
 
 use memchr::memmem;
 
@@ -9,7 +9,7 @@ use crate::algorithms::text::blanks::{is_white, push_with_single_blanks, with_si
 use crate::algorithms::text::escapes::without_escapes;
 use crate::algorithms::text::kind::VariableKind;
 
-/// The constant texts between the placeholders of a template: one more than it has placeholders,
+/// The constant texts between the placeholders of a template: one more than there are placeholders;
 /// each can be empty.
 pub(crate) fn template_constants(template: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(template);
@@ -27,8 +27,8 @@ pub(crate) fn template_constants(template: &str) -> impl Iterator<Item = &str> {
 }
 
 /// An anchored regular expression for the messages of a template, with a lazy group for every
-/// placeholder. It is understood by the `regex` crate, so by `regexp_like` and `regexp_match` of
-/// DataFusion, by RE2, Java and PCRE.
+/// placeholder. The `regex` crate understands it, and so do `regexp_like` and `regexp_match` of
+/// DataFusion, RE2, Java and PCRE.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::template_regex;
@@ -56,7 +56,7 @@ pub fn template_regex(template: &str) -> String {
     out
 }
 
-/// Matches messages with templates; holds working space, so that no message costs an allocation.
+/// Matches messages with templates; keeps its working space, so that messages cost no allocations.
 #[derive(Debug, Clone, Default)]
 pub struct TemplateMatcher {
     plain: String,
@@ -86,7 +86,8 @@ impl TemplateMatcher {
             return rest.is_empty();
         };
         for next in constants {
-            // The leftmost place is always right: it leaves the most text for what follows.
+            // The leftmost place is always right: it leaves the most text for the rest of the
+            // template.
             let Some(found) = memmem::find(rest.as_bytes(), constant.as_bytes()) else {
                 return false;
             };
@@ -103,7 +104,7 @@ fn single_blanks_into(text: &str, out: &mut String) {
     out.truncate(out.trim_end_matches(' ').len());
 }
 
-/// The template with its placeholders replaced by `values`, in order; a placeholder without a value
+/// Replaces the placeholders of a template with `values`, in order; a placeholder without a value
 /// stays.
 ///
 /// ```
@@ -125,7 +126,7 @@ pub fn fill_template<'a>(template: &str, values: impl IntoIterator<Item = &'a st
     out
 }
 
-/// Whether two texts are the same but for runs of white space.
+/// Whether two texts are the same except for runs of white space.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::is_same_text;

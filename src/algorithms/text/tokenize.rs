@@ -1,10 +1,10 @@
-//! Words of a log line or template, as search and clustering want them.
+//! Words of a log line or template, for search and clustering.
 //!
 //! Words are runs of letters and digits; `camelCase` and `snake_case` names are split into their
-//! parts. Chinese, which has no blanks between words, is cut by a dictionary, and what that does
-//! not know by a hidden Markov model (jieba). What both leave as single characters, as Japanese
-//! kana, becomes overlapping pairs, as search engines index such text (Lucene's CJKAnalyzer).
-//! Placeholders are no words. Failure concepts can be added as words of their own.
+//! parts. Chinese has no blanks between words: a dictionary cuts it, and a hidden Markov model cuts
+//! what the dictionary does not know (jieba). What both leave as single characters, such as
+//! Japanese kana, becomes overlapping pairs, as search engines index such text (Lucene's
+//! CJKAnalyzer). Placeholders are not words. Failure concepts can be added as words of their own.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,10 +13,10 @@ use jieba_rs::Jieba;
 use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::runs::{TextRun, runs};
 
-/// Stands before the name of a concept among words: `#disk`. No word has it.
+/// The character before the name of a concept among words: `#disk`. No word contains it.
 pub(crate) const CONCEPT_MARK: char = '#';
 
-/// Cuts texts into words, and where a table is given adds the concepts that they speak of.
+/// Cuts texts into words and, given a table, adds the concepts that the texts speak of.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{TokenOptions, Tokenizer};
@@ -35,7 +35,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// A tokenizer with the table of this crate.
+    /// A tokenizer with the built-in table.
     pub fn with_concepts(options: TokenOptions) -> Self {
         Self {
             options,
@@ -43,8 +43,7 @@ impl Tokenizer {
         }
     }
 
-    /// Calls `take` for each word of `text`, in order, then for each concept, in the order of
-    /// bytes.
+    /// Calls `take` for each word of `text`, in order, then for each concept, in byte order.
     pub fn tokens(&self, text: &str, mut take: impl FnMut(&str)) {
         tokens(text, &self.options, &mut take);
         let mut token = String::from(CONCEPT_MARK);
@@ -60,14 +59,14 @@ impl Tokenizer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenOptions {
-    /// Whether words become lower case.
+    /// Whether words are converted to lower case.
     pub lower_case: bool,
-    /// The least number of characters of a word; words of CJK characters always count.
+    /// The minimum number of characters of a word; words of CJK characters always count.
     pub min_len: usize,
-    /// Whether words of digits alone are kept.
+    /// Whether words that consist of digits are kept.
     pub numbers: bool,
-    /// Whether words without a meaning of their own (`the`, `of`, `的`) are left out; `no`, `not`
-    /// and `不` have one.
+    /// Whether words that carry no meaning (`the`, `of`, `的`) are left out; `no`, `not` and `不`
+    /// carry one and stay.
     pub stop_words: bool,
 }
 
@@ -82,7 +81,7 @@ impl Default for TokenOptions {
     }
 }
 
-/// Calls `take` for each word of `text`, in order, repeated words as often as they come.
+/// Calls `take` for each word of `text`, in order; repeated words are repeated.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::{TokenOptions, tokens};
@@ -104,10 +103,10 @@ pub fn tokens(text: &str, options: &TokenOptions, mut take: impl FnMut(&str)) {
     });
 }
 
-/// The dictionary and its model, read when the first such text comes.
+/// The dictionary and its model, loaded when the first CJK text arrives.
 static SEGMENTER: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
-/// The words of a run of CJK characters. A particle is one, so that pairs are not made of it and
+/// The words of a run of CJK characters. A particle is a word, so that it does not form a pair with
 /// its neighbour.
 fn words_without_blanks(run: &str, take: &mut impl FnMut(&str)) {
     let mut unknown = 0..0;
@@ -129,20 +128,20 @@ fn words_without_blanks(run: &str, take: &mut impl FnMut(&str)) {
 /// Chinese particles, prepositions, pronouns and auxiliary verbs of one character.
 const PARTICLES: &str = "的了着过地得在被将把与和或及而但且则若如为于由从对向到往以因是有会能可应须请正就也都只其该此这那个";
 
-/// Negations of one character: they have a meaning of their own.
+/// Negations of one character, which carry a meaning.
 const NEGATIONS: &str = "不未没无非";
 
 fn is_particle(char: char) -> bool {
     PARTICLES.contains(char) || NEGATIONS.contains(char)
 }
 
-/// The character of a word that has one.
+/// The character of a word that has exactly one.
 fn only_char(word: &str) -> Option<char> {
     let mut chars = word.chars();
     chars.next().filter(|_| chars.next().is_none())
 }
 
-/// The overlapping pairs of a run of CJK characters; a single character stands for itself.
+/// The overlapping pairs of a run of CJK characters; a single character is returned as it is.
 fn pairs(run: &str, take: &mut impl FnMut(&str)) {
     let mut ends = run
         .char_indices()

@@ -2,13 +2,13 @@
 
 use crate::algorithms::text::kind::VariableKind;
 
-/// A variable part of a line: the bytes from `start` to `end`, and what they are.
+/// A variable part of a line: its bytes, from `start` to `end`, and its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Position of the first byte in the line.
+    /// The position of its first byte in the line.
     pub start: usize,
-    /// Position after the last byte.
+    /// The position after its last byte.
     pub end: usize,
-    /// What it is.
+    /// What kind of value it is.
     pub kind: VariableKind,
 }

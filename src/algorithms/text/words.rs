@@ -2,7 +2,8 @@
 
 use crate::algorithms::text::kind::VariableKind;
 
-/// Month and weekday names as `strftime` writes them; beside a number or a time they belong to it.
+/// Names of months and weekdays as `strftime` writes them; next to a number or a time they belong
+/// to it.
 pub(crate) fn is_month_or_weekday(word: &[u8]) -> bool {
     const NAMES: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDecMonTueWedThuFriSatSun";
     word.len() == 3
@@ -41,7 +42,7 @@ pub(crate) fn is_zone(word: &[u8]) -> bool {
     )
 }
 
-/// Truth values and the spellings of "nothing": values in every language.
+/// Truth values and the spellings of "nothing", from every programming language.
 pub(crate) fn is_literal(word: &[u8]) -> bool {
     matches!(
         word,
@@ -60,7 +61,7 @@ pub(crate) fn is_literal(word: &[u8]) -> bool {
     )
 }
 
-/// Accounts that every system has; after "for" or "by" they stand where another name could.
+/// Accounts that every system has; after "for" or "by" they are names like any other.
 pub(crate) fn is_known_account(word: &[u8]) -> bool {
     matches!(
         word,
@@ -68,7 +69,7 @@ pub(crate) fn is_known_account(word: &[u8]) -> bool {
     )
 }
 
-/// Words before "user" that make a name follow it: "session opened for user alice".
+/// Words before "user" after which a name follows: "session opened for user alice".
 pub(crate) fn announces_user(word: &[u8]) -> bool {
     matches!(
         word,
@@ -84,7 +85,7 @@ pub(crate) fn announces_user(word: &[u8]) -> bool {
     )
 }
 
-/// Words that follow "user" and are no name: verbs, and nouns with which it forms a compound ("by
+/// Words that follow "user" and are not names: verbs, and nouns that form a compound with it ("by
 /// user request").
 pub(crate) fn is_no_name(word: &[u8]) -> bool {
     matches!(
@@ -139,7 +140,7 @@ pub(crate) fn is_identity_key(word: &[u8]) -> bool {
     )
 }
 
-/// The methods of HTTP, after which a target stands (RFC 9110, RFC 5789).
+/// The methods of HTTP, which a target follows (RFC 9110, RFC 5789).
 pub(crate) fn is_http_method(word: &[u8]) -> bool {
     matches!(
         word,
@@ -155,7 +156,7 @@ pub(crate) fn is_http_method(word: &[u8]) -> bool {
     )
 }
 
-/// How bad a message is, or what part of one follows.
+/// Words for how bad a message is, or for the part of a message that follows.
 pub(crate) fn is_severity(word: &[u8]) -> bool {
     is_level(word)
         || matches!(
@@ -182,7 +183,7 @@ pub(crate) fn is_severity(word: &[u8]) -> bool {
         )
 }
 
-/// Protocols: before a colon they name the part of a program that speaks.
+/// Protocols: before a colon they name the part of a program that writes the message.
 pub(crate) fn is_protocol(word: &[u8]) -> bool {
     matches!(
         word,
@@ -212,7 +213,7 @@ pub(crate) fn is_protocol(word: &[u8]) -> bool {
     )
 }
 
-/// How bad a message is, as programs write it in small letters.
+/// Words for how bad a message is, in lower case.
 pub(crate) fn is_level(word: &[u8]) -> bool {
     matches!(
         word,
@@ -239,8 +240,8 @@ pub(crate) fn is_level(word: &[u8]) -> bool {
     )
 }
 
-/// States that things are in, and how what was tried ended: what an event says, not what it is
-/// about.
+/// Words for the state of a thing and for the outcome of an attempt: they say what happened, not
+/// what it happened to.
 pub(crate) fn is_status(word: &[u8]) -> bool {
     matches!(
         word,
@@ -290,7 +291,7 @@ pub(crate) fn is_status(word: &[u8]) -> bool {
     )
 }
 
-/// The same in capitals or not.
+/// Whether a word is a severity, in upper or lower case.
 pub(crate) fn is_severity_in_any_case(word: &[u8]) -> bool {
     let mut buffer = [0; 9];
     let Some(lower) = buffer.get_mut(..word.len()) else {
@@ -301,7 +302,7 @@ pub(crate) fn is_severity_in_any_case(word: &[u8]) -> bool {
     is_severity(lower)
 }
 
-/// Whether a word is a code of an error as compilers, databases and routers number them: one to six
+/// Whether a word is an error code in the style of compilers, databases and routers: one to six
 /// capital letters and three to seven digits, or `%FACILITY-3-MNEMONIC`.
 pub(crate) fn is_error_code(word: &[u8]) -> bool {
     if let [b'%', b'A'..=b'Z', rest @ ..] = word {
@@ -322,8 +323,8 @@ pub(crate) fn is_error_code(word: &[u8]) -> bool {
         && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// The Chinese unit of time at the beginning of a text: its length, and what a number with it is.
-/// `分` is a minute, and `时` an hour, where a number follows; otherwise they begin other words.
+/// The Chinese unit of time that a text begins with: its length, and the kind of a number with this
+/// unit. `分` is a minute, and `时` an hour, if a number follows; otherwise they begin other words.
 pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, VariableKind)> {
     const DURATIONS: [&str; 7] = ["毫秒", "微秒", "纳秒", "秒", "分钟", "小时", "天"];
     const DATES: [&str; 3] = ["年", "月", "日"];
@@ -342,7 +343,7 @@ pub(crate) fn chinese_unit(text: &[u8]) -> Option<(usize, VariableKind)> {
     }
 }
 
-/// Nouns of databases, after which a dotted word is the name of such a thing.
+/// Nouns of databases; a dotted word after one is a name.
 pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     const NOUNS: [&[u8]; 8] = [
         b"table",
@@ -357,8 +358,8 @@ pub(crate) fn is_schema_noun(word: &[u8]) -> bool {
     NOUNS.iter().any(|noun| word.eq_ignore_ascii_case(noun))
 }
 
-/// Whether a text ends with a Chinese noun after which a name stands: user, table, host, column,
-/// field, partition, database, node, service.
+/// Whether a text ends with a Chinese noun that a name follows: user, table, host, column, field,
+/// partition, database, node, service.
 pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
     const NOUNS: [&str; 9] = [
         "用户",
@@ -374,15 +375,15 @@ pub(crate) fn ends_with_chinese_noun(text: &[u8]) -> bool {
     NOUNS.iter().any(|noun| text.ends_with(noun.as_bytes()))
 }
 
-/// Keys whose value is a level, be it a number: `"level":30`.
+/// Keys whose value is a level, even if it is a number: `"level":30`.
 pub(crate) fn is_level_key(key: &[u8]) -> bool {
     const KEYS: [&[u8]; 5] = [b"level", b"lvl", b"severity", b"sev", b"priority"];
     KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
 }
 
-/// Keys whose value says what kind of event it is, or is itself a text: in the profiles for
-/// key-value and JSON lines their values are masked like a text, all others are variables as a
-/// whole. Of `log.level` or `error.message` the last part counts.
+/// Keys whose value tells the kind of event, or is itself a text. In the profiles for key-value and
+/// JSON lines these values are masked like a text; all others are variables as a whole. The last
+/// part of `log.level` or `error.message` counts.
 ///
 /// The names of a message are those of Docker (`log`), journald (`MESSAGE`), GELF
 /// (`short_message`), Serilog (`@mt`), OpenTelemetry (`body`) and Google Cloud (`textPayload`), and
@@ -464,7 +465,7 @@ pub(crate) fn is_text_key(key: &[u8]) -> bool {
         )
 }
 
-/// Names of architectures and algorithms that end in a number and are no identifier.
+/// Names of architectures and algorithms that end in a number and are not identifiers.
 pub(crate) fn is_technical_name(word: &[u8]) -> bool {
     let (name, number) = name_and_number(word);
     match number {
@@ -476,7 +477,7 @@ pub(crate) fn is_technical_name(word: &[u8]) -> bool {
     }
 }
 
-/// Whether a word is such a name with some digits and none with others.
+/// Whether the digits of a word decide if it is a technical name.
 pub(crate) fn can_be_technical_name(word: &[u8]) -> bool {
     let (name, number) = name_and_number(word);
     match number.len() {
@@ -509,7 +510,8 @@ fn is_algorithm(name: &[u8]) -> bool {
     )
 }
 
-/// Endings of source files; `main.rs:12` is a place in a program, `example.rs:443` would be a host.
+/// File extensions of source code; `main.rs:12` is a place in a program, while `example.rs:443`
+/// would be a host.
 pub(crate) fn is_source_ending(ending: &[u8]) -> bool {
     matches!(
         ending,

@@ -1,8 +1,8 @@
 //! Count windows: every `n` rows, in the order in which they come, are a window.
 //!
 //! Rows are numbered from 0. Window `k` holds the rows from `k * n` up to `(k + 1) * n` and is
-//! complete with its last row: no watermark, and no row is late. How the rows come in batches
-//! changes the pieces but never the windows.
+//! complete with its last row: there is no watermark, and no row is late. The batches in which rows
+//! come change the pieces but never the windows.
 
 use crate::algorithms::windows::Span;
 use crate::error::{Error, Result};
@@ -14,12 +14,12 @@ pub(crate) struct CountWindows {
     n_seen: u64,
 }
 
-/// Consecutive rows of one push that belong to one window.
+/// Consecutive rows of one push that belong to the same window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WindowShare {
-    /// The numbers of the rows that the whole window has when it is complete.
+    /// The row numbers of the whole window when it is complete.
     pub(crate) window: Span,
-    /// How many rows of this push belong to it; at least one.
+    /// The number of rows of this push that belong to it; at least one.
     pub(crate) n_rows: u64,
     /// Whether the last of these rows is the last one of the window.
     pub(crate) is_complete: bool,
@@ -44,18 +44,18 @@ impl CountWindows {
         self.n_seen = n_seen;
     }
 
-    /// How many rows were counted.
+    /// The number of rows that were counted.
     pub(crate) fn n_seen(&self) -> u64 {
         self.n_seen
     }
 
-    /// Whether a window is complete with this many rows more.
+    /// Whether this many more rows complete a window.
     pub(crate) fn completes_with(&self, n_rows: u64) -> bool {
         self.n_seen % self.n + n_rows >= self.n
     }
 
-    /// Counts the next rows and says how they split, in their order. They are counted whether or
-    /// not the pieces are read.
+    /// Counts the next rows and returns how they split, in order. The rows are counted even if the
+    /// iterator is not consumed.
     pub(crate) fn push(&mut self, n_rows: u64) -> impl Iterator<Item = WindowShare> + use<> {
         let n = self.n;
         let mut row = self.n_seen;
@@ -74,7 +74,7 @@ impl CountWindows {
         })
     }
 
-    /// The window that has begun and is not complete: what is left when no more rows come.
+    /// The window that has begun and is not complete, which remains when no more rows come.
     pub(crate) fn finish(&self) -> Option<Span> {
         (!self.n_seen.is_multiple_of(self.n)).then(|| window(self.n, self.n_seen))
     }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Start, end, rows, whether complete.
+    /// Checks start, end, number of rows, and whether the window is complete.
     #[track_caller]
     fn check(windows: &mut CountWindows, n_rows: u64, expected: &[(i64, i64, u64, bool)]) {
         let pieces: Vec<_> = windows

@@ -1,17 +1,18 @@
-//! Tumbling and hopping windows: a window of the same size begins at every multiple of the slide.
-//!
-//! Windows are `[k * slide, k * slide + size)` for every whole `k`, so they begin at the same times
-//! on every machine, the Unix epoch among them. They tumble if slide and size are equal; else they
-//! overlap and a row belongs to `size / slide` of them. It is stored once all the same, in its pane
-//! `[k * slide, (k + 1) * slide)`, and a window is the panes that it covers: Li et al., "No Pane,
-//! No Gain: Efficient Evaluation of Sliding-Window Aggregates over Data Streams" (SIGMOD Record,
-//! 2005). There panes hold partial aggregates; here they hold rows, and sizes are multiples of the
+//! Tumbling and hopping windows: windows of one size, one of which begins at every multiple of the
 //! slide.
 //!
-//! A window is closed when the watermark has reached its end. Windows without rows are never looked
-//! at, so a watermark may jump over years.
+//! Windows are `[k * slide, k * slide + size)` for every integer `k`, so they begin at the same
+//! times on every machine, the Unix epoch among them. They tumble if slide and size are equal;
+//! otherwise they overlap and a row belongs to `size / slide` of them. The row is still stored
+//! once, in its pane `[k * slide, (k + 1) * slide)`, and a window consists of the panes that it
+//! covers: Li et al., "No Pane, No Gain: Efficient Evaluation of Sliding-Window Aggregates over
+//! Data Streams" (SIGMOD Record, 2005). In the paper panes hold partial aggregates; here they hold
+//! rows, and sizes are multiples of the slide.
 //!
-//! Indices `k` are `i128`: at the borders of `i64` windows begin before the first instant or end
+//! A window closes when the watermark reaches its end. Windows without rows are never looked at, so
+//! a watermark may jump over years.
+//!
+//! Indices `k` are `i128`: at the limits of `i64` windows begin before the first instant or end
 //! after the last one.
 
 use std::ops::RangeInclusive;
@@ -26,26 +27,26 @@ pub(crate) struct HoppingWindows {
     slide: i64,
 }
 
-/// How many windows of a row are closed when it comes.
+/// How many windows of a row are already closed when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lateness {
-    /// None.
+    /// None is closed.
     OnTime,
-    /// Some, but not all: the row counts in those that are open.
+    /// Some are closed, but not all: the row counts in those that are open.
     Partly,
-    /// All.
+    /// All are closed.
     Late,
 }
 
 impl HoppingWindows {
-    /// Windows of this size at multiples of this slide, in nanoseconds; tumbling ones if both are
-    /// the same.
+    /// Windows of this size at multiples of this slide, in nanoseconds; they tumble if both are
+    /// equal.
     ///
-    /// A row belongs to `size / slide` windows. That number has no limit here, who calls should set
-    /// one.
+    /// A row belongs to `size / slide` windows. That number has no limit here; the caller should
+    /// set one.
     ///
     /// # Errors
-    /// If the slide is not above 0, or the size is not above 0 or no multiple of the slide.
+    /// If the slide is not above 0, or the size is not above 0 or not a multiple of the slide.
     pub(crate) fn new(size: i64, slide: i64) -> Result<Self> {
         if size <= 0 || slide <= 0 {
             let message =
@@ -61,10 +62,10 @@ impl HoppingWindows {
         Ok(Self { size, slide })
     }
 
-    /// The start of the pane of this time. It names the pane: the pane of a pane's start is that
-    /// pane.
+    /// The start of the pane of this time. It identifies the pane: the pane of a pane's start is
+    /// the same pane.
     pub(crate) fn pane(&self, time: i64) -> i64 {
-        // Only downwards can the product leave the range.
+        // The product can leave the range only downwards.
         time.div_euclid(self.slide).saturating_mul(self.slide)
     }
 
@@ -81,7 +82,7 @@ impl HoppingWindows {
         }
     }
 
-    /// The windows that close as the watermark goes from `from` to `to` and have rows, in ascending
+    /// The windows with rows that close when the watermark moves from `from` to `to`, in ascending
     /// order.
     ///
     /// `panes` are the panes that hold rows, in ascending order. At `i64::MAX` all windows are
@@ -104,10 +105,10 @@ impl HoppingWindows {
         closing
     }
 
-    /// From the first to the last pane of a window: every start of a pane in between is one of this
-    /// window too.
+    /// The starts of the panes of a window, from the first to the last: every start of a pane in
+    /// this range belongs to the window.
     pub(crate) fn panes_of(&self, window: Span) -> RangeInclusive<i64> {
-        // A start that is the first instant may have been cut off; then the end is as it was.
+        // A start at the first instant may have been clamped; then the end is not.
         let first = match window.start {
             i64::MIN => {
                 (i128::from(window.end) - i128::from(self.size)).div_euclid(i128::from(self.slide))
@@ -116,28 +117,29 @@ impl HoppingWindows {
         };
         let last = first + self.n_panes() - 1;
         let first = saturated(first * i128::from(self.slide));
-        // Beyond the last pane of all there is nothing to name.
+        // There are no panes after the last one.
         let last = saturated(last * i128::from(self.slide)).min(self.pane(i64::MAX));
         first..=last.max(first)
     }
 
-    /// Where the last window of this pane ends.
+    /// The end of the last window that has this pane.
     pub(crate) fn last_end(&self, pane: i64) -> i64 {
         self.window(self.index(pane)).end
     }
 
-    /// Whether all windows of this pane are closed at this watermark, so that its rows are not
-    /// needed any more.
+    /// Whether all windows of this pane are closed at this watermark, so that its rows are no
+    /// longer needed.
     pub(crate) fn is_expired(&self, pane: i64, watermark: i64) -> bool {
         self.lateness(pane, watermark) == Lateness::Late
     }
 
-    /// The index of the pane of this time, which is that of the last window that covers it too.
+    /// The index of the pane of this time, which is also that of the last window that covers the
+    /// time.
     fn index(&self, time: i64) -> i128 {
         i128::from(time.div_euclid(self.slide))
     }
 
-    /// How many panes a window has, and how many windows a pane.
+    /// The number of panes of a window, and of windows of a pane.
     fn n_panes(&self) -> i128 {
         i128::from(self.size / self.slide)
     }
@@ -181,7 +183,7 @@ mod tests {
         Span { start, end }
     }
 
-    /// All windows of a time, one after the other, far from the borders.
+    /// All windows of a time, by enumeration, far from the limits of `i64`.
     fn windows_of(windows: HoppingWindows, time: i64) -> Vec<Span> {
         (-100..100)
             .map(|k| span(k * windows.slide, k * windows.slide + windows.size))
@@ -298,7 +300,7 @@ mod tests {
         assert_eq!(hopping.panes_of(closing[0]), last - 10..=last);
         assert_eq!(hopping.panes_of(closing[1]), last..=last);
         assert_eq!(hopping.lateness(i64::MAX, i64::MAX - 1), Lateness::OnTime);
-        // No window is shorter, and the last instant has one of its own.
+        // No window is shorter, and the last instant has its own window.
         let windows = windows(1, 1);
         let closing = windows.closing([i64::MAX], i64::MAX - 1, i64::MAX);
         assert_eq!(closing, [span(i64::MAX, i64::MAX)]);
@@ -309,7 +311,7 @@ mod tests {
         (1..6i64, 1..5i64).prop_map(|(slide, n_panes)| windows(slide * n_panes, slide))
     }
 
-    /// Times and numbers at the borders and in between.
+    /// Times and numbers at the limits of `i64` and in between.
     fn any_extreme() -> impl Strategy<Value = i64> {
         prop_oneof![
             any::<i64>(),
@@ -343,8 +345,8 @@ mod tests {
             prop_assert_eq!(windows.is_expired(pane, watermark), lateness == Lateness::Late);
         }
 
-        /// Rows come and the watermark continues in any order: each window closes once, with the
-        /// rows that came in time.
+        /// Rows and watermarks come in any order: each window closes once, with the rows that came
+        /// in time.
         #[test]
         fn windows_close_once_with_their_rows(
             windows in any_windows(),
@@ -382,7 +384,7 @@ mod tests {
             prop_assert_eq!(closed, expected);
         }
 
-        /// In `i128` nothing needs to be cut off.
+        /// Compares with arithmetic in `i128`, where nothing is clamped.
         #[test]
         fn nothing_overflows(
             slide in prop_oneof![1..1000i64, i64::MAX - 5..=i64::MAX, 1..=i64::MAX],

@@ -1,28 +1,27 @@
-//! Windows: which rows of a live table belong together, and when all of them are there.
+//! Windows: which rows of a live table belong together, and when all of them have arrived.
 //!
-//! A `Watermark` says below which event time no row is expected any more. Windows close when it
+//! A `Watermark` is the event time below which no more rows are expected. Windows close when it
 //! passes their end: `HoppingWindows` lie on a grid and `Sessions` follow the rows of a key.
-//! `CountWindows` know no time and close when they are full.
+//! `CountWindows` ignore time and close when they are full.
 //!
-//! All times are nanoseconds since 1970 in UTC, before it too. What would lie beyond the range of
-//! `i64` counts as its end. Nothing here reads a clock: who calls says what time it is, so that the
-//! same calls always give the same windows.
+//! All times are nanoseconds since 1970 in UTC, negative before that. Times beyond the range of
+//! `i64` are clamped to its limits. Nothing here reads a clock: the caller passes the current time,
+//! so that the same calls always give the same windows.
 //!
 //! The model is that of Akidau et al., "The Dataflow Model: A Practical Approach to Balancing
 //! Correctness, Latency, and Cost in Massive-Scale, Unbounded, Out-of-Order Data Processing" (VLDB
-//! 2015): windows are of event time, the watermark decides when they are complete. Where the paper
-//! lets a late row fire its window again, here a window closes once, and what comes later is told
-//! to be late.
+//! 2015): windows are of event time, and the watermark decides when they are complete. In the paper
+//! a late row can fire its window again; here a window closes once, and rows that come afterwards
+//! are reported as late.
 
 pub(crate) mod counts;
 pub(crate) mod hopping;
 pub(crate) mod sessions;
 pub(crate) mod watermark;
 
-/// From `start` up to, but without, `end`: of times or of row numbers.
+/// The range from `start` up to, but not including, `end`, of times or of row numbers.
 ///
-/// An end that would lie beyond `i64::MAX` is `i64::MAX`, and then that last instant belongs to the
-/// span.
+/// An end beyond `i64::MAX` is `i64::MAX`, and then that last instant belongs to the span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Span {
     pub(crate) start: i64,

@@ -1,28 +1,28 @@
 //! Session windows: rows of a key that follow each other within a gap belong together.
 //!
-//! A session is a longest run of rows of one key, in the order of their event times, each less than
+//! A session is a maximal run of rows of one key, in the order of their event times, each less than
 //! `gap` after the one before. It spans from its first row to `gap` after its last one; a row at
 //! that end begins another session. Rows come in any order, so a row may found a session, extend
-//! one, or join two, as windows that merge in Akidau et al., "The Dataflow Model" (VLDB 2015).
+//! one, or join two, like the merging windows of Akidau et al., "The Dataflow Model" (VLDB 2015).
 //!
-//! **What is late.** At watermark `w` a session whose end is `w` or before is closed, for good. A
-//! row is late
+//! **Late rows.** At watermark `w` every session whose end is at or before `w` is closed, for good.
+//! A row is late
 //!
-//! 1. if `time + gap <= w`: a session of it alone would be closed already; so it is even if it
-//!    falls among the rows of a session that is still open;
-//! 2. if it is within the gap of a session of its key that has closed: that one may not change, and
-//!    beside it the row would make a session that overlaps it. So it is even if it is within the
-//!    gap of an open session too.
+//! 1. if `time + gap <= w`: a session of it alone would already be closed; this holds even if the
+//!    row falls among the rows of a session that is still open;
+//! 2. if it is within the gap of a closed session of its key: that session may not change, and a
+//!    new session beside it would overlap it; this holds even if the row is also within the gap of
+//!    an open session.
 //!
-//! Where no row is older than the watermark no row is late, and the sessions are those of the
-//! sorted rows.
+//! If no row is older than the watermark, no row is late, and the sessions are those of the sorted
+//! rows.
 //!
-//! For the second rule the end of the last closed session of a key is enough: a row that is not
+//! For the second rule, the end of the last closed session of a key is enough. A row that is not
 //! late by the first rule has `time + gap > w`, which is at or after the ends of all closed
-//! sessions, hence after their starts; it is within the gap of one if and only if its time is
-//! before that one's end. The end is forgotten as soon as the first rule covers all times before
-//! it, so memory is that of the open sessions and of the keys whose last session closed within the
-//! last gap.
+//! sessions, hence after their starts; it is within the gap of a closed session if and only if its
+//! time is before the end of that session. The end is forgotten as soon as the first rule covers
+//! all times before it, so memory is that of the open sessions and of the keys whose last session
+//! closed within the last gap.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
@@ -30,21 +30,22 @@ use std::hash::Hash;
 use crate::algorithms::windows::Span;
 use crate::error::Error;
 
-/// Names a session; ascending in the order in which they were founded, and never used again.
+/// The id of a session; ids ascend in the order in which sessions are founded and are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SessionId(pub(crate) u64);
 
-/// Where a row belongs.
+/// The session that a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placement {
-    /// Nowhere: it came too late.
+    /// None: the row came too late.
     Late,
-    /// In an open session.
+    /// An open session.
     Joined {
-        /// The session; if it is not known yet the row founded it.
+        /// The session; if it is unknown to the caller, the row founded it.
         session: SessionId,
-        /// A session that the row joined to this one: it is no more, and its rows are of this one
-        /// now. Sessions of a key are a gap apart, so that there is never a third one.
+        /// A session that the row merged into this one: it no longer exists, and its rows now
+        /// belong to this one. Sessions of a key are at least a gap apart, so there is never a
+        /// third one.
         absorbed: Option<SessionId>,
     },
 }
@@ -54,7 +55,7 @@ pub(crate) enum Placement {
 pub(crate) struct ClosedSession<K> {
     pub(crate) session: SessionId,
     pub(crate) key: K,
-    /// From the first row to the gap after the last one.
+    /// From the first row to `gap` after the last one.
     pub(crate) span: Span,
 }
 
@@ -65,17 +66,17 @@ pub(crate) struct Sessions<K> {
     watermark: i64,
     next_id: u64,
     keys: HashMap<K, OfKey>,
-    /// Every open session once, when it is due to be looked at: not after its end. A row that
-    /// extends a session leaves this as it is, so that most rows touch `keys` alone.
+    /// Every open session once, at the time when it must be checked, which is never after its end.
+    /// A row that extends a session does not change this map, so that most rows touch only `keys`.
     due: BTreeMap<(i64, SessionId), K>,
-    /// The ends of closed sessions that are remembered, ascending.
+    /// The ends of closed sessions that are still remembered, in ascending order.
     remembered: VecDeque<(i64, K)>,
 }
 
-/// What is known of a key.
+/// The sessions of one key.
 #[derive(Debug, Clone, Default)]
 struct OfKey {
-    /// In the order of time, at least a gap apart.
+    /// The open sessions, in the order of time, at least a gap apart.
     open: VecDeque<Open>,
     /// The end of the last session that closed, until it is forgotten.
     closed_end: Option<i64>,
@@ -90,7 +91,7 @@ struct Open {
 }
 
 impl<K: Eq + Hash + Clone> Sessions<K> {
-    /// Sessions whose rows are less than this many nanoseconds apart.
+    /// Sessions whose consecutive rows are less than this many nanoseconds apart.
     ///
     /// # Errors
     /// If the gap is not above 0.
@@ -109,7 +110,7 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         })
     }
 
-    /// How many sessions are open.
+    /// The number of open sessions.
     pub(crate) fn len(&self) -> usize {
         self.due.len()
     }
@@ -126,13 +127,13 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         })
     }
 
-    /// Where the last of the open sessions ends, as far as is known.
+    /// The latest end of the open sessions, given the rows so far.
     pub(crate) fn last_end(&self) -> Option<i64> {
         let open = self.keys.values().flat_map(|of_key| &of_key.open);
         open.map(|open| open.last.saturating_add(self.gap)).max()
     }
 
-    /// Finds the session of a row. The key is cloned only where a session is founded.
+    /// Finds the session of a row; the key is cloned only if a session is founded.
     pub(crate) fn add(&mut self, key: &K, time: i64) -> Placement {
         if time.saturating_add(self.gap) <= self.watermark {
             return Placement::Late;
@@ -156,8 +157,8 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         }
     }
 
-    /// Closes the sessions whose end is not after this watermark, all at `i64::MAX`: ordered by
-    /// end, then start, then as they were founded. A watermark that goes back closes nothing.
+    /// Closes the sessions whose end is not after this watermark, all of them at `i64::MAX`,
+    /// ordered by end, then start, then founding. A watermark that moves back closes nothing.
     pub(crate) fn close(&mut self, watermark: i64) -> Vec<ClosedSession<K>> {
         self.watermark = self.watermark.max(watermark);
         let mut closed = Vec::new();
@@ -174,7 +175,7 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         closed
     }
 
-    /// A new session of this row alone, at this position among those of its key.
+    /// Founds a session of this row alone, at this position among those of its key.
     fn found(&mut self, key: &K, time: i64, position: usize) -> Placement {
         let session = SessionId(self.next_id);
         self.next_id += 1;
@@ -195,11 +196,12 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         }
     }
 
-    /// Closes a session that is due, unless rows have moved its end behind the watermark: then it
-    /// is due at that end.
+    /// Closes a session that is due, unless rows have moved its end beyond the watermark: then it
+    /// becomes due at that end.
     fn close_or_defer(&mut self, session: SessionId, key: K) -> Option<ClosedSession<K>> {
         let of_key = self.keys.get_mut(&key)?;
-        // The sessions of a key are due in the order of time: nearly always this is the first.
+        // The sessions of a key become due in the order of time, so this is nearly always the
+        // first.
         let position = of_key
             .open
             .iter()
@@ -219,7 +221,8 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         Some(ClosedSession { session, key, span })
     }
 
-    /// Sessions that close later end later, so that the queue is in the order of the ends.
+    /// Remembers the ends of closed sessions. Sessions that close later end later, so the queue is
+    /// in the order of the ends.
     fn remember(&mut self, closed: &[ClosedSession<K>]) {
         let ends = closed
             .iter()
@@ -227,8 +230,7 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
         self.remembered.extend(ends);
     }
 
-    /// Forgets ends that are at least a gap before the watermark, and keys of which nothing else is
-    /// known.
+    /// Forgets ends that are at least a gap before the watermark, and keys that have nothing else.
     fn forget(&mut self) {
         let (gap, watermark) = (self.gap, self.watermark);
         let is_old = |(end, _): &mut (i64, K)| end.saturating_add(gap) <= watermark;
@@ -247,12 +249,12 @@ impl<K: Eq + Hash + Clone> Sessions<K> {
 }
 
 impl OfKey {
-    /// Takes a row into the session within whose gap it is, and joins this with the next one if the
-    /// row is within the gap of both: gives back the session and the one that is no more. If there
-    /// is none, where a new one belongs.
+    /// Adds a row to the session within whose gap it is, and joins this session with the next one
+    /// if the row is within the gap of both. Returns the session and the one that was absorbed, or,
+    /// if the row is within no gap, the position for a new session.
     ///
-    /// Differences saturate at the largest gap that there is, so they are right for all times and
-    /// gaps.
+    /// Differences saturate at `i64::MAX`, the largest possible gap, so they are right for all
+    /// times and gaps.
     fn take_in(&mut self, time: i64, gap: i64) -> Result<(SessionId, Option<Open>), usize> {
         let is_before = |open: &Open| time.saturating_sub(open.last) >= gap;
         let position = self.open.partition_point(is_before);
@@ -267,8 +269,8 @@ impl OfKey {
         }
     }
 
-    /// Joins the session that has grown with the next one, if they are less than a gap apart now.
-    /// The one that was founded first remains.
+    /// Joins the session that has grown with the next one if they are now less than a gap apart;
+    /// the one that was founded first remains.
     fn join_next(&mut self, position: usize, grown: Open, gap: i64) -> (SessionId, Option<Open>) {
         let next = self.open.get(position + 1).copied();
         let Some(next) = next.filter(|next| next.first.saturating_sub(grown.last) < gap) else {
@@ -307,7 +309,7 @@ mod tests {
         }
     }
 
-    /// Id, key, start and end.
+    /// Checks id, key, start and end.
     #[track_caller]
     fn check_close(sessions: &mut Sessions<u8>, watermark: i64, expected: &[(u64, u8, i64, i64)]) {
         let closed: Vec<_> = sessions
@@ -376,18 +378,18 @@ mod tests {
         sessions.add(&1, 12);
         check_close(&mut sessions, 11, &[(0, 1, 0, 10)]);
         assert_eq!(sessions.add(&2, 1), Placement::Late);
-        // Within the gap of the closed session, and of the open one too.
+        // It is within the gap of the closed session, and of the open one too.
         assert_eq!(sessions.add(&1, 9), Placement::Late);
-        // Another key knows nothing of that.
+        // Another key is independent of that.
         assert_eq!(sessions.add(&2, 9), joined(2));
         assert_eq!(sessions.add(&1, 10), joined(1));
         sessions.add(&1, 21);
         check_close(&mut sessions, 25, &[(2, 2, 9, 19)]);
-        // Among the rows of an open session, but too old by itself.
+        // It is among the rows of an open session, but too old by itself.
         assert_eq!(sessions.add(&1, 15), Placement::Late);
         assert_eq!(sessions.add(&1, 16), joined(1));
         check_close(&mut sessions, 31, &[(1, 1, 10, 31)]);
-        // The watermark does not go back.
+        // The watermark does not move back.
         check_close(&mut sessions, 0, &[]);
         assert_eq!(sessions.add(&3, 21), Placement::Late);
     }
@@ -463,7 +465,7 @@ mod tests {
         .collect()
     }
 
-    /// By definition: keeps every row and every closed session and sorts again each time.
+    /// The definition itself: keeps every row and every closed session and sorts again each time.
     struct Naive {
         gap: i64,
         watermark: i64,
@@ -507,13 +509,13 @@ mod tests {
         Close(i64),
     }
 
-    /// Rows and watermarks in no order at all.
+    /// Rows and watermarks in random order.
     fn any_steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             5 => (0..KEYS, -60..60i64).prop_map(|(key, time)| Step::Row(key, time)),
             1 => (-60..80i64).prop_map(Step::Close),
         ];
-        // Watermarks and rows that roughly follow each other make more of the cases that matter.
+        // Watermarks and rows that roughly follow each other produce more of the relevant cases.
         prop::collection::vec((step, 0..2i64), 0..80).prop_map(|steps| {
             let at = |(number, (step, drift)): (i64, (Step, i64))| match step {
                 Step::Row(key, time) => Step::Row(key, time / 2 + number * drift),
@@ -524,8 +526,8 @@ mod tests {
     }
 
     proptest! {
-        /// Late or not, when and how each session closes: all as by definition. Each row is in
-        /// exactly one session.
+        /// Which rows are late, and when and how each session closes, is as in the definition. Each
+        /// row is in exactly one session.
         #[test]
         fn sessions_are_those_of_the_definition(gap in 1..12i64, steps in any_steps()) {
             let mut sessions = sessions(gap);
@@ -571,8 +573,8 @@ mod tests {
             prop_assert!(members.is_empty() && sessions.keys.is_empty() && sessions.due.is_empty());
         }
 
-        /// Rows that come within the delay of the watermark make the sessions of the sorted rows,
-        /// in any order.
+        /// Rows that come within the delay of the watermark form the sessions of the sorted rows,
+        /// whatever their order.
         #[test]
         fn the_order_of_arrival_within_the_delay_does_not_matter(
             gap in 1..12i64,
@@ -601,7 +603,7 @@ mod tests {
             }
         }
 
-        /// A key gets the same sessions whether or not there are others.
+        /// A key gets the same sessions whether or not there are other keys.
         #[test]
         fn keys_do_not_see_each_other(gap in 1..12i64, steps in any_steps()) {
             let run = |keys: std::ops::Range<u8>| {
@@ -621,7 +623,7 @@ mod tests {
                         }
                     }
                 }
-                // Each key by itself, in its own order.
+                // Compare each key separately, in its own order.
                 late.sort_by_key(|row| row.0);
                 closed.sort_by_key(|one| one.0);
                 (late, closed)

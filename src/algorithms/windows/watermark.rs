@@ -1,68 +1,69 @@
-//! The watermark: the event time below which no row is expected any more.
+//! The watermark: the event time below which no more rows are expected.
 //!
 //! Rows come from several partitions, such as files, each roughly in the order of its event times.
-//! The watermark is the smallest of what they have reached, the largest event time less an allowed
-//! delay, and it never goes back. That is the watermark of Akidau et al., "The Dataflow Model"
-//! (VLDB 2015), as a heuristic: a row may still come below it and is late then. A partition without
-//! news would hold it back for ever, so one that is idle does not count, as with idle sources in
-//! Apache Flink (`WatermarkStrategy.withIdleness`). Where this goes its own way:
+//! A partition has reached its largest event time less an allowed delay; the watermark is the
+//! smallest of these, and it never moves back. This is the watermark of Akidau et al., "The
+//! Dataflow Model" (VLDB 2015), as a heuristic: a row may still come below it and is then late. A
+//! partition without news would hold it back for ever, so an idle one does not count, as with idle
+//! sources in Apache Flink (`WatermarkStrategy.withIdleness`). This implementation differs in three
+//! ways:
 //!
-//! - A partition is idle if all that it has was read and nothing was written for a while. How long
-//!   ago it was read last says nothing: a reader may be slow. One that was opened and not yet read
-//!   holds the watermark where it is.
-//! - When all partitions are idle or closed the watermark continues with the clock, from the
-//!   largest event time as of the last activity, so that the last window closes though no row ever
-//!   comes again. With live rows that is about the present less the delay; with rows of years ago
+//! - A partition is idle if everything in it was read and nothing was written for a while. The time
+//!   of the last read says nothing: a reader may be slow. A partition that was opened and not yet
+//!   read holds the watermark where it is.
+//! - When all partitions are idle or closed, the watermark continues with the clock, from the
+//!   largest event time as of the last activity, so that the last window closes even if no row ever
+//!   comes again. With live rows that is about the present less the delay; with rows from years ago
 //!   it is a clock of their time and does not jump to the present.
-//! - An event time in the future counts as the present plus an allowed skew, at each advance again:
-//!   one wrong clock does not make the rows of all others late, and its own rows are waited for
-//!   until their time comes.
+//! - An event time in the future counts as the present plus an allowed skew, evaluated at each
+//!   advance: one wrong clock does not make the rows of all others late, and its own rows are
+//!   waited for until their time comes.
 //!
-//! When an idle partition wakes up the watermark waits for it again, where it is: rows that it
-//! brings from before are late.
+//! When an idle partition wakes up, the watermark stays where it is and waits for the partition
+//! again: rows that it brings from before are late.
 
 use std::collections::HashMap;
 
-/// How the watermark follows the rows. All are nanoseconds and at least 0.
+/// How the watermark follows the rows; all fields are nanoseconds and at least 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WatermarkOptions {
     /// How much older than the newest row of its partition a row may be.
     pub(crate) delay: i64,
-    /// For how long nothing is written to a partition that is idle.
+    /// How long nothing must have been written to a partition for it to be idle.
     pub(crate) idle_timeout: i64,
-    /// How far ahead of the clock an event time is believed.
+    /// How far ahead of the clock an event time may be and still count as it is.
     pub(crate) max_skew: i64,
 }
 
-/// The event time below which no row is expected any more. Its memory grows with the open
-/// partitions alone.
+/// The event time below which no more rows are expected. Its memory grows only with the open
+/// partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Watermark {
     options: WatermarkOptions,
-    /// Those that are open.
+    /// The open partitions.
     partitions: HashMap<u64, Partition>,
-    /// What all partitions together have brought, closed ones too; `None` before the first row.
+    /// What was seen in all partitions, including closed ones; `None` before the first row.
     seen: Option<Seen>,
     current: i64,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Partition {
-    /// The largest event time, if there was a row.
+    /// The largest event time; `None` before the first row.
     largest: Option<i64>,
-    /// Since when nothing was written; `None` while there is more to read.
+    /// The time since which nothing was written; `None` while there is more to read.
     quiet_since: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     largest: i64,
-    /// When a partition that has rows was last read with success or written.
+    /// When a partition that has rows was last read successfully, or written.
     last_active: i64,
 }
 
 impl Watermark {
-    /// A watermark at `i64::MIN`, without partitions.
+    /// Creates a watermark at `i64::MIN`, without partitions.
     pub(crate) fn new(options: WatermarkOptions) -> Self {
         Self {
             options,
@@ -72,14 +73,14 @@ impl Watermark {
         }
     }
 
-    /// There is such a partition. Until it is read, or caught up and idle, or closed, nothing is
-    /// known of it and the watermark stays where it is. Opening an open partition changes nothing.
+    /// Opens a partition. Until it is read, or caught up and idle, or closed, nothing is known
+    /// about it and the watermark stays where it is. Opening an open partition changes nothing.
     pub(crate) fn open(&mut self, partition: u64) {
         self.partitions.entry(partition).or_default();
     }
 
-    /// Rows were read at the time `now`, and this is the largest of their event times. The
-    /// partition is open from now on at the latest, and after until it is said to be caught up.
+    /// Records that rows were read at the time `now`, and the largest of their event times. This
+    /// opens the partition if necessary; it counts as behind until `caught_up` is called.
     pub(crate) fn observe(&mut self, partition: u64, largest_event_time: i64, now: i64) {
         let partition = self.partitions.entry(partition).or_default();
         partition.largest = partition.largest.max(Some(largest_event_time));
@@ -87,35 +88,36 @@ impl Watermark {
         self.saw(largest_event_time, now);
     }
 
-    /// All that the partition has was read, and nothing was written to it since this time. May be
-    /// told at each poll; of a partition that is not open it changes nothing.
+    /// Records that everything in the partition was read, and that nothing was written to it since
+    /// this time. It may be called at each poll; for a partition that is not open it changes
+    /// nothing.
     pub(crate) fn caught_up(&mut self, partition: u64, quiet_since: i64) {
         let Some(partition) = self.partitions.get_mut(&partition) else {
             return;
         };
         partition.quiet_since = Some(quiet_since);
-        // An empty partition brings no event time that the clock could continue from: empty files
-        // must not stop it.
+        // An empty partition has no event time from which the clock could continue; empty files
+        // must not stop the clock.
         if let Some(largest) = partition.largest {
             self.saw(largest, quiet_since);
         }
     }
 
-    /// The partition has more to read, so it is not idle however old that is. Of a partition that
-    /// is not open it changes nothing.
+    /// Records that the partition has more to read, so that it is not idle, however old the rest
+    /// is. For a partition that is not open it changes nothing.
     pub(crate) fn behind(&mut self, partition: u64) {
         if let Some(partition) = self.partitions.get_mut(&partition) {
             partition.quiet_since = None;
         }
     }
 
-    /// The partition will have no rows any more, so nobody waits for it.
+    /// Closes a partition: it will have no more rows, so the watermark no longer waits for it.
     pub(crate) fn close(&mut self, partition: u64) {
         self.partitions.remove(&partition);
     }
 
-    /// The watermark at the time `now`: never smaller than before, and `i64::MIN` as long as
-    /// nothing is known.
+    /// Returns the watermark at the time `now`: never smaller than before, and `i64::MIN` as long
+    /// as nothing is known.
     pub(crate) fn advance(&mut self, now: i64) -> i64 {
         let reached = self.slowest(now).unwrap_or_else(|| self.by_clock(now));
         if let Some(event_time) = reached {
@@ -126,23 +128,24 @@ impl Watermark {
         self.current
     }
 
-    /// An earlier process had come so far: the watermark does not go back after that.
+    /// Raises the watermark to what an earlier process had reached: it does not move back below
+    /// that.
     pub(crate) fn raise(&mut self, watermark: i64) {
         self.current = self.current.max(watermark);
     }
 
-    /// Whether no partition is waited for at the time `now`, all being idle or closed: the
-    /// watermark goes by the clock.
+    /// Whether all partitions are idle or closed at the time `now`, so that the watermark follows
+    /// the clock.
     pub(crate) fn is_idle(&self, now: i64) -> bool {
         self.slowest(now).is_none()
     }
 
-    /// No row will come any more: from now on the watermark is `i64::MAX`.
+    /// Ends the stream: no more rows will come, and from now on the watermark is `i64::MAX`.
     pub(crate) fn end(&mut self) {
         self.current = i64::MAX;
     }
 
-    /// The watermark as it was last.
+    /// The last watermark.
     pub(crate) fn current(&self) -> i64 {
         self.current
     }
@@ -156,8 +159,8 @@ impl Watermark {
         seen.last_active = seen.last_active.max(active);
     }
 
-    /// The smallest event time that the partitions that count have reached, `Some(None)` if that of
-    /// one is not known. `None` if none counts.
+    /// The smallest event time that the counting partitions have reached: `Some(None)` if that of
+    /// one partition is unknown, `None` if no partition counts.
     fn slowest(&self, now: i64) -> Option<Option<i64>> {
         let counting = self.partitions.values().filter(|partition| {
             let quiet = partition.quiet_since.map(|since| now.saturating_sub(since));
@@ -166,8 +169,7 @@ impl Watermark {
         counting.map(|partition| partition.largest).min()
     }
 
-    /// Where the largest event time would be if it had gone on with the clock since the last
-    /// activity.
+    /// The largest event time, moved on with the clock since the last activity.
     fn by_clock(&self, now: i64) -> Option<i64> {
         self.seen.map(|seen| {
             let since = now.saturating_sub(seen.last_active).max(0);
@@ -234,7 +236,7 @@ mod tests {
         watermark.caught_up(1, 1000);
         watermark.behind(1);
         assert_eq!(watermark.advance(9000), 995);
-        // Rows that were read say so too.
+        // Reading rows has the same effect.
         watermark.caught_up(1, 1000);
         watermark.observe(1, 999, 1000);
         assert_eq!(watermark.advance(9000), 995);
@@ -248,7 +250,8 @@ mod tests {
         assert_eq!(watermark.advance(1020), 995);
         assert_eq!(watermark.advance(1021), 1014);
         assert_eq!(watermark.advance(2002), 1995);
-        // It wakes up: no way back, and no way on until it has caught up with the time.
+        // It wakes up: the watermark does not move back, and does not move on until the partition
+        // has caught up with it.
         watermark.observe(1, 1900, 2010);
         assert_eq!(watermark.advance(2010), 1995);
         watermark.observe(1, 2011, 2011);
@@ -352,9 +355,9 @@ mod tests {
     #[derive(Debug, Clone, Copy)]
     enum Call {
         Open,
-        /// The event time, from now.
+        /// The event time, relative to now.
         Observe(i64),
-        /// How long ago it became quiet.
+        /// How long ago the partition became quiet.
         CaughtUp(i64),
         Behind,
         Close,
@@ -380,7 +383,7 @@ mod tests {
         }
     }
 
-    /// By how much the clock goes on, and what is then called for partitions 0 to 2.
+    /// How far the clock moves on, and what is then called for partitions 0 to 2.
     fn any_calls() -> impl Strategy<Value = Vec<(i64, Vec<(u64, Call)>)>> {
         let instant = prop::collection::vec((0..3u64, any_call()), 0..6);
         prop::collection::vec((-2..15i64, instant), 0..30)
@@ -414,7 +417,7 @@ mod tests {
                 for &(partition, what) in &instant {
                     call(&mut one, partition, what, now);
                 }
-                // Those of one partition stay in their order.
+                // Calls for one partition stay in their order.
                 instant.sort_by_key(|&(partition, _)| std::cmp::Reverse(partition));
                 for (partition, what) in instant {
                     call(&mut other, partition, what, now);
@@ -423,8 +426,8 @@ mod tests {
             }
         }
 
-        /// Of a partition that is open from the start and never idle no row within the delay is
-        /// late, whatever others do.
+        /// In a partition that is open from the start and never idle, no row within the delay is
+        /// late, whatever other partitions do.
         #[test]
         fn rows_within_the_delay_are_not_late(calls in any_calls()) {
             let mut watermark = watermark();
@@ -448,7 +451,7 @@ mod tests {
             }
         }
 
-        /// Once all is quiet the clock passes everything, at its own pace.
+        /// Once everything is quiet, the clock passes every time, at its own pace.
         #[test]
         fn after_idle_for_long_enough_every_time_is_passed(calls in any_calls(), times in 1..1000i64) {
             let mut watermark = watermark();

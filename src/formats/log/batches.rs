@@ -20,11 +20,11 @@ use crate::formats::log::spec::LogSpec;
 use crate::formats::log::string_column::Text;
 use crate::formats::log::text_rows::TextRows;
 
-/// A batch ends after this many blocks (16 MiB of text), full or not: its rows keep the blocks
-/// alive, and with events of 1 MiB a batch of DataFusion's 8,192 rows would be 8 GiB.
+/// A batch ends after this many blocks (16 MiB of text), full or not. Its rows keep the blocks
+/// alive: with events of 1 MiB, a batch of DataFusion's 8,192 rows would hold 8 GiB.
 const MAX_BLOCKS_PER_BATCH: usize = 16;
 
-/// The columns made of the text of the events.
+/// The columns that are built from the text of the events.
 #[derive(Debug)]
 enum EventColumns {
     Text(TextRows),
@@ -39,7 +39,7 @@ pub(crate) struct BatchBuilder {
     content: EventColumns,
     /// The path of the file, as a column of one row.
     file: StringViewArray,
-    /// The line numbers of the batch, if they are asked for.
+    /// The line numbers of the batch, if the query asks for them.
     line_numbers: Option<Vec<i64>>,
     n_rows: usize,
     /// Blocks used up since the batch began.
@@ -50,7 +50,7 @@ pub(crate) struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// A builder for the columns of `spec` with the indices `projected`.
+    /// A builder for the columns of `spec` at the indices `projected`.
     ///
     /// # Errors
     /// When a column is not in the table.
@@ -96,7 +96,7 @@ impl BatchBuilder {
         })
     }
 
-    /// Appends an event; its place is one in `block`.
+    /// Appends an event, whose place is an offset into `block`.
     pub(crate) fn push(&mut self, event: Event<'_>, block: &Buffer) {
         let needs_text = match &self.content {
             EventColumns::Text(rows) => !rows.is_empty(),
@@ -136,7 +136,8 @@ impl BatchBuilder {
         }
     }
 
-    /// Later events were written about this time, which tells the year of times that name none.
+    /// Sets about when later events were written: this gives the year of times that do not name
+    /// one.
     pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
         match &mut self.content {
             EventColumns::Text(rows) => rows.written_at(written),
@@ -144,7 +145,7 @@ impl BatchBuilder {
         }
     }
 
-    /// The block is used up: places of later events are places in another.
+    /// Ends the block: places of later events are offsets into the next one.
     pub(crate) fn end_block(&mut self) {
         match &mut self.content {
             EventColumns::Text(rows) => rows.end_block(),
@@ -156,7 +157,7 @@ impl BatchBuilder {
         }
     }
 
-    /// Makes a batch of the rows that are left.
+    /// Makes a batch of the remaining rows.
     pub(crate) fn finish_batch(&mut self) {
         if self.n_rows > 0 {
             let batch = self.batch();
@@ -171,7 +172,7 @@ impl BatchBuilder {
         std::mem::take(&mut self.ready)
     }
 
-    /// What was counted since the last call.
+    /// The counts since the last call.
     pub(crate) fn take_counts(&mut self) -> EventCounts {
         std::mem::take(&mut self.counts)
     }

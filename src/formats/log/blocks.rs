@@ -1,10 +1,10 @@
-//! Reads a file of an object store as blocks of about 1 MiB: plain, gzip or zstd by the extension
-//! of its name.
+//! Reads a file of an object store as blocks of about 1 MiB: plain, gzip or zstd, depending on the
+//! extension of its name.
 //!
-//! Plain files are read by byte range, up to the size that the listing gave, so that a file that is
-//! being written gives one snapshot to all partitions of a query. Compressed files are read whole,
-//! all members of them (log rotation appends members; a reader that stops after the first one loses
-//! data without a word). A file in UTF-16 is refused.
+//! Plain files are read by byte range, up to the size in the listing, so that all partitions of a
+//! query see one snapshot of a file that is being written. Compressed files are read whole, with
+//! all their members (log rotation appends members; a reader that stops after the first one
+//! silently loses data). A file in UTF-16 is refused.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -22,13 +22,13 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::io::StreamReader;
 
-/// A block is long enough that the cost of a read and of an event that spans two blocks vanishes,
-/// and short enough to stay in the second-level cache, or near it, while it is cut.
+/// A block is long enough to make the cost of a read, and of an event that spans two blocks,
+/// negligible. It is short enough to stay in or near the second-level cache while it is split.
 const BLOCK_BYTES: usize = 1 << 20;
-/// A range ends with the event that begins in it; that is nearly always found within the first of
-/// these.
+/// The size of the blocks that are read after the end of a range, where its last event ends. The
+/// first of them nearly always contains that end.
 const TAIL_BYTES: u64 = 64 << 10;
-/// Endings of files that are compressed or packed in a way that is not read here.
+/// Extensions of files that are compressed or packed in a way that is not supported.
 const REFUSED_EXTENSIONS: [&str; 12] = [
     ".tar.gz", ".tar.zst", ".tgz", ".tar", ".bz2", ".xz", ".lzma", ".lz4", ".zip", ".7z", ".br",
     ".sz",
@@ -43,11 +43,11 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// Tells it by the name of the file; an error names the file with `path_prefix` before its
-    /// path.
+    /// Determines the compression from the name of the file. An error names the file with
+    /// `path_prefix` before its path.
     ///
     /// # Errors
-    /// A plan error for compressions that are not read.
+    /// A plan error for compressions that are not supported.
     pub(crate) fn of(path: &Path, path_prefix: &str) -> Result<Self> {
         let name = path.filename().unwrap_or_default().to_ascii_lowercase();
         if let Some(extension) = REFUSED_EXTENSIONS
@@ -69,12 +69,12 @@ impl Compression {
     }
 }
 
-/// The blocks of a file, or of a range of it and what follows.
+/// The blocks of a file, or of a range of it and what follows the range.
 pub(crate) struct BlockReader {
     blocks: BoxStream<'static, Result<Bytes>>,
-    /// What of a plain file is not in `blocks`.
+    /// The part of a plain file that is not in `blocks`.
     rest: Option<Rest>,
-    /// The location, until the first bytes of the file have been looked at.
+    /// The location of the file, until its first bytes have been checked.
     unchecked: Option<String>,
 }
 
@@ -86,12 +86,13 @@ struct Rest {
 }
 
 impl BlockReader {
-    /// Opens a file from the offset `range.start` on. It is expected that about `range` will be
-    /// read, but the blocks go on to the end of the file. Errors name the file with `path_prefix`
-    /// before its path.
+    /// Opens a file at the offset `range.start`. The reader expects that about `range` will be
+    /// read, but the blocks continue to the end of the file. Errors name the file with
+    /// `path_prefix` before its path.
     ///
     /// # Errors
-    /// When the file cannot be opened, or is compressed and the range is not the whole.
+    /// When the file cannot be opened, or when it is compressed and the range is not the whole
+    /// file.
     pub(crate) async fn open(
         store: Arc<dyn ObjectStore>,
         file: &ObjectMeta,
@@ -136,10 +137,10 @@ impl BlockReader {
         })
     }
 
-    /// The next block, which is not empty, or `None` at the end of the file.
+    /// The next block, which is never empty, or `None` at the end of the file.
     ///
     /// # Errors
-    /// When the file cannot be read or decompressed; the sentence names it.
+    /// When the file cannot be read or decompressed; the message names it.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             if let Some(block) = self.blocks.try_next().await? {
@@ -165,8 +166,8 @@ impl BlockReader {
     }
 }
 
-/// UTF-16 would be read as garbage: every second byte is zero, and a line feed may be half of
-/// another character.
+/// Refuses UTF-16, which would be read as garbage: every second byte is zero, and a line feed may
+/// be half of another character.
 fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
     if first_block.starts_with(b"\xFF\xFE") || first_block.starts_with(b"\xFE\xFF") {
         return exec_err!(
@@ -177,11 +178,11 @@ fn refuse_utf_16(location: &str, first_block: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The members of a gzip file one after another. Zeros after a member are skipped, as gzip(1) does:
-/// tapes and tools that write in blocks pad with them. The decoder's own `multiple_members` takes
-/// them for a damaged member (async-compression 0.4).
+/// The members of a gzip file, one after another. Zeros after a member are skipped, as gzip(1)
+/// does: tapes and tools that write in blocks pad with them. The decoder's own `multiple_members`
+/// mistakes them for a damaged member (async-compression 0.4).
 struct GzipMembers<R> {
-    /// Always there, but while it is replaced.
+    /// Always `Some`, except while it is replaced.
     decoder: Option<GzipDecoder<R>>,
     is_behind_member: bool,
 }
@@ -194,7 +195,7 @@ impl<R: AsyncBufRead + Unpin> GzipMembers<R> {
         }
     }
 
-    /// Skips zeros, and tells whether something else follows.
+    /// Skips zeros and tells whether anything else follows.
     fn poll_skip_zeros(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
         let Some(decoder) = &mut self.decoder else {
             return Poll::Ready(Ok(false));
@@ -275,7 +276,7 @@ fn file_blocks(file: File, range: Range<u64>, location: Path) -> BoxStream<'stat
                 );
                 file.seek(SeekFrom::Start(range.start))?;
                 file.by_ref().take(n_bytes).read_to_end(&mut block)?;
-                // A file that was cut short since the listing ends here.
+                // The file was truncated after the listing: it ends here.
                 let end = if (block.len() as u64) < n_bytes {
                     range.start
                 } else {
@@ -296,7 +297,7 @@ fn file_blocks(file: File, range: Range<u64>, location: Path) -> BoxStream<'stat
     blocks.boxed()
 }
 
-/// Joins the small pieces of a network stream to blocks.
+/// Joins the small pieces of a network stream into blocks.
 fn in_blocks(pieces: BoxStream<'static, Result<Bytes>>) -> BoxStream<'static, Result<Bytes>> {
     let blocks = stream::try_unfold((pieces, Bytes::new()), |(mut pieces, first)| async move {
         let mut block = first;

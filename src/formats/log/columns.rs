@@ -1,8 +1,8 @@
-//! The columns of a log table: what each is called, its type, and where its values come from.
+//! The columns of a log table: their names, their types, and where their values come from.
 //!
 //! Text: the named groups of the pattern in order, then `message`, `file`, `line_number`. JSON: the
-//! fields of the objects, then `message`, `file`, `line_number`, where a field of that name in the
-//! objects takes the place of ours.
+//! fields of the objects, then `message`, `file`, `line_number`; a field of the objects replaces a
+//! built-in column of the same name.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{Result, plan_err};
 use regex::Regex;
 
-/// The columns that every table has.
+/// The name of the message column.
 pub(crate) const MESSAGE: &str = "message";
 /// What zap, logrus, slog and pino call the message.
 pub(crate) const MSG: &str = "msg";
@@ -52,7 +52,7 @@ pub(crate) fn is_time_name(name: &str) -> bool {
         .any(|time| time.eq_ignore_ascii_case(name))
 }
 
-/// The type of a time that nobody declared.
+/// The type of a time column that CREATE does not declare.
 pub(crate) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
 }
@@ -61,8 +61,8 @@ impl LogColumns {
     /// The columns of a text table.
     ///
     /// # Errors
-    /// A declared column that the table does not have or that cannot have its type, or a group
-    /// named as our own columns.
+    /// When a declared column is not in the table or cannot have its type, or a group has the name
+    /// of a built-in column.
     pub(crate) fn of_text(pattern: Option<&Regex>, declared: &Fields) -> Result<Self> {
         let mut columns = Vec::new();
         let groups = pattern
@@ -91,10 +91,10 @@ impl LogColumns {
         Ok(Self::new(columns))
     }
 
-    /// The columns of a JSON table with these fields.
+    /// The columns of a JSON table whose objects have these fields.
     ///
     /// # Errors
-    /// A field `message` that is not TEXT.
+    /// When a field `message` is not TEXT.
     pub(crate) fn of_json(fields: &Fields) -> Result<Self> {
         let mut columns = Vec::new();
         for field in fields.iter().filter(|field| field.name() != MESSAGE) {
@@ -108,7 +108,7 @@ impl LogColumns {
         }
         let names: HashSet<String> = fields.iter().map(|field| field.name().clone()).collect();
         let is_free = |name: &str| name == MESSAGE || !names.contains(name);
-        // A `msg` of another type, such as a number, is no message.
+        // A `msg` of another type, such as a number, is not a message.
         let has_other_msg = fields
             .find(MSG)
             .is_some_and(|(_, field)| !field.data_type().is_string());

@@ -1,9 +1,9 @@
-//! What reading a log table has met: one set of counters per table, cumulative, and the same as
-//! metrics of a scan.
+//! What reading a log table has encountered: one set of cumulative counters per table, and the same
+//! counters as metrics of a scan.
 //!
-//! They count what queries looked at: a query that stops at its LIMIT counts what it read until
-//! then, and a query that needs no text (`count(*)`) finds no bytes that are not UTF-8 and no
-//! unmatched events, since it looks for none.
+//! They count only what queries looked at. A query that stops at its LIMIT counts what it read
+//! until then. A query that needs no text (`count(*)`) finds neither invalid UTF-8 nor unmatched
+//! events, since it does not look for them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 
 use crate::formats::log::event_splitter::CutCounts;
 
-/// The counters in the order in which they are shown.
+/// The names of the counters, in the order in which they are shown.
 pub(crate) const COUNTER_NAMES: [&str; 7] = [
     "events",
     "bytes",
@@ -29,9 +29,9 @@ pub(crate) const COUNTER_NAMES: [&str; 7] = [
 pub(crate) struct EventCounts {
     /// Events, bytes, blank lines and truncated events.
     pub(crate) cut: CutCounts,
-    /// Events with bytes that are not UTF-8.
+    /// Events that contain invalid UTF-8.
     pub(crate) invalid_utf8: u64,
-    /// Events that the pattern does not match; lines that are not a JSON object.
+    /// Events that the pattern does not match, or lines that are not a JSON object.
     pub(crate) unmatched: u64,
     /// Values that do not fit the type of their column and became NULL.
     pub(crate) uncast: u64,
@@ -65,7 +65,7 @@ pub(crate) struct TableCounters {
 }
 
 impl TableCounters {
-    /// Counts a scan that begins.
+    /// Counts one more scan.
     pub(crate) fn add_scan(&self) {
         self.scans.fetch_add(1, Ordering::Relaxed);
     }
@@ -89,7 +89,8 @@ impl TableCounters {
     }
 }
 
-/// Where one partition of one scan counts: the metrics of the scan and the counters of the table.
+/// Where one partition of one scan counts: in the metrics of the scan and in the counters of the
+/// table.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanCounters {
     table: Arc<TableCounters>,
@@ -111,7 +112,7 @@ impl ScanCounters {
         }
     }
 
-    /// Adds to both.
+    /// Adds the counts to both.
     pub(crate) fn add(&self, counts: EventCounts) {
         self.table.add(counts);
         for (metric, value) in self.metrics.iter().zip(counts.in_order()) {
@@ -127,7 +128,8 @@ pub(crate) struct ScanRegistry {
 }
 
 impl ScanRegistry {
-    /// New counters, at zero, for a table; they replace those of an earlier table of this name.
+    /// Creates counters, at zero, for a table; they replace those of an earlier table of the same
+    /// name.
     pub(crate) fn add_table(&self, table_name: String) -> Arc<TableCounters> {
         let counters = Arc::new(TableCounters::default());
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,23 +1,23 @@
-//! Cuts bytes into log events: the one place that knows where a line, and where an event, begins
-//! and ends.
+//! Splits bytes into log events: the only place that knows where a line or an event begins and
+//! ends.
 //!
-//! A pure state machine without I/O: feed it blocks of bytes in order, it hands out events,
-//! [`EventSplitter::finish`] gives the last one. An event is a line, or (multi-line) a line that
-//! starts an event together with the lines up to the next start. The block sizes never change the
-//! result.
+//! A pure state machine without I/O: it is fed blocks of bytes in order and hands out events;
+//! [`EventSplitter::finish`] hands out the last one. An event is a line or, in multi-line logs, a
+//! line that starts an event together with the lines up to the next start. The sizes of the blocks
+//! never change the result.
 //!
-//! **Ranges.** A cutter can be made for a byte range of a file. An event belongs to the range in
-//! which its first byte lies, so the cutters of adjoining ranges together give exactly the events
-//! of the whole: it skips to the first start line at or after the start of its range, and it goes
-//! on past the end of its range until the next event starts. What stands in a file before the first
-//! start line is an event too, and belongs to the range that begins at byte 0.
+//! **Ranges.** A splitter can be made for a byte range of a file. An event belongs to the range
+//! that contains its first byte, so the splitters of adjoining ranges together give exactly the
+//! events of the whole file: a splitter skips to the first start line at or after the start of its
+//! range, and continues past the end of its range until the next event starts. The lines of a file
+//! before its first start line are an event too, which belongs to the range that begins at byte 0.
 //!
-//! **Lines.** A line ends with `\n`; one `\r` before it is dropped, a byte order mark at byte 0 is
-//! dropped, the last line needs no `\n`. Blank lines (nothing but ASCII white space) are no events:
-//! they are counted, unless they stand between two other lines of one event. What a line is, a
-//! start or blank, is told by its first `max_event_bytes`. **Limits.** An event is at most
-//! `max_event_bytes` long: the rest of it is skipped and the event is marked, so a cutter holds two
-//! events at most, whatever comes.
+//! **Lines.** A line ends with `\n`. One `\r` before it is dropped, and so is a byte order mark at
+//! byte 0; the last line needs no `\n`. Blank lines (nothing but ASCII white space) are not events:
+//! they are counted, unless they are between two other lines of one event. The first
+//! `max_event_bytes` of a line decide what it is, a start or blank. **Limits.** An event is at most
+//! `max_event_bytes` long: the rest of it is skipped and the event is counted as truncated. So a
+//! splitter never holds more than two events, whatever the input.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use regex::bytes::Regex;
 
 /// The UTF-8 byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// Bytes that a line may have beyond the longest event: a byte order mark (3) and `\r` (1) are
-/// dropped, and what is longer by one byte after that is known to be too long.
+/// The bytes that a line may have beyond the longest event: a byte order mark (3) and `\r` (1) are
+/// dropped, and a line that is then still one byte longer is known to be too long.
 const LINE_SLACK: usize = 4;
 
 /// Which lines start an event.
@@ -36,7 +36,7 @@ const LINE_SLACK: usize = 4;
 pub(crate) enum EventStart {
     /// Every line is an event.
     EveryLine,
-    /// A line that matches starts an event, other lines belong to the event before.
+    /// A line that matches starts an event; other lines belong to the event before.
     Matching(Regex),
     /// A line that begins with white space, or is empty, belongs to the event before.
     NotIndented,
@@ -55,38 +55,39 @@ impl EventStart {
 /// One event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Event<'a> {
-    /// The text: lines joined by `\n`, without the last line end. Not checked to be UTF-8.
+    /// The text: lines joined by `\n`, without the last line end. It may contain invalid UTF-8.
     pub(crate) text: &'a [u8],
-    /// Where the text begins in the block just fed, if it lies there in one piece.
+    /// Where the text begins in the block just fed, if it is contiguous there.
     pub(crate) place: Option<usize>,
-    /// Number of the first line, from 1. Only of meaning if the cutter was fed from byte 0.
+    /// The number of the first line, from 1. It is meaningful only if the splitter was fed from
+    /// byte 0.
     pub(crate) line_number: u64,
 }
 
-/// What a cutter has seen.
+/// What a splitter has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CutCounts {
     /// Events handed out.
     pub(crate) events: u64,
     /// Bytes of the lines of these events and of the blank lines, line ends included.
     pub(crate) bytes: u64,
-    /// Blank lines that are no part of an event.
+    /// Blank lines that are not part of an event.
     pub(crate) blank: u64,
-    /// Events that were cut at the limit.
+    /// Events that were truncated at the limit.
     pub(crate) truncated: u64,
 }
 
-/// The state machine; see the head of this file.
+/// The state machine; see the header of this file.
 #[derive(Debug)]
 pub(crate) struct EventSplitter {
     start: Arc<EventStart>,
     max_event_bytes: usize,
     /// Events whose first byte lies at or after this offset belong to the next range.
     end: u64,
-    /// The range begins in the middle of what may be a line: drop everything up to the first line
-    /// end.
+    /// The range begins in the middle of what may be a line: everything up to the first line end is
+    /// dropped.
     skips_partial_line: bool,
-    /// No start line of this range was seen yet, and what comes before one belongs to the range
+    /// No start line of this range has been seen yet; the lines before it belong to the range
     /// before.
     awaits_start: bool,
     done: bool,
@@ -94,12 +95,12 @@ pub(crate) struct EventSplitter {
     line_offset: u64,
     line_number: u64,
     line_bytes: u64,
-    /// What earlier blocks held of that line.
+    /// The part of that line that was in earlier blocks.
     line: Vec<u8>,
     /// The multi-line event that is being read.
     open: Option<OpenEvent>,
-    /// Offsets of lines that start no event and stand first in one: what was before had been ended
-    /// by then.
+    /// Offsets of lines that start no event but are the first line of one, because the event before
+    /// had been ended by then.
     cuts: Vec<u64>,
     counts: CutCounts,
 }
@@ -107,7 +108,7 @@ pub(crate) struct EventSplitter {
 /// A multi-line event under construction.
 #[derive(Debug, Default)]
 struct OpenEvent {
-    /// Where it lies in the block at hand; `None`: it is in `text`.
+    /// Where the event is in the current block; if `None`, it is in `text`.
     span: Option<Range<usize>>,
     text: Vec<u8>,
     /// Length up to the last line that is not blank.
@@ -129,8 +130,8 @@ struct RawLine<'a> {
 }
 
 impl EventSplitter {
-    /// A cutter for the events that begin in `range` (byte offsets) of a file; `0..u64::MAX` is the
-    /// whole file.
+    /// A splitter for the events that begin in `range` (byte offsets) of a file; `0..u64::MAX` is
+    /// the whole file.
     pub(crate) fn new(start: Arc<EventStart>, max_event_bytes: usize, range: Range<u64>) -> Self {
         Self {
             start,
@@ -149,7 +150,7 @@ impl EventSplitter {
         }
     }
 
-    /// A cutter for all that follows the byte `offset`, at which line `line_number` begins and no
+    /// A splitter for everything from the byte `offset` on, where line `line_number` begins and no
     /// event is open.
     pub(crate) fn resume(
         start: Arc<EventStart>,
@@ -164,8 +165,8 @@ impl EventSplitter {
         }
     }
 
-    /// Offset and number of the first line that is not handed out yet: [`EventSplitter::resume`]
-    /// continues there.
+    /// Offset and number of the first line that has not been handed out yet, where
+    /// [`EventSplitter::resume`] continues.
     pub(crate) fn position(&self) -> (u64, u64) {
         match &self.open {
             Some(open) => (open.offset, open.line_number),
@@ -173,34 +174,34 @@ impl EventSplitter {
         }
     }
 
-    /// Hands out the open multi-line event, unless a line of it may be half written: nothing more
-    /// of it is expected.
+    /// Hands out the open multi-line event because no more of it is expected, unless one of its
+    /// lines may be half written.
     pub(crate) fn end_event(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         if self.line_bytes == 0 {
             self.close(&[], sink);
         }
     }
 
-    /// Where events were cut in the middle since the last call, because
-    /// [`EventSplitter::end_event`] came between two of their lines: who feeds the same bytes again
-    /// must call it there to have the same events.
+    /// The offsets where events were cut in two since the last call, because
+    /// [`EventSplitter::end_event`] came between two of their lines. A caller that feeds the same
+    /// bytes again must call it at the same offsets to get the same events.
     pub(crate) fn take_cuts(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.cuts)
     }
 
     /// The offset of the first byte to feed: one before the range, which tells whether a line
-    /// begins with the range.
+    /// begins at the start of the range.
     pub(crate) fn feed_from(range_start: u64) -> u64 {
         range_start.saturating_sub(1)
     }
 
-    /// Whether every event of the range was handed out, so that nothing more needs to be fed.
+    /// Whether every event of the range has been handed out, so that nothing more needs to be fed.
     pub(crate) fn is_done(&self) -> bool {
         let next_line_is_beyond = self.line_bytes == 0 && self.line_offset >= self.end;
         self.done || (next_line_is_beyond && matches!(*self.start, EventStart::EveryLine))
     }
 
-    /// What was counted since the last call.
+    /// The counts since the last call.
     pub(crate) fn take_counts(&mut self) -> CutCounts {
         std::mem::take(&mut self.counts)
     }
@@ -224,7 +225,7 @@ impl EventSplitter {
         }
     }
 
-    /// The end of the file: hands out what is left.
+    /// Ends the file: hands out the rest.
     pub(crate) fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         if self.line_bytes > 0 && !self.is_done() {
             self.end_line(&[], 0..0, 0, sink);
@@ -274,7 +275,8 @@ impl EventSplitter {
         self.line.clear();
     }
 
-    /// The line without byte order mark and `\r`, and not longer than a line is ever kept.
+    /// The line without byte order mark and `\r`, and no longer than the longest line that is ever
+    /// kept.
     fn clean<'a>(&self, text: &'a [u8], place: Option<usize>, line_end_bytes: u64) -> RawLine<'a> {
         let mut text = &text[..text.len().min(self.line_capacity())];
         let mut place = place;
@@ -380,8 +382,7 @@ impl OpenEvent {
         }
     }
 
-    /// Moves the event out of the block into a buffer of its own, which holds at most `limit`
-    /// bytes.
+    /// Moves the event out of the block into its own buffer, which holds at most `limit` bytes.
     fn detach(&mut self, block: &[u8], limit: usize) {
         if let Some(span) = self.span.take() {
             let length = span.len().min(limit);
@@ -412,7 +413,7 @@ impl OpenEvent {
     }
 }
 
-/// The length of the longest start of `text` that is not longer than `limit` and ends between two
+/// The length of the longest prefix of `text` that is at most `limit` long and ends between two
 /// characters.
 fn length_within(text: &[u8], limit: usize) -> usize {
     if text.len() <= limit {
@@ -440,7 +441,7 @@ mod tests {
         })
     }
 
-    /// Cuts `text[range]` fed in blocks of `block_bytes`.
+    /// Splits `text[range]`, fed in blocks of `block_bytes`.
     fn cut(
         rule: &Arc<EventStart>,
         max_event_bytes: usize,
@@ -555,7 +556,7 @@ mod tests {
         check("indent", 99, "  b\na", &[(1, "  b"), (2, "a")]);
     }
 
-    /// What a cutter must give, written without a thought for streams.
+    /// The events that a splitter must give, computed without streaming.
     fn reference(rule: &EventStart, max_event_bytes: usize, text: &[u8]) -> Vec<(u64, Vec<u8>)> {
         let head = |line: &[u8]| line[..line.len().min(max_event_bytes)].to_vec();
         let text_without_mark = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -587,7 +588,7 @@ mod tests {
         events
     }
 
-    /// All texts of up to `length` pieces out of `pieces`.
+    /// All texts of up to `length` of these `pieces`.
     fn texts(pieces: &[&[u8]], length: usize) -> Vec<Vec<u8>> {
         let mut all = vec![Vec::new()];
         let mut last = all.clone();
@@ -605,7 +606,7 @@ mod tests {
         events.iter().map(|event| &event.1).collect()
     }
 
-    /// Every small text, in every block size, split at every byte: always the events of the whole.
+    /// Every short text, in every block size, split at every byte, gives the events of the whole.
     #[test]
     fn splits_and_blocks_do_not_change_the_events() {
         let pieces: [&[u8]; 6] = [b"S", b"a", b" ", b"\n", b"\r\n", "é".as_bytes()];

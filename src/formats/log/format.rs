@@ -1,4 +1,4 @@
-//! A log table's file format: what `ListingTable` asks for.
+//! The file format of a log table, as `ListingTable` asks for it.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::formats::log::locations::Locations;
 use crate::formats::log::scan::LogSource;
 use crate::formats::log::spec::LogSpec;
 
-/// The format of one table, whose columns are settled.
+/// The format of one table, whose columns are known.
 #[derive(Debug)]
 pub(crate) struct LogFormat {
     pub(crate) spec: Arc<LogSpec>,
@@ -37,7 +37,7 @@ impl FileFormat for LogFormat {
         Ok(compression.get_ext())
     }
 
-    /// Told by the name of each file.
+    /// The name of each file determines its compression.
     fn compression_type(&self) -> Option<FileCompressionType> {
         None
     }
@@ -79,7 +79,7 @@ impl FileFormat for LogFormat {
             for file in &files {
                 Compression::of(file.path(), self.locations.path_prefix())?;
             }
-            // Partitions that were promised to the planner stay, even if empty.
+            // Partitions that were promised to the planner remain, even if they are empty.
             if !files.is_empty() || config.output_partitioning.is_some() {
                 groups.push(FileGroup::new(files));
             }

@@ -1,6 +1,6 @@
-//! The fields of JSON lines, inferred from a sample: arrow-json's rules for each field by itself,
-//! so that a field whose values contradict each other becomes TEXT and does not spoil the others.
-//! In alphabetical order.
+//! The fields of JSON lines, inferred from a sample and sorted by name. The rules are those of
+//! arrow-json, applied to each field separately, so that a field with contradictory values becomes
+//! TEXT and does not affect the others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +15,20 @@ use crate::formats::log::columns::{MESSAGE, is_time_name, time_type};
 use crate::formats::log::json_rows::decoder;
 use crate::formats::log::timestamp::TimestampReader;
 
-/// Above this the keys are data, such as ids, and not columns; planning would get slow too.
+/// With more fields than this the keys are data, such as ids, and not columns; planning would
+/// become slow too.
 const MAX_FIELDS: usize = 1000;
 
 /// The most levels of lists and structs in the type of a column; a deeper value is JSON text.
-/// DataFusion plans and prints them level by level, and nobody writes a path of that length.
+/// DataFusion plans and prints types level by level, and no practical query spells out so long a
+/// path.
 const MAX_TYPE_LEVELS: usize = 16;
 
-/// Infers the fields of these objects. A text field with the name of a time is one if all its
-/// values are.
+/// Infers the fields of these objects. A text field that has the name of a time is one if all its
+/// values are times.
 ///
 /// # Errors
-/// Too many fields.
+/// When there are too many fields.
 pub(crate) fn infer_fields(
     objects: &[Map<String, Value>],
     timestamps: &TimestampReader,
@@ -64,10 +66,10 @@ pub(crate) fn infer_fields(
     Ok(values_of.into_iter().map(field).collect())
 }
 
-/// Checks that lines can be read as these declared columns.
+/// Checks that lines can be read into these declared columns.
 ///
 /// # Errors
-/// A type that JSON values cannot become.
+/// When JSON values cannot be converted to a type.
 pub(crate) fn check_declared_fields(fields: &Fields) -> Result<()> {
     for field in fields {
         let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
@@ -99,8 +101,8 @@ fn infer_type(name: &str, values: &[&Value]) -> DataType {
     }
 }
 
-/// How many lists and structs are within each other. The sample is bounded, and with it how often
-/// this calls itself.
+/// How deeply lists and structs are nested. The sample is bounded, and so is the depth of this
+/// recursion.
 fn levels(data_type: &DataType) -> usize {
     match data_type {
         DataType::List(item) => 1 + levels(item.data_type()),
@@ -112,7 +114,7 @@ fn levels(data_type: &DataType) -> usize {
     }
 }
 
-/// A value that is NULL in the whole sample may be anything later: it is read as text.
+/// Replaces the NULL type by text: a value that is NULL in the whole sample may be anything later.
 fn without_null_types(data_type: &DataType) -> DataType {
     let fixed = |field: &FieldRef| -> FieldRef {
         let data_type = without_null_types(field.data_type());
@@ -156,7 +158,7 @@ mod tests {
                 "]".repeat(n_levels)
             )
         };
-        // The object that has the columns is no level of theirs.
+        // The object that holds the columns does not count as a level.
         for (line, is_text) in [
             (object(MAX_TYPE_LEVELS + 1), false),
             (object(MAX_TYPE_LEVELS + 2), true),

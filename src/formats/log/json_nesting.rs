@@ -1,22 +1,22 @@
-//! How deeply a line of JSON is nested. What reads and prints JSON calls itself for each level, so
-//! a line of brackets alone would overflow the stack: deeper lines are text, as lines are that are
-//! no JSON.
+//! How deeply a line of JSON is nested. The code that reads and prints JSON recurses for each
+//! level, so a line of nothing but brackets would overflow the stack. Deeper lines are text, like
+//! lines that are not JSON.
 
 use memchr::memchr2_iter;
 
-/// The most levels of a line that is read as JSON. It is what serde_json reads, whose limit of 128
-/// is the first level that it refuses: what is read has then been among the lines that columns are
-/// inferred from.
+/// The most levels of a line that is read as JSON. This is what serde_json reads, whose limit of
+/// 128 is the first level that it refuses: so every line that is read was also eligible for the
+/// inference of the columns.
 pub(crate) const MAX_NESTING: usize = 127;
 
 /// Whether a line has more than [`MAX_NESTING`] levels.
 pub(crate) fn is_too_deep(line: &str) -> bool {
-    // Hardly any line has that many brackets, and counting them costs little.
+    // Hardly any line has that many brackets, and counting them is cheap.
     let brackets = memchr2_iter(b'{', b'[', line.as_bytes());
     brackets.take(MAX_NESTING + 1).count() > MAX_NESTING && nesting(line) > MAX_NESTING
 }
 
-/// The most brackets that are open at once, outside of strings.
+/// The most brackets that are open at the same time, outside of strings.
 fn nesting(line: &str) -> usize {
     let (mut is_in_string, mut is_escaped) = (false, false);
     let (mut n_open, mut most_open) = (0_usize, 0);

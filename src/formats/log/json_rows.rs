@@ -1,9 +1,9 @@
-//! Events as rows of a JSON table: one object a line, read by arrow-json.
+//! Events as rows of a JSON table: one object per line, read by arrow-json.
 //!
-//! A batch is decoded at once. If something in it does not fit, the lines that do not are written
-//! again: lines that are no object, or are nested too deeply, become a row of NULLs, and a value
-//! that does not fit its column becomes NULL. Both are counted, and no line ever fails the scan. In
-//! a TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
+//! A batch is decoded at once. If something in it does not fit, the offending lines are rewritten:
+//! a line that is not an object, or is nested too deeply, becomes a row of NULLs, and a value that
+//! does not fit its column becomes NULL. Both are counted, and no line ever fails the scan. In a
+//! TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use crate::formats::log::string_column::{StringColumn, Text};
 use crate::formats::log::text_rows::time_array;
 use crate::formats::log::timestamp::TimestampReader;
 
-/// Lines among which the ones to write again are looked for at once: few enough that the others
-/// cost little more.
+/// The number of lines that are decoded together to find the ones to rewrite: few enough that the
+/// others cost little extra.
 const REPAIR_LINES: usize = 16;
 
 /// Builds the columns of a query that come from the objects.
@@ -38,9 +38,9 @@ pub(crate) struct JsonRows {
     /// The lines of the batch.
     lines: StringColumn,
     columns: Vec<JsonColumn>,
-    /// What arrow-json is asked for, in the order of `columns`: times are read as text.
+    /// The schema that arrow-json is asked for, in the order of `columns`: times are read as text.
     schema: SchemaRef,
-    /// Where in `schema` the field `msg` is, if the message may be there.
+    /// The index of the field `msg` in `schema`, if the message may come from it.
     msg_index: Option<usize>,
     timestamps: TimestampReader,
     /// When the file was last written.
@@ -51,14 +51,14 @@ pub(crate) struct JsonRows {
 enum JsonColumn {
     Message,
     Field,
-    /// A whole number. arrow-json would make 1 of 1.5 without a word, so it is read as text.
+    /// A whole number. arrow-json would silently turn 1.5 into 1, so it is read as text.
     Whole(DataType),
     Time(DataType),
 }
 
 impl JsonRows {
-    /// Rows for these columns (name, source, type); those that are not made of the object are left
-    /// to others.
+    /// Rows for these columns (name, source, type); columns that do not come from the object are
+    /// skipped.
     pub(crate) fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)>,
         timestamps: &TimestampReader,
@@ -101,7 +101,7 @@ impl JsonRows {
         self.columns.is_empty()
     }
 
-    /// Later events were written about this time.
+    /// Sets about when later events were written.
     pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
         self.written = written;
     }
@@ -115,7 +115,7 @@ impl JsonRows {
         self.lines.push(line, block);
     }
 
-    /// The field `message` where there is one, else the field `msg`, else the line.
+    /// The field `message` if it is not NULL, otherwise the field `msg`, otherwise the line.
     fn messages(
         &self,
         batch: &RecordBatch,
@@ -126,13 +126,13 @@ impl JsonRows {
         let Some(index) = self.msg_index else {
             return Ok(Arc::new(first_of(fields, lines)));
         };
-        // A declared column may be a text of another kind.
+        // A declared column may have another string type.
         let msg = cast(batch.column(index), &DataType::Utf8View)?;
         let fields = first_of(fields, msg.as_string_view());
         Ok(Arc::new(first_of(&fields, lines)))
     }
 
-    /// The columns, in the order in which they were asked for.
+    /// The columns, in the order in which they were requested.
     ///
     /// # Errors
     /// When arrow-json refuses what it accepted before.
@@ -178,7 +178,7 @@ impl JsonRows {
     }
 }
 
-/// Where the field `msg` is among the fields to read; it is added if it is not among them.
+/// The index of the field `msg` among the fields to read; it is added if it is missing.
 fn msg_index(fields: &mut Vec<Field>) -> usize {
     match fields.iter().position(|field| field.name() == MSG) {
         Some(index) => index,
@@ -193,11 +193,11 @@ fn is_within_i64(data_type: &DataType) -> bool {
     data_type.is_integer() && *data_type != DataType::UInt64
 }
 
-/// `7`, and also `7.0` and `7e2`, but not `7.5`.
+/// Parses `7`, and also `7.0` and `7e2`, but not `7.5`.
 fn whole_number(text: &str) -> Option<i64> {
     let text = text.trim();
     text.parse().ok().or_else(|| {
-        // Beyond 2^53 a float does not tell one whole number from the next.
+        // Beyond 2^53 a float cannot distinguish neighbouring whole numbers.
         let number: f64 = text
             .parse()
             .ok()
@@ -207,7 +207,7 @@ fn whole_number(text: &str) -> Option<i64> {
     })
 }
 
-/// The first text where there is one, else the second.
+/// The first text if it is not NULL, otherwise the second.
 fn first_of(first: &StringViewArray, second: &StringViewArray) -> StringViewArray {
     if first.null_count() == 0 {
         return first.clone();
@@ -231,8 +231,8 @@ pub(crate) fn decoder(schema: &SchemaRef, n_rows: usize) -> Result<Decoder> {
     Ok(builder.with_batch_size(n_rows + 1).build_decoder()?)
 }
 
-/// The fast path, with the number of lines that are plain text: `None` if any other line is not
-/// exactly one object, or any value does not fit.
+/// The fast path. Also returns the number of lines that are plain text; `None` if any other line is
+/// not exactly one object, or any value does not fit.
 fn decode_lines<'a>(
     schema: &SchemaRef,
     lines: impl ExactSizeIterator<Item = &'a str>,
@@ -241,8 +241,8 @@ fn decode_lines<'a>(
     let mut unmatched = 0;
     for (row_idx, line) in lines.enumerate() {
         let mut object = line.trim();
-        // Plain text between JSON lines is common (a start-up banner, a stack trace): it stays on
-        // this path.
+        // Plain text between JSON lines is common (a start-up banner, a stack trace), so it stays
+        // on this path.
         if !object.starts_with('{') || is_too_deep(object) {
             object = "{}";
             unmatched += 1;
@@ -259,8 +259,8 @@ fn decode_lines<'a>(
     Some((batch, unmatched))
 }
 
-/// The slow path: only the lines that do not decode are written again, so that a row never depends
-/// on its neighbours.
+/// The slow path: only the lines that do not decode are rewritten, so a row never depends on its
+/// neighbours.
 fn decode_repaired(
     schema: &SchemaRef,
     lines: &StringViewArray,
@@ -288,8 +288,8 @@ fn fits(schema: &SchemaRef, line: &str) -> bool {
     decode_lines(schema, std::iter::once(line)).is_some()
 }
 
-/// The line as an object that decodes: nested values of TEXT columns are text, and what does not
-/// fit is left out.
+/// The line as an object that decodes: nested values of TEXT columns become text, and values that
+/// do not fit are left out.
 fn repaired(schema: &SchemaRef, line: &str, counts: &mut EventCounts) -> String {
     let Some(values) = wanted_values(schema, line) else {
         counts.unmatched += 1;
@@ -327,8 +327,8 @@ fn object_of(fields: &[(usize, String)]) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// For each field of the schema the value's own text (serde_json's `Value` would round numbers);
-/// `None` if the line is not exactly one object.
+/// The raw text of the value of each field of the schema (serde_json's `Value` would round
+/// numbers); `None` if the line is not exactly one object.
 fn wanted_values<'a>(schema: &SchemaRef, line: &'a str) -> Option<Vec<Option<&'a str>>> {
     let mut values = vec![None; schema.fields().len()];
     let mut rest = line.trim().strip_prefix('{')?.trim_start();
@@ -340,7 +340,7 @@ fn wanted_values<'a>(schema: &SchemaRef, line: &'a str) -> Option<Vec<Option<&'a
         let after = after.trim_start().strip_prefix(':')?.trim_start();
         let (value, after) = take_value(after)?;
         let name: String = serde_json::from_str(name).ok()?;
-        // As on the fast path, the last of equal names counts.
+        // As on the fast path, the last of several equal names counts.
         if let Some(slot) = schema.index_of(&name).ok().and_then(|i| values.get_mut(i)) {
             *slot = Some(value);
         }
@@ -352,7 +352,7 @@ fn wanted_values<'a>(schema: &SchemaRef, line: &'a str) -> Option<Vec<Option<&'a
     }
 }
 
-/// The JSON value at the start of the text, and what follows it.
+/// The JSON value at the start of the text, and the text after it.
 fn take_value(text: &str) -> Option<(&str, &str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
     values.next()?.ok()?;

@@ -10,11 +10,12 @@ use crate::formats::log::blocks::BlockReader;
 use crate::formats::log::event_splitter::{EventSplitter, EventStart};
 use crate::formats::log::log_options::LogOptions;
 
-/// Lines looked at in all: as many as DataFusion looks at for its own JSON tables.
+/// The number of lines to look at in total, the same as DataFusion's for its own JSON tables.
 const SAMPLE_LINES: usize = 1000;
-/// Of each file at least: a folder of many files is not opened file by file for one line each.
+/// The least number of lines per file, so that a folder of many files is not opened file by file
+/// for one line each.
 const SAMPLE_LINES_PER_FILE: usize = 10;
-/// Read of a file at once; a thousand lines are a few of these.
+/// The number of bytes to read from a file at once; a thousand lines take a few such reads.
 const SAMPLE_BYTES: u64 = 256 << 10;
 
 /// The objects in the first lines of the files; each file has its share of the lines.
@@ -43,7 +44,7 @@ pub(crate) async fn sample_objects(
     Ok(objects)
 }
 
-/// Appends the objects in the first `n_lines` lines, and tells how many lines there were.
+/// Appends the objects in the first `n_lines` lines, and returns how many lines there were.
 async fn sample_file(
     options: &LogOptions,
     store: &Arc<dyn ObjectStore>,

@@ -1,8 +1,8 @@
 //! The locations of a log table: files, globs, folders, object store URLs.
 //!
-//! DataFusion lists them; this adds globs in URLs, and leaves out what a shell would leave out:
-//! hidden files and folders, unless they are named or the glob asks for them, and files in folders
-//! below that a glob does not name.
+//! DataFusion lists them. This module adds globs in URLs, and leaves out what a shell would leave
+//! out: hidden files and folders, unless they are named or the glob asks for them, and files in
+//! subfolders that a glob does not name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl Locations {
     /// Parses the locations of a CREATE.
     ///
     /// # Errors
-    /// A location that is no path or URL, none at all, or two object stores.
+    /// When a location is not a path or URL, there is none, or they are on two object stores.
     pub(crate) fn try_new(locations: &[String], table: &TableReference) -> Result<Self> {
         let parse = |location: &String| Ok(parse_url(location)?.with_table_ref(table.clone()));
         let urls = locations.iter().map(parse).collect::<Result<Vec<_>>>()?;
@@ -58,7 +58,7 @@ impl Locations {
         self.urls.iter().all(|url| url.scheme() == "file")
     }
 
-    /// What stands before the path of a file: `/` for local files.
+    /// The prefix of the path of a file: `/` for local files.
     pub(crate) fn path_prefix(&self) -> &'static str {
         match self.urls.first() {
             Some(url) if url.scheme() == "file" => "/",
@@ -66,12 +66,12 @@ impl Locations {
         }
     }
 
-    /// While folders below are ignored, DataFusion matches a glob with the first name below its
-    /// folder only: one that names folders would find nothing, and `**` the files at the top
-    /// without a word about the others.
+    /// Checks that globs find what they name. While subfolders are ignored, DataFusion matches a
+    /// glob only against the first name below its folder: a glob that names folders would find
+    /// nothing, and `**` would silently find only the files at the top.
     ///
     /// # Errors
-    /// A glob that names folders while folders below are ignored.
+    /// When a glob names folders while subfolders are ignored.
     pub(crate) fn check_globs(&self, ignores_folders_below: bool) -> Result<()> {
         match self.urls.iter().find(|url| names_folders(url)) {
             Some(url) if ignores_folders_below => plan_err!(
@@ -87,7 +87,7 @@ impl Locations {
     /// The files at the locations, by path.
     ///
     /// # Errors
-    /// A location without a file, or a file whose compression is not read.
+    /// When a location has no file, or a file has a compression that is not supported.
     pub(crate) async fn files(
         &self,
         session: &dyn Session,
@@ -122,8 +122,8 @@ impl Locations {
         Ok(files.into_values().collect())
     }
 
-    /// The files of the local file system that are there now, in no order. A folder that cannot be
-    /// read has none.
+    /// The files that are on the local file system now, in no particular order. An unreadable
+    /// folder counts as empty.
     pub(crate) fn local_files(&self, ignores_folders_below: bool) -> Vec<PathBuf> {
         let mut files = Vec::new();
         for url in &self.urls {
@@ -149,8 +149,8 @@ impl Locations {
         files
     }
 
-    /// The first location whose folder is not there, so that it cannot have files yet, nor is it
-    /// likely to get any.
+    /// The first location whose folder does not exist: it has no files yet and is not likely to get
+    /// any.
     pub(crate) fn missing_folder(&self) -> Option<String> {
         let is_missing = |url: &&ListingTableUrl| {
             let place = PathBuf::from(format!("/{}", url.prefix()));
@@ -181,7 +181,7 @@ fn names_folders(url: &ListingTableUrl) -> bool {
     glob.contains('/') || glob.contains("**")
 }
 
-/// The folder or file of a location as its reader writes it.
+/// The folder or file of a location, as a person would write it.
 fn place(url: &ListingTableUrl) -> String {
     match url.scheme() {
         "file" => format!("/{}", url.prefix()),
@@ -208,7 +208,7 @@ fn wants(url: &ListingTableUrl, path: &Path, ignores_folders_below: bool) -> boo
     url.contains(path, ignores_folders_below) && (asks_for_hidden || !is_hidden) && !is_too_deep
 }
 
-/// Globs work in paths; this makes them work in URLs too.
+/// Parses a location. Globs work in paths; this makes them work in URLs too.
 fn parse_url(location: &str) -> Result<ListingTableUrl> {
     if let Some((scheme, path)) = location.split_once("://")
         && let Some(at) = path.find(['*', '['])

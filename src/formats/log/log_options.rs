@@ -10,7 +10,7 @@ use crate::formats::log::event_splitter::EventStart;
 use crate::formats::log::timestamp::TimestampReader;
 use crate::streams::live_options::OPTION_NAMES as LIVE_OPTION_NAMES;
 
-/// Every option, as it is written.
+/// Every option, as users write it.
 const OPTION_NAMES: [&str; 7] = [
     "format",
     "max_event_bytes",
@@ -20,21 +20,22 @@ const OPTION_NAMES: [&str; 7] = [
     "timestamp_format",
     "timezone",
 ];
-/// 1 MiB: what journald and most shippers allow at most, and far above any stack trace seen.
+/// 1 MiB: the most that journald and most shippers allow, and far more than any stack trace seen so
+/// far.
 const DEFAULT_MAX_EVENT_BYTES: usize = 1 << 20;
-/// Below 1 KiB ordinary lines would be cut; above 64 MiB a batch of such events alone would fill
+/// Below 1 KiB ordinary lines would be cut; above 64 MiB a single batch of such events would fill
 /// the memory.
 const MAX_EVENT_BYTES_RANGE: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 20;
-/// A misspelt option is at most this many letters away.
+/// A misspelt option differs from a known one in at most this many letters.
 const NEAR_MISS_LETTERS: usize = 3;
 const PATTERN_EXAMPLE: &str = r"pattern '^(?<ts>\S+ \S+) (?<level>[A-Z]+) (?<message>.*)$'";
 
-/// What a line is.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineFormat {
     /// Plain text, with or without a pattern.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -50,11 +51,11 @@ pub(crate) struct LogOptions {
 }
 
 impl LogOptions {
-    /// Reads the options as DataFusion hands them over: `format.` before each name. Names with
-    /// another dot (`aws.region`) are for the object store and are left alone.
+    /// Reads the options as DataFusion passes them, with `format.` before each name. Names with
+    /// another dot (`aws.region`) are for the object store and are ignored here.
     ///
     /// # Errors
-    /// An unknown option, a value that is not allowed, or two options that contradict each other.
+    /// When an option is unknown, a value is not allowed, or two options contradict each other.
     pub(crate) fn try_new(options: &HashMap<String, String>) -> Result<Self> {
         let mut known = HashMap::new();
         for (key, value) in options {
@@ -62,7 +63,7 @@ impl LogOptions {
             if OPTION_NAMES.contains(&name) {
                 known.insert(name, value.as_str());
             } else if LIVE_OPTION_NAMES.contains(&name) {
-                // Of live tables, where they are read.
+                // Options of live tables are read by `streams/live_options.rs`.
             } else if !name.contains('.') {
                 return unknown_option(name);
             }

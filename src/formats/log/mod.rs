@@ -2,10 +2,10 @@
 //!
 //! # Columns
 //! `message` (the text of the event, never NULL), `file` (its path), `line_number` (of its first
-//! line, from 1). With the option `pattern` its named groups are columns before these, with `format
-//! 'json'` the fields of the objects are. A group named `ts`, `time`, `timestamp` or `datetime` is
-//! a timestamp in UTC; a column list in CREATE says otherwise, or gives other groups a type. A
-//! field or group `message` is the column `message`.
+//! line, from 1). The named groups of the option `pattern`, or with `format 'json'` the fields of
+//! the objects, are columns before these. A group named `ts`, `time`, `timestamp` or `datetime` is
+//! a timestamp in UTC, unless a column list in CREATE says otherwise; the list can also give other
+//! groups a type. A field or group `message` becomes the column `message`.
 //!
 //! # Options
 //! | option | value |
@@ -18,24 +18,24 @@
 //! | `multiline` | `'indent'`: a line that begins with white space belongs to the event before |
 //! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
 //!
-//! A table that is UNBOUNDED is live: its files are followed. It has the options of all live
-//! tables, see `streams/live_options.rs`; a table that is not checks them and does without.
+//! An UNBOUNDED table is live: its files are followed. It has the options of all live tables, see
+//! `streams/live_options.rs`; other tables check these options but ignore them.
 //!
 //! # JSON
 //! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino
-//! write that; the column `msg` stays too), or else the line. A `msg` that is no text, such as a
-//! number, is no message.
+//! write that; the column `msg` remains too), or else the line. A `msg` that is not text, such as a
+//! number, is not a message.
 //!
 //! Fields that are not declared are inferred from the first 1,000 lines of the files; a field with
-//! more than 16 levels of lists and objects is TEXT, its JSON. A line that is no object, or has
-//! more than 127 levels of brackets, is a row with its text as `message`; a value that does not fit
-//! its column is NULL. Both are counted, neither is an error.
+//! more than 16 levels of lists and objects is TEXT that holds its JSON. A line that is not an
+//! object, or has more than 127 levels of brackets, is a row with its text as `message`; a value
+//! that does not fit its column is NULL. Both are counted, and neither is an error.
 //!
 //! # The pattern
 //! A Rust `regex`, matched against the whole event; `.` does not match a line end. If the group
 //! `message` ends with the first line of a multi-line event, it takes the other lines too, so that
 //! a stack trace stays with its event. An event that does not match has NULL in the columns of the
-//! groups and is itself the message.
+//! groups, and the whole event is the message.
 //!
 //! # How
 //! ```text
@@ -47,11 +47,12 @@
 //! counters  per table and per scan
 //! ```
 //!
-//! CREATE itself is in `sources/log_factory`, and what reads logs that grow in `sources/files`.
+//! CREATE itself is in `sources/log_factory`, and `sources/files` reads logs that grow.
 //!
 //! # Limits
-//! Plain, gzip and zstd. No writing. Line numbers make a file one piece of work, as compression
-//! does. Memory: a batch, a block and an event (`max_event_bytes`) for each partition.
+//! Plain, gzip and zstd. No writing. A file is not split between partitions if it is compressed or
+//! if the query asks for line numbers. Memory: a batch, a block and an event (`max_event_bytes`)
+//! for each partition.
 
 pub(crate) mod batches;
 pub(crate) mod blocks;

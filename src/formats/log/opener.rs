@@ -26,7 +26,7 @@ pub(crate) struct LogOpener {
     /// The indices of the columns to build.
     pub(crate) projected: Vec<usize>,
     pub(crate) batch_rows: usize,
-    /// What stands before the path of a file: `/` for local files.
+    /// The prefix of the path of a file: `/` for local files.
     pub(crate) path_prefix: &'static str,
 }
 
@@ -90,7 +90,7 @@ struct FileScan {
 }
 
 impl FileScan {
-    /// The batches that the next blocks complete; `None` at the end.
+    /// The batches that the next blocks complete, or `None` at the end of the file.
     async fn next_batches(&mut self) -> Result<Option<Vec<Result<RecordBatch>>>> {
         while !self.is_at_end {
             let block = if self.cutter.is_done() {

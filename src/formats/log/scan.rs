@@ -1,4 +1,4 @@
-//! The scan of a log table as DataFusion sees it: which columns, which byte ranges, which metrics.
+//! The scan of a log table as DataFusion sees it: its columns, byte ranges and metrics.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::formats::log::counters::ScanCounters;
 use crate::formats::log::opener::LogOpener;
 use crate::formats::log::spec::LogSpec;
 
-/// Rows of a batch if DataFusion does not say: its own default.
+/// The rows of a batch if DataFusion does not set the number: its own default.
 const DEFAULT_BATCH_ROWS: usize = 8192;
 
 /// The source of a scan.
@@ -48,7 +48,8 @@ impl LogSource {
         }
     }
 
-    /// A line number needs all lines before it, so files are not read in ranges.
+    /// Whether the query asks for line numbers. They depend on all lines before, so files are not
+    /// read in ranges then.
     fn numbers_lines(&self) -> bool {
         self.projection
             .file_indices
@@ -61,8 +62,8 @@ fn is_plain(file: &PartitionedFile) -> bool {
     matches!(Compression::of(file.path(), ""), Ok(Compression::Plain))
 }
 
-/// Splits the plain files evenly, and gives each compressed file, the largest first, to the
-/// partition with the least to read.
+/// Splits the plain files evenly and assigns the compressed files, largest first, each to the
+/// partition that has the least to read.
 fn split_evenly(
     partitioner: FileGroupPartitioner,
     target_partitions: usize,
@@ -93,8 +94,8 @@ fn split_evenly(
     Some(groups)
 }
 
-/// Splits the groups of plain files; the others stay as they are, since the files of a group are in
-/// order.
+/// Splits the groups of plain files; the other groups stay as they are, since the files of a group
+/// are in order.
 fn split_in_order(
     partitioner: FileGroupPartitioner,
     target_partitions: usize,
@@ -118,7 +119,7 @@ impl FileSource for LogSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        // Every run of a plan opens its first partition once.
+        // Each execution of a plan opens its first partition once.
         if partition == 0 {
             self.spec.counters.add_scan();
         }

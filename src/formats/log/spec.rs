@@ -1,4 +1,4 @@
-//! What a scan needs to know of its table.
+//! What a scan needs to know about its table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct LogSpec {
     pub(crate) counters: Arc<TableCounters>,
 }
 
-/// Lines of plain text, each a row, without any option.
+/// A table of plain text, each line a row, without any option.
 ///
 /// # Errors
 /// None: the options are fixed.

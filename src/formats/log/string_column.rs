@@ -1,13 +1,13 @@
-//! Builds a column of strings that points into the block that was read, instead of copying every
+//! Builds a column of strings that point into the block that was read, instead of copying every
 //! value.
 
 use datafusion::arrow::array::{StringViewArray, StringViewBuilder};
 use datafusion::arrow::buffer::Buffer;
 
-/// Strings up to this length lie in the view itself, see the Arrow format.
+/// Strings up to this length are stored in the view itself, see the Arrow format.
 const INLINE_BYTES: usize = 12;
 
-/// A text and where it lies in the block at hand, if it does.
+/// A text and, if it is in the current block, its offset there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub(crate) text: &'a str,
@@ -28,7 +28,7 @@ impl<'a> Text<'a> {
 #[derive(Debug)]
 pub(crate) struct StringColumn {
     builder: StringViewBuilder,
-    /// The number of the block at hand in the builder, once a value points into it.
+    /// The number that the builder gave to the current block, once a value points into it.
     block: Option<u32>,
 }
 
@@ -40,7 +40,7 @@ impl StringColumn {
         }
     }
 
-    /// Forgets the block: the next one is another.
+    /// Forgets the current block.
     pub(crate) fn end_block(&mut self) {
         self.block = None;
     }
@@ -49,7 +49,7 @@ impl StringColumn {
         self.builder.append_null();
     }
 
-    /// Appends a text; its place is one in `block`.
+    /// Appends a text, whose place is an offset into `block`.
     pub(crate) fn push(&mut self, text: Text<'_>, block: &Buffer) {
         let length = u32::try_from(text.text.len());
         let place = text.place.and_then(|place| u32::try_from(place).ok());
@@ -67,7 +67,7 @@ impl StringColumn {
         self.builder.append_value(text.text);
     }
 
-    /// The column so far; the builder starts again.
+    /// The column so far; the builder is empty again afterwards.
     pub(crate) fn finish(&mut self) -> StringViewArray {
         self.block = None;
         self.builder.finish()

@@ -1,5 +1,5 @@
-//! A log table: DataFusion's `ListingTable`, which sees new files at every query and refuses to be
-//! written to.
+//! A log table: DataFusion's `ListingTable`, except that it sees new files at every query and
+//! refuses writes.
 
 use std::sync::Arc;
 

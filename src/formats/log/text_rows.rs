@@ -1,4 +1,4 @@
-//! Events as rows of a text table: the pattern is matched here, and only if a column of the query
+//! Events as rows of a text table. The pattern is matched here, and only if a column of the query
 //! needs it.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::formats::log::timestamp::TimestampReader;
 #[derive(Debug)]
 pub(crate) struct TextRows {
     columns: Vec<TextColumn>,
-    /// The pattern, if a column needs it, with room for its groups.
+    /// The pattern, if a column needs it, with space for the locations of its groups.
     pattern: Option<(Regex, CaptureLocations)>,
     message_group: Option<usize>,
     timestamps: TimestampReader,
@@ -31,7 +31,7 @@ pub(crate) struct TextRows {
 #[derive(Debug)]
 enum TextColumn {
     Message(StringColumn),
-    /// A group, as text that is cast to the type at the end of a batch.
+    /// A group, kept as text that is cast to the type at the end of a batch.
     Group(usize, StringColumn, DataType),
     Time(usize, Vec<Option<i64>>, DataType),
 }
@@ -54,7 +54,7 @@ impl TextColumn {
 }
 
 impl TextRows {
-    /// Rows for these columns; those that are not made of the event's text are left to others.
+    /// Rows for these columns; columns that do not come from the text of the event are skipped.
     pub(crate) fn new<'a>(
         columns: impl Iterator<Item = (&'a ColumnSource, &'a DataType)>,
         pattern: Option<&Regex>,
@@ -87,7 +87,7 @@ impl TextRows {
         self.columns.is_empty()
     }
 
-    /// Later events were written about this time.
+    /// Sets about when later events were written.
     pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
         self.written = written;
     }
@@ -125,7 +125,7 @@ impl TextRows {
                     Some((start, end)) if data_type.is_string() => {
                         strings.push(event.part(start, end), block);
                     }
-                    // " 42" is a number to everybody but the cast.
+                    // The cast alone would not accept " 42" as a number.
                     Some((start, end)) => strings.push(
                         Text {
                             text: event.text[start..end].trim(),
@@ -144,7 +144,7 @@ impl TextRows {
         }
     }
 
-    /// The columns, in the order in which they were asked for.
+    /// The columns, in the order in which they were requested.
     ///
     /// # Errors
     /// When Arrow refuses a cast, which was checked at CREATE.
@@ -165,8 +165,8 @@ impl TextRows {
     }
 }
 
-/// The message of an event: the group, which takes the rest of a multi-line event with it if it
-/// ends with the first line, or the whole event.
+/// The message of an event: the group, or the whole event if there is no group. A group that ends
+/// with the first line of a multi-line event takes the other lines with it.
 fn message(event: Text<'_>, group: Option<(usize, usize)>) -> Text<'_> {
     match group {
         None => event,
@@ -185,10 +185,10 @@ fn message(event: Text<'_>, group: Option<(usize, usize)>) -> Text<'_> {
     }
 }
 
-/// Nanoseconds in UTC as a column of the type, which is a timestamp type.
+/// Nanoseconds in UTC as a column of this timestamp type.
 ///
 /// # Errors
-/// When Arrow cannot cast to it.
+/// When Arrow cannot cast to this type.
 pub(crate) fn time_array(times: Vec<Option<i64>>, data_type: &DataType) -> Result<ArrayRef> {
     let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"));
     if times.data_type() == data_type {
@@ -198,7 +198,7 @@ pub(crate) fn time_array(times: Vec<Option<i64>>, data_type: &DataType) -> Resul
     }
 }
 
-/// Text as a column of the type; what does not parse is NULL and counted.
+/// Text as a column of this type; text that does not parse becomes NULL and is counted.
 fn cast_counted(
     strings: ArrayRef,
     data_type: &DataType,

@@ -1,15 +1,15 @@
 //! Reads the time of a log event: ISO 8601 and its usual variants, Unix times, or a `strftime`
 //! format.
 //!
-//! Without a format these are read: `2026-03-02T09:12:01.123Z`, a space for the `T`, `,` before the
-//! fraction (Python), `/` in the date (Go, nginx), an offset or ` UTC` at the end, the date alone,
-//! and Unix times as plain numbers of seconds (9 or 10 digits), milliseconds (12, 13), microseconds
-//! (15, 16) or nanoseconds (18, 19), seconds also with a fraction. Text without a zone is in the
-//! zone of the table (UTC unless the option `timezone` says otherwise).
+//! Without a format, these are read: `2026-03-02T09:12:01.123Z`; a space instead of the `T`; `,`
+//! before the fraction (Python); `/` in the date (Go, nginx); an offset or ` UTC` at the end; the
+//! date alone; and Unix times as plain numbers of seconds (9 or 10 digits), milliseconds (12, 13),
+//! microseconds (15, 16) or nanoseconds (18, 19), seconds also with a fraction. Text without a zone
+//! is in the zone of the table (UTC unless the option `timezone` says otherwise).
 //!
 //! A format without a year (syslog) takes the year in which the file was last written, or the year
-//! before if that would lie more than a day after the last write: a file rotated in January holds
-//! lines of December.
+//! before if the time would otherwise be more than a day after the last write: a file that was
+//! rotated in January contains lines of December.
 
 use std::str::FromStr;
 
@@ -23,7 +23,7 @@ use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
 pub(crate) struct TimestampReader {
     /// The items of the option `timestamp_format`, if it is given.
     format: Option<Vec<Item<'static>>>,
-    /// The zone of text that names none.
+    /// The zone of text that does not name one.
     zone: Tz,
 }
 
@@ -31,7 +31,7 @@ impl TimestampReader {
     /// Checks the options `timestamp_format` and `timezone`.
     ///
     /// # Errors
-    /// A sentence that says which of the two is wrong, and what to write.
+    /// A sentence that says which of the two is wrong and what to write instead.
     pub(crate) fn try_new(format: Option<&str>, timezone: Option<&str>) -> Result<Self, String> {
         let format = match format {
             Some(format) => Some(StrftimeItems::new(format).parse_to_owned().map_err(|_| {
@@ -52,8 +52,8 @@ impl TimestampReader {
         Ok(Self { format, zone })
     }
 
-    /// Nanoseconds since 1970 in UTC, or `None` if this is no time. `written` is when the file was
-    /// last written.
+    /// Nanoseconds since 1970 in UTC, or `None` if the text is not a time. `written` is when the
+    /// file was last written.
     pub(crate) fn read(&self, text: &str, written: DateTime<Utc>) -> Option<i64> {
         let text = text.trim();
         let time = match &self.format {
@@ -126,7 +126,7 @@ impl TimestampReader {
             None => NaiveTime::MIN,
         };
         let local = NaiveDateTime::new(parsed.to_naive_date().ok()?, time);
-        // The hour that a clock shows twice in autumn: the first of the two.
+        // In the hour that a clock shows twice in autumn, the first of the two times is taken.
         Some(
             self.zone
                 .from_local_datetime(&local)
@@ -136,8 +136,8 @@ impl TimestampReader {
     }
 }
 
-/// A plain number as a time. The digits tell the unit: each range is about 1973 to 2286, and leaves
-/// out compact dates (8 and 14 digits).
+/// A plain number as a time. The number of digits determines the unit: each range covers about 1973
+/// to 2286 and excludes compact dates (8 and 14 digits).
 fn unix_time(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !whole

@@ -1,5 +1,5 @@
-//! What all aggregate functions have in common: a function of this crate is an [`Aggregate`] that
-//! makes a [`Fold`], DataFusion sees an [`AggregateFunction`].
+//! The common part of all aggregate functions: each function of this crate is an [`Aggregate`] that
+//! makes a [`Fold`], and DataFusion sees it as an [`AggregateFunction`].
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -25,36 +25,36 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
 pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
     const PARAMETERS: Parameters;
 
-    /// What the options argument says, checked.
+    /// The checked options.
     type Options: Debug + Send + Sync + 'static;
 
     fn documentation(&self) -> Option<&Documentation>;
 
-    /// Reads the options of a call; those that it does not ask for are refused.
+    /// Reads the options of a call; options that it does not ask for are refused.
     fn read_options(options: &mut CallOptions) -> Result<Self::Options>;
 
-    /// What options and arguments must be together.
+    /// Checks the options and the arguments against each other.
     fn check_call(_: &Self::Options, _: &ArgumentPlaces) -> Result<()> {
         Ok(())
     }
 
-    /// Refuses arguments that mean another form of the function, before they are counted and
+    /// Refuses arguments that belong to another form of the function, before they are counted and
     /// checked one by one.
     fn check_form(_: &[DataType]) -> Result<()> {
         Ok(())
     }
 
-    /// What the types of arguments must be together.
+    /// Checks the types of the arguments against each other.
     fn check_types(_: &[DataType], _: &ArgumentPlaces) -> Result<()> {
         Ok(())
     }
 
     fn return_type(types: &[DataType]) -> DataType;
 
-    /// The required parameters, by position, that must be the same in all rows.
+    /// The positions of the required parameters that must be constant.
     const CONSTANTS: &'static [usize] = &[];
 
-    /// The options together with the values of the constants.
+    /// The options with the values of the constants added.
     fn with_constants(
         options: &Arc<Self::Options>,
         _: &[&ScalarValue],
@@ -62,7 +62,7 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
         Ok(Arc::clone(options))
     }
 
-    /// What is kept of no rows yet.
+    /// The empty state.
     fn fold(
         options: &Arc<Self::Options>,
         types: &[DataType],
@@ -70,23 +70,23 @@ pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
     ) -> Result<Box<dyn Fold>>;
 }
 
-/// What an aggregate keeps of the rows that it has seen. The answer must not depend on the order of
-/// rows or on how they were divided into folds.
+/// The state of an aggregate after the rows that it has seen. The result must not depend on the
+/// order of the rows or on how they were divided into folds.
 pub(crate) trait Fold: Debug + Send + Sync {
     /// Adds rows; `optional` are the columns of the optional parameters.
     fn update(&mut self, required: &[ArrayRef], optional: &[Option<&ArrayRef>]) -> Result<()>;
 
-    /// What [`Fold::merge`] of another fold needs.
+    /// The state as bytes, for [`Fold::merge`] of another fold.
     fn state(&self) -> Result<Vec<u8>>;
 
     fn merge(&mut self, state: &[u8]) -> Result<()>;
 
-    /// Whether [`Fold::leave`] works, as a window frame whose beginning moves needs it.
+    /// Whether [`Fold::leave`] is supported. Window frames whose start moves need it.
     fn can_leave(&self) -> bool {
         false
     }
 
-    /// Takes rows away again: of those that are left the ones that were added first.
+    /// Removes rows: the oldest of those that are still in the fold.
     fn leave(&mut self, _required: &[ArrayRef]) -> Result<()> {
         internal_err!("rows of this aggregate cannot be taken away")
     }
@@ -95,19 +95,20 @@ pub(crate) trait Fold: Debug + Send + Sync {
 
     fn memory_bytes(&self) -> usize;
 
-    /// Makes results from states, for results so long that those of all groups should not be in
-    /// memory together.
+    /// Makes results from states later, for functions whose results are too long for those of all
+    /// groups to be in memory together.
     fn late_answers(&self) -> Option<Arc<dyn LateAnswers>> {
         None
     }
 
-    /// The empty state of many groups, where keeping them together is cheaper than one fold each.
+    /// The empty state of many groups, for functions that keep them cheaper together than in one
+    /// fold each.
     fn groups(&self, _: &ArgumentPlaces) -> Option<Box<dyn GroupsAccumulator>> {
         None
     }
 }
 
-/// Makes the results of a function of the states of groups.
+/// Makes the results of a function from the states of its groups.
 pub(crate) trait LateAnswers: Debug + Send + Sync {
     fn data_type(&self) -> DataType;
 
@@ -143,7 +144,7 @@ impl<F: Aggregate> AggregateFunction<F> {
         self.fold_of(&types, |position| literal(position).map(Literal::value))
     }
 
-    /// The same, from the types of the arguments and the values of those that are literals.
+    /// [`Self::fold`], from the types of the arguments and the values of the literals among them.
     pub(crate) fn fold_of<'a>(
         &self,
         types: &[DataType],
@@ -175,7 +176,7 @@ impl<F: Aggregate> AggregateFunction<F> {
     }
 }
 
-/// A function is known by its type: what it remembers of its calls is no part of it.
+/// Functions are equal if their types are; the remembered options do not count.
 impl<F: Aggregate> PartialEq for AggregateFunction<F> {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -225,7 +226,7 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
         }))
     }
 
-    /// A call that is wrong is told when its accumulator is made.
+    /// An invalid call is reported later, when its accumulator is created.
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
         let fold = self.fold(&args);
         fold.is_ok_and(|(fold, positions)| fold.groups(&positions).is_some())
@@ -242,7 +243,7 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
         }
     }
 
-    /// Nothing is simplified: this is where a wrong option is found while the query is planned.
+    /// Simplifies nothing: this is where an invalid option is found while the query is planned.
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
         let prepared = Arc::clone(&self.options);
         Some(Box::new(move |call: AggregateExpr, context| {
@@ -273,7 +274,8 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
                 let argument = &call.params.args[position];
                 argument.as_literal()
             });
-            // What is no literal yet can become one: it is checked when the accumulator is made.
+            // An argument that is not a literal yet can still become one; it is checked when the
+            // accumulator is created.
             if let Some(constants) = constants.collect::<Option<Vec<_>>>() {
                 F::with_constants(&options, &constants)?;
             }
@@ -286,8 +288,8 @@ impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     }
 }
 
-/// What is wrong with options that are a column: a text in the last place is read as options, also
-/// where it was meant as the argument before them.
+/// The error message for options that are a column. A text in the last place is read as options,
+/// even if it was meant as the argument before them.
 fn not_constant<F: Aggregate>() -> String {
     let function = F::PARAMETERS.function;
     match F::PARAMETERS.optional.last() {
@@ -298,7 +300,7 @@ fn not_constant<F: Aggregate>() -> String {
     }
 }
 
-/// A [`Fold`] as DataFusion drives it; its state is one binary value.
+/// A [`Fold`] as a DataFusion accumulator; its state is one binary value.
 #[derive(Debug)]
 struct FoldAccumulator {
     function: &'static str,

@@ -1,14 +1,14 @@
-//! List results: one list a row.
+//! List results: one list per row.
 
 use datafusion::arrow::array::{ArrayRef, ListArray};
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::{Result, exec_datafusion_err};
 
-/// The lists whose elements stand one after the other in `values`, with this many for each row.
+/// Lists from their concatenated elements; `lengths` has the number of elements of each row.
 ///
 /// # Errors
-/// When one batch has more elements than a list column can count, 2^31-1.
+/// If one batch has more elements than a list column can count, 2^31-1.
 pub(crate) fn list_of(
     item: FieldRef,
     values: ArrayRef,

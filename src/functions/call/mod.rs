@@ -1,5 +1,5 @@
-//! How SQL calls a function: arguments and options checked once, arrays of every string type read
-//! once, models as values.
+//! How SQL calls a function: the common code that checks arguments and options, reads arrays of
+//! every string type, and treats models as values.
 
 pub(crate) mod aggregate;
 pub(crate) mod lists;

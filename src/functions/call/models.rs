@@ -1,9 +1,9 @@
-//! Models as values: what a fitting function learned, in one `BinaryView`.
+//! Models as values: the result of a fitting function in one `BinaryView`.
 //!
 //! A model is an Arrow IPC stream of one table. The metadata of its schema names the function that
-//! made it and the version of its layout (`aiops.model`, `aiops.version`); after the end of the
-//! stream, where Arrow readers look no more, stands an XXH64 checksum of it. So a model that was
-//! cut off or changed is refused, and never misread.
+//! made it and the version of its layout (`aiops.model`, `aiops.version`). An XXH64 checksum of the
+//! stream follows its end, where Arrow readers do not look. A model that was truncated or changed
+//! is therefore refused, and never misread.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -32,7 +32,7 @@ pub(crate) struct ModelKind {
     pub(crate) version: u32,
 }
 
-/// Writes a model: a table, and what else there is to know in `metadata`.
+/// Writes a model: a table, and everything else in `metadata`.
 pub(crate) fn write_model(
     kind: ModelKind,
     metadata: &[(&str, String)],
@@ -63,13 +63,12 @@ pub(crate) fn without_checksum(bytes: &[u8]) -> Option<&[u8]> {
     (XxHash64::oneshot(0, stream).to_le_bytes() == checksum).then_some(stream)
 }
 
-/// Reads what [`write_model`] wrote; the metadata are those of the table's schema.
+/// Reads a model that [`write_model`] wrote; the metadata is in the schema of the table.
 pub(crate) fn read_model(function: &str, kind: ModelKind, bytes: &[u8]) -> Result<RecordBatch> {
     let damaged = || exec_datafusion_err!("{function}: this is no model, or it was damaged");
     let stream = without_checksum(bytes).ok_or_else(damaged)?;
-    // Bytes that somebody made, with their checksum, can be a schema that Arrow panics on. What
-    // they say of lengths is not believed: this decoder asks for no memory before the bytes are
-    // there.
+    // Forged bytes with a valid checksum can contain a schema that Arrow panics on. Lengths in them
+    // are not trusted: this decoder allocates no memory before the bytes are there.
     let read = catch_unwind(|| {
         let mut decoder = StreamDecoder::new();
         let table = decoder.decode(&mut Buffer::from(stream));
@@ -107,15 +106,15 @@ pub(crate) fn model_column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a
         .ok_or_else(|| exec_datafusion_err!("the model has no column {name}"))
 }
 
-/// Decoded models, kept from call to call. A query calls a function with the same model once a
-/// batch, after a cross join once a row, so decoding must happen once.
+/// A cache of decoded models. A query calls a function with the same model once per batch, and
+/// after a cross join once per row, so a model must be decoded only once.
 #[derive(Debug)]
 pub(crate) struct Models<T> {
     known: Mutex<Vec<KnownModel<T>>>,
 }
 
-/// Models of more bytes than this in use at one time are decoded again and again; and so many
-/// models, however small.
+/// The limits of the cache, in bytes and in models. If more models are in use at one time, they are
+/// decoded again and again.
 const MAX_KNOWN_BYTES: usize = 256 << 20;
 const MAX_KNOWN: usize = 256;
 
@@ -123,8 +122,8 @@ const MAX_KNOWN: usize = 256;
 struct KnownModel<T> {
     /// The length and the hash of the bytes.
     content: (usize, u64),
-    /// Memory in which the bytes stand. As it is held here, what stands at the same address is the
-    /// same model.
+    /// The memory of the bytes. Since it is held here, bytes at the same address are the same
+    /// model.
     memory: Option<Buffer>,
     model: Arc<T>,
 }
@@ -137,11 +136,11 @@ impl<T> Default for Models<T> {
     }
 }
 
-/// The models of a batch: each different one once, and which of them a row has.
+/// The distinct models of a batch, and which of them each row has.
 #[derive(Debug)]
 pub(crate) struct BatchModels<T> {
     pub(crate) distinct: Vec<Arc<T>>,
-    /// `None` for all rows where one model, or NULL, is that of every row.
+    /// `None` if all rows have the same model, or NULL.
     of_row: Option<Vec<Option<usize>>>,
 }
 
@@ -255,7 +254,7 @@ impl<T> Models<T> {
     }
 }
 
-/// The part of a buffer that holds this row; `None` for a value that stands in its view.
+/// The part of a buffer that holds this row; `None` for a value that is inlined in its view.
 fn memory_of(views: &BinaryViewArray, row: usize) -> Option<Buffer> {
     let value = views.value(row);
     let buffers = views.data_buffers().iter();
@@ -304,15 +303,15 @@ mod tests {
         }
     }
 
-    /// Arrow panics on a schema with a type that it does not know, and asks for as much memory as a
-    /// length says.
+    /// Arrow panics on a schema with an unknown type, and allocates as much memory as a length
+    /// says.
     #[test]
     fn models_that_somebody_made_are_refused() {
         let stream = without_checksum(&model(7)).unwrap().to_vec();
         for position in 0..stream.len() {
             let mut made = stream.clone();
             made[position] ^= 127;
-            // Some changes mean nothing; none of them ends the process.
+            // Some changes have no effect; none of them ends the process.
             let _ = read_model("g", KIND, &with_checksum(made));
         }
     }
@@ -364,8 +363,7 @@ mod tests {
         assert_eq!(n_decoded.get(), 2);
         let read = models.read(&ColumnarValue::Array(column), decode).unwrap();
         let numbers: Vec<_> = (0..4).map(|row| read.of_row(row)).collect();
-        // Equal models at different places are one model in the memory of the function, and two in
-        // the batch.
+        // Equal models at different addresses are one model in the cache, and two in the batch.
         assert_eq!(numbers, [Some(0), None, Some(1), Some(2)]);
         assert_eq!(n_decoded.get(), 2);
         let null = ColumnarValue::Scalar(ScalarValue::BinaryView(None));

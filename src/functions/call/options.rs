@@ -1,8 +1,8 @@
 //! The one optional `options` argument of every function: `'key=value,key=value'` or a struct.
 //!
-//! A value with a comma in it stands in double quotes, `'mask="\d{1,3}"'`; the elements of a list
-//! are separated by `|`. Every key and value is checked while the query is planned, where it is a
-//! literal, and the error says what is valid.
+//! A value with a comma in it is put in double quotes, `'mask="\d{1,3}"'`; the elements of a list
+//! are separated by `|`. If the options are a literal, every key and value is checked while the
+//! query is planned, and the error says what is valid.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,11 +15,11 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs};
 
-/// No function has that many: what is longer is data in the place of options.
+/// No function has this many options: a longer argument is data in the place of options.
 const MAX_ENTRIES: usize = 100;
 
 /// Reads the options of one call. Each `take_` method names one valid key; [`CallOptions::finish`]
-/// refuses what is left.
+/// refuses the keys that are left.
 #[derive(Debug)]
 pub(crate) struct CallOptions {
     function: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct CallOptions {
 }
 
 impl CallOptions {
-    /// The options in this literal; `None` and NULL are no options.
+    /// The options in this literal; there are none in `None` and NULL.
     pub(crate) fn parse(function: &'static str, literal: Option<&ScalarValue>) -> Result<Self> {
         let entries = match literal {
             None => vec![],
@@ -70,13 +70,13 @@ impl CallOptions {
         Some(self.entries.swap_remove(position).1)
     }
 
-    /// The first of these keys that is given.
+    /// The first of these keys that is present.
     pub(crate) fn given(&self, keys: &[&'static str]) -> Option<&'static str> {
         let is_given = |key: &&&str| self.entries.iter().any(|(name, _)| name == **key);
         keys.iter().find(is_given).copied()
     }
 
-    /// The value of `key` as it stands.
+    /// The value of `key` as it is written.
     pub(crate) fn take_text(&mut self, key: &'static str) -> Option<String> {
         self.take(key).map(|values| values.join("|"))
     }
@@ -94,7 +94,7 @@ impl CallOptions {
         )
     }
 
-    /// A number from `min` up.
+    /// A number of at least `min`.
     pub(crate) fn take_number<T: FromStr + PartialOrd + fmt::Display>(
         &mut self,
         key: &'static str,
@@ -112,7 +112,7 @@ impl CallOptions {
         }
     }
 
-    /// A number, not necessarily a whole one, from `min` to `max`.
+    /// A finite number from `min` to `max`.
     pub(crate) fn take_real(
         &mut self,
         key: &'static str,
@@ -139,7 +139,7 @@ impl CallOptions {
         }
     }
 
-    /// One of some words.
+    /// One of these words.
     pub(crate) fn take_choice<T: Copy>(
         &mut self,
         key: &'static str,
@@ -161,7 +161,7 @@ impl CallOptions {
         }
     }
 
-    /// Some of some words, each at most once.
+    /// Several of these words, each at most once.
     pub(crate) fn take_choices<T: Copy>(
         &mut self,
         key: &'static str,
@@ -188,7 +188,7 @@ impl CallOptions {
         Ok(Some(positions.into_iter().map(choice).collect()))
     }
 
-    /// `on` or `off`; also `true` and `false`, as a struct has them.
+    /// `on` or `off`; also `true` or `false`, the booleans of a struct.
     pub(crate) fn take_switch(&mut self, key: &'static str) -> Result<Option<bool>> {
         self.take_choice(
             key,
@@ -201,7 +201,7 @@ impl CallOptions {
         )
     }
 
-    /// Refuses what no `take_` method asked for.
+    /// Refuses keys that no `take_` method asked for.
     pub(crate) fn finish(self) -> Result<()> {
         match self.entries.first() {
             None => Ok(()),
@@ -301,13 +301,13 @@ fn scalar_text(function: &str, key: &str, value: &ScalarValue) -> Result<String>
     }
 }
 
-/// What a function makes of its options, made once for each different literal and shared by all
+/// The prepared options of a function, made once for each distinct literal and shared by all
 /// batches of a query.
 pub(crate) struct Prepared<T> {
     made: Mutex<HashMap<Option<ScalarValue>, Arc<T>>>,
 }
 
-/// More different options than this in one process start the memory of them again.
+/// The cache is cleared when one process uses more distinct options than this.
 const MAX_PREPARED: usize = 64;
 
 impl<T> Default for Prepared<T> {
@@ -319,7 +319,7 @@ impl<T> Default for Prepared<T> {
 }
 
 impl<T> Prepared<T> {
-    /// What `make` makes of the options literal, from memory where it was made before.
+    /// The result of `make` for the options literal, from the cache if it was made before.
     pub(crate) fn get(
         &self,
         function: &'static str,
@@ -342,8 +342,8 @@ impl<T> Prepared<T> {
     }
 }
 
-/// The options argument at `position` while a query is planned: `Some(literal)` where it is known
-/// already. A struct becomes a literal only when the optimizer has evaluated it.
+/// The options argument at `position` while a query is planned; `None` if its value is not known
+/// yet. A struct becomes a literal only when the optimizer has evaluated it.
 pub(crate) fn planned_options<'a>(
     args: &ReturnFieldArgs<'a>,
     position: Option<usize>,
@@ -369,8 +369,7 @@ pub(crate) fn called_options<'a>(
     }
 }
 
-/// The memory is no part of what a function is: two of them are equal whatever they have been
-/// called with.
+/// The cache does not count: two functions are equal whatever they have been called with.
 impl<T> PartialEq for Prepared<T> {
     fn eq(&self, _: &Self) -> bool {
         true

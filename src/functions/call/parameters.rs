@@ -1,4 +1,5 @@
-//! The parameters of a function: their names, what types they take, and what a wrong call is told.
+//! The parameters of a function: their names, the types they accept, and the errors for invalid
+//! calls.
 
 use std::sync::Arc;
 
@@ -6,16 +7,16 @@ use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Signature, TypeSignature, Volatility};
 
-/// What a parameter takes.
+/// The kind of value that a parameter accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// Any string type, and dictionaries of them.
     Text,
-    /// The value of this function, which makes models: binary of any kind.
+    /// A model that this function made: any binary type.
     Model(&'static str),
-    /// Numbers in a list: a vector.
+    /// A vector: a list of numbers.
     Vector,
-    /// Texts in a list: words.
+    /// A text, or a list of words.
     TextOrWords,
     /// A text or a whole number that tells rows or clusters apart.
     Id,
@@ -73,7 +74,7 @@ impl Takes {
         }
     }
 
-    /// What an untyped NULL is read as, and `SHOW FUNCTIONS` shows.
+    /// The type of an untyped NULL, and the one that `SHOW FUNCTIONS` shows.
     fn example(self) -> DataType {
         let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
         match self {
@@ -93,7 +94,7 @@ impl Takes {
         }
     }
 
-    /// The type in which an argument of this type arrives.
+    /// The type that an argument of this type is cast to.
     fn coerced(self, data_type: &DataType) -> DataType {
         match (self, data_type) {
             (_, DataType::Null) => self.example(),
@@ -154,7 +155,7 @@ impl Takes {
     }
 }
 
-/// The parameters of a function, in the order of a call.
+/// The parameters of a function, in the order of the arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parameters {
     pub(crate) function: &'static str,
@@ -164,10 +165,10 @@ pub(crate) struct Parameters {
     pub(crate) has_options: bool,
 }
 
-/// Where the arguments of one call stand.
+/// The positions of the arguments of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ArgumentPlaces {
-    /// For each optional parameter.
+    /// The position of each optional parameter, if it is given.
     pub(crate) optional: Vec<Option<usize>>,
     pub(crate) options: Option<usize>,
 }
@@ -177,7 +178,7 @@ impl Parameters {
         self.required.iter().chain(self.optional)
     }
 
-    /// The parameters in the order in which they are named: DataFusion lets a call leave out only
+    /// The parameters in the order of the signature's names. DataFusion lets a call leave out only
     /// the last ones.
     fn named(&self) -> impl Iterator<Item = (&'static str, Takes)> {
         let is_last = |takes: Takes| takes == Takes::Dates;
@@ -188,8 +189,8 @@ impl Parameters {
         first.chain(options).chain(last)
     }
 
-    /// A signature with named parameters that takes any type. What a call gets wrong is told by
-    /// [`Self::check`], as a sentence; the exact types are examples for `SHOW FUNCTIONS`.
+    /// A signature with named parameters that accepts any type. [`Self::check`] explains what is
+    /// wrong with a call; the exact types are examples for `SHOW FUNCTIONS`.
     pub(crate) fn signature(&self) -> Signature {
         let shown = |takes: Takes| match takes.example() {
             DataType::Utf8View => DataType::Utf8,
@@ -207,8 +208,9 @@ impl Parameters {
         }
     }
 
-    /// The types that a call gets: its own but for numbers, which arrive as doubles, and the type
-    /// of the parameter for an untyped NULL.
+    /// The types that the arguments are cast to. They keep their own types, except that numbers
+    /// become doubles, dates in a list become days, and an untyped NULL gets the type of its
+    /// parameter.
     pub(crate) fn coerce(&self, types: &[DataType]) -> Vec<DataType> {
         let optional = |data_type: &DataType| {
             let mut optional = self.optional.iter().map(|parameter| parameter.1);
@@ -216,7 +218,7 @@ impl Parameters {
         };
         let takes = |(position, data_type): (usize, &DataType)| match self.given().nth(position) {
             Some((_, takes)) if position < self.required.len() || data_type.is_null() => *takes,
-            // What takes it, or options, which are text.
+            // The optional parameter that accepts it; otherwise it is the options, which are text.
             _ => optional(data_type).unwrap_or(Takes::Text),
         };
         let types = types.iter().enumerate();
@@ -225,8 +227,8 @@ impl Parameters {
             .collect()
     }
 
-    /// Refuses a wrong number or type of arguments, with what to write instead; tells where they
-    /// stand.
+    /// Returns the positions of the arguments. A wrong number or type of arguments is refused, with
+    /// what to write instead.
     pub(crate) fn check(&self, types: &[DataType]) -> Result<ArgumentPlaces> {
         let function = self.function;
         if types.len() < self.required.len() || types.len() > self.named().count() {
@@ -251,8 +253,8 @@ impl Parameters {
         self.positions(types)
     }
 
-    /// An optional argument may be left out. A text or struct in the last place is the options;
-    /// before it, the next parameter that takes the type of an argument gets it.
+    /// Assigns the optional arguments, any of which may be left out. A text or struct in the last
+    /// place is the options; every other argument goes to the next parameter that accepts its type.
     fn positions(&self, types: &[DataType]) -> Result<ArgumentPlaces> {
         let mut positions = ArgumentPlaces {
             optional: vec![None; self.optional.len()],
@@ -299,7 +301,7 @@ impl Parameters {
         }
     }
 
-    /// How the function is called.
+    /// The call syntax, for error messages.
     fn usage(&self) -> String {
         let required: Vec<_> = self.required.iter().map(|parameter| parameter.0).collect();
         let mut usage = required.join(", ");

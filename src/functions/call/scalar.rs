@@ -1,5 +1,5 @@
-//! What all scalar functions have in common: a function of this crate is a [`Scalar`], DataFusion
-//! sees a [`ScalarFunction`].
+//! The common part of all scalar functions: each function of this crate implements [`Scalar`], and
+//! DataFusion sees it as a [`ScalarFunction`].
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -15,26 +15,26 @@ use datafusion::logical_expr::{
 use crate::functions::call::options::{CallOptions, Prepared, called_options, planned_options};
 use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
 
-/// A function of one row, computed a batch at a time.
+/// A function of one row, computed one batch at a time.
 pub(crate) trait Scalar: Debug + Default + Send + Sync + 'static {
     const PARAMETERS: Parameters;
 
-    /// What the options argument says, checked.
+    /// The checked options.
     type Options: Debug + Send + Sync + 'static;
 
     fn documentation(&self) -> Option<&Documentation>;
 
-    /// Reads the options of a call; those that it does not ask for are refused.
+    /// Reads the options of a call; options that it does not ask for are refused.
     fn read_options(options: &mut CallOptions) -> Result<Self::Options>;
 
-    /// What options and arguments must be together.
+    /// Checks the options and the arguments against each other.
     fn check_call(_: &Self::Options, _: &ArgumentPlaces) -> Result<()> {
         Ok(())
     }
 
     fn return_type(&self, types: &[DataType]) -> DataType;
 
-    /// Whether a row can be NULL where no argument is.
+    /// Whether a row can be NULL although none of its arguments is.
     const MAKES_NULLS: bool = false;
 
     fn call(
@@ -80,7 +80,7 @@ impl<F: Scalar> ScalarFunction<F> {
     }
 }
 
-/// A function is known by its type: what it remembers of its calls is no part of it.
+/// Functions are equal if their types are; the remembered options do not count.
 impl<F: Scalar> PartialEq for ScalarFunction<F> {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -142,7 +142,7 @@ impl<F: Scalar> ScalarUDFImpl for ScalarFunction<F> {
             n_rows: if is_one_call { 1 } else { args.number_rows },
         };
         match self.function.call(&arguments, &options)? {
-            // Where nothing differs from row to row the result is one value.
+            // If all arguments are constant, the result is a single value.
             ColumnarValue::Array(array) if is_one_call => {
                 let value = ScalarValue::try_from_array(&array, 0)?;
                 Ok(ColumnarValue::Scalar(value))

@@ -1,5 +1,5 @@
-//! Text arguments: every Arrow string type is read through [`Texts`], dictionaries once per
-//! distinct value of a batch.
+//! Text arguments. [`Texts`] reads every Arrow string type; dictionaries are read once per distinct
+//! value of a batch.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Which rows are not NULL; `None` when all are.
+    /// The validity of the rows; `None` if no row is NULL.
     pub(crate) fn nulls(self) -> Option<NullBuffer> {
         match self {
             Self::Utf8(array) => array.nulls().cloned(),
@@ -60,7 +60,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// The type of a text result: views, and dictionaries of `Utf8` where the argument is a dictionary.
+/// The type of a text result: a view, or a dictionary of `Utf8` if the argument is a dictionary.
 pub(crate) fn text_result_type(argument: &DataType) -> DataType {
     match argument {
         DataType::Dictionary(key, _) => DataType::Dictionary(key.clone(), Box::new(DataType::Utf8)),
@@ -68,7 +68,7 @@ pub(crate) fn text_result_type(argument: &DataType) -> DataType {
     }
 }
 
-/// Calls a function that makes texts of texts; a dictionary stays one.
+/// Calls a function from texts to texts; a dictionary stays a dictionary.
 pub(crate) fn map_to_text(
     argument: &ColumnarValue,
     function: impl Fn(Texts<'_>) -> Result<ArrayRef>,
@@ -90,7 +90,7 @@ pub(crate) fn map_to_text(
     })
 }
 
-/// Calls a function that makes anything of texts.
+/// Calls a function from texts to values of any type.
 pub(crate) fn map_texts(
     argument: &ColumnarValue,
     function: impl Fn(Texts<'_>) -> Result<ArrayRef>,
@@ -109,8 +109,8 @@ pub(crate) fn map_texts(
     })
 }
 
-/// Whether to compute the values of a dictionary, and not its rows: a batch can be a few rows with
-/// the dictionary of a whole file.
+/// Whether to compute the result for the values of a dictionary instead of its rows. A batch can
+/// have a few rows and the dictionary of a whole file.
 fn is_worth_it(dictionary: &dyn AnyDictionaryArray) -> bool {
     dictionary.values().len() <= dictionary.keys().len()
 }
@@ -144,7 +144,7 @@ pub(crate) fn map_text_pairs(
     )?))
 }
 
-/// The texts themselves where they stand in a dictionary.
+/// The column with dictionaries decoded; other columns are returned unchanged.
 pub(crate) fn unpacked(argument: &ColumnarValue, n_rows: usize) -> Result<ArrayRef> {
     let array = argument.to_array(n_rows)?;
     match array.data_type() {
@@ -153,7 +153,7 @@ pub(crate) fn unpacked(argument: &ColumnarValue, n_rows: usize) -> Result<ArrayR
     }
 }
 
-/// Calls a function on the texts of every row, also those of a dictionary.
+/// Calls a function on the text of every row; dictionaries are decoded first.
 pub(crate) fn map_text_rows(
     argument: &ColumnarValue,
     n_rows: usize,
@@ -163,7 +163,7 @@ pub(crate) fn map_text_rows(
     Ok(ColumnarValue::Array(function(Texts::try_new(&texts)?)?))
 }
 
-/// Calls a function on every text of a column; NULLs are left out.
+/// Calls a function on every text of a column, except NULLs.
 pub(crate) fn each_text(array: &ArrayRef, mut function: impl FnMut(&str)) -> Result<()> {
     let n_rows = array.len();
     let texts = unpacked(&ColumnarValue::Array(Arc::clone(array)), n_rows)?;

@@ -1,4 +1,4 @@
-//! Vector arguments: lists of numbers of every kind of list.
+//! Vector arguments: numbers in any Arrow list type.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl VectorColumn {
         Ok(Self { lists, values })
     }
 
-    /// The vector of a row; `None` for NULL, and where a value in it is NULL.
+    /// The vector of a row; `None` for NULL, and for a vector that contains NULL.
     pub(crate) fn get(&self, row: usize) -> Option<&[f32]> {
         if self.lists.is_null(row) {
             return None;
@@ -36,7 +36,7 @@ impl VectorColumn {
     }
 }
 
-/// An offset of a list is never negative.
+/// An offset as an index; offsets of lists are never negative.
 fn index(offset: i32) -> usize {
     usize::try_from(offset).unwrap_or_default()
 }

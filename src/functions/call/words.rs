@@ -1,4 +1,4 @@
-//! Words: the options of a tokenizer, and arguments that are texts or lists of words.
+//! Words: the tokenizer options, and arguments that are texts or lists of words.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::algorithms::text::{ConceptTable, TokenOptions, Tokenizer};
 use crate::functions::call::options::CallOptions;
 use crate::functions::call::texts::{Texts, unpacked};
 
-/// What a function does with texts where its options say nothing.
+/// The defaults of a function for options that a call does not give.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WordDefaults {
     pub(crate) stop_words: bool,
     pub(crate) concepts: bool,
 }
 
-/// A tokenizer, and the phrases of the caller that its concepts hold.
+/// A tokenizer, and the phrases of the caller among its concepts.
 #[derive(Debug, Clone)]
 pub(crate) struct WordOptions {
     pub(crate) tokenizer: Tokenizer,
@@ -37,7 +37,7 @@ pub(crate) fn read_words(options: &mut CallOptions, defaults: WordDefaults) -> R
             .take_number("min_len", 1)?
             .unwrap_or(default.min_len),
         numbers: options.take_switch("numbers")?.unwrap_or(default.numbers),
-        // The option says whether stop words are removed: `stop_words=on` switches the removal on.
+        // The option says whether stop words are removed: `stop_words=on` removes them.
         stop_words: options
             .take_switch("stop_words")?
             .unwrap_or(defaults.stop_words),
@@ -55,7 +55,7 @@ pub(crate) fn read_words(options: &mut CallOptions, defaults: WordDefaults) -> R
         .map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))
 }
 
-/// The tokenizer of these options.
+/// The tokenizer for these options.
 pub(crate) fn word_options(
     options: TokenOptions,
     concepts: bool,
@@ -72,7 +72,7 @@ pub(crate) fn word_options(
     Ok(WordOptions { tokenizer, phrases })
 }
 
-/// A column of texts, which are still to be cut into words, or of lists of words.
+/// A column of texts, which are not tokenized yet, or of lists of words.
 #[derive(Debug)]
 pub(crate) enum WordColumn {
     Texts(ArrayRef),
@@ -90,8 +90,8 @@ impl WordColumn {
         Ok(Self::Lists(lists))
     }
 
-    /// Calls `take` with each row and its words: `None` for a NULL, and where there is no
-    /// tokenizer. NULL words of a list are left out.
+    /// Calls `take` with each row and its words: `None` for a NULL, or if there is no tokenizer.
+    /// NULL words of a list are left out.
     pub(crate) fn for_each<'a>(
         &self,
         tokenizer: impl Fn(usize) -> Option<&'a Tokenizer>,
@@ -122,7 +122,7 @@ impl WordColumn {
     }
 }
 
-/// The words of a text, one after the other in one buffer, which is used again for the next text.
+/// The words of a text, one after the other in one buffer, which is reused for the next text.
 #[derive(Debug, Default)]
 struct WordBuffer {
     text: String,

@@ -1,4 +1,4 @@
-//! `cluster_assign(vec, representatives [, options])`: the known cluster of a row.
+//! `cluster_assign(vec, representatives [, options])`: assigns a row to a known cluster.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ impl Scalar for ClusterAssign {
         let n_rows = arguments.n_rows;
         let vectors = VectorColumn::try_new(&arguments.required(0).to_array(n_rows)?)?;
         let given = arguments.required(1);
-        // One list for all rows is read once, lists that differ row by row.
+        // A constant list is read once; lists that differ are read row by row.
         let is_one_list = matches!(given, ColumnarValue::Scalar(_));
         let lists = given.to_array(if is_one_list { 1 } else { n_rows })?;
         let lists = representative_lists(&lists)?;
@@ -139,14 +139,14 @@ impl Scalar for ClusterAssign {
     }
 }
 
-/// The type of the ids of representatives; BIGINT where there are only untyped NULLs.
+/// The type of the ids of representatives; BIGINT if they are untyped NULLs.
 fn cluster_id_type(representatives: &DataType) -> DataType {
     struct_field(representatives, "cluster_id")
         .filter(|id_type| !id_type.is_null())
         .unwrap_or(DataType::Int64)
 }
 
-/// The lists as lists of one kind.
+/// The lists of any kind as a [`ListArray`].
 fn representative_lists(lists: &ArrayRef) -> Result<ListArray> {
     let item = match lists.data_type() {
         DataType::List(item)
@@ -220,7 +220,7 @@ fn other_dimension(error: crate::error::Error) -> DataFusionError {
     exec_datafusion_err!("{NAME}: {error}; make all vectors with the same model")
 }
 
-/// What was found for the rows so far.
+/// The assignments of the rows so far.
 #[derive(Default)]
 struct Nearest {
     /// The cluster ids of all lists, one after the other.
@@ -262,7 +262,7 @@ impl Nearest {
         Ok(())
     }
 
-    /// `None` for a row without a vector, `Some(None)` where nothing is known.
+    /// Adds a row: `None` if it has no vector, `Some(None)` if there are no representatives.
     fn push(&mut self, assignment: Option<Option<Assignment>>) {
         let nearest = assignment.flatten();
         let position = nearest

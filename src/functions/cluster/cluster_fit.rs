@@ -1,4 +1,5 @@
-//! `cluster_fit(id, vec [, prior_cluster_id] [, options])`: rows with vectors become clusters.
+//! `cluster_fit(id, vec [, prior_cluster_id] [, options])`: groups rows by their vectors into
+//! clusters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::functions::cluster::ids::{Id, id_column, id_type, read_ids};
 
 const NAME: &str = "cluster_fit";
 
-/// What one partition of a query has seen.
+/// The rows that one partition of a query has seen.
 const STATE: ModelKind = ModelKind {
     name: "cluster_fit_state",
     version: 1,
@@ -155,10 +156,11 @@ fn item(id_type: &DataType) -> FieldRef {
 struct FitRows {
     options: ClusterOptions,
     id_type: DataType,
-    /// The vectors of the rows in `taken`; none before the first, which says how long vectors are.
+    /// The vectors of the rows in `taken`; `None` before the first one, which sets the number of
+    /// dimensions.
     vectors: Option<Vectors>,
     taken: Vec<Ids>,
-    /// Rows without an id or a vector of numbers.
+    /// Rows that have no id or no valid vector.
     refused: Vec<Ids>,
 }
 
@@ -191,7 +193,7 @@ impl FitRows {
         Ok(())
     }
 
-    /// The vectors, which must be of this many dimensions.
+    /// The vectors, which must have this many dimensions.
     fn vectors_of(&mut self, dimensions: usize) -> Result<&mut Vectors> {
         let vectors = self.vectors.get_or_insert_with(|| Vectors::new(dimensions));
         if vectors.dimensions() == dimensions {
@@ -204,10 +206,10 @@ impl FitRows {
         )
     }
 
-    /// The rows in the order of their ids, each id once.
+    /// The rows in the order of their ids, with each id once.
     fn sorted(&self, vectors: &Vectors) -> Result<Vec<usize>> {
         let mut order: Vec<usize> = (0..self.taken.len()).collect();
-        // Where an id comes with and without its prior cluster, the one with it first.
+        // If an id comes with and without its prior cluster, the row with it is first.
         let key = |row: &usize| {
             let ids = &self.taken[*row];
             (&ids.id, ids.prior.is_none(), &ids.prior)
@@ -220,7 +222,7 @@ impl FitRows {
         Ok(order)
     }
 
-    /// Rows of one id must be one row, however often it comes.
+    /// Refuses rows that have the same id but are not the same row.
     fn check_one_row(&self, rows: &[usize], vectors: &Vectors) -> Result<()> {
         let (first, rest) = (rows[0], &rows[1..]);
         let id = || match &self.taken[first].id {
@@ -272,7 +274,7 @@ impl FitRows {
         Ok(rows.iter().zip(&assigned).map(row).collect())
     }
 
-    /// The rows that could not be clustered, each once; a prior cluster stays theirs.
+    /// The rows that could not be clustered, each once. They keep their prior clusters.
     fn not_clustered(&self) -> Vec<ResultRow> {
         let known = self.known();
         let refused: BTreeSet<&Ids> = self.refused.iter().collect();
@@ -286,8 +288,8 @@ impl FitRows {
     }
 }
 
-/// The old cluster of a row. A row that has founded one belongs to it, also where it comes as a new
-/// one.
+/// The prior cluster of a row. A row whose id is that of a prior cluster belongs to it, even if it
+/// comes without one.
 fn prior_of<'a>(row: &'a Ids, known: &[&Id]) -> Option<&'a Id> {
     let own = row.id.as_ref().filter(|id| known.binary_search(id).is_ok());
     row.prior.as_ref().or(own)

@@ -1,4 +1,4 @@
-//! `cluster_keywords(cluster_id, text [, options])`: the words that tell clusters apart.
+//! `cluster_keywords(cluster_id, text [, options])`: finds the words that tell clusters apart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::functions::cluster::tfidf_fit::WORD_DEFAULTS;
 
 const NAME: &str = "cluster_keywords";
 
-/// What one partition of a query has counted.
+/// The counts of one partition of a query.
 const STATE: ModelKind = ModelKind {
     name: "cluster_keywords_state",
     version: 1,
@@ -133,11 +133,11 @@ struct KeywordDocuments {
     options: Arc<KeywordOptions>,
     id_type: DataType,
     counts: KeywordCounts,
-    /// The ids of the clusters under the numbers by which they are counted.
+    /// The ids of the clusters by the numbers under which they are counted.
     ids: BTreeMap<i64, Id>,
 }
 
-/// The number under which a cluster is counted: a text by its hash.
+/// The number under which a cluster is counted: its id, or the hash of a text.
 fn number_of(id: &Id) -> i64 {
     match id {
         Id::Number(number) => *number,
@@ -170,7 +170,8 @@ impl Fold for KeywordDocuments {
         )
     }
 
-    /// A row for each word of a cluster, and one without a word for the number of its texts.
+    /// The state has a row for each word of a cluster, and one without a word for the number of its
+    /// texts.
     fn state(&self) -> Result<Vec<u8>> {
         let documents = self
             .counts

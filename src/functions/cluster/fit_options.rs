@@ -1,4 +1,4 @@
-//! The options of `cluster_fit`, and those of them that `cluster_assign` shares.
+//! The options of `cluster_fit`, some of which `cluster_assign` shares.
 
 use datafusion::common::{Result, plan_err};
 
@@ -7,8 +7,8 @@ use crate::algorithms::cluster::{
 };
 use crate::functions::call::options::CallOptions;
 
-/// Reads the options of `cluster_fit`; whether they fit together is checked when it is known if
-/// there are priors.
+/// Reads the options of `cluster_fit`. They are checked against each other later, when it is known
+/// whether there are priors.
 pub(super) fn read_cluster_options(options: &mut CallOptions) -> Result<ClusterOptions> {
     let methods = [
         ("agglomerative", ClusterMethod::Agglomerative),
@@ -25,7 +25,7 @@ pub(super) fn read_cluster_options(options: &mut CallOptions) -> Result<ClusterO
     let method = options.take_choice("method", &methods)?;
     let linkage = options.take_choice("linkage", &linkages)?;
     let metric = read_metric(options)?;
-    // Ward's linkage is about squared Euclidean distances; nobody means another metric.
+    // Ward's linkage is defined for squared Euclidean distances, so no other metric can be meant.
     let ward = (linkage == Some(Linkage::Ward)).then_some(Metric::Euclidean);
     let max_exact_rows = options.take_number("max_exact_rows", 1)?;
     Ok(ClusterOptions {

@@ -1,4 +1,4 @@
-//! Ids of rows and clusters: whole numbers or texts, whatever their type in the query.
+//! Ids of rows and clusters: whole numbers or texts, of any type in the query.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use datafusion::logical_expr::ColumnarValue;
 
 use crate::functions::call::texts::{Texts, unpacked};
 
-/// An id. Numbers come in their order, texts in that of their bytes.
+/// An id. Numbers are ordered by value, texts by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Id {
     Number(i64),
     Text(Box<str>),
 }
 
-/// The type in which ids are returned: BIGINT for every type of whole number, else text.
+/// The type in which ids are returned: BIGINT for every integer type, text otherwise.
 pub(super) fn id_type(given: &DataType) -> DataType {
     if given.is_integer() {
         DataType::Int64
@@ -29,7 +29,7 @@ pub(super) fn id_type(given: &DataType) -> DataType {
 /// The ids of a column.
 ///
 /// # Errors
-/// For an unsigned number above the range of BIGINT.
+/// If an unsigned number is above the range of BIGINT.
 pub(super) fn read_ids(function: &str, array: &ArrayRef) -> Result<Vec<Option<Id>>> {
     if !array.data_type().is_integer() {
         let texts = unpacked(&ColumnarValue::Array(Arc::clone(array)), array.len())?;

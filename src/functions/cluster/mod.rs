@@ -1,4 +1,4 @@
-//! Functions on vectors of words and on clusters.
+//! Functions on word vectors and on clusters.
 
 pub(crate) mod cluster_assign;
 pub(crate) mod cluster_fit;

@@ -1,4 +1,4 @@
-//! `tfidf_fit(text [, options])`: a vocabulary for vectors, as a model.
+//! `tfidf_fit(text [, options])`: fits a vocabulary for vectors, as a model.
 
 use std::sync::Arc;
 
@@ -16,19 +16,18 @@ use crate::functions::call::words::{WordColumn, WordDefaults, WordOptions, read_
 use crate::functions::cluster::tfidf_model::{merge_state, write_fitted, write_state};
 
 const NAME: &str = "tfidf_fit";
-/// A concept stands for all the words that mean it. Measured on three sets of bilingual error
-/// messages, two of them written without knowledge of the table: from 2 to 3 the clusters are
-/// equally good, below 2 words of one language decide, above 3 one shared concept is enough to
-/// unite different causes.
+/// The weight of a concept, which represents all the words that mean it. Measured on three sets of
+/// bilingual error messages, two of them written without knowledge of the table: from 2 to 3 the
+/// clusters are equally good; below 2, the words of one language decide; above 3, one shared
+/// concept is enough to unite different causes.
 const CONCEPT_WEIGHT: f64 = 2.5;
 
-/// More than this and nothing but concepts counts.
+/// The largest weight: above it, nothing but concepts counts.
 const MAX_CONCEPT_WEIGHT: f64 = 1000.0;
-/// A vector of more dimensions than this is a mistake: a batch of 8192 of them is 2 GB.
+/// The largest number of dimensions. More are a mistake: a batch of 8192 such vectors takes 2 GB.
 pub(super) const MAX_DIMENSIONS: usize = 65_536;
 
-/// Words that carry no meaning are left out, concepts are added: features are for comparing what
-/// texts mean.
+/// Stop words are left out and concepts are added, since vectors are for comparing what texts mean.
 pub(super) const WORD_DEFAULTS: WordDefaults = WordDefaults {
     stop_words: true,
     concepts: true,

@@ -1,8 +1,9 @@
-//! The model of `tfidf_fit`: how it is stored, and what `tfidf_vec` and `tfidf_terms` make of it.
+//! The model of `tfidf_fit`: how it is stored, and how `tfidf_vec` and `tfidf_terms` read it.
 //!
-//! The table has a row for each term, in the order of bytes, which is the order of the dimensions:
-//! `term`, `document_frequency`. The metadata hold the number of texts and how texts are cut into
-//! words, since a text must be cut for its vector as it was for the vocabulary.
+//! The table has a row for each term, in byte order, which is the order of the dimensions, with the
+//! columns `term` and `document_frequency`. The metadata holds the number of texts and the
+//! tokenizer options, since a text must be cut into words the same way for its vector as for the
+//! vocabulary.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -22,16 +23,16 @@ const MODEL: ModelKind = ModelKind {
     name: "tfidf_fit",
     version: 1,
 };
-/// What one partition of a query has counted.
+/// The counts of one partition of a query.
 const STATE: ModelKind = ModelKind {
     name: "tfidf_fit_state",
     version: 1,
 };
 
-/// What a model that was fitted without concepts says in place of their version.
+/// The concepts version of a model that was fitted without concepts.
 const NO_CONCEPTS: u32 = 0;
 
-/// A model, ready for vectors.
+/// A model that is ready to make vectors.
 #[derive(Debug)]
 pub(super) struct TfidfModel {
     pub(super) words: WordOptions,
@@ -113,7 +114,7 @@ pub(super) fn write_fitted(
     write_model(MODEL, &metadata, &table_of(&counts.select(selection))?)
 }
 
-/// Whether texts are cut with the table of failure concepts; its version must be that of this
+/// Whether the tokenizer uses the table of failure concepts, whose version must be that of this
 /// program.
 fn has_concepts(table: &RecordBatch) -> Result<bool> {
     match metadata(table, "concepts")? {

@@ -1,4 +1,4 @@
-//! `tfidf_terms(model)`: what is inside a model of `tfidf_fit`.
+//! `tfidf_terms(model)`: the contents of a model of `tfidf_fit`.
 
 use std::sync::Arc;
 

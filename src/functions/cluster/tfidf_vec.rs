@@ -19,7 +19,7 @@ use crate::functions::cluster::tfidf_fit::{MAX_DIMENSIONS, WORD_DEFAULTS};
 use crate::functions::cluster::tfidf_model::TfidfModel;
 
 const NAME: &str = "tfidf_vec";
-/// Dimensions of hashed vectors: with some tens of words a text has hardly a collision among them.
+/// The dimensions of hashed vectors: a text of some tens of words has hardly any collisions.
 const DIMENSIONS: usize = 256;
 
 #[user_doc(
@@ -69,7 +69,7 @@ pub(crate) struct VectorOptions {
     norm: Norm,
     dimensions: usize,
     words: WordOptions,
-    /// An option that only a call without a model has.
+    /// An option that is valid only without a model, if one is given.
     without_model: Option<&'static str>,
 }
 
@@ -176,7 +176,7 @@ impl TfidfVec {
         let weight = options.weight.unwrap_or_default();
         let model_of = |row: usize| models.of_row(row).map(|number| &models.distinct[number]);
         let mut vectors = VectorBuffer::default();
-        // Rows are cut into words by the tokenizer of their own model.
+        // The tokenizer of its own model cuts each row into words.
         let tokenizer = |row: usize| model_of(row).map(|model| &model.words.tokenizer);
         column.for_each(tokenizer, |row, words| {
             let known = words.zip(model_of(row));

@@ -91,10 +91,11 @@ impl Scalar for LogMatch {
 }
 
 fn matched(messages: Texts<'_>, models: &BatchModels<MinedModel>) -> Result<ArrayRef> {
-    // One for all models: what it remembers holds for all of the same options.
+    // One masking space serves all models: a line that it remembers is valid for every masker with
+    // the same options.
     let mut space = models.distinct.first().map(|model| model.masker.space());
     let mut masked = String::new();
-    // For each row the number of its model and of the template there.
+    // For each row, the number of its model and of the template in that model.
     let found = |(row, message): (usize, Option<&str>)| {
         let number = models.of_row(row)?;
         let (message, model) = (message?, &models.distinct[number]);
@@ -121,7 +122,7 @@ fn matched(messages: Texts<'_>, models: &BatchModels<MinedModel>) -> Result<Arra
     )?))
 }
 
-/// The selected rows of a column of the models; texts are not copied, the result points to those of
+/// The selected rows of a column of the models. Texts are not copied: the result points to those of
 /// the model.
 fn selection(
     models: &BatchModels<MinedModel>,

@@ -17,8 +17,8 @@ use crate::functions::log::mined_model::{merge_state, write_mined, write_state};
 use crate::functions::log::read_mask_options;
 
 const NAME: &str = "log_mine";
-/// Far more than the log statements of a large system (Linux and all of its daemons have some
-/// thousands), and small enough for a model of some tens of megabytes.
+/// Far more than the log statements of a large system (Linux and all of its daemons have a few
+/// thousand), and few enough for a model of some tens of megabytes.
 const MAX_TEMPLATES: usize = 100_000;
 
 #[user_doc(

@@ -1,4 +1,4 @@
-//! `log_templates(model)`: what is inside a model of `log_mine`.
+//! `log_templates(model)`: the contents of a model of `log_mine`.
 
 use std::sync::Arc;
 

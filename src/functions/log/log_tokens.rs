@@ -16,7 +16,7 @@ use crate::functions::call::scalar::{BatchArguments, Scalar};
 use crate::functions::call::texts::{Texts, map_texts};
 use crate::functions::call::words::{WordDefaults, WordOptions, read_words};
 
-/// The words of a text as they are; meaning is added on demand.
+/// The words of a text as they are; options add meaning.
 const WORD_DEFAULTS: WordDefaults = WordDefaults {
     stop_words: false,
     concepts: false,

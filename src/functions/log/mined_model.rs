@@ -1,8 +1,8 @@
-//! The model of `log_mine`: how it is stored, and what `log_match` and `log_templates` make of it.
+//! The model of `log_mine`: how it is stored, and how `log_match` and `log_templates` read it.
 //!
-//! The table has a row for each distinct masked template, in the order of bytes: `masked`, `count`,
-//! `example`, `example_bytes`, and in a finished model `template`. The metadata hold the masking
-//! options, since a line must be masked for matching as it was for mining.
+//! The table has a row for each distinct masked template, in byte order, with the columns `masked`,
+//! `count`, `example`, `example_bytes` and, in a finished model, `template`. The metadata holds the
+//! masking options, since lines must be masked the same way for matching as for mining.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -26,19 +26,18 @@ const MODEL: ModelKind = ModelKind {
     name: "log_mine",
     version: 1,
 };
-/// What one partition of a query has counted.
+/// The counts of one partition of a query.
 const STATE: ModelKind = ModelKind {
     name: "log_mine_state",
     version: 1,
 };
 
-/// A model, ready for matching lines.
+/// A model that is ready to match lines.
 #[derive(Debug)]
 pub(super) struct MinedModel {
     pub(super) masker: Masker,
     pub(super) mined: MinedTemplates,
-    /// The mined templates and their hashes as columns, so that a result is a selection of their
-    /// rows.
+    /// The mined templates and their hashes as columns, so that a result is a selection of rows.
     pub(super) templates: ArrayRef,
     pub(super) hashes: ArrayRef,
 }
@@ -72,7 +71,7 @@ pub(super) struct MinedTemplate {
     example_bytes: u64,
 }
 
-/// The templates of a model, the commonest first, then in the order of bytes.
+/// The templates of a model, the most common first; ties are in byte order.
 pub(super) fn mined_templates(function: &str, bytes: &[u8]) -> Result<Vec<MinedTemplate>> {
     let table = read_model(function, MODEL, bytes)?;
     let template = texts(&table, "template")?;
@@ -117,7 +116,7 @@ pub(super) fn merge_state(function: &str, state: &[u8], tally: &mut TemplateTall
     Ok(())
 }
 
-/// Mines what was counted, and writes the model.
+/// Mines templates from the counts, and writes the model.
 pub(super) fn write_mined(tally: &TemplateTally, options: &MaskOptions) -> Result<Vec<u8>> {
     let sorted = tally.sorted();
     let masked: Vec<&str> = sorted.iter().map(|entry| entry.0).collect();
@@ -203,7 +202,8 @@ fn name_of<T: PartialEq>(names: &[(&str, T)], value: T) -> String {
         .unwrap_or_default()
 }
 
-/// The value of this name; a later version may know others, which mean something.
+/// The value that the metadata name under `key`. Unknown names are refused: a later version may
+/// write others, and ignoring them would change the result.
 fn choice<T: Copy>(table: &RecordBatch, key: &str, names: &[(&str, T)]) -> Result<T> {
     let schema = table.schema();
     let name = schema.metadata().get(key).map_or("", String::as_str);
@@ -217,7 +217,7 @@ fn mask_options(table: &RecordBatch) -> Result<MaskOptions> {
     let schema = table.schema();
     let value = |key: &str| schema.metadata().get(key).map(String::as_str);
     Ok(MaskOptions {
-        // Mined variables have no kind, so templates have one placeholder.
+        // Mined variables have no kind, so there is only one placeholder.
         style: Style::Star,
         profile: choice(table, "profile", &PROFILES)?,
         quotes: choice(table, "quotes", &QUOTES)?,

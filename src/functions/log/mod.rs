@@ -16,16 +16,16 @@ use datafusion::common::{Result, plan_datafusion_err};
 use crate::algorithms::text::{MaskOptions, Masker, Profile, Quotes, Style, Subject};
 use crate::functions::call::options::CallOptions;
 
-/// What profiles are called in options and in models.
+/// The names of profiles in options and in models.
 const PROFILES: [(&str, Profile); 3] = [
     ("default", Profile::Default),
     ("kv", Profile::KeyValue),
     ("json", Profile::Json),
 ];
-/// The same for words in quotes.
+/// The names of the ways to treat words in quotes.
 const QUOTES: [(&str, Quotes); 2] = [("mask", Quotes::Mask), ("keep", Quotes::Keep)];
 
-/// The masker that the options of `log_template` and `log_parse` describe.
+/// Reads the options of `log_template` and `log_parse`, and makes the masker that they describe.
 fn read_masker(options: &mut CallOptions) -> Result<Masker> {
     let styles = [("star", Style::Star), ("typed", Style::Typed)];
     let style = options.take_choice("style", &styles)?.unwrap_or_default();
@@ -41,11 +41,11 @@ fn read_masker(options: &mut CallOptions) -> Result<Masker> {
     Masker::new(&mask).map_err(|error| plan_datafusion_err!("{}: {error}", options.function()))
 }
 
-/// The options of masking that mining has too.
+/// Reads the masking options that mining has too.
 fn read_mask_options(options: &mut CallOptions) -> Result<MaskOptions> {
     Ok(MaskOptions {
         style: Style::default(),
-        // Mining judges by all lines.
+        // Mining looks at all lines and needs no guess.
         subject: Subject::Keep,
         profile: options
             .take_choice("profile", &PROFILES)?

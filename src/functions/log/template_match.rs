@@ -1,4 +1,4 @@
-//! `template_match(message, template)`: whether a message can have come from a template.
+//! `template_match(message, template)`: whether a template can have produced a message.
 
 use std::sync::Arc;
 

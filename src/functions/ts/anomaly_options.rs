@@ -1,4 +1,4 @@
-//! The options of `ts_anomaly`, the same for its two forms.
+//! The options of `ts_anomaly`, the same for both of its forms.
 
 use datafusion::common::{Result, plan_datafusion_err};
 
@@ -10,19 +10,19 @@ use crate::functions::call::options::CallOptions;
 use crate::functions::ts::season::read_season;
 use crate::functions::ts::times::{UNTIL_KEY, read_time};
 
-/// What the options of a call say, checked.
+/// The checked options of a call.
 #[derive(Debug)]
 pub(crate) struct AnomalyCall {
     pub(crate) params: AnomalyParams,
-    /// Whether a season is given as a duration, or a time, which mean nothing without time stamps.
+    /// Whether an option is a duration or a time, which has no meaning without timestamps.
     pub(super) needs_times: bool,
-    /// Up to when values are complete.
+    /// The time until which values are complete.
     pub(super) until_ns: Option<i64>,
 }
 
 impl AnomalyCall {
-    /// Whether the step of a row at this time has not ended; steps are so long, 0 where nothing
-    /// says it.
+    /// Whether the step of a row at this time has not ended; `step_ns` is 0 if the length of a step
+    /// is not known.
     pub(super) fn is_running(&self, utc_ns: i64, step_ns: i64) -> bool {
         let end_ns = utc_ns.saturating_add(step_ns.max(1));
         self.until_ns.is_some_and(|until_ns| end_ns > until_ns)

@@ -1,10 +1,10 @@
 //! `ts_anomaly(value [, options]) OVER (ORDER BY ts)`: a verdict on every row.
 //!
-//! A window function is not told its ORDER BY or its frame. `over_routing` hands it both as
-//! arguments after its own: the first ORDER BY expression, and what may be seen. With them it
-//! returns packed verdicts, to be unpacked a batch at a time; without them, as Rust code calls it
-//! through the builder of expressions, it goes by positions alone, sees the past and returns
-//! structs.
+//! A window function does not get its ORDER BY or its frame. `over_routing` passes both as
+//! arguments after the written ones: the first ORDER BY expression, and which rows a verdict may
+//! see. With these arguments the function returns packed verdicts, which are unpacked one batch at
+//! a time. Without them, as when Rust code calls it through the expression builder, it goes by row
+//! positions, sees only the past and returns structs.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -43,14 +43,15 @@ const PARAMETERS: Parameters = Parameters {
     has_options: true,
 };
 
-/// How many these are at most.
+/// The largest number of arguments that a query writes.
 pub(super) const MAX_WRITTEN: usize = 2;
 
-/// Where the first ORDER BY expression stands among the arguments, and after it what may be seen.
+/// The positions of the arguments that are added: the first ORDER BY expression, and which rows a
+/// verdict may see.
 const ORDER_POSITION: usize = 2;
 const SIGHT_POSITION: usize = 3;
 
-/// What a verdict may be based on.
+/// The rows that a verdict may be based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sight {
     /// The rows up to the one that is judged.
@@ -67,8 +68,8 @@ impl Sight {
         }
     }
 
-    /// The frame that shows it. Counted in rows, since DataFusion lets a LIMIT through to the rows
-    /// before such a frame only.
+    /// The frame with these rows. It is counted in rows, since DataFusion pushes a LIMIT down only
+    /// through such frames.
     pub(super) fn frame(self) -> WindowFrame {
         let start = WindowFrameBound::Preceding(ScalarValue::UInt64(None));
         let end = match self {
@@ -92,7 +93,7 @@ fn literal(expression: &Arc<dyn PhysicalExpr>) -> Option<&ScalarValue> {
     expression.downcast_ref::<Literal>().map(Literal::value)
 }
 
-/// What a query is told that uses OVER wrongly.
+/// The part of error messages that says how OVER is used.
 pub(super) const HOW_TO_CALL: &str =
     "with OVER it is called as ts_anomaly(value [, options]) OVER (ORDER BY ts)";
 
@@ -129,15 +130,15 @@ pub(crate) struct AnomalyOver {
 impl AnomalyOver {
     pub(crate) fn udwf() -> WindowUDF {
         WindowUDF::new_from_impl(Self {
-            // Without parameters: SHOW FUNCTIONS would mix them with those of the aggregate, which
-            // has the same name.
+            // The signature has no parameter names: SHOW FUNCTIONS would mix them with those of the
+            // aggregate of the same name.
             signature: Signature::user_defined(Volatility::Immutable),
             calls: Prepared::default(),
         })
     }
 }
 
-/// What it remembers of its calls is no part of it.
+/// All instances are equal; the remembered calls do not count.
 impl PartialEq for AnomalyOver {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -189,8 +190,8 @@ impl WindowUDFImpl for AnomalyOver {
         Ok(Arc::new(Field::new(args.name(), data_type, is_nullable)))
     }
 
-    /// The values and the time stamps; the others are constants, and were read when the evaluator
-    /// was made.
+    /// The values and the timestamps. The other arguments are constants, which were read when the
+    /// evaluator was made.
     fn expressions(&self, args: ExpressionArgs) -> Vec<Arc<dyn PhysicalExpr>> {
         let expressions = args.input_exprs();
         let of_rows = [expressions.first(), expressions.get(ORDER_POSITION)];
@@ -239,7 +240,7 @@ impl WindowUDFImpl for AnomalyOver {
         self.doc()
     }
 
-    /// Rows after a LIMIT change nothing where only the past is seen.
+    /// If only the past is seen, rows after a LIMIT have no effect.
     fn limit_effect(&self, arguments: &[Arc<dyn PhysicalExpr>]) -> LimitEffect {
         match Sight::of(arguments) {
             Sight::Causal => LimitEffect::None,
@@ -248,24 +249,24 @@ impl WindowUDFImpl for AnomalyOver {
     }
 }
 
-/// How the rows of a partition are read and verdicts on them returned.
+/// Reads the rows of a partition and returns verdicts on them.
 #[derive(Debug)]
 struct PartitionRows {
-    /// `None` where rows go by their positions.
+    /// `None` if rows go by their positions.
     read_time: Option<ReadTime>,
     /// The clock of a series with a time zone.
     clock: Option<ZoneClock>,
     is_packed: bool,
     call: Arc<AnomalyCall>,
-    /// The newest time, and how long after another one it was.
+    /// The newest time, and how long after the one before it was.
     newest: Option<(i64, i64)>,
 }
 
 /// A row of a partition.
 enum Point {
-    /// It has no time in a series with times.
+    /// The row has no time, in a series with times.
     None,
-    /// Its step has not ended.
+    /// The step of the row has not ended.
     Running,
     At(Option<i64>, f64),
 }
@@ -297,7 +298,8 @@ impl PartitionRows {
         }
     }
 
-    /// Whether the step of the next row has not ended; a step is as long as the one before.
+    /// Whether the step of the next row has not ended; the step is assumed to be as long as the one
+    /// before.
     fn is_running(&mut self, utc_ns: i64) -> bool {
         let step_ns = match self.newest {
             Some((newest_ns, step_ns)) if newest_ns == utc_ns => step_ns,
@@ -340,7 +342,7 @@ impl PartitionRows {
     }
 }
 
-/// Judges row by row, as they come.
+/// Judges rows one by one, as they come.
 #[derive(Debug)]
 struct CausalEvaluator {
     rows: PartitionRows,
@@ -358,7 +360,7 @@ impl CausalEvaluator {
 }
 
 impl PartitionEvaluator for CausalEvaluator {
-    /// Is called once for each row, in their order: `range` is one row.
+    /// DataFusion calls this once for each row, in order; `range` is one row.
     fn evaluate(&mut self, columns: &[ArrayRef], range: &Range<usize>) -> Result<ScalarValue> {
         let verdict = self.judge(PartitionRows::values(columns)?, columns, range.start);
         self.rows.verdict(&verdict)
@@ -372,7 +374,7 @@ impl PartitionEvaluator for CausalEvaluator {
         self.rows.verdicts(&verdicts)
     }
 
-    /// So that rows are judged as they come, and the verdicts continue at once.
+    /// Rows are judged as they come, and their verdicts are passed on at once.
     fn supports_bounded_execution(&self) -> bool {
         true
     }

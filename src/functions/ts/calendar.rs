@@ -1,4 +1,4 @@
-//! The days that a forecast treats as unlike others: holidays and days by their place in the month.
+//! The special days of a forecast: holidays, and days by their place in the month.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::algorithms::series::forecast::{SpecialPoint, Step};
 use crate::algorithms::units::DAY;
 use crate::functions::call::options::CallOptions;
 
-/// The most holidays of a call: two centuries of twenty a year.
+/// The largest number of holidays of a call: twenty a year for two centuries.
 const MAX_HOLIDAYS: usize = 4_000;
 
 /// Days by their place in the month.
@@ -30,10 +30,10 @@ const MONTH_DAYS: [(&str, MonthDay); 4] = [
     ("last_business_day", MonthDay::LastBusinessDay),
 ];
 
-/// Holidays are one class of days, and each place in the month is another one.
+/// The class of holidays; each place in the month is another class.
 const HOLIDAYS: u8 = 0;
 
-/// Which days are unlike others.
+/// The days that are unlike others.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Calendar {
     /// As days since 1970.
@@ -70,7 +70,7 @@ fn check_number(function: &str, n_holidays: usize) -> Result<()> {
     Ok(())
 }
 
-/// Days since 1970. Years that 32 bits of days do not reach are no dates of a series.
+/// Days since 1970. No date of a series is in a year that 32 bits of days cannot reach.
 fn day_number(date: NaiveDate) -> i32 {
     date.to_epoch_days()
 }
@@ -88,7 +88,7 @@ pub(super) fn add_holidays(
     }) else {
         return exec_err!("{function}: holidays must arrive as a list of dates");
     };
-    // The list is the same in all rows, most often the same elements.
+    // The list is the same in all rows, and mostly at the same offsets.
     let mut before = None;
     for row in (0..lists.len()).filter(|&row| lists.is_valid(row)) {
         let elements = lists.value_offsets()[row]..lists.value_offsets()[row + 1];
@@ -116,7 +116,7 @@ impl Calendar {
         calendar
     }
 
-    /// What a clock time is on, where steps are no longer than a day.
+    /// The special day that a clock time is on, if steps are no longer than a day.
     pub(super) fn special_point(&self, clock_ns: i64, step: Option<Step>) -> Option<SpecialPoint> {
         let step_ns = match step {
             Some(Step::Nanoseconds(step_ns)) if step_ns <= DAY => step_ns.max(1),
@@ -156,7 +156,8 @@ impl Calendar {
         }
     }
 
-    /// Whether a day is a business day and none of its month lies further this way.
+    /// Whether a day is a business day and no business day of its month is further in this
+    /// direction.
     fn is_outermost(
         &self,
         date: NaiveDate,
@@ -167,7 +168,7 @@ impl Calendar {
         self.is_business_day(date) && !others.any(|other| self.is_business_day(other))
     }
 
-    /// From Monday to Friday, and no holiday.
+    /// Whether a day is from Monday to Friday and not a holiday.
     fn is_business_day(&self, date: NaiveDate) -> bool {
         !matches!(date.weekday(), Weekday::Sat | Weekday::Sun)
             && !self.holidays.contains(&day_number(date))
@@ -187,8 +188,8 @@ mod tests {
     #[test]
     fn days_of_a_month() {
         let month_days = "calendar=month_start|month_end|first_business_day|last_business_day";
-        // The 1st of May 2026 is a Friday and a holiday, the 4th a Monday; the 30th a Saturday, the
-        // 31st a Sunday.
+        // May 1, 2026 is a Friday and a holiday, May 4 a Monday, May 30 a Saturday and May 31 a
+        // Sunday.
         let may = calendar(&format!("holidays=2026-05-01,{month_days}")).unwrap();
         let classes = (1..=31).filter_map(|day| {
             let date = NaiveDate::from_ymd_opt(2026, 5, day)?;

@@ -1,9 +1,10 @@
-//! Which fields the result of a `ts_forecast` has: its options `quantiles` and `explain` add some.
+//! Selects the fields of the result of `ts_forecast`: its options `quantiles` and `explain` add
+//! some.
 //!
-//! DataFusion asks for the type of a result before it knows any constant, but it asks the planners
-//! of expressions first. This one reads the options where they stand as a literal, as text or as a
-//! struct, and puts in the `ts_forecast` whose result has what they ask for. The function itself
-//! refuses the options where nobody could read them.
+//! DataFusion asks for the type of a result before it knows any constants, but it asks the
+//! expression planners before that. The planner here reads options that are a literal, as text or
+//! as a struct, and puts in the variant of `ts_forecast` whose result has the fields that they ask
+//! for. The function itself refuses these options if the planner could not read them.
 
 use std::sync::Arc;
 
@@ -17,11 +18,11 @@ use crate::functions::call::aggregate::AggregateFunction;
 use crate::functions::call::options::CallOptions;
 use crate::functions::ts::ts_forecast::{EXPLAIN_KEY, ForecastWith, NAME, QUANTILES_KEY};
 
-/// Options are the last argument, after this many required ones.
+/// The number of required arguments, after which the options are the last argument.
 const N_REQUIRED: usize = 3;
 
-/// The planner of calls of `ts_forecast`. It holds the functions itself: planners are given no
-/// registry.
+/// The planner of calls of `ts_forecast`. It holds the functions itself, since expression planners
+/// do not get a registry.
 #[derive(Debug)]
 pub(crate) struct ForecastFields {
     quantiles: Arc<AggregateUDF>,
@@ -38,8 +39,8 @@ impl ForecastFields {
         }
     }
 
-    /// The function with the fields that the arguments ask for; `None` where the one of the name
-    /// has them.
+    /// The function with the fields that the arguments ask for; `None` if the plain function has
+    /// them.
     fn function(&self, arguments: &[Expr]) -> Option<&Arc<AggregateUDF>> {
         match asked_fields(arguments.get(N_REQUIRED..)?.last()?) {
             (false, false) => None,
@@ -74,7 +75,8 @@ impl ExprPlanner for ForecastFields {
 fn asked_fields(options: &Expr) -> (bool, bool) {
     match options {
         Expr::Literal(literal, _) => asked_by_text(literal),
-        // A struct is no literal yet: it is a call with names and values in turn.
+        // A struct is not a literal yet: it is a call whose arguments alternate between names and
+        // values.
         Expr::ScalarFunction(call) if call.name() == "named_struct" => {
             let (entries, _) = call.args.as_chunks::<2>();
             let value = |key: &str| {
@@ -97,7 +99,8 @@ fn asked_fields(options: &Expr) -> (bool, bool) {
     }
 }
 
-/// Nothing is asked for by options that cannot be read: the function says what is wrong with them.
+/// Whether the options in a literal ask for quantiles, and for an explanation. Options that cannot
+/// be read ask for nothing: the function reports what is wrong with them.
 fn asked_by_text(literal: &ScalarValue) -> (bool, bool) {
     let Ok(mut options) = CallOptions::parse(NAME, Some(literal)) else {
         return (false, false);

@@ -13,7 +13,7 @@ use crate::functions::ts::time_axis::Reading;
 use crate::functions::ts::times::{UNTIL_KEY, read_time, time_unit};
 use crate::functions::ts::ts_fill::parse_gap;
 
-/// How rows are read and how they are forecast.
+/// Reads the options for reading rows, and those for the forecast.
 pub(super) fn read_forecast(options: &mut CallOptions) -> Result<(Reading, ForecastOptions)> {
     let reading = read_reading(options)?;
     let forecast = ForecastOptions {
@@ -43,7 +43,7 @@ fn check_bounds(function: &str, options: &ForecastOptions) -> Result<()> {
     }
 }
 
-/// `season`, `freq`, `fill`, `dup`, `holidays`, `calendar` and `until`.
+/// Reads `season`, `freq`, `fill`, `dup`, `holidays`, `calendar` and `until`.
 fn read_reading(options: &mut CallOptions) -> Result<Reading> {
     let season = read_season(options)?;
     let step = read_freq(options)?;
@@ -91,7 +91,7 @@ fn read_freq(options: &mut CallOptions) -> Result<Option<Step>> {
     }
 }
 
-/// `model`: a set of components, or one of them.
+/// Reads `model`: a set of components, or one of them.
 fn read_model(options: &mut CallOptions) -> Result<Model> {
     let mut choices = vec![("auto", Model::Auto), ("fast", Model::Fast)];
     let components = Component::ALL.map(|component| (component.name(), Model::One(component)));
@@ -100,7 +100,7 @@ fn read_model(options: &mut CallOptions) -> Result<Model> {
     Ok(model.unwrap_or_default())
 }
 
-/// `non_negative`; `None` is auto.
+/// Reads `non_negative`; `None` is `auto`.
 fn read_non_negative(options: &mut CallOptions) -> Result<Option<bool>> {
     let choices = [
         ("auto", None),
@@ -112,13 +112,13 @@ fn read_non_negative(options: &mut CallOptions) -> Result<Option<bool>> {
     Ok(options.take_choice("non_negative", &choices)?.flatten())
 }
 
-/// `level`: the share of future values that shall lie within the interval.
+/// Reads `level`: the share of future values that should be within the interval.
 pub(super) fn read_level(options: &mut CallOptions) -> Result<f64> {
     let level = read_share(options, "level")?;
     Ok(level.unwrap_or(ForecastOptions::default().level))
 }
 
-/// A share, above 0 and below 1.
+/// Reads a share, above 0 and below 1.
 pub(super) fn read_share(options: &mut CallOptions, key: &'static str) -> Result<Option<f64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);
@@ -132,14 +132,13 @@ pub(super) fn read_share(options: &mut CallOptions, key: &'static str) -> Result
     }
 }
 
-/// A number above 0 and below 1.
+/// Parses a number above 0 and below 1.
 pub(super) fn parse_share(text: &str) -> Option<f64> {
     let share = text.trim().parse::<f64>().ok()?;
     (share > 0.0 && share < 1.0).then_some(share)
 }
 
-/// Refuses steps that time stamps of this type cannot tell apart; `name` is what the call says of
-/// them.
+/// Refuses steps that timestamps of this type cannot represent; `name` is how the call names them.
 pub(super) fn check_unit(
     function: &str,
     name: &str,

@@ -1,4 +1,4 @@
-//! How far a forecast reaches: so many steps, or those that begin within a length of time.
+//! How far a forecast reaches: a number of steps, or all steps that begin within a length of time.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -7,7 +7,7 @@ use crate::algorithms::series::{Timeline, add_months};
 use crate::functions::ts::zones::Zone;
 use crate::time::{CalendarSpan, read_span};
 
-/// The most steps: a year of 5 minutes.
+/// The largest number of steps: almost a year of 5-minute steps.
 pub(super) const MAX_STEPS: usize = 100_000;
 
 /// How far a forecast reaches.
@@ -18,10 +18,10 @@ pub(super) enum Horizon {
     Span(CalendarSpan),
 }
 
-/// The horizon that a constant argument is; `None` for NULL.
+/// Reads the horizon from a constant argument; `None` for NULL.
 ///
 /// # Errors
-/// When it is not above 0, or more steps than are possible.
+/// If it is not above 0, or has more than [`MAX_STEPS`] steps.
 pub(super) fn read_horizon(function: &str, value: &ScalarValue) -> Result<Option<Horizon>> {
     if value.is_null() {
         return Ok(None);
@@ -46,7 +46,7 @@ pub(super) fn read_horizon(function: &str, value: &ScalarValue) -> Result<Option
     }
 }
 
-/// The horizon that a text is: a number of steps, or a length of time.
+/// Parses the horizon in a text: a number of steps, or a length of time.
 pub(super) fn parse_horizon(function: &str, text: &str) -> Result<Horizon> {
     let steps = text.trim().parse::<i64>();
     let value = steps.map_or_else(|_| ScalarValue::from(text), ScalarValue::from);
@@ -65,8 +65,8 @@ fn steps(value: &ScalarValue) -> Option<usize> {
 }
 
 impl Horizon {
-    /// How many slots after the last one it has; `None` if that is more than [`MAX_STEPS`], or
-    /// nothing says how long a step is.
+    /// The number of slots after the last one; `None` if it is more than [`MAX_STEPS`], or if the
+    /// length of a step is not known.
     pub(super) fn n_steps(self, timeline: &Timeline) -> Option<usize> {
         let span = match self {
             Self::Steps(steps) => return Some(steps),
@@ -78,7 +78,8 @@ impl Horizon {
             let begins_ns = timeline.time_ns(timeline.len() + n_steps);
             begins_ns.is_some_and(|begins_ns| begins_ns < end_ns)
         };
-        // The first step begins within; a search by halves finds the first that does not.
+        // The first step begins within the horizon; a binary search finds the first one that does
+        // not.
         let (mut within, mut behind) = (0, MAX_STEPS + 1);
         while behind - within > 1 {
             let middle = within + (behind - within) / 2;
@@ -91,7 +92,8 @@ impl Horizon {
         (behind <= MAX_STEPS).then_some(behind)
     }
 
-    /// The same of steps that continue in the time that passes, the first one at this time.
+    /// The number of steps that continue in elapsed time, the first one at `begin_ns`; `None` if it
+    /// is more than [`MAX_STEPS`].
     pub(super) fn n_passing_steps(self, begin_ns: i64, step_ns: i64, zone: Zone) -> Option<usize> {
         let span = match self {
             Self::Steps(steps) => return Some(steps),
@@ -107,7 +109,7 @@ impl Horizon {
         let after_ns = end_ns
             .checked_add(span.nanoseconds)?
             .checked_sub(begin_ns)?;
-        // The first one begins within.
+        // The first step begins within the horizon.
         let n_steps = after_ns.saturating_sub(1).div_euclid(step_ns) + 1;
         let n_steps = usize::try_from(n_steps).ok()?.max(1);
         (n_steps <= MAX_STEPS).then_some(n_steps)
@@ -124,7 +126,7 @@ mod tests {
     fn steps_that_begin_within() {
         let samples = Samples::new(vec![0, HOUR], vec![1.0, 2.0]).unwrap();
         let hours = Timeline::new(&samples, None).unwrap();
-        // From the 31st of January to the 28th of February: 28 days.
+        // From January 31 to February 28: 28 days.
         let january = 30 * 24 * HOUR - HOUR;
         let samples = Samples::new(vec![january - HOUR, january], vec![1.0, 2.0]).unwrap();
         let january = Timeline::new(&samples, None).unwrap();

@@ -1,8 +1,9 @@
-//! One name in two places: `ts_anomaly` is an aggregate, and after OVER a window function.
+//! One name for two functions: `ts_anomaly` is an aggregate, and with OVER a window function.
 //!
-//! DataFusion looks up a name before OVER among the aggregates first. Before it checks any argument
-//! it asks the planners of expressions; this one puts the window function in, hands it what it is
-//! not told otherwise (see `anomaly_over`), and refuses what the window function could not honour.
+//! DataFusion looks up a name before OVER among the aggregates first. Before it checks any
+//! argument, it asks the expression planners. The planner here puts in the window function, passes
+//! it what it does not get otherwise (see `anomaly_over`), and refuses clauses that the window
+//! function could not honour.
 
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use crate::functions::ts::anomaly_over::{HOW_TO_CALL, MAX_WRITTEN, Sight};
 use crate::functions::ts::ts_anomaly::NAME;
 use crate::functions::ts::verdicts::Unpack;
 
-/// The planner of OVER expressions. It holds the functions itself: planners are given no registry.
+/// The planner of OVER expressions. It holds the functions itself, since expression planners do not
+/// get a registry.
 #[derive(Debug)]
 pub(crate) struct OverRouting {
     anomaly: Arc<WindowUDF>,
@@ -25,7 +27,7 @@ pub(crate) struct OverRouting {
 }
 
 impl OverRouting {
-    /// Routes to this window function, an `AnomalyOver`.
+    /// A planner that routes to this window function, an `AnomalyOver`.
     pub(crate) fn new(anomaly: &Arc<WindowUDF>) -> Self {
         Self {
             anomaly: Arc::clone(anomaly),
@@ -43,7 +45,7 @@ impl ExprPlanner for OverRouting {
         let sight = sight(&raw.window_frame)?;
         let time = time(&raw)?;
         let written = window_function(&self.anomaly, raw);
-        // The expression keeps the name of what was written, without the arguments that are put in.
+        // The expression keeps the name of the written call, without the added arguments.
         let name = Expr::from(written.clone()).schema_name().to_string();
         let mut planned = written;
         planned.params.window_frame = sight.frame();
@@ -71,7 +73,7 @@ fn window_function(function: &Arc<WindowUDF>, raw: RawWindowExpr) -> WindowFunct
     }
 }
 
-/// Refuses what a verdict on every row has no use for.
+/// Refuses clauses that have no use for a verdict on every row.
 fn check_clauses(raw: &RawWindowExpr) -> Result<()> {
     if raw.args.is_empty() || raw.args.len() > MAX_WRITTEN {
         return plan_err!("{NAME}: {HOW_TO_CALL}, got {} arguments", raw.args.len());
@@ -101,7 +103,7 @@ fn is_wildcard(argument: &Expr) -> bool {
     matches!(argument, Expr::Wildcard { .. })
 }
 
-/// The expression that the rows are ordered by first.
+/// The first ORDER BY expression.
 fn time(raw: &RawWindowExpr) -> Result<Expr> {
     match raw.order_by.first() {
         None => plan_err!(
@@ -114,7 +116,7 @@ fn time(raw: &RawWindowExpr) -> Result<Expr> {
     }
 }
 
-/// What the frame lets a verdict see.
+/// The rows that the frame lets a verdict see.
 fn sight(frame: &WindowFrame) -> Result<Sight> {
     let is_from_start =
         matches!(&frame.start_bound, WindowFrameBound::Preceding(start) if start.is_null());

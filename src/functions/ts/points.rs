@@ -1,22 +1,22 @@
-//! The points of many series, kept in the order in which they came.
+//! The points of many series, kept in arrival order.
 //!
-//! Rows of a GROUP BY come with the series mixed. A vector for each series would grow by doubling,
-//! and 100,000 of them hold twice what is in them; so all points are kept in shared blocks that
-//! never move, 20 bytes each, and are put together by series only at the end, a share of the series
-//! at a time.
+//! The rows of a GROUP BY come with the series mixed. A vector for each series would grow by
+//! doubling, and 100,000 of them would take twice the memory of their points. So all points are
+//! kept in shared blocks that never move, 20 bytes each, and are gathered by series only at the
+//! end, a share of the series at a time.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use datafusion::common::{Result, exec_datafusion_err};
 
-/// Points of a block.
+/// The number of points in a block.
 const BLOCK: usize = 1 << 16;
 
-/// The points are put together in this many steps; each needs room for its share of them.
+/// The points are gathered in this many rounds, each of which needs memory for its share of them.
 const N_SHARES: usize = 16;
 
-/// The fewest points of a step.
+/// The smallest number of points in a round.
 const SMALLEST_SHARE: usize = BLOCK;
 
 /// The points of many series.
@@ -26,7 +26,7 @@ pub(super) struct Points {
     n_points: usize,
 }
 
-/// Some points, in the order in which they came.
+/// A block of points, in arrival order.
 #[derive(Debug, Default)]
 struct Block {
     groups: Vec<u32>,
@@ -50,7 +50,7 @@ impl Points {
         self.n_points += 1;
     }
 
-    /// Takes the points of the first `n_groups` series away and calls `series` with the times and
+    /// Removes the points of the first `n_groups` series and calls `series` with the times and
     /// values of each, in the order of their numbers. The other series move to the front.
     pub(super) fn take_first(
         &mut self,
@@ -80,7 +80,7 @@ impl Points {
         self.move_to_front(n_groups)
     }
 
-    /// How many points each of the first series has.
+    /// The number of points of each of the first `n_groups` series.
     fn counts(&self, n_groups: usize) -> Vec<usize> {
         let mut counts = vec![0; n_groups];
         for &group in self.blocks.iter().flat_map(|block| &block.groups) {
@@ -136,7 +136,7 @@ impl Points {
     }
 }
 
-/// The end of a share: series with at most `share` points together, and at least one series.
+/// The end of a share: series that have at most `share` points together, and at least one series.
 fn share_end(first: usize, counts: &[usize], share: usize) -> usize {
     let mut n_points = 0;
     let others = counts[first + 1..].iter().take_while(|&&count| {
@@ -146,7 +146,7 @@ fn share_end(first: usize, counts: &[usize], share: usize) -> usize {
     first + 1 + others.count()
 }
 
-/// The number of a series, or of how many there are.
+/// The number of a series, or the count of all series, in 32 bits.
 pub(super) fn group_number(group: usize) -> Result<u32> {
     u32::try_from(group)
         .map_err(|_| exec_datafusion_err!("more than {} series in one GROUP BY", u32::MAX))
@@ -167,7 +167,7 @@ impl Block {
         self.values.push(value);
     }
 
-    /// Keeps the points for which this is true, and gives back the room of the others.
+    /// Keeps the points for which `keep` is true, and frees the memory of the others.
     fn retain(&mut self, mut keep: impl FnMut(u32, i64, f64) -> bool) {
         let mut n_kept = 0;
         for point in 0..self.groups.len() {
@@ -183,7 +183,7 @@ impl Block {
         self.groups.truncate(n_kept);
         self.times_ns.truncate(n_kept);
         self.values.truncate(n_kept);
-        // Not each time, since that copies what is left.
+        // Memory is not freed every time, since that copies the remaining points.
         if n_kept <= self.groups.capacity() / 2 {
             self.groups.shrink_to_fit();
             self.times_ns.shrink_to_fit();
@@ -198,8 +198,9 @@ impl Block {
     }
 }
 
-/// The points of a series and its holidays as bytes: times and days as how their distances change
-/// from one to the next, which they rarely do, then the values. So a point is 9 bytes or few more.
+/// Encodes the points of a series and its holidays as bytes: first the times and the days, by how
+/// their distances change from one to the next, which they rarely do, then the values. So a point
+/// takes 9 bytes or a few more.
 pub(super) fn encode(times_ns: &[i64], values: &[f64], holidays: &BTreeSet<i32>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(16 + 9 * times_ns.len());
     push_distances(&mut bytes, times_ns.iter().copied());
@@ -210,8 +211,8 @@ pub(super) fn encode(times_ns: &[i64], values: &[f64], holidays: &BTreeSet<i32>)
     bytes
 }
 
-/// Calls `point` with each of the points that were made bytes and returns the holidays; `None` for
-/// other bytes.
+/// Calls `point` with each of the encoded points and returns the holidays; `None` for invalid
+/// bytes.
 pub(super) fn decode(bytes: &[u8], mut point: impl FnMut(i64, f64)) -> Option<Vec<i32>> {
     let mut times = bytes;
     let n_points = take_length(&mut times)?;
@@ -247,13 +248,13 @@ fn push_distances(bytes: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item = i6
     }
 }
 
-/// A list has at least a byte for each element.
+/// The length of a list, which is followed by at least one byte for each element.
 fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     let length = usize::try_from(take_number(bytes)?).ok()?;
     (length <= bytes.len()).then_some(length)
 }
 
-/// Reads what `push_distances` wrote after the length.
+/// Reads the numbers that `push_distances` wrote after the length.
 #[derive(Debug, Default)]
 struct Distances {
     last: i64,
@@ -271,7 +272,7 @@ impl Distances {
     }
 }
 
-/// Small numbers of either sign as small ones.
+/// Maps small numbers of either sign to small unsigned numbers.
 fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)).cast_unsigned()
 }
@@ -280,7 +281,7 @@ fn unzigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
-/// A number in as few bytes as it needs, seven bits each (LEB128).
+/// Writes a number in as few bytes as it needs, seven bits each (LEB128).
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(lowest_byte(number) | 0x80);
@@ -321,7 +322,7 @@ mod tests {
         points
     }
 
-    /// The points of the first series, values as their bits.
+    /// Takes the points of the first series, with the bits of their values.
     fn take_first(points: &mut Points, n_groups: usize) -> Vec<Series> {
         let mut taken = vec![];
         points
@@ -334,7 +335,7 @@ mod tests {
         taken
     }
 
-    /// What the first series must be.
+    /// The points that these series must have.
     fn expected(rows: &[(u32, i64, u64)], groups: Range<u32>) -> Vec<Series> {
         let of = |wanted: u32| rows.iter().filter(move |(group, ..)| *group == wanted);
         groups
@@ -390,7 +391,7 @@ mod tests {
             let group = group_number(row * 7 % n_groups).unwrap();
             points.push(group, row as i64, row as f64);
         }
-        // A last block that is not full, nothing else.
+        // The only overhead is one block that is not full.
         assert!(points.memory_bytes() <= (n_rows + BLOCK) * 20 + BLOCK * 20);
         let (mut n_series, mut n_taken) = (0, 0);
         points

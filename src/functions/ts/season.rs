@@ -1,5 +1,5 @@
-//! The option `season`, the same for all functions on series: `auto`, `none`, or how long the
-//! seasons are.
+//! The option `season`, the same for all functions on series: `auto`, `none`, or the lengths of the
+//! seasons.
 
 use datafusion::common::{Result, plan_err};
 
@@ -7,7 +7,7 @@ use crate::algorithms::series::{Grid, PeriodOptions, Season, find_periods};
 use crate::functions::call::options::CallOptions;
 use crate::time::parse_duration;
 
-/// How long a season is.
+/// The length of a season.
 #[derive(Debug, Clone, Copy)]
 enum SeasonLength {
     Points(usize),
@@ -15,7 +15,7 @@ enum SeasonLength {
     Duration(i64),
 }
 
-/// By default seasons are to be found.
+/// Reads the option `season`; by default, seasons are searched for.
 pub(super) fn read_season(options: &mut CallOptions) -> Result<Season> {
     let Some(texts) = options.take_list("season") else {
         return Ok(Season::Auto);
@@ -69,7 +69,7 @@ impl SeasonLength {
     }
 }
 
-/// How many points of this grid the seasons have; those that are to be found are searched.
+/// The lengths of the seasons in points of this grid; if they are not given, they are searched for.
 pub(super) fn periods_of(season: &Season, grid: &Grid) -> Vec<usize> {
     season.periods(grid.step_ns).unwrap_or_else(|| {
         let found = find_periods(&grid.values, PeriodOptions::default());

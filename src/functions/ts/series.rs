@@ -1,4 +1,4 @@
-//! A call of an aggregate on series: how its rows are read, and the columns of its result.
+//! A call of an aggregate on series: it reads the rows and makes the columns of the result.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ use crate::functions::ts::calendar::{Calendar, add_holidays};
 use crate::functions::ts::points::{decode, encode};
 use crate::functions::ts::times::{ReadTime, time_column, time_reader};
 
-/// The points of a series, and the type of their time stamps.
+/// The points of a series, and the type of their timestamps.
 #[derive(Debug)]
 pub(super) struct Series<'a> {
     ts_type: &'a DataType,
@@ -31,12 +31,12 @@ impl Series<'_> {
         calendar.with_holidays(self.holidays)
     }
 
-    /// The type of the time stamps.
+    /// The type of the timestamps.
     pub(super) fn ts_type(&self) -> &DataType {
         self.ts_type
     }
 
-    /// A column of time stamps of the type in which they came.
+    /// A column of timestamps, in the type of the series.
     pub(super) fn time_column(&self, times: &[i64]) -> Result<ArrayRef> {
         time_column(times, self.ts_type)
     }
@@ -78,10 +78,10 @@ fn item(fields: Fields) -> FieldRef {
     Arc::new(Field::new_list_field(DataType::Struct(fields), true))
 }
 
-/// What a function makes of a series: a column for each field of its result; `None` for NULL.
+/// The function from a series to the columns of its result, one for each field; `None` for NULL.
 pub(super) type Answer<O> = fn(&Series<'_>, &O) -> Result<Option<Vec<ArrayRef>>>;
 
-/// The result of a function for a series.
+/// The shape of the result for one series.
 #[derive(Debug, Clone)]
 pub(super) enum ResultShape {
     /// A list of structs, as long as the columns of the answer.
@@ -104,7 +104,7 @@ impl ResultShape {
         }
     }
 
-    /// AnswerColumns of no rows where the result is a list, else of one NULL.
+    /// The columns for no answer: without rows if the result is a list, with one NULL otherwise.
     pub(super) fn no_answer(&self) -> Vec<ArrayRef> {
         match self {
             Self::List(fields) => {
@@ -123,7 +123,7 @@ impl ResultShape {
     }
 
     /// The results of several series from their concatenated columns; `lengths` has the number of
-    /// rows of each, `None` where there is no answer.
+    /// rows of each, or `None` if there is no answer.
     pub(super) fn results(
         &self,
         columns: Vec<ArrayRef>,
@@ -147,7 +147,7 @@ impl ResultShape {
     }
 }
 
-/// A call of a function on series: how its rows are read and what is made of them.
+/// A call of a function on series, which reads its rows and makes its results.
 #[derive(Debug)]
 pub(super) struct SeriesCall<O> {
     function: &'static str,
@@ -159,7 +159,7 @@ pub(super) struct SeriesCall<O> {
 }
 
 impl<O> SeriesCall<O> {
-    /// The first two columns are the time stamps, of this type, and the values.
+    /// A call whose first two columns are the timestamps, of this type, and the values.
     pub(super) fn new(
         function: &'static str,
         options: &Arc<O>,
@@ -211,7 +211,7 @@ impl<O> SeriesCall<O> {
         Ok(())
     }
 
-    /// The columns of the result for these points, and how many rows it has; `None` for NULL.
+    /// The columns of the result for these points, and its number of rows; `None` for NULL.
     pub(super) fn answer(
         &self,
         times_ns: &[i64],
@@ -284,5 +284,5 @@ impl<O> SeriesCall<O> {
     }
 }
 
-/// The longest state, since a column of states counts their bytes in 31 bits.
+/// The longest state: a column of states counts their bytes in 31 bits.
 const MAX_STATE_BYTES: usize = i32::MAX as usize;

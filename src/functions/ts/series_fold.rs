@@ -1,5 +1,5 @@
-//! What all aggregates on series have in common: they collect points, put them into the order of
-//! time and return a list.
+//! The common part of all aggregates on series: they collect points, order them by time and return
+//! a list.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -15,19 +15,19 @@ use crate::functions::call::parameters::ArgumentPlaces;
 use crate::functions::ts::series::{Answer, ResultShape, SeriesCall};
 use crate::functions::ts::series_groups::{AnswerColumns, SeriesGroups};
 
-/// The points seen so far, and what to make of them.
+/// The points seen so far, and the call that they belong to.
 #[derive(Debug)]
 pub(super) struct SeriesFold<O> {
     call: Arc<SeriesCall<O>>,
     times: Vec<i64>,
     values: Vec<f64>,
-    /// This many points at the beginning of `times` and `values` have left again.
+    /// The number of points at the beginning of `times` and `values` that have been removed again.
     n_left: usize,
     holidays: BTreeSet<i32>,
 }
 
 impl<O: Debug + Send + Sync + 'static> SeriesFold<O> {
-    /// Of no points yet. The first two columns are the time stamps, of this type, and the values.
+    /// The empty state. The first two columns are the timestamps, of this type, and the values.
     pub(super) fn boxed(
         function: &'static str,
         options: &Arc<O>,
@@ -93,7 +93,7 @@ impl<O: Debug + Send + Sync + 'static> Fold for SeriesFold<O> {
         true
     }
 
-    /// A row without a time never came.
+    /// Rows without a time were never added, so they are not removed either.
     fn leave(&mut self, required: &[ArrayRef]) -> Result<()> {
         let mut n_points = 0;
         self.call.read(required, |_, _, _| n_points += 1)?;
@@ -101,7 +101,8 @@ impl<O: Debug + Send + Sync + 'static> Fold for SeriesFold<O> {
             return internal_err!("{}: more points leave than came", self.call.function());
         }
         self.n_left += n_points;
-        // Only then are points moved, so that a frame that moves row by row costs no more for it.
+        // Points are moved only when more than half have left, so that a frame that moves row by
+        // row stays cheap.
         if self.n_left > self.times.len() / 2 {
             self.times.drain(..self.n_left);
             self.values.drain(..self.n_left);

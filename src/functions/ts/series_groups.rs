@@ -1,4 +1,4 @@
-//! A function on series in a GROUP BY: the points of all series together.
+//! Functions on series in a GROUP BY: the points of all series are kept together.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -15,16 +15,17 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use crate::functions::ts::points::{Points, group_number};
 use crate::functions::ts::series::{ResultShape, SeriesCall};
 
-/// The columns of this many series are concatenated at once: single ones are mostly overhead.
+/// The columns of this many series are concatenated at once, since the columns of one series are
+/// mostly overhead.
 const SERIES_AT_ONCE: usize = 1_024;
 
-/// The points of all series seen so far, and what to make of them.
+/// The points of all series seen so far, and the call that they belong to.
 #[derive(Debug)]
 pub(super) struct SeriesGroups<O> {
     call: Arc<SeriesCall<O>>,
     points: Points,
     n_groups: usize,
-    /// Which column has them.
+    /// The column that has the holidays, if the call has any.
     holidays_position: Option<usize>,
     holidays: BTreeSet<i32>,
 }
@@ -40,7 +41,7 @@ impl<O> SeriesGroups<O> {
         }
     }
 
-    /// How many groups leave.
+    /// Removes the groups that are emitted, and returns their number.
     fn leave(&mut self, emit_to: EmitTo) -> usize {
         let n_groups = match emit_to {
             EmitTo::All => self.n_groups,
@@ -60,7 +61,7 @@ impl<O> SeriesGroups<O> {
         Ok(states.finish())
     }
 
-    /// Reads rows whose groups are told by their number.
+    /// Reads rows; `group` returns the group of the row with a number.
     fn read(
         &mut self,
         values: &[ArrayRef],
@@ -159,12 +160,12 @@ impl<O: Debug + Send + Sync + 'static> GroupsAccumulator for SeriesGroups<O> {
     }
 }
 
-/// The columns of many answers, put together now and then.
+/// The columns of many answers, concatenated from time to time.
 #[derive(Debug, Default)]
 pub(super) struct AnswerColumns {
-    /// For each column its pieces.
+    /// The concatenated pieces of each column.
     pieces: Vec<Vec<ArrayRef>>,
-    /// The same of the newest answers.
+    /// The columns of the newest answers, which are not concatenated yet.
     newest: Vec<Vec<ArrayRef>>,
 }
 
@@ -201,8 +202,8 @@ impl AnswerColumns {
         Ok(())
     }
 
-    /// The whole columns, each put together before the pieces of the next one, so that there is
-    /// never more than one twice.
+    /// The whole columns. They are concatenated one after the other, so that at most one of them is
+    /// in memory twice.
     fn finish(mut self) -> Result<Vec<ArrayRef>> {
         if self.newest.first().is_some_and(|pieces| !pieces.is_empty()) {
             self.put_together()?;

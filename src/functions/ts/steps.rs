@@ -6,8 +6,8 @@ use datafusion::common::{Result, ScalarValue, plan_err};
 use crate::algorithms::series::forecast::Step;
 use crate::time::{days_and_less, duration, got, interval_of, parse_interval};
 
-/// A duration above 0, or so many months, quarters or years; `None` for anything else, also for
-/// both together.
+/// Parses a duration above 0, or a number of months, quarters or years; `None` for anything else,
+/// including both together.
 pub(super) fn parse_step(text: &str) -> Option<Step> {
     step(parse_interval(text)?)
 }
@@ -19,10 +19,10 @@ fn step(interval: IntervalMonthDayNano) -> Option<Step> {
     }
 }
 
-/// The step that a constant argument is, of months too; `None` for NULL.
+/// Reads a step, possibly of months, from a constant argument; `None` for NULL.
 ///
 /// # Errors
-/// When it is not above 0, or has months and days.
+/// If it is not above 0, or has months and days.
 pub(super) fn read_step(function: &str, name: &str, value: &ScalarValue) -> Result<Option<Step>> {
     if value.is_null() {
         return Ok(None);

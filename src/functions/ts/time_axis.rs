@@ -1,11 +1,11 @@
-//! The time axis of a forecast: evenly spaced values by the clocks of the zone of a series, and
-//! when the next ones are.
+//! The time axis of a forecast: evenly spaced values by the clocks of the time zone of a series,
+//! and the times of the next ones.
 //!
-//! Series with a zone are read by its clocks, so that what happens every day at nine is at nine in
-//! all values. The hour that clocks show twice in autumn is the mean of both, the hour that they
-//! leave out in spring a gap. Steps shorter than a day continue in the time that passes: the time
-//! of each is looked up on the clock, and the forecast is that of the slot which the clock shows.
-//! Longer steps go on by the clock, unless the rows do not: midnights of UTC stay what they are.
+//! A series with a time zone is read by the clocks of that zone, so that a daily peak at nine is at
+//! nine throughout the series. The hour that clocks show twice in autumn becomes the mean of both;
+//! the hour that they skip in spring becomes a gap. Steps shorter than a day continue in elapsed
+//! time: each step gets the forecast of the slot that the clock shows at that time. Longer steps
+//! follow the clock, unless the rows do not: midnights of UTC stay midnights of UTC.
 
 use std::borrow::Cow;
 
@@ -24,13 +24,13 @@ use crate::functions::ts::zones::Zone;
 pub(super) struct Reading {
     /// `None`: the step of the series.
     pub(super) step: Option<Step>,
-    /// What several values in a step become.
+    /// How several values in a step are combined.
     pub(super) several: Bucket,
-    /// What a step without a value gets; `None`: it stays missing.
+    /// How a step without a value is filled; `None`: it stays missing.
     pub(super) gap: Option<Gap>,
     pub(super) season: Season,
     pub(super) calendar: Calendar,
-    /// Up to when values are complete, in UTC.
+    /// The time until which values are complete, in UTC.
     pub(super) until_ns: Option<i64>,
 }
 
@@ -40,34 +40,33 @@ pub(super) struct TimeAxis {
     timeline: Timeline,
     values: Vec<f64>,
     zone: Option<Zone>,
-    /// `None`: steps go on by the clock.
+    /// `None`: steps follow the clock.
     passing: Option<Passing>,
     /// Days that are unlike others.
     calendar: Calendar,
 }
 
-/// Steps that continue in the time that passes.
+/// Steps that continue in elapsed time.
 #[derive(Debug, Clone, Copy)]
 struct Passing {
     step_ns: i64,
-    /// When the last one is.
+    /// The time of the last step.
     last_utc_ns: i64,
 }
 
 /// The steps after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Future {
-    /// When they are.
+    /// The times of the steps.
     pub(super) utc_ns: Vec<i64>,
-    /// What clocks show then.
+    /// The clock times at these times.
     pub(super) clock_ns: Vec<i64>,
-    /// Which slot after the last one each is, from 0.
+    /// The slot of each step, counted from 0 after the last slot of the history.
     slots: Vec<usize>,
 }
 
 impl TimeAxis {
-    /// The axis of a series; `None` if it has no points, or too many steps of the length that is
-    /// asked for.
+    /// The axis of a series; `None` if it has no points, or too many steps of the requested length.
     pub(super) fn new(series: &Series<'_>, reading: &Reading) -> Result<Option<Self>> {
         let samples = &*reading.ended(&series.samples)?;
         let axis = match Zone::of(series.ts_type()) {
@@ -99,7 +98,7 @@ impl TimeAxis {
             && let Some((&last_ns, &last_clock_ns)) = utc.times_ns().last().zip(clocks_ns.last())
             && let Some(slot) = timeline.slot(last_clock_ns)
         {
-            // Clocks may have been set back, and slots after this one belong to the hour before.
+            // If clocks have been set back, the slots after this one belong to the hour before.
             timeline.end_with(slot);
             let last_utc_ns = match reading.step {
                 None => Timeline::new(utc, None).and_then(|utc| utc.time_ns(utc.len() - 1)),
@@ -122,17 +121,17 @@ impl TimeAxis {
         }))
     }
 
-    /// One value a step, NaN where there is none.
+    /// One value per step, NaN if there is none.
     pub(super) fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// How long a step is; `None` if nothing says it.
+    /// The length of a step; `None` if it is not known.
     pub(super) fn step(&self) -> Option<Step> {
         self.timeline.step()
     }
 
-    /// Which slots, and which of the `n_slots` after the last one, are on days unlike others.
+    /// The slots, and those of the `n_slots` after the last one, that are on special days.
     pub(super) fn special_days(&self, n_slots: usize) -> SpecialDays {
         if self.calendar.is_empty() {
             return SpecialDays::default();
@@ -147,12 +146,12 @@ impl TimeAxis {
         SpecialDays { history, future }
     }
 
-    /// The zone by whose clocks the series is read.
+    /// The time zone whose clocks the series is read by.
     pub(super) fn zone(&self) -> Option<Zone> {
         self.zone
     }
 
-    /// The steps of the horizon; `None` if nothing says when they are, or they are too many.
+    /// The steps of the horizon; `None` if their times are not known, or if there are too many.
     pub(super) fn future(&self, horizon: Horizon) -> Option<Future> {
         match self.zone.zip(self.passing) {
             Some((zone, passing)) => self.passing_time(zone, passing, horizon),
@@ -170,8 +169,8 @@ impl TimeAxis {
         let n_steps = i64::try_from(n_steps).ok()?;
         let utc_ns: Vec<i64> = (1..=n_steps).map(step).collect::<Option<_>>()?;
         let clock_ns = zone.clocks_ns(&utc_ns);
-        // An hour that comes again right after the last value has no forecast of its own: it gets
-        // the next one.
+        // If clocks repeat an hour right after the last value, there is no forecast for that hour:
+        // it gets the next one.
         let slot = |&clock_ns: &i64| {
             let slot = self.timeline.slot(clock_ns)?;
             Some(slot.saturating_sub(self.timeline.len()))
@@ -200,9 +199,9 @@ impl TimeAxis {
 }
 
 impl Reading {
-    /// How long steps are that continue in the time that passes: those that are shorter than a day,
-    /// and longer ones of rows that are evenly spaced in time but not by the clock. Steps that are
-    /// given and longer than what clocks are set by begin where the clock says.
+    /// The length of a step, if steps continue in elapsed time. They do if they are shorter than a
+    /// day, or if the rows are evenly spaced in time but not by the clock. A given step that is
+    /// longer than a clock change, an hour, follows the clock.
     fn passing_step(&self, timeline: &Timeline, utc: &Samples, clocks_ns: &[i64]) -> Option<i64> {
         let Some(Step::Nanoseconds(step_ns)) = timeline.step() else {
             return None;
@@ -220,8 +219,7 @@ impl Reading {
         is_passing.then_some(step_ns)
     }
 
-    /// Without what comes later than `until`, and without the values of steps that have not ended
-    /// by then.
+    /// The samples up to `until`; values of steps that have not ended by then become missing.
     fn ended<'a>(&self, samples: &'a Samples) -> Result<Cow<'a, Samples>> {
         let Some(until_ns) = self.until_ns else {
             return Ok(Cow::Borrowed(samples));
@@ -240,7 +238,7 @@ impl Reading {
         Ok(Cow::Owned(Samples::new(times_ns, values)?))
     }
 
-    /// Fills gaps, and takes the last value for missing if its step is still running.
+    /// Fills gaps; the last value becomes missing if its step is still running.
     fn fill(&self, timeline: &Timeline, samples: &Samples, mut values: Vec<f64>) -> Vec<f64> {
         let is_running = values.len() > 1
             && match self.until_ns {
@@ -266,12 +264,12 @@ impl Reading {
 }
 
 impl Future {
-    /// How many slots after the last one must be forecast.
+    /// The number of slots after the last one that must be forecast.
     pub(super) fn n_slots(&self) -> usize {
         self.slots.iter().max().map_or(0, |last| last + 1)
     }
 
-    /// For each step the number of its slot; NaN where there is none.
+    /// The value of the slot of each step; NaN if there is none.
     pub(super) fn pick(&self, of_slots: &[f64]) -> Vec<f64> {
         let number = |&slot: &usize| of_slots.get(slot).copied().unwrap_or(f64::NAN);
         self.slots.iter().map(number).collect()
@@ -286,8 +284,8 @@ fn short_step(timeline: &Timeline) -> Option<i64> {
     }
 }
 
-/// One value a slot. Where clocks show a time twice, and a slot is no longer than what they show
-/// twice, its value is the mean of both.
+/// One value per slot. If clocks show the time of a slot twice, its value is the mean of both,
+/// unless the slot is longer than the time that they repeat.
 fn values_by_clock(
     timeline: &Timeline,
     utc: &Samples,
@@ -312,14 +310,14 @@ fn values_by_clock(
     let mean = |(first, second): (f64, f64)| match (first.is_nan(), second.is_nan()) {
         (true, _) => second,
         (_, true) => first,
-        // As two terms, so that the sum of huge values cannot overflow.
+        // Each value is halved first, so that the sum of huge values cannot overflow.
         _ => first / 2.0 + second / 2.0,
     };
     Ok(both.map(mean).collect())
 }
 
-/// For each time, in ascending order, whether clocks show for the second time what they show, after
-/// they were set back by a step or more.
+/// For each time, in ascending order: whether clocks show it for the second time, after they were
+/// set back by at least a step.
 fn second_times(utc_ns: &[i64], clocks_ns: &[i64], step_ns: i64) -> Vec<bool> {
     let (mut latest_ns, mut latest_ahead_ns) = (i64::MIN, i64::MIN);
     let times = utc_ns.iter().zip(clocks_ns);
@@ -363,13 +361,13 @@ mod tests {
         }
     }
 
-    /// What the clocks of New York show, in hours.
+    /// The hour that the clocks of New York show.
     fn hour(utc_ns: i64) -> f64 {
         let clock_ns = utc_ns + new_york().ahead_ns(utc_ns);
         (clock_ns.rem_euclid(DAY) / HOUR) as f64
     }
 
-    /// Rows of New York from a time of UTC on whose values are the hours that clocks show.
+    /// Rows from a UTC time on; the values are the hours that the clocks of New York show.
     fn hours(from: &str, n_rows: i64, step_ns: i64) -> Samples {
         let times_ns: Vec<_> = (0..n_rows).map(|row| time(from) + row * step_ns).collect();
         let values = times_ns.iter().map(|&time_ns| hour(time_ns)).collect();
@@ -381,7 +379,7 @@ mod tests {
         axis.unwrap()
     }
 
-    /// The forecast of an axis that continues as the clock does.
+    /// The times of the next steps, and a forecast that is the hour on the clock.
     fn hours_of_future(axis: &TimeAxis, n_steps: usize) -> (Vec<i64>, Vec<f64>) {
         let future = axis.future(Horizon::Steps(n_steps)).unwrap();
         let n_slots = axis.timeline.len();
@@ -395,8 +393,7 @@ mod tests {
 
     #[test]
     fn days_follow_the_clock() {
-        // The changes of 2026 are on March 8 and November 1: before the history, within it, and in
-        // the future.
+        // Clocks change on March 8 and November 1, 2026: within the history, and in the future.
         for from in [
             "2026-03-07T05:00:00",
             "2026-03-01T05:00:00",
@@ -408,7 +405,7 @@ mod tests {
             assert_eq!(axis.step(), Some(Step::Nanoseconds(HOUR)));
             for (slot, value) in axis.values().iter().enumerate() {
                 let expected = (slot % 24) as f64;
-                // Clocks leave out two o'clock in March.
+                // Clocks skip two o'clock in March.
                 let is_left_out = value.is_nan() && slot % 24 == 2 && from.contains("-03-");
                 assert!(
                     is_left_out || (value - expected).abs() < 1e-9,
@@ -446,7 +443,7 @@ mod tests {
             let axis = axis(&samples, &reading(hourly, several));
             assert_eq!(axis.values(), expected, "{several:?}");
         }
-        // Longer slots hold all of it.
+        // A longer slot holds both hours.
         let longer = Some(Step::Nanoseconds(6 * HOUR));
         let axis = axis(&samples, &reading(longer, Bucket::Sum));
         assert_eq!(axis.values(), [165.0]);
@@ -475,7 +472,7 @@ mod tests {
         }
     }
 
-    /// Rows that are evenly spaced in time continue as they are, whatever clocks show.
+    /// Rows that are evenly spaced in time continue that way, whatever the clocks show.
     #[test]
     fn time_passes_evenly() {
         for (from, step_ns) in [
@@ -492,7 +489,7 @@ mod tests {
             let expected: Vec<_> = (1..=5).map(|step| last_ns + step * step_ns).collect();
             assert_eq!(future.utc_ns, expected, "{from} {step_ns}");
         }
-        // Steps that are given begin where the clock says.
+        // Given steps begin where the clock says.
         let samples = hours("2026-03-05T05:00:00", 24 * 6, HOUR);
         let axis = axis(
             &samples,
@@ -533,7 +530,7 @@ mod tests {
     #[test]
     fn a_history_can_end_while_clocks_are_set_back() {
         let quarter = HOUR / 4;
-        // At 01:15 for the second time, and for the first.
+        // The history ends at 01:15, for the second time and for the first.
         for n_rows in [30, 26] {
             let samples = hours("2026-10-31T23:00:00", n_rows, quarter);
             let last_ns = samples.times_ns()[samples.len() - 1];
@@ -544,7 +541,7 @@ mod tests {
             assert_eq!(utc_ns[0], last_ns + quarter);
             assert_eq!(utc_ns[95], last_ns + 96 * quarter);
             for (utc_ns, picked) in utc_ns.into_iter().zip(picked) {
-                // What comes again before 01:15 has the forecast of the next slot.
+                // Times before 01:15 that come again have the forecast of the next slot.
                 assert!((picked - hour(utc_ns)).abs() < 1e-9, "{utc_ns} {picked}");
             }
         }

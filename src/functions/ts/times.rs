@@ -1,8 +1,8 @@
-//! Time stamps: any type of timestamp or date becomes nanoseconds since 1970, and nanoseconds
-//! become that type again.
+//! Timestamps: any timestamp or date type is read as nanoseconds since 1970, and nanoseconds are
+//! written as that type.
 //!
-//! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A time stamp outside is read as
-//! none, like NULL.
+//! Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11. A timestamp outside this range is
+//! read like NULL.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use datafusion::common::{Result, internal_err, plan_err};
 use crate::algorithms::units::{DAY, MICROSECOND, MILLISECOND, SECOND};
 use crate::functions::call::options::CallOptions;
 
-/// Reads the time stamp of a row; `None` for NULL and for what nanoseconds cannot reach.
+/// Reads the timestamp of a row; `None` for NULL, and for a time that is out of range.
 pub(super) type ReadTime = fn(&dyn Array, usize) -> Option<i64>;
 
-/// How to read a column of this type; `None` where it is no type of time stamp.
+/// The reader of a column of this type; `None` if it is not a timestamp type.
 pub(super) fn time_reader(data_type: &DataType) -> Option<ReadTime> {
     let read: ReadTime = match data_type {
         DataType::Timestamp(TimeUnit::Second, _) => read::<TimestampSecondType, SECOND>,
@@ -38,7 +38,7 @@ pub(super) fn time_reader(data_type: &DataType) -> Option<ReadTime> {
     Some(read)
 }
 
-/// The nanoseconds of one unit of this type; `None` where it is no type of time stamp.
+/// The nanoseconds of one unit of this type; `None` if it is not a timestamp type.
 pub(super) fn time_unit(data_type: &DataType) -> Option<i64> {
     Some(match data_type {
         DataType::Timestamp(TimeUnit::Second, _) => SECOND,
@@ -59,8 +59,8 @@ where
     time.checked_mul(UNIT)
 }
 
-/// A column of this type of time stamp, which [`time_reader`] knows. What lies between two of its
-/// units is rounded down.
+/// A column of times in this timestamp type, which [`time_reader`] must know. Times between two
+/// units are rounded down.
 pub(super) fn time_column(times: &[i64], data_type: &DataType) -> Result<ArrayRef> {
     Ok(match data_type {
         DataType::Timestamp(TimeUnit::Second, _) => {
@@ -91,10 +91,10 @@ where
     Arc::new(column.with_data_type(data_type.clone()))
 }
 
-/// The option that says up to when values are complete.
+/// The option that gives the time until which values are complete.
 pub(crate) const UNTIL_KEY: &str = "until";
 
-/// An option that is a time, in nanoseconds since 1970.
+/// Reads an option that is a time, in nanoseconds since 1970.
 pub(super) fn read_time(options: &mut CallOptions, key: &'static str) -> Result<Option<i64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);

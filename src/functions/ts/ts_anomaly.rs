@@ -1,5 +1,5 @@
-//! `ts_anomaly(ts, value [, options])`: a verdict on every point of a series that is there as a
-//! whole. The form with OVER stands in `anomaly_over`.
+//! `ts_anomaly(ts, value [, options])`: a verdict on every point of a whole series. The form with
+//! OVER is in `anomaly_over`.
 
 use std::sync::Arc;
 

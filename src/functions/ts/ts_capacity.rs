@@ -27,7 +27,7 @@ use crate::time::parse_duration;
 
 const NAME: &str = "ts_capacity";
 
-/// A month has at least this many days.
+/// The length of the shortest month.
 const SHORTEST_MONTH: i64 = 28 * DAY;
 
 const DEFAULT_SERVICE_LEVEL: f64 = 0.95;
@@ -79,19 +79,19 @@ SELECT unnest(ts_capacity(to_timestamp_seconds(300 * step), 250, '3 hours', '1 h
 #[derive(Debug, Default)]
 pub(crate) struct TsCapacity;
 
-/// What a call says beside its series.
+/// The arguments of a call except its series.
 #[derive(Debug, Clone)]
 pub(crate) struct CapacityCall {
-    /// `None` where it is NULL.
+    /// `None` for NULL.
     horizon: Option<Horizon>,
-    /// `None` where it is NULL.
+    /// `None` for NULL.
     slot: Option<Step>,
     cooldown: Cooldown,
     reading: Reading,
     options: CapacityOptions,
 }
 
-/// For how long there are no fewer units.
+/// How long after a slot there are no fewer units than in it.
 #[derive(Debug, Clone, Copy)]
 enum Cooldown {
     Slots(usize),
@@ -189,7 +189,7 @@ fn read_positive(options: &mut CallOptions, key: &'static str) -> Result<Option<
     }
 }
 
-/// The most headroom: ten times the demand.
+/// The largest headroom: ten times the demand.
 const MAX_HEADROOM: f64 = 10.0;
 
 fn read_headroom(options: &mut CallOptions) -> Result<Option<f64>> {
@@ -254,7 +254,7 @@ fn read_cooldown(options: &mut CallOptions) -> Result<Cooldown> {
 }
 
 impl Cooldown {
-    /// How many slots it reaches into.
+    /// The number of slots that the cooldown reaches into.
     fn n_slots(self, slot: Step) -> usize {
         match self {
             Self::Slots(n_slots) => n_slots,
@@ -301,7 +301,7 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
         return Ok(None);
     };
     let (points, upper) = (future.pick(&demand.points), future.pick(&demand.upper));
-    // Slots that are shorter than a step are the steps themselves.
+    // If slots are shorter than a step, each step is a slot.
     let slot = match axis.step() {
         Some(step) if shortest_ns(slot) < shortest_ns(step) => None,
         _ => Some(slot),
@@ -334,14 +334,14 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
 struct SlotSteps {
     /// When each begins.
     starts_ns: Vec<i64>,
-    /// Steps in ascending order, one that reaches into the next slot twice.
+    /// Steps in ascending order; a step that reaches into the next slot is there twice.
     steps: Vec<usize>,
-    /// For each of these its slot.
+    /// The slot of each of these steps.
     slots: Vec<usize>,
 }
 
 impl SlotSteps {
-    /// Slots of this length, or if there is none, one for each step.
+    /// Makes slots of this length; without a length, one for each step.
     fn new(axis: &TimeAxis, future: &Future, slot: Option<Step>) -> Self {
         let to_last_ns = |clock_ns: i64| match axis.step().filter(|_| slot.is_some()) {
             Some(Step::Nanoseconds(step_ns)) => step_ns.max(1) - 1,
@@ -351,7 +351,7 @@ impl SlotSteps {
         };
         let mut slots = Self::default();
         for (step, (&utc_ns, &clock_ns)) in future.utc_ns.iter().zip(&future.clock_ns).enumerate() {
-            // A month can reach over a whole slot of 28 days into the next one.
+            // A step of a month can span a whole slot of 28 days and reach into the one after it.
             let to_last_ns = to_last_ns(clock_ns);
             for after_ns in [0, to_last_ns / 2, to_last_ns] {
                 let (utc_ns, clock_ns) = (
@@ -375,8 +375,8 @@ impl SlotSteps {
     }
 }
 
-/// When the slot that holds a time begins: for longer ones than clocks are set by where the clock
-/// says, and for shorter ones on the same side of a change of clocks.
+/// When the slot that holds a time begins. A slot that is longer than a clock change begins when
+/// the clock says so; a shorter one begins on the same side of a clock change as the time.
 fn start_ns(zone: Option<Zone>, slot: Option<Step>, utc_ns: i64, clock_ns: i64) -> i64 {
     let Some((slot, start_ns)) =
         slot.and_then(|slot| Some((slot, beginning_of_step(slot, clock_ns)?)))
@@ -385,7 +385,7 @@ fn start_ns(zone: Option<Zone>, slot: Option<Step>, utc_ns: i64, clock_ns: i64) 
     };
     match zone {
         None => start_ns,
-        // Clocks are set by an hour or less.
+        // Clocks are set forward and back by an hour or less.
         Some(zone) if shortest_ns(slot) > HOUR => zone.utc_ns(start_ns),
         Some(zone) => zone.utc_beside_ns(start_ns, zone.ahead_ns(utc_ns)),
     }

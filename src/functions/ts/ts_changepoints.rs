@@ -1,4 +1,4 @@
-//! `ts_changepoints(ts, value [, options])`: when a series changed for good.
+//! `ts_changepoints(ts, value [, options])`: finds when a series changed for good.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ FROM generate_series(0, 99) AS t(minute));
 #[derive(Debug, Default)]
 pub(crate) struct TsChangepoints;
 
-/// What the options of a call say.
+/// The checked options of a call.
 #[derive(Debug)]
 pub(crate) struct ChangeCall {
     season: Season,
@@ -136,7 +136,7 @@ fn changes(series: &Series<'_>, call: &ChangeCall) -> Result<Option<Vec<ArrayRef
         },
     );
     let times = series.samples.times_ns();
-    // A change is at a point with a value, so there is a sample in its slot; the first of them.
+    // A change is at a point with a value, so its slot has a sample; this is the first one.
     let time = |change: &ChangePoint| {
         let sample = grid.slots.partition_point(|slot| *slot < change.index);
         times[sample.min(times.len() - 1)]

@@ -1,4 +1,4 @@
-//! `ts_decompose(ts, value [, options])`: a series as trend, seasons and rest.
+//! `ts_decompose(ts, value [, options])`: splits a series into trend, seasons and rest.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ FROM generate_series(0, 39) AS t(minute)) LIMIT 4 OFFSET 20;
 #[derive(Debug, Default)]
 pub(crate) struct TsDecompose;
 
-/// What the options of a call say.
+/// The checked options of a call.
 #[derive(Debug)]
 pub(crate) struct DecomposeCall {
     season: Season,
@@ -121,7 +121,7 @@ fn parts(series: &Series<'_>, call: &DecomposeCall) -> Result<Option<Vec<ArrayRe
     );
     let at = |slot: &usize| {
         let seasons = parts.seasons.iter().map(|season| season.values[*slot]);
-        // The sum of nothing is -0.
+        // The fold starts at 0.0, since the sum of an empty iterator is -0.0.
         let seasonal = seasons.fold(0.0, |sum, season| sum + season);
         (parts.trend[*slot], seasonal)
     };

@@ -1,4 +1,4 @@
-//! `ts_fill(ts, value, step [, options])`: one value a step, gaps closed.
+//! `ts_fill(ts, value, step [, options])`: one value per step, with gaps filled.
 
 use std::sync::Arc;
 
@@ -56,10 +56,10 @@ SELECT f['ts'] AS ts, f['value'] AS value, f['is_filled'] AS is_filled FROM (SEL
 #[derive(Debug, Default)]
 pub(crate) struct TsFill;
 
-/// What a call says beside its series.
+/// The arguments of a call except its series.
 #[derive(Debug, Clone)]
 pub(crate) struct FillCall {
-    /// `None` where it is NULL.
+    /// `None` for NULL.
     step_ns: Option<i64>,
     options: FillOptions,
 }
@@ -170,7 +170,7 @@ fn read_gap(options: &mut CallOptions) -> Result<Option<Gap>> {
     }
 }
 
-/// What a gap is filled with.
+/// Parses how gaps are filled.
 pub(super) fn parse_gap(text: &str) -> Option<Gap> {
     match text {
         "zero" => Some(Gap::Zero),

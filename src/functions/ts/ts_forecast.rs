@@ -1,8 +1,8 @@
-//! `ts_forecast(ts, value, horizon [, holidays] [, options])`: how a series goes on.
+//! `ts_forecast(ts, value, horizon [, holidays] [, options])`: forecasts a series.
 //!
 //! The options `quantiles` and `explain` add fields to the result, and DataFusion asks a function
-//! for the type of its result before it knows its constants. So the function is there four times
-//! under one name, and `forecast_fields` puts in the one whose result has what the options say.
+//! for the type of its result before it knows its constants. So there are four functions of this
+//! name, and `forecast_fields` puts in the one whose result has the requested fields.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) const NAME: &str = "ts_forecast";
 pub(super) const QUANTILES_KEY: &str = "quantiles";
 pub(super) const EXPLAIN_KEY: &str = "explain";
 
-/// The most quantiles.
+/// The largest number of quantiles.
 const MAX_QUANTILES: usize = 100;
 
 #[user_doc(
@@ -75,17 +75,17 @@ SELECT unnest(ts_forecast(to_timestamp_seconds(3600 * hour), 7, INTERVAL '3 hour
 #[derive(Debug, Default)]
 pub(crate) struct TsForecast;
 
-/// `ts_forecast` whose result has these fields besides.
+/// The variant of `ts_forecast` whose result has these additional fields.
 #[derive(Debug, Default)]
 pub(crate) struct ForecastWith<const QUANTILES: bool, const EXPLAIN: bool>(TsForecast);
 
-/// The one that is called by the name.
+/// The variant that the name refers to.
 pub(crate) type PlainForecast = ForecastWith<false, false>;
 
-/// What a call says beside its series.
+/// The arguments of a call except its series.
 #[derive(Debug, Clone)]
 pub(crate) struct ForecastCall {
-    /// `None` where it is NULL.
+    /// `None` for NULL.
     horizon: Option<Horizon>,
     reading: Reading,
     options: ForecastOptions,
@@ -252,7 +252,7 @@ fn quantile_column(forecast: &Forecast, future: &Future) -> Result<ArrayRef> {
     Ok(Arc::new(lists))
 }
 
-/// The same lists for every step.
+/// The columns of the explanation, with the same lists for every step.
 fn explanation_columns(forecast: &Forecast, n_steps: usize) -> Result<[ArrayRef; 2]> {
     let lists = |item, values: ArrayRef, length| {
         list_of(item, values, &vec![length; n_steps], None).map(|lists| Arc::new(lists) as ArrayRef)

@@ -1,4 +1,4 @@
-//! `ts_periods(ts, value [, options])`: how long the seasons of a series are.
+//! `ts_periods(ts, value [, options])`: finds the lengths of the seasons of a series.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The points of a series as one value. A GROUP BY emits all groups at once, and a list is several
-//! times larger than the points that it is made from, so functions that return lists make them from
-//! these values, one batch of groups at a time. The function is in no registry: only
-//! `planner::late_lists` writes it.
+//! times larger than the points that it is made from. So functions that return lists make them from
+//! these values, one batch of groups at a time. The function is not registered: only
+//! `planner::late_lists` uses it.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::functions::ts::ts_fill::TsFill;
 use crate::functions::ts::ts_forecast::ForecastWith;
 use crate::functions::ts::ts_periods::TsPeriods;
 
-/// Its name in plans.
+/// The name of the function in plans.
 pub(crate) const POINTS_NAME: &str = "ts_points";
 
 #[derive(Debug, Default)]
@@ -72,19 +72,19 @@ pub(crate) fn points_function() -> AggregateUDF {
     AggregateFunction::<TsPoints>::udf()
 }
 
-/// A call of an aggregate that returns lists, in two steps.
+/// A call of an aggregate that returns lists, split into two steps.
 #[derive(Debug)]
 pub(crate) struct LateList {
     /// Collects the points.
     pub(crate) points: Expr,
-    /// Makes the list of them and the other arguments. These it knows already, but a call is told
-    /// by its arguments: two with the same ones are the same.
+    /// Makes the list from the points and the other arguments. It knows these already, but
+    /// DataFusion takes two calls with the same arguments for the same call.
     pub(crate) list: ScalarUDF,
     pub(crate) others: Vec<Expr>,
 }
 
-/// A call in two steps; `None` for other functions, and where a literal is missing, which is an
-/// error when the call runs.
+/// Splits a call into two steps; `None` for other functions, and for a call that lacks a literal,
+/// which fails when it runs.
 pub(crate) fn late_list(
     call: &AggregateExpr,
     points: &Arc<AggregateUDF>,
@@ -135,7 +135,7 @@ fn fold_of_type<F: Aggregate>(call: &AggregateExpr, types: &[DataType]) -> Optio
     Some(function.fold_of(types, |position| arguments[position].as_literal()))
 }
 
-/// The scalar function that makes a list of the points of a series.
+/// The scalar function that makes a list from the points of a series.
 #[derive(Debug)]
 struct ListOfPoints {
     name: String,
@@ -153,8 +153,7 @@ impl ListOfPoints {
     }
 }
 
-/// What tells two calls apart are their arguments, and the type of the result, which follows from
-/// them.
+/// Calls differ by their arguments, and by the type of the result, which depends on the arguments.
 impl PartialEq for ListOfPoints {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.answers.data_type() == other.answers.data_type()

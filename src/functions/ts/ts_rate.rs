@@ -49,7 +49,7 @@ SELECT ts, total, ts_rate(ts, total) OVER (ORDER BY ts ROWS BETWEEN 1 PRECEDING 
 #[derive(Debug, Default)]
 pub(crate) struct TsRate;
 
-/// What the options of a call say.
+/// The checked options of a call.
 #[derive(Debug)]
 pub(crate) struct RateCall {
     counting: Counting,

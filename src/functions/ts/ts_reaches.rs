@@ -1,5 +1,5 @@
 //! `ts_reaches(ts, value, limit [, holidays] [, options])`: when a series reaches a limit, such as
-//! a disk that fills.
+//! when a disk is full.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::functions::ts::time_axis::{Reading, TimeAxis};
 
 const NAME: &str = "ts_reaches";
 
-/// The fewest steps that are looked ahead where no horizon is given.
+/// The shortest default horizon, in steps.
 const SHORTEST_HORIZON: usize = 10;
 
 #[user_doc(
@@ -60,12 +60,12 @@ SELECT ts_reaches(ts, used, 90, 'horizon=60 days')['ts'] AS full_at FROM disk;
 #[derive(Debug, Default)]
 pub(crate) struct TsReaches;
 
-/// What a call says beside its series.
+/// The arguments of a call except its series.
 #[derive(Debug, Clone)]
 pub(crate) struct ReachCall {
-    /// `None` where it is NULL.
+    /// `None` for NULL.
     limit: Option<f64>,
-    /// `None`: from where the last value is.
+    /// `None`: from the usual or the last value towards the limit.
     direction: Option<Direction>,
     /// `None`: as long as the history.
     horizon: Option<Horizon>,
@@ -150,8 +150,8 @@ impl Aggregate for TsReaches {
     }
 }
 
-/// Whether values came to the limit from its other side, are past it and move on away from it: a
-/// disk that was full for most of its history was empty once.
+/// Whether the values came from the other side of the limit, have passed it and are not moving
+/// back: a disk that was full for most of its history was empty once.
 fn is_past(values: &[f64], limit: f64, back: Direction) -> bool {
     let n_few = values.len().div_ceil(10);
     let (before, newest) = values.split_at(values.len() - n_few);
@@ -193,7 +193,7 @@ fn reach(series: &Series<'_>, call: &ReachCall) -> Result<Option<Vec<ArrayRef>>>
     let Some((&last_ns, &last)) = known.find(is_known) else {
         return Ok(None);
     };
-    // A disk that is full already was not full before.
+    // The usual value gives the direction: a disk that is full now was not full before.
     let usual = median(samples.values()).and_then(|usual| Direction::towards(usual, limit));
     let direction = call.direction.or(usual).or(Direction::towards(last, limit));
     let is_there = || Ok(Some(vec![series.time_column(&[last_ns])?; 3]));

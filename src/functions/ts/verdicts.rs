@@ -1,9 +1,9 @@
-//! Verdicts as Arrow columns, and as one short binary value each.
+//! Verdicts as Arrow columns, and each verdict as one short binary value.
 //!
-//! A window function returns one scalar a row, and a struct of eight arrays a row costs more than
-//! the verdict itself. So the window function of `ts_anomaly` returns verdicts packed into bytes,
-//! and [`Unpack`], which the planner of queries puts around it, makes structs of a whole batch of
-//! them at once.
+//! A window function returns one scalar per row, and a struct of eight arrays per row costs more
+//! than the verdict itself. So the window function of `ts_anomaly` returns verdicts packed into
+//! bytes, and [`Unpack`], which the query planner puts around it, makes structs of a whole batch at
+//! once.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) fn verdict_fields() -> Fields {
     ])
 }
 
-/// The verdict on a row that is no point of the series, since it has no time.
+/// The verdict on a row that is not a point of the series, since it has no time.
 pub(super) const NO_POINT: Verdict = Verdict {
     is_anomaly: None,
     kind: None,
@@ -82,13 +82,13 @@ fn kind_number(kind: AnomalyKind) -> Option<u8> {
     u8::try_from(position).ok()
 }
 
-/// Columns of verdicts in the making.
+/// Builders of the columns of verdicts.
 #[derive(Debug, Default)]
 pub(super) struct VerdictColumns {
     is_anomaly: BooleanBuilder,
     kind: UInt8Builder,
     direction: Int8Builder,
-    /// Score, expectation, lower and upper bound.
+    /// Score, expected value, lower and upper bound.
     numbers: [Vec<f64>; 4],
     status: Vec<u8>,
     is_ongoing: BooleanBuilder,
@@ -114,7 +114,8 @@ impl VerdictColumns {
 
     /// The columns, in the order of [`verdict_fields`].
     pub(super) fn finish(mut self) -> Result<Vec<ArrayRef>> {
-        // Taken from a column of all names, each list would keep that column's buffer.
+        // If the names were taken from a column of all names, each list would keep the buffer of
+        // that column.
         let names = |all: &[&'static str], numbers: &UInt8Array| -> StringViewArray {
             let name = |number: Option<u8>| all.get(usize::from(number?)).copied();
             numbers.iter().map(name).collect()
@@ -141,7 +142,7 @@ impl VerdictColumns {
         ])
     }
 
-    /// The columns as one of structs.
+    /// The columns as one column of structs.
     pub(super) fn finish_structs(self) -> Result<StructArray> {
         Ok(StructArray::try_new(
             verdict_fields(),
@@ -152,18 +153,18 @@ impl VerdictColumns {
 }
 
 /// A verdict as bytes: four numbers, then whether it is an anomaly, its kind, its direction, its
-/// status and whether it goes on.
+/// status, and whether it is ongoing.
 pub(super) type Packed = [u8; PACKED_BYTES];
 
 const PACKED_BYTES: usize = 37;
 
-/// The same as Arrow counts it.
+/// [`PACKED_BYTES`] in the integer type of Arrow.
 pub(super) const PACKED_WIDTH: i32 = 37;
 
 /// The type of a column of packed verdicts.
 pub(super) const PACKED_TYPE: DataType = DataType::FixedSizeBinary(PACKED_WIDTH);
 
-/// Stands for NULL in a byte of a packed verdict.
+/// The byte for NULL in a packed verdict.
 const NULL_BYTE: u8 = i8::MIN as u8;
 
 pub(super) fn pack(verdict: &Verdict) -> Packed {
@@ -195,7 +196,7 @@ pub(super) fn pack_all(verdicts: &[Verdict]) -> Result<FixedSizeBinaryArray> {
     Ok(FixedSizeBinaryArray::try_new(PACKED_WIDTH, bytes, None)?)
 }
 
-/// The verdict that was packed; `None` for other bytes.
+/// The verdict in packed bytes; `None` if they are not a packed verdict.
 fn unpack(packed: &[u8]) -> Option<Verdict> {
     let (numbers, flags) = packed.as_chunks::<8>();
     let [score, expected, lower, upper] = *numbers else {
@@ -218,8 +219,8 @@ fn unpack(packed: &[u8]) -> Option<Verdict> {
     })
 }
 
-/// The scalar function that makes structs of packed verdicts. It has no name in any registry: only
-/// the planner writes it.
+/// The scalar function that makes structs from packed verdicts. It is not registered: only the
+/// planner uses it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Unpack {
     signature: Signature,
@@ -264,7 +265,7 @@ impl ScalarUDFImpl for Unpack {
     }
 }
 
-/// A row that was NULL stays NULL.
+/// Unpacks a column; NULL rows stay NULL.
 fn unpack_all(packed: &FixedSizeBinaryArray) -> Result<StructArray> {
     let mut columns = VerdictColumns::default();
     for row in 0..packed.len() {
@@ -288,7 +289,7 @@ fn unpack_all(packed: &FixedSizeBinaryArray) -> Result<StructArray> {
 mod tests {
     use super::*;
 
-    /// Of a verdict all that is shown; NaN is not equal to itself.
+    /// A verdict as text, for comparison: NaN is not equal to itself.
     fn shown(verdict: &Verdict) -> String {
         format!("{verdict:?}")
     }

@@ -1,4 +1,4 @@
-//! Time zones: what clocks on the wall show, and when that is.
+//! Time zones: conversion between UTC and the time that clocks show.
 //!
 //! People live by their clocks: the peak at nine in the morning stays at nine when clocks are set
 //! forward. In UTC it moves by an hour, twice a year, so series with a zone are read by its clocks.
@@ -9,17 +9,16 @@ use datafusion::arrow::datatypes::DataType;
 
 use crate::algorithms::units::{DAY, HOUR, SECOND};
 
-/// Zones change their clocks at least so far apart, but for a few changes in wars; see
+/// The shortest time between two clock changes of a zone, except for a few changes in wars; see
 /// [`Zone::clocks_ns`].
 const BETWEEN_CHANGES: i64 = 7 * DAY;
 
-/// A time zone. Times are nanoseconds since 1970: those of UTC, and those that clocks of the zone
-/// show.
+/// A time zone. Times are nanoseconds since 1970, in UTC or as the clocks of the zone show them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Zone(Tz);
 
 impl Zone {
-    /// The zone of a type of time stamps; `None` where it has none.
+    /// The zone of a timestamp type; `None` if it has no zone.
     pub(super) fn of(data_type: &DataType) -> Option<Self> {
         match data_type {
             DataType::Timestamp(_, Some(name)) => name.parse().ok().map(Self),
@@ -33,9 +32,9 @@ impl Zone {
         i64::from(offset.fix().local_minus_utc()) * SECOND
     }
 
-    /// What the clocks show at times of UTC in ascending order. Times less than [`BETWEEN_CHANGES`]
-    /// apart that are equally far from UTC have no change of clocks between them, so that few times
-    /// are looked up.
+    /// The clock times at these UTC times, which are in ascending order. If two times less than
+    /// [`BETWEEN_CHANGES`] apart have the same offset from UTC, clocks do not change between them,
+    /// so only a few times are looked up.
     pub(super) fn clocks_ns(self, utc_ns: &[i64]) -> Vec<i64> {
         let mut clocks = Vec::with_capacity(utc_ns.len());
         let mut rest = utc_ns;
@@ -53,15 +52,15 @@ impl Zone {
         clocks
     }
 
-    /// When clocks show a time: the first time that they do; a time that they leave out when they
-    /// are set forward is as much later as they are set.
+    /// The UTC time at which clocks show a time; the first one if they show it twice. A time that
+    /// clocks skip when they are set forward becomes later by as much as they are set.
     pub(super) fn utc_ns(self, clock_ns: i64) -> i64 {
         clock_ns.saturating_sub(self.ahead_at_clock_ns(clock_ns))
     }
 
     fn ahead_at_clock_ns(self, clock_ns: i64) -> i64 {
         let mapped = |clock_ns| self.0.offset_from_local_datetime(&naive(clock_ns));
-        // Clocks are set by less than two days, that of Samoa by one in 2011.
+        // Clocks are set forward by less than two days; in Samoa they skipped one in 2011.
         for hours in 0..48 {
             let offset = match mapped(clock_ns.saturating_sub(hours * HOUR)) {
                 MappedLocalTime::Single(offset) => offset,
@@ -74,8 +73,8 @@ impl Zone {
         0
     }
 
-    /// When clocks that are so far ahead show a time; where they are not so far ahead then,
-    /// [`Zone::utc_ns`].
+    /// The UTC time at which clocks show a time if they are `ahead_ns` ahead of UTC; if they are
+    /// not that far ahead then, the time of [`Zone::utc_ns`].
     pub(super) fn utc_beside_ns(self, clock_ns: i64, ahead_ns: i64) -> i64 {
         let beside = clock_ns.saturating_sub(ahead_ns);
         if self.ahead_ns(beside) == ahead_ns {
@@ -86,14 +85,14 @@ impl Zone {
     }
 }
 
-/// Changes of clocks are so far apart, and fall on such times.
+/// Clocks change only at multiples of this, in UTC.
 const QUARTER_HOUR: i64 = HOUR / 4;
 
-/// What the clocks of a zone show at times that come one by one, mostly in order.
+/// The clock of a zone, for times that come one by one, mostly in order.
 #[derive(Debug, Clone)]
 pub(super) struct ZoneClock {
     zone: Zone,
-    /// The newest quarter of an hour, and how far the clocks were ahead in it.
+    /// The newest quarter of an hour, and how far ahead of UTC the clocks were in it.
     newest: Option<(i64, i64)>,
 }
 
@@ -102,7 +101,7 @@ impl ZoneClock {
         Self { zone, newest: None }
     }
 
-    /// What the clocks show.
+    /// The time that the clocks show.
     pub(super) fn clock_ns(&mut self, utc_ns: i64) -> i64 {
         let quarter = utc_ns.div_euclid(QUARTER_HOUR);
         let ahead = match self.newest {
@@ -151,7 +150,7 @@ mod tests {
                 "2026-07-15T09:00:00",
                 "2026-07-15T13:00:00",
             ),
-            // Twice: the first.
+            // Shown twice: the first one.
             (
                 "America/New_York",
                 "2026-11-01T01:30:00",
@@ -161,7 +160,7 @@ mod tests {
             assert_eq!(zone(name).utc_ns(time(clock)), time(utc), "{name} {clock}");
             assert_eq!(clock_ns(zone(name), time(utc)), time(clock), "{name} {utc}");
         }
-        // Left out: an hour, and in Samoa a day.
+        // Skipped: an hour, and in Samoa a day.
         let left_out = zone("America/New_York").utc_ns(time("2026-03-08T02:30:00"));
         assert_eq!(left_out, time("2026-03-08T07:30:00"));
         let left_out = zone("Pacific/Apia").utc_ns(time("2011-12-30T12:00:00"));

@@ -13,14 +13,14 @@ use crate::pipeline::run::Pipeline;
 use crate::pipeline::tests::failing_store::FailingStore;
 use crate::planner::windows::tests::scripts::{OPTIONS, Script, Seeded};
 
-/// What becomes of the rows of each window.
+/// The windows that the rows go into.
 const WINDOWS: [&str; 7] = [
     "tumble(logs, ts, INTERVAL '10 seconds')",
     "hop(logs, ts, INTERVAL '5 seconds', INTERVAL '20 seconds')",
     "session(logs, ts, INTERVAL '3 seconds')",
     "session(logs, ts, INTERVAL '3 seconds', k)",
     "count_window(logs, 7)",
-    // Of these, some are full in the middle of a step, and then in the middle of a range that is
+    // Some of these are full in the middle of a step, and so in the middle of a range that is
     // replayed.
     "count_window(untimed, 7)",
     "tumble(logs, INTERVAL '10 seconds')",
@@ -67,7 +67,7 @@ async fn undisturbed(script: &Script, windows: &str) -> Files {
     store.files("out").await
 }
 
-/// Kills it again and again, each time after some changes, until it comes to the end.
+/// Kills a pipeline again and again, each time after some changes, until it reaches the end.
 async fn killed(script: &Script, windows: &str, seeded: &mut Seeded) -> (Files, usize) {
     let store = FailingStore::new();
     let mut n_kills = 0;
@@ -104,9 +104,9 @@ async fn killed_is_as_undisturbed() {
     }
 }
 
-/// Late rows and rows of the future depend on when they are read, and so do windows of the time of
-/// reading. But what was written once is never written otherwise (the store sees to that), and no
-/// row is in two windows that do not overlap.
+/// Which rows are late or from the future, and windows by the time of reading, depend on when rows
+/// are read. But a file that was written once is never written differently (the store checks that),
+/// and no row is in two windows that do not overlap.
 #[tokio::test]
 async fn what_was_written_stays() {
     for windows in WINDOWS {

@@ -1,5 +1,5 @@
-//! An object store in memory that dies at the n-th change, as a killed process does: before it or
-//! after it.
+//! An object store in memory that dies at the n-th change, like a killed process: before the change
+//! or after it.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
@@ -16,14 +16,14 @@ use datafusion::object_store::{
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
-/// The store.
+/// A store that dies at a given change.
 #[derive(Debug)]
 pub(super) struct FailingStore {
     inner: InMemory,
-    /// Changes that are left; below 0 without end.
+    /// The number of changes that are left; below 0 means no limit.
     n_left: AtomicI64,
     is_dead: AtomicBool,
-    /// Whether the last change is done before it dies.
+    /// Whether the last change takes effect before the store dies.
     dies_behind: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl FailingStore {
         })
     }
 
-    /// It lives again and dies at this change; below 0: never.
+    /// Revives the store, which dies at this change; below 0 it never does.
     pub(super) fn live_for(&self, n_changes: i64, dies_behind: bool) {
         self.n_left.store(n_changes, Ordering::SeqCst);
         self.dies_behind.store(dies_behind, Ordering::SeqCst);
@@ -54,7 +54,7 @@ impl FailingStore {
         self.is_dead.load(Ordering::SeqCst)
     }
 
-    /// Everything in a folder.
+    /// All files in a folder.
     pub(super) async fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let listed: Vec<_> = self
             .inner

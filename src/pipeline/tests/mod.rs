@@ -1,5 +1,5 @@
-//! Pipelines that are stopped by force at any write, and go on: what they leave is what they leave
-//! undisturbed. And what they may write.
+//! Pipelines that are killed at any write and continue leave what they leave undisturbed. Also:
+//! which tables they may write.
 
 mod exactly_once;
 mod failing_store;

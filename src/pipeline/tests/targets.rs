@@ -1,5 +1,5 @@
-//! Which tables the statements of a pipeline may write: those in which a window that runs twice is
-//! there once.
+//! Which tables the statements of a pipeline may write: those in which a window that runs twice
+//! appears once.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::pipeline::pipeline_options::PipelineOptions;
 use crate::pipeline::run::Pipeline;
 use crate::planner::windows::tests::scripts::{OPTIONS, Script};
 
-/// The table of an embedder, which can be written, but not so that a window is in it once.
+/// The table of an embedder, which can be written, but not so that each window appears once.
 #[derive(Debug)]
 struct Embedded(MemTable);
 
@@ -129,7 +129,7 @@ async fn other_targets_are_refused() {
             format!("INSERT INTO kept {COUNT}"),
             &["kept is in memory and is gone after a restart"],
         ),
-        // Of two tables with the same last name one is made in the window.
+        // Two tables have the same last name; only one is created in the window.
         (
             format!("{made}; INSERT INTO other.made SELECT n FROM made"),
             &["other.made is in memory and is gone after a restart"],
@@ -165,7 +165,7 @@ async fn other_targets_are_refused() {
 async fn tables_that_a_window_makes_are_written() {
     for statements in [
         format!("CREATE OR REPLACE TABLE made AS {COUNT}; INSERT INTO made SELECT n + 1 FROM made"),
-        // In another schema, too, whatever has this name elsewhere.
+        // The same with another schema, where the same name also exists elsewhere.
         format!(
             "CREATE OR REPLACE TABLE other.made AS {COUNT}; INSERT INTO datafusion.other.made SELECT 7"
         ),

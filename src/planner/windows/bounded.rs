@@ -1,9 +1,9 @@
-//! Windows over a table that is read once: ordinary plans.
+//! Windows over a bounded table: ordinary plans.
 //!
 //! Rows whose time is NULL belong to no window and are left out of `tumble`, `hop` and `session`.
 //! Window starts are multiples of the slide since 1970-01-01 UTC, whatever the time zone of the
-//! column. `count_window` numbers rows in the order in which they come; only `(SELECT .. ORDER BY
-//! ..)` as its table gives them one.
+//! column. `count_window` numbers rows in the order in which they come, which is defined only if
+//! its table is `(SELECT .. ORDER BY ..)`.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 use crate::planner::windows::spec::WindowSpec;
 use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape};
 
-/// Names of columns on the way; they do not come out.
+/// The names of intermediate columns, which are not in the result.
 const OFFSET: &str = "__window_offset";
 const PREVIOUS: &str = "__window_previous";
 const IS_FIRST: &str = "__window_is_first";
@@ -32,7 +32,7 @@ const LAST: &str = "__window_last";
 /// The rows of `input` with their windows.
 ///
 /// # Errors
-/// When the plan cannot be built, as by columns of the same name.
+/// If the plan cannot be built, for example because columns have the same name.
 pub(crate) fn plan(input: LogicalPlan, spec: &WindowSpec) -> Result<LogicalPlan> {
     let columns: Vec<Expr> = columns(&input);
     match (&spec.shape, spec.time) {
@@ -57,7 +57,7 @@ pub(crate) fn plan(input: LogicalPlan, spec: &WindowSpec) -> Result<LogicalPlan>
     }
 }
 
-/// The time column and its type, which the bounds of the windows have too.
+/// The time column and its type, which is also the type of the window bounds.
 struct Time {
     column: Expr,
     data_type: DataType,
@@ -113,8 +113,8 @@ fn tumbling(
     rows.project(columns)?.build()
 }
 
-/// Every row once for each offset of a window from the newest one that it is in. A cross join does
-/// that piece by piece; UNNEST would hold a batch times all windows in memory.
+/// Repeats every row for each window that it is in, by the offset from the newest one. A cross join
+/// does this piece by piece; UNNEST would hold a batch times all windows in memory.
 fn hopping(
     rows: LogicalPlanBuilder,
     mut columns: Vec<Expr>,
@@ -132,8 +132,8 @@ fn hopping(
     rows.cross_join(offsets)?.project(columns)?.build()
 }
 
-/// A row begins a session if none of its key is less than the gap before it; sessions are numbered
-/// by counting these.
+/// A row begins a session if no row of its key comes less than the gap before it; sessions are
+/// numbered by counting the rows that begin one.
 fn sessions(
     rows: LogicalPlanBuilder,
     columns: Vec<Expr>,
@@ -176,8 +176,8 @@ fn aggregate(function: Arc<AggregateUDF>, argument: Expr) -> Expr {
     Expr::from(WindowExpr::new(function, vec![argument]))
 }
 
-/// With an order: from the first row to this one. Without: the whole partition, which needs to be
-/// said.
+/// A window expression. With an order, its frame is from the first row to the current one; without
+/// an order, it is the whole partition, which must be set explicitly.
 fn over(function: Expr, partition_by: Vec<Expr>, order_by: Vec<Sort>) -> Result<Expr> {
     let frame = WindowFrame::new((!order_by.is_empty()).then_some(true));
     function
@@ -187,7 +187,7 @@ fn over(function: Expr, partition_by: Vec<Expr>, order_by: Vec<Sort>) -> Result<
         .build()
 }
 
-/// Numbers the rows from 0, and takes `n_rows` of them to a window.
+/// Numbers the rows from 0, and puts `n_rows` of them into each window.
 fn count_windows(input: LogicalPlan, n_rows: u64) -> Result<LogicalPlan> {
     let mut with_bounds = columns(&input);
     let n_rows = lit(i64::try_from(n_rows).unwrap_or(i64::MAX));
@@ -200,8 +200,8 @@ fn count_windows(input: LogicalPlan, n_rows: u64) -> Result<LogicalPlan> {
         .build()
 }
 
-/// The rows of `input` with their numbers from 1. An ORDER BY at the top goes into the numbering:
-/// DataFusion drops the order of a subquery, unless there is a LIMIT.
+/// The rows of `input` with their numbers from 1. An ORDER BY at the top is moved into the
+/// numbering: DataFusion drops the order of a subquery, unless there is a LIMIT.
 fn numbered(input: LogicalPlan) -> Result<LogicalPlan> {
     match input {
         LogicalPlan::SubqueryAlias(alias) => {

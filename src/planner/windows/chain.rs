@@ -1,8 +1,8 @@
-//! What stands between a live table and its window function: filters and projections of a view, a
-//! CTE or a subquery.
+//! The steps between a live table and its window function: filters and projections of a view, a CTE
+//! or a subquery.
 //!
-//! They look at one row at a time, so they are done on the rows as they come, before these are cut
-//! into windows. Anything else would need rows of other windows, and is refused.
+//! They look at one row at a time, so they are applied to rows as they come, before the rows are
+//! cut into windows. Anything else would need rows of other windows, and is refused.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use datafusion::physical_expr::PhysicalExpr;
 use crate::streams::table::LiveTable;
 use crate::streams::windows::row_plan::{RowPlan, RowStep};
 
-/// A live table and what is done to its rows.
+/// A live table and the steps that are applied to its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
     pub(crate) live: Arc<LiveTable>,
     pub(super) steps: Vec<RowStep>,
-    /// The columns that come out.
+    /// The columns of the result.
     pub(crate) schema: SchemaRef,
-    /// Of each of them, the column of the table that it is; `None` where it is computed.
+    /// For each column of the result, the column of the table that it is; `None` if it is computed.
     pub(crate) origins: Vec<Option<usize>>,
 }
 
@@ -32,7 +32,7 @@ impl PartialEq for Chain {
 }
 
 impl Chain {
-    /// All rows of a live table, as they are.
+    /// All rows of a live table, unchanged.
     pub(crate) fn of_table(live: LiveTable) -> Self {
         let schema = live.source.schema();
         Self {
@@ -43,20 +43,20 @@ impl Chain {
         }
     }
 
-    /// Keeps of what comes out the rows for which this is true.
+    /// Adds a filter, which keeps the rows for which the predicate is true.
     pub(crate) fn add_filter(&mut self, predicate: Arc<dyn PhysicalExpr>) {
         self.steps.push(RowStep::Filter(predicate));
     }
 
-    /// Whether it reads this table.
+    /// Whether the chain reads this table.
     pub(crate) fn is_of(&self, live: &LiveTable) -> bool {
         Arc::ptr_eq(&self.live.source, &live.source)
     }
 
-    /// What has to be done for these columns alone.
+    /// The plan that computes only these columns.
     ///
     /// # Errors
-    /// When there is no such column.
+    /// If there is no such column.
     pub(crate) fn narrow(&self, outputs: &BTreeSet<usize>) -> Result<RowPlan> {
         RowPlan::new(&self.steps, &self.schema, outputs)
     }

@@ -1,9 +1,9 @@
 //! Runs a statement once for every window of a live table that closes.
 //!
-//! The plan that DataFusion has optimised is kept. For each window it becomes a physical plan under
-//! a session that carries the window, runs as any other query does, and its rows are handed on;
-//! windows without rows do not run. What waits for its reader holds at most a batch or two, and
-//! everything ends as soon as the reader has gone.
+//! The logical plan that DataFusion has optimised is kept. For each window, it becomes a physical
+//! plan under a session that carries the window, runs like any other query, and its rows are passed
+//! on. It does not run for windows without rows. At most a batch or two wait for the reader, and
+//! everything ends as soon as the reader is gone.
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Formatter};
@@ -37,7 +37,7 @@ use crate::streams::windows::cutter::WindowCutter;
 use crate::streams::windows::parts::IN_ORDER;
 use crate::streams::windows::row_plan::RowPlan;
 
-/// Batches of results that wait to be read.
+/// The number of result batches that can wait to be read.
 const BATCHES_AHEAD: usize = 2;
 
 /// A statement, and the windows on which it runs.
@@ -48,20 +48,20 @@ pub(crate) struct WindowedExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// What runs on every window.
+/// The statement that runs on every window.
 #[derive(Clone)]
 pub(crate) struct WindowStatement {
-    /// Optimised.
+    /// The optimised plan.
     pub(crate) plan: Arc<LogicalPlan>,
     pub(crate) state: SessionState,
     pub(crate) planner: Arc<dyn QueryPlanner + Send + Sync>,
 }
 
 impl WindowStatement {
-    /// Plans it for this window.
+    /// Plans the statement for this window.
     ///
     /// # Errors
-    /// Those of the planner within.
+    /// The errors of the inner planner.
     pub(crate) async fn plan_for(
         &self,
         window: CurrentWindow,
@@ -75,14 +75,14 @@ impl WindowStatement {
     }
 }
 
-/// Whether a plan runs its statement once for each closed window of a live table. Each of its
-/// batches is then all of a window's result.
+/// Whether a plan runs its statement once for each closed window of a live table. Each batch is
+/// then the whole result of a window, unless that has more rows than the session's batch size.
 #[must_use]
 pub fn is_per_window(plan: &dyn ExecutionPlan) -> bool {
     plan.downcast_ref::<WindowedExec>().is_some()
 }
 
-/// A session that sees this window.
+/// The session state with this window.
 pub(crate) fn with_window(state: &SessionState, window: CurrentWindow) -> SessionState {
     let mut state = state.clone();
     state.config_mut().set_extension(Arc::new(window));
@@ -90,8 +90,8 @@ pub(crate) fn with_window(state: &SessionState, window: CurrentWindow) -> Sessio
 }
 
 impl WindowedExec {
-    /// A run of `statement`, whose result has this schema, on the windows of `scan`, of which it
-    /// reads these columns.
+    /// Runs `statement`, whose result has this schema, on the windows of `scan`, of which it reads
+    /// the columns `outputs`.
     ///
     /// # Errors
     /// None in practice: the columns are known.
@@ -202,13 +202,13 @@ impl WindowedRun {
         Ok(())
     }
 
-    /// Runs the statement on a window; false when nobody reads the result any more.
+    /// Runs the statement on a window; false if the reader is gone.
     async fn run_on(&self, window: CurrentWindow) -> Result<bool> {
         let _timer = self.baseline.elapsed_compute().timer();
         let (plan, state) = self.statement.plan_for(window).await?;
         let n_rows_whole = state.config().batch_size();
         let mut batches = execute_stream(plan, state.task_ctx())?;
-        // The few rows of most windows become one batch, whatever pieces they come in.
+        // Most windows have a few rows, which become one batch, whatever pieces they come in.
         let mut pieces = vec![];
         let mut n_rows = 0;
         while let Some(batch) = batches.next().await {
@@ -225,7 +225,7 @@ impl WindowedRun {
         self.hand_on(pieces).await
     }
 
-    /// Hands on rows as one batch; false when nobody reads them any more.
+    /// Passes on rows as one batch; false if the reader is gone.
     async fn hand_on(&self, pieces: Vec<RecordBatch>) -> Result<bool> {
         let rows = match &pieces[..] {
             [] => return Ok(true),

@@ -20,10 +20,11 @@ use crate::planner::windows::spec::WindowFunction;
 use crate::streams::table::LiveTable;
 use crate::streams::windows::row_plan::RowStep;
 
-/// What `plan` does to the rows of a live table; `None` if it reads none.
+/// The chain of steps that `plan` applies to the rows of a live table; `None` if it reads no live
+/// table.
 ///
 /// # Errors
-/// When it needs more than one row at a time.
+/// If a step needs more than one row at a time.
 pub(crate) fn find_chain(
     plan: &LogicalPlan,
     function: WindowFunction,
@@ -35,7 +36,7 @@ pub(crate) fn find_chain(
     ChainWalk { function, state }.chain(plan).map(Some)
 }
 
-/// Goes down from the window function to the live table.
+/// Walks from the window function down to the live table.
 struct ChainWalk<'a> {
     function: WindowFunction,
     state: &'a SessionState,
@@ -77,8 +78,8 @@ impl ChainWalk<'_> {
         }
     }
 
-    /// Rows are counted in the order of event time: it may be said, and is what the bounded table
-    /// needs to be told.
+    /// Accepts an ORDER BY event time, the order in which live rows are counted anyway. Over a
+    /// bounded table, the same statement needs it.
     fn sort(&self, sort: &Sort) -> Result<Chain> {
         let chain = self.chain(&sort.input)?;
         let is_time = match &sort.expr[..] {
@@ -141,7 +142,7 @@ impl ChainWalk<'_> {
         if has_subquery {
             return self.refuse("a subquery in an expression");
         }
-        // now() and coalesce() are made of others by the simplifier alone.
+        // Only the simplifier replaces now() and coalesce() by other expressions.
         let context = SimplifyContext::builder()
             .with_schema(Arc::new(schema.clone()))
             .with_config_options(Arc::clone(self.state.config_options()))
@@ -156,7 +157,7 @@ impl ChainWalk<'_> {
     }
 }
 
-/// What people call this part of a query.
+/// The SQL name of this part of a query.
 fn name_of(plan: &LogicalPlan) -> &'static str {
     match plan {
         LogicalPlan::Aggregate(_) => "GROUP BY or an aggregate",

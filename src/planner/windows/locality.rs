@@ -1,9 +1,9 @@
-//! Whether a statement can run once per window: whether what it answers over all rows is what it
-//! answers window by window.
+//! Checks whether a statement can run once per window: whether its result over all rows is its
+//! result window by window.
 //!
-//! Every node of the optimised plan (there, correlated subqueries are joins and DISTINCT is an
-//! aggregate) tells which of its columns tell the window of a row. What puts rows together, as
-//! GROUP BY and joins do, must do it by these columns.
+//! For every node of the optimised plan (in which correlated subqueries are joins and DISTINCT is
+//! an aggregate), the check finds the columns that identify the window of a row. Nodes that combine
+//! rows, such as GROUP BY and joins, must do so by these columns.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape};
 /// Refuses a statement that needs more than one window at a time.
 ///
 /// # Errors
-/// With the clause that does, and what to write instead.
+/// A plan error that names the clause that does, and says what to write instead.
 pub(crate) fn check_window_local(plan: &LogicalPlan) -> Result<()> {
     let mut keys = String::new();
     plan.apply_with_subqueries(|node| {
@@ -31,13 +31,13 @@ pub(crate) fn check_window_local(plan: &LogicalPlan) -> Result<()> {
     Locality { keys }.of(plan).map(|_| ())
 }
 
-/// The columns that tell the window of a row: those that are its start, those that are its end, and
-/// then for each key of a session those that are the key. A window is known by its start or by its
-/// end; a session of keys by one of these and every key. The start of one window is the end of
-/// another, so the two must not be mixed.
+/// The columns that identify the window of a row: those that are its start, those that are its end,
+/// and then, for each key of a session, those that are the key. The start or the end identifies a
+/// window; a session with keys is identified by one of these and every key. The start of one window
+/// is the end of another, so the two must not be mixed.
 type Identity = Vec<HashSet<Column>>;
 
-/// The starts and the ends stand first.
+/// The number of sets of bounds: the starts and the ends come first.
 const N_BOUNDS: usize = 2;
 
 /// Whether one of the bounds and all keys are known.
@@ -46,7 +46,7 @@ fn is_known(of: impl Fn(usize) -> bool, n_sets: usize) -> bool {
 }
 
 struct Locality {
-    /// What people have to write, `window_start, user_id`.
+    /// The columns that a query must use, such as `window_start, user_id`.
     keys: String,
 }
 
@@ -81,7 +81,8 @@ fn scan_identity(scan: &WindowedScan, schema: &DFSchema) -> Identity {
 }
 
 impl Locality {
-    /// What tells the window of the rows of this node; `None` where they are of no window.
+    /// The columns that identify the window of the rows of this node; `None` if the rows belong to
+    /// no window.
     fn of(&self, plan: &LogicalPlan) -> Result<Option<Identity>> {
         let schema = plan.schema();
         if let Some(identity) = windowed(plan, |scan| scan_identity(scan, schema))? {
@@ -100,7 +101,8 @@ impl Locality {
         }
     }
 
-    /// A subquery that is still an expression is answered once for the whole statement.
+    /// Refuses subqueries over windows that are still expressions: such a subquery runs once for
+    /// the whole statement.
     fn check_subqueries(&self, plan: &LogicalPlan) -> Result<()> {
         for expression in plan.expressions() {
             expression.apply(|part| {
@@ -128,7 +130,7 @@ impl Locality {
             | LogicalPlan::Dml(_)
             | LogicalPlan::Explain(_)
             | LogicalPlan::Repartition(_) => Ok(input.clone()),
-            // Each window is sorted for itself.
+            // Each window is sorted by itself.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => Ok(input.clone()),
             LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => plan_err!(
                 "LIMIT over a windowed live table would count across windows: number the rows of each window, \
@@ -186,7 +188,7 @@ impl Locality {
         Ok(input.clone())
     }
 
-    /// A column tells the window where it does in every branch.
+    /// A column of a UNION identifies the window if it does in every branch.
     fn union(&self, plan: &LogicalPlan, inputs: &[Option<Identity>]) -> Result<Identity> {
         let columns = plan.schema().columns();
         let mut result: Option<Identity> = None;
@@ -246,7 +248,8 @@ impl Locality {
     }
 }
 
-/// What tells the window after a join. The side that an outer join fills with NULLs does not.
+/// The columns that identify the window after a join. Those of a side that an outer join fills with
+/// NULLs do not.
 fn joined(join: &Join, left: &Option<Identity>, right: &Option<Identity>) -> Identity {
     let left = left
         .as_ref()
@@ -262,7 +265,7 @@ fn joined(join: &Join, left: &Option<Identity>, right: &Option<Identity>) -> Ide
     };
     let sets = (0..n_sets).map(|index| &side(left, index) | &side(right, index));
     let sets: Identity = sets.collect();
-    // A full join leaves nothing that tells the window.
+    // After a full join, no column identifies the window.
     if sets.is_empty() {
         return vec![HashSet::new(); N_BOUNDS];
     }
@@ -276,7 +279,7 @@ fn refuse_node<T>(plan: &LogicalPlan) -> Result<T> {
     )
 }
 
-/// The expression without another name, and without the function that hides keys of an UNNEST.
+/// The expression without its alias, and without the function that hides keys of an UNNEST.
 fn plain(expression: &Expr) -> &Expr {
     match expression {
         Expr::Alias(alias) => plain(&alias.expr),
@@ -291,7 +294,7 @@ fn is_in(set: &HashSet<Column>, expression: &Expr) -> bool {
     matches!(plain(expression), Expr::Column(column) if set.contains(column))
 }
 
-/// Whether these expressions tell the window.
+/// Whether these expressions identify the window.
 fn is_told_by(identity: &Identity, expressions: &[Expr]) -> bool {
     let is_told = |index: usize| {
         let mut expressions = expressions.iter();
@@ -304,7 +307,7 @@ fn columns_of(schema: &DFSchema) -> Vec<Expr> {
     schema.columns().into_iter().map(Expr::Column).collect()
 }
 
-/// What tells the window among the columns that are made by these expressions.
+/// The columns that identify the window, among those that these expressions make.
 fn carried(identity: &Identity, schema: &DFSchema, expressions: &[Expr]) -> Identity {
     let columns = schema.columns();
     let of = |set: &HashSet<Column>| {

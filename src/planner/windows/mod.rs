@@ -1,10 +1,10 @@
 //! Windows in SQL: `tumble`, `hop`, `session` and `count_window` in a FROM add `window_start` and
 //! `window_end` to the rows of a table.
 //!
-//! Over a table that is read once they are ordinary plans (`bounded`). Over a live table they
-//! become a scan that stands for the rows of one window (`scan`), and the whole statement runs once
-//! for every window that closes (`execution`): what it answers is what it would answer over all
-//! rows at once, and `locality` refuses it where that cannot be.
+//! Over a bounded table, they are ordinary plans (`bounded`). Over a live table, they become a scan
+//! of the rows of one window (`scan`), and the whole statement runs once for every window that
+//! closes (`execution`). Its result is the same as over all rows at once; `locality` refuses
+//! statements for which that is not possible.
 
 pub(crate) mod bounded;
 pub(crate) mod chain;
@@ -30,7 +30,7 @@ use crate::planner::windows::spec::WindowFunction;
 /// Adds the window functions to the state of this context.
 ///
 /// # Errors
-/// When the session takes no planners of relations.
+/// If the session does not accept relation planners.
 pub(crate) fn register(context: &SessionContext, state: &mut SessionState) -> Result<()> {
     let functions = WindowFunctions::new(context, state);
     state.register_relation_planner(Arc::new(functions))?;

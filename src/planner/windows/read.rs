@@ -1,5 +1,5 @@
-//! What is read of a live table for its windows: the columns that are asked for, filtered and
-//! computed row by row.
+//! Reads a live table for its windows: the columns that are needed, filtered and computed row by
+//! row.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::streams::windows::parts::CutterParts;
 use crate::streams::windows::row_plan::RowPlan;
 use crate::streams::windows::shape::WindowShape;
 
-/// The windows of a live table, and the columns that are read of it.
+/// The windows of a live table, and the columns that are read.
 pub(crate) struct WindowedRead {
     pub(crate) scan: Arc<WindowedScan>,
     pub(crate) rows: RowPlan,
 }
 
 impl WindowedRead {
-    /// The windows of `scan`, of which these columns are asked for.
+    /// Reads the windows of `scan`, with these columns.
     ///
     /// # Errors
     /// None in practice: the columns are known.
@@ -33,9 +33,10 @@ impl WindowedRead {
         if let WindowShape::Session { keys, .. } = &scan.spec.shape {
             outputs.extend(keys);
         }
-        // The time, so that it can be told of rows that come late.
+        // The time is always read, so that it can be shown for late rows.
         outputs.extend(scan.spec.time);
-        // Not all kernels and file formats know rows without columns.
+        // At least one column is read, since not all kernels and file formats support rows without
+        // columns.
         if outputs.is_empty() {
             outputs.insert(0);
         }
@@ -43,12 +44,12 @@ impl WindowedRead {
         Ok(Self { scan, rows })
     }
 
-    /// The table.
+    /// The live table.
     pub(crate) fn live(&self) -> &LiveTable {
         &self.scan.chain.live
     }
 
-    /// Which time cuts its rows.
+    /// The kind of time that cuts the rows into windows.
     pub(crate) fn time_kind(&self) -> TimeKind {
         let spec = &self.scan.spec;
         match (spec.function, spec.time) {
@@ -57,10 +58,10 @@ impl WindowedRead {
         }
     }
 
-    /// What cuts its rows.
+    /// The cutter of the rows.
     ///
     /// # Errors
-    /// When the lengths make no windows; the call was checked before.
+    /// If the lengths make no windows, which does not happen after the check of the call.
     pub(crate) fn cutter(
         &self,
         counters: Arc<StreamCounters>,

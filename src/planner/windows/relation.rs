@@ -1,8 +1,8 @@
 //! Plans `tumble(..)`, `hop(..)`, `session(..)` and `count_window(..)` where a FROM names them.
 //!
-//! A table function of DataFusion is not given a table, so this planner comes before it. The
-//! functions are registered as table functions too, so that SHOW FUNCTIONS lists them; those are
-//! never reached.
+//! DataFusion's table functions do not take tables, so this planner handles the call before them.
+//! The functions are also registered as table functions, so that SHOW FUNCTIONS lists them; these
+//! are never called.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,12 +36,11 @@ use crate::streams::windows::shape::{WINDOW_END, WINDOW_START};
 /// The planner of window functions.
 pub(crate) struct WindowFunctions {
     state: Box<dyn Fn() -> SessionState + Send + Sync>,
-    /// Where tables that are read once are read window by window too.
+    /// If set, bounded tables are read window by window too.
     archives: Option<Arc<Archives>>,
 }
 
-/// Tables that are read once, but window by window: the statements of a pipeline read them
-/// together.
+/// Bounded tables that are read window by window; the statements of a pipeline share them.
 #[derive(Debug, Default)]
 pub(crate) struct Archives {
     streams: Arc<StreamRegistry>,
@@ -49,7 +48,8 @@ pub(crate) struct Archives {
 }
 
 impl Archives {
-    /// The rows of `plan`, by the time in this column; the same for the same plan.
+    /// The rows of `plan` as a live table with this time column; the same plan gives the same
+    /// table.
     fn table(
         &self,
         plan: &LogicalPlan,
@@ -82,9 +82,9 @@ impl Debug for WindowFunctions {
 }
 
 impl WindowFunctions {
-    /// Looks up in `context` what is not named elsewhere in a statement; does not keep it alive.
-    /// Where another context has taken over its state, as `SessionContext::enable_url_table` does,
-    /// `state` is what it was.
+    /// A planner that looks up tables in `context`, without keeping it alive, if the statement does
+    /// not name them elsewhere. When the context is gone because another one has taken over its
+    /// state, as with `SessionContext::enable_url_table`, it uses `state` instead.
     pub(crate) fn new(context: &SessionContext, state: &SessionState) -> Self {
         let (current, first) = (context.state_weak_ref(), state.clone());
         let state = move || match current.upgrade() {
@@ -97,7 +97,7 @@ impl WindowFunctions {
         }
     }
 
-    /// Reads tables that are read once window by window, too.
+    /// Reads bounded tables window by window, too.
     pub(crate) fn window_by_window(mut self, archives: Arc<Archives>) -> Self {
         self.archives = Some(archives);
         self
@@ -190,7 +190,8 @@ impl WindowFunctions {
         let reference = context.object_name_to_table_reference(name.clone())?;
         let plan = match context.plan(table_named(name)) {
             Ok(plan) => plan,
-            // DataFusion has looked up beforehand what stands in a FROM; it knows CTEs too.
+            // The context knows CTEs, and the tables that DataFusion found in FROM clauses
+            // beforehand; other tables are looked up here.
             Err(_) => self.scan(&reference, context)?,
         };
         Ok((plan, Some(reference)))
@@ -236,8 +237,8 @@ impl WindowFunctions {
     }
 }
 
-/// The windows of a live table. Their columns are qualified as those of the input are, since they
-/// get names by that.
+/// The windows of a live table. Their columns are qualified like those of the input, since this
+/// gives them their names.
 fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<LogicalPlan> {
     let name = TableReference::parse_str(&chain.live.name);
     let source = provider_as_source(Arc::new(WindowedScan::new(chain, spec)));
@@ -246,7 +247,7 @@ fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<Log
         .schema()
         .iter()
         .map(|(qualifier, _)| qualifier.cloned());
-    // The bounds stand after the columns of the input.
+    // The bounds come after the columns of the input.
     let qualifiers = qualifiers.chain(std::iter::repeat(None));
     let columns = scan.schema().columns().into_iter().zip(qualifiers);
     let columns: Vec<_> = columns
@@ -258,8 +259,8 @@ fn windows_of(input: &LogicalPlan, chain: Chain, spec: WindowSpec) -> Result<Log
     LogicalPlanBuilder::from(scan).project(columns)?.build()
 }
 
-/// The table of this name. Nearly always it is there at once; a file that has to be looked at first
-/// is waited for on a thread with a runtime of its own, since planning cannot wait.
+/// The table of this name. It is nearly always there at once. If a file must be read first, a
+/// thread with its own runtime waits for it, since planning is not async.
 fn find_table(schema: &dyn SchemaProvider, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
     if let Some(found) = schema.table(name).now_or_never() {
         return found;
@@ -274,7 +275,8 @@ fn find_table(schema: &dyn SchemaProvider, name: &str) -> Result<Option<Arc<dyn 
     found.unwrap_or_else(|_| internal_err!("looking up table '{name}' panicked"))
 }
 
-/// A live table is cut by its own time, of which it knows when it is complete.
+/// Checks that a live table is cut by its own time column, the only one for which it has a
+/// watermark.
 fn check_time(chain: &Chain, spec: &WindowSpec) -> Result<()> {
     let Some(time) = spec.time else {
         return Ok(());
@@ -335,8 +337,8 @@ fn table_named(name: ObjectName) -> TableFactor {
     }
 }
 
-/// The order of a subquery is kept for `count_window` alone: DataFusion drops it unless there is a
-/// LIMIT.
+/// Plans a subquery. Its order is kept only for `count_window`: DataFusion drops it unless there is
+/// a LIMIT.
 fn plan_subquery(
     function: WindowFunction,
     query: &Query,
@@ -367,7 +369,7 @@ fn plan_subquery(
     }
 }
 
-/// What SHOW FUNCTIONS lists.
+/// A window function as SHOW FUNCTIONS lists it.
 #[derive(Debug)]
 pub(crate) struct Listed(pub(crate) WindowFunction);
 

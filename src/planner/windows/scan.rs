@@ -1,7 +1,8 @@
-//! The rows of one window as a table: what a window function over a live table becomes in a plan.
+//! The rows of one window as a table: the scan that a window function over a live table becomes in
+//! a plan.
 //!
 //! The window travels in the configuration of the session under which the statement is planned and
-//! runs, so that every scan of it, and a sink that wants to know, find the same one.
+//! runs, so that all of its scans, and a sink that needs the window, find the same one.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, WindowShape, boun
 pub(crate) struct WindowedScan {
     pub(crate) chain: Chain,
     pub(crate) spec: WindowSpec,
-    /// As EXPLAIN shows it.
+    /// The text for EXPLAIN.
     pub(crate) text: String,
     schema: SchemaRef,
 }
@@ -70,10 +71,10 @@ impl WindowedScan {
         }
     }
 
-    /// The same windows, into which only rows come for which these are true.
+    /// The same windows, with only the rows for which these filters are true.
     ///
     /// # Errors
-    /// When a filter is over other columns.
+    /// If a filter uses other columns.
     pub(crate) fn filtered(&self, filters: &[Expr], state: &SessionState) -> Result<Self> {
         let mut chain = self.chain.clone();
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
@@ -88,8 +89,8 @@ impl WindowedScan {
         })
     }
 
-    /// Whether rows for which this is not true can be left out before they are cut. Sessions and
-    /// counts depend on all rows, and the bounds are not known yet.
+    /// Whether this filter can be applied before rows are cut into windows. Sessions and counts
+    /// depend on all rows, and the bounds are not known yet.
     fn can_filter_early(&self, filter: &Expr) -> bool {
         let is_own = |column: &&LogicalColumn| {
             let index = self.schema.index_of(column.name());
@@ -106,7 +107,7 @@ impl WindowedScan {
         !matches!(self.spec.shape, WindowShape::Session { .. })
     }
 
-    /// How many columns stand before the bounds.
+    /// The number of columns before the bounds.
     pub(crate) fn n_columns(&self) -> usize {
         self.chain.schema.fields().len()
     }
@@ -116,7 +117,7 @@ impl WindowedScan {
         self.schema.field(self.n_columns()).data_type()
     }
 
-    /// The columns that come out.
+    /// The indexes of the columns of the result.
     fn columns(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
         match projection {
             Some(projection) => projection.clone(),
@@ -125,7 +126,8 @@ impl WindowedScan {
     }
 }
 
-/// The type of the time column; row numbers are BIGINT.
+/// The type of the bounds: that of the time column, UTC nanoseconds for the time of reading, or
+/// BIGINT for row numbers.
 fn bound_type(chain: &Chain, spec: &WindowSpec) -> DataType {
     match (&spec.shape, spec.time) {
         (WindowShape::Rows { .. }, _) => DataType::Int64,
@@ -150,7 +152,7 @@ impl TableProvider for WindowedScan {
     ) -> Result<Vec<TableProviderFilterPushDown>> {
         let how = |filter: &&Expr| {
             if self.can_filter_early(filter) {
-                // Not exact: a statement that reads the windows twice has all rows cut.
+                // Inexact: if a statement reads the windows twice, all rows are cut.
                 TableProviderFilterPushDown::Inexact
             } else {
                 TableProviderFilterPushDown::Unsupported
@@ -173,8 +175,8 @@ impl TableProvider for WindowedScan {
             );
         };
         let schema = project_schema(&self.schema, projection)?;
-        // That the bounds are constant is not told: DataFusion 55.2 then drops a sort that it needs
-        // after a join whose sides it swaps, and refuses its own plan.
+        // The plan does not say that the bounds are constant: DataFusion 55.2 would then drop a
+        // sort that it needs after a join whose sides it swaps, and refuse its own plan.
         let equivalences = EquivalenceProperties::new(Arc::clone(&schema));
         let properties = PlanProperties::new(
             equivalences,
@@ -205,7 +207,7 @@ impl TableProvider for WindowedScan {
 /// The rows of the window: those on disk first, then those in memory.
 struct WindowRowsExec {
     text: String,
-    /// Which columns of the scan come out.
+    /// The columns of the scan that are in the result.
     columns: Vec<usize>,
     n_columns: usize,
     /// The bounds of all rows; `None`: each row has its own, after its columns.

@@ -1,8 +1,8 @@
-//! What a call of a window function says: `tumble(t, ts, INTERVAL '30 seconds')`, `hop`, `session`,
-//! `count_window`.
+//! The meaning of a call of a window function: `tumble(t, ts, INTERVAL '30 seconds')`, `hop`,
+//! `session`, `count_window`.
 //!
-//! The arguments are read in two steps: first where they stand or what they are named
-//! (`WindowCall`), then what they mean for the columns of the table (`WindowSpec`).
+//! The arguments are read in two steps: `WindowCall` assigns them to parameters by position or
+//! name, and `WindowSpec` has their meaning for the columns of the table.
 
 use std::fmt::{Display, Formatter};
 use std::sync::Arc;
@@ -18,7 +18,8 @@ use crate::algorithms::units::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECO
 use crate::streams::windows::shape::{WindowShape, nanoseconds_of};
 use crate::time::read_duration;
 
-/// Windows that a row may be in: an hour by the second. Every row is repeated as often.
+/// The largest number of windows that a row may be in: an hour that slides by a second. Every row
+/// is repeated that many times.
 const MAX_WINDOWS_PER_ROW: i64 = 3_600;
 
 /// The window functions.
@@ -42,7 +43,7 @@ impl WindowFunction {
         }
     }
 
-    /// A call to copy.
+    /// An example of a call.
     pub(crate) fn example(self) -> &'static str {
         match self {
             Self::Tumble => "tumble(t, ts, INTERVAL '30 seconds')",
@@ -52,7 +53,7 @@ impl WindowFunction {
         }
     }
 
-    /// What stands after the table; a session has keys after these.
+    /// The parameters after the table; a session has keys after these.
     fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Tumble => &["time", "size"],
@@ -63,21 +64,21 @@ impl WindowFunction {
     }
 }
 
-/// The arguments of a call, each in its place.
+/// The arguments of a call, by parameter.
 #[derive(Debug)]
 pub(crate) struct WindowCall {
     pub(crate) function: WindowFunction,
     pub(crate) table: ast::Expr,
-    /// One for each parameter.
+    /// The argument of each parameter.
     values: Vec<Option<ast::Expr>>,
     keys: Vec<ast::Expr>,
 }
 
 impl WindowCall {
-    /// Puts the arguments into their places.
+    /// Assigns the arguments to the parameters.
     ///
     /// # Errors
-    /// When some are missing, too many or unknown.
+    /// If the table is missing, there are too many arguments, or one is unknown or given twice.
     pub(crate) fn read(function: WindowFunction, arguments: Vec<FunctionArg>) -> Result<Self> {
         let mut positional = Vec::new();
         let mut named = Vec::new();
@@ -123,7 +124,7 @@ impl WindowCall {
             let got = format!("takes at most {} arguments", parameters.len() + 1);
             return wrong(self.function, &got);
         }
-        // A length alone: the time is that of reading.
+        // If there is only a length, the time is that of reading.
         let is_length_alone = self.function == WindowFunction::Tumble && positional.len() == 1;
         for (place, value) in positional.into_iter().enumerate() {
             match self.values.get_mut(place + usize::from(is_length_alone)) {
@@ -153,7 +154,7 @@ impl WindowCall {
                 &format!("no argument is named {name}, known are {known}{keys}"),
             );
         };
-        // `tumble(t, ts, size => ..)`: what was taken for the length alone is the time.
+        // `tumble(t, ts, size => ..)`: the argument that was taken for a length is the time.
         let is_moved = function == WindowFunction::Tumble
             && name == "size"
             && self.values.first().is_some_and(Option::is_none);
@@ -167,10 +168,11 @@ impl WindowCall {
         Ok(())
     }
 
-    /// What the arguments mean for a table with these columns; `plan` makes an expression of one.
+    /// The meaning of the arguments for a table with these columns; `plan` turns an argument into
+    /// an expression.
     ///
     /// # Errors
-    /// When the time is no timestamp column, or a length is not one that cuts windows.
+    /// If the time is not a timestamp column, or windows cannot have such a length.
     pub(crate) fn spec(
         self,
         schema: &DFSchema,
@@ -218,17 +220,17 @@ impl WindowCall {
     }
 }
 
-/// A call that has been understood.
+/// The meaning of a call: the function, the shape of its windows, and the time column.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct WindowSpec {
     pub(crate) function: WindowFunction,
     pub(crate) shape: WindowShape,
-    /// The time column; `None`: the moment of reading, or rows are counted.
+    /// The time column; `None` if the time is that of reading, or if rows are counted.
     pub(crate) time: Option<usize>,
 }
 
 impl WindowSpec {
-    /// As EXPLAIN shows it, over this table with these columns.
+    /// The text for EXPLAIN, over this table with these columns.
     pub(crate) fn text(&self, table: &str, columns: &[String]) -> String {
         let name = |index: &usize| columns.get(*index).cloned().unwrap_or_default();
         let mut parts = vec![table.to_string()];
@@ -396,7 +398,7 @@ fn count(function: WindowFunction, rows: Option<Expr>, schema: &DFSchema) -> Res
         Some(ScalarValue::UInt64(Some(n_rows))) => n_rows,
         _ => 0,
     };
-    // Numbers of rows are BIGINT.
+    // Row numbers are BIGINT.
     if n_rows == 0 || i64::try_from(n_rows).is_err() {
         return wrong(
             function,

@@ -6,7 +6,7 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use crate::shell::errors::explanation::Explanation;
 use crate::shell::errors::rewrite::shorten;
 
-/// What an error is about.
+/// The statement that an error is about, and the names that hints need.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     /// The failing statement; lines and columns in the error are those of this text.
@@ -15,7 +15,7 @@ pub(crate) struct Asked {
     pub(crate) table_functions: Vec<String>,
 }
 
-/// Adds what the statement tells about its error.
+/// Adds the hints that follow from the statement.
 pub(super) fn advise(explanation: Explanation, asked: &Asked) -> Explanation {
     let rules = [
         double_quotes,
@@ -37,7 +37,7 @@ pub(super) fn advise(explanation: Explanation, asked: &Asked) -> Explanation {
     told
 }
 
-/// `level = "ERROR"`: in SQL that is a column.
+/// `level = "ERROR"`: in SQL, `"ERROR"` is a column.
 fn double_quotes(told: Explanation, asked: &Asked) -> Explanation {
     let name = told.text.strip_prefix("there is no column ");
     let Some(name) = name.and_then(|rest| rest.split(". Did you mean").next()) else {
@@ -109,8 +109,7 @@ fn unquoted_path(told: Explanation, asked: &Asked) -> Explanation {
     ))
 }
 
-/// The word that stands at a line and column, both from 1 and in characters, and the text before
-/// it.
+/// The word at a line and column, both from 1 and in characters, and the text before it.
 fn word_at(sql: &str, (line, column): (u64, u64)) -> Option<(&str, &str)> {
     let is_end = |character: char| character.is_whitespace() || "'\"(),;".contains(character);
     let line_idx = usize::try_from(line.checked_sub(1)?).ok()?;
@@ -169,7 +168,7 @@ fn equals_in_options(told: Explanation, asked: &Asked) -> Explanation {
     told
 }
 
-/// `message = 3`: the text becomes a number, not the number a text.
+/// `message = 3`: the text is converted to a number, not the number to a text.
 fn number_beside_text(told: Explanation, asked: &Asked) -> Explanation {
     if !told.text.contains("Cannot cast string '") {
         return told;
@@ -180,7 +179,7 @@ fn number_beside_text(told: Explanation, asked: &Asked) -> Explanation {
     }
 }
 
-/// The first number that stands after a comparison.
+/// The first number after a comparison.
 fn compared_number(sql: &str) -> Option<&str> {
     sql.split(['=', '<', '>']).skip(1).find_map(|rest| {
         let rest = rest.trim_start();
@@ -191,7 +190,7 @@ fn compared_number(sql: &str) -> Option<&str> {
     })
 }
 
-/// The statement in upper case with single blanks, to look for keywords in.
+/// The statement in upper case with single blanks, for finding keywords.
 fn keywords(sql: &str) -> String {
     let words: Vec<&str> = sql.split_whitespace().collect();
     words.join(" ").to_ascii_uppercase()

@@ -1,5 +1,5 @@
-//! From DataFusion's error to a sentence: its layers are taken off, and what is below is told in
-//! the reader's words.
+//! From DataFusion's error to a sentence: removes its layers, and tells the root cause in the
+//! reader's words.
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Column, Diagnostic, SchemaError};
@@ -13,7 +13,7 @@ use crate::shell::errors::rewrite::{rewrite, shorten, tidy};
 /// The most columns that a hint lists.
 const LISTED_COLUMNS: usize = 10;
 
-/// Tells an error.
+/// Explains an error.
 pub(crate) fn explain(error: &DataFusionError) -> Explanation {
     let mut explanation = unwrap(error);
     explanation.text = shorten(&explanation.text);
@@ -61,7 +61,7 @@ fn not_implemented(text: &str) -> Explanation {
     Explanation::new(format!("not supported: {}", tidy(text)))
 }
 
-/// An error of another library, or one of DataFusion's that went through one.
+/// An error of another library, or one of DataFusion's that passed through one.
 fn external(error: &(dyn std::error::Error + 'static)) -> Explanation {
     if let Some(inner) = error.downcast_ref::<DataFusionError>() {
         return unwrap(inner);
@@ -72,8 +72,8 @@ fn external(error: &(dyn std::error::Error + 'static)) -> Explanation {
     }
 }
 
-/// Whether the words around an error tell the reader something: a file does, the name of an
-/// optimizer rule does not.
+/// Whether the words around an error tell the reader something: the name of a file does, the name
+/// of an optimizer rule does not.
 fn is_circumstance(context: &str, inner: &DataFusionError) -> bool {
     const KNOWN_NOISE: [&str; 3] = ["Optimizer rule", "Analyzer rule", "Error setting config"];
     let is_known = KNOWN_NOISE.iter().any(|noise| context.starts_with(noise));
@@ -117,7 +117,7 @@ fn syntax(error: &ParserError) -> Explanation {
     Explanation::new(told).place(place)
 }
 
-/// The numbers of `1, Column: 8`.
+/// The numbers in `1, Column: 8`.
 fn position(numbers: &str) -> Option<(u64, u64)> {
     let (line, column) = numbers.split_once(", Column: ")?;
     Some((line.trim().parse().ok()?, column.trim().parse().ok()?))
@@ -147,7 +147,7 @@ fn schema(error: &SchemaError) -> Explanation {
     }
 }
 
-/// The first columns, without the table's name where there is one table only.
+/// The first columns, without the name of the table if there is only one table.
 fn columns(fields: &[Column]) -> Option<String> {
     let first = fields.first()?;
     let is_one_table = fields.iter().all(|field| field.relation == first.relation);

@@ -1,6 +1,6 @@
-//! An error as it is told to a person.
+//! An error as it is explained to a person.
 
-/// An error as it is told.
+/// The explanation of an error.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Explanation {
     pub(crate) text: String,

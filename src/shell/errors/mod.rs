@@ -14,7 +14,7 @@ pub(crate) use crate::shell::errors::advice::Asked;
 use crate::shell::errors::explain::explain;
 use crate::shell::errors::explanation::Explanation;
 
-/// Where a failing statement stands: the name of the text and the statement's line in it.
+/// The origin of a failing statement: the name of the text and the statement's line in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StatementOrigin<'a> {
     pub(crate) name: &'a str,
@@ -39,16 +39,16 @@ fn print(explanation: &Explanation, origin: Option<StatementOrigin<'_>>) {
     let stderr = std::io::stderr();
     let has_color = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = render(explanation, origin, has_color);
-    // When even this cannot be written, there is nobody to tell.
+    // If even this cannot be written, there is no way to report it.
     let _ = stderr.lock().write_all(text.as_bytes());
 }
 
-/// Prints a line beside the results.
+/// Prints a line to standard error, apart from the results.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Whether the reader of the results went away, as `head` does: no error worth a word.
+/// Whether the reader of the results has gone away, as `head` does, which is not worth an error.
 pub(crate) fn is_broken_pipe(error: &DataFusionError) -> bool {
     error.to_string().contains("Broken pipe (os error")
 }
@@ -76,7 +76,7 @@ fn render(
     text
 }
 
-/// The text, without its place if that stands before it already.
+/// The text, without the position of the error if that is printed before it.
 fn told(explanation: &Explanation, is_placed: bool) -> String {
     match explanation.place {
         Some((line, column)) if is_placed => {

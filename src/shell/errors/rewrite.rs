@@ -1,4 +1,4 @@
-//! Texts of DataFusion that a reader cannot use, and what is told instead.
+//! Texts of DataFusion that a reader cannot use, and what to say instead.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::shell::errors::explanation::Explanation;
 /// The longest text that is printed, in characters: about eight lines of a terminal.
 const LONGEST_TEXT: usize = 600;
 
-/// What stands in place of the rest of a text.
+/// Stands for the rest of a text.
 const ELLIPSIS: &str = " ...";
 
 /// The longest quoted value that is printed, in characters.
@@ -18,8 +18,7 @@ const LONGEST_VALUE: usize = 60;
 /// The most ways to call a function that a hint lists.
 const LISTED_SIGNATURES: usize = 8;
 
-/// What is told for a text of DataFusion: the text itself, tidied, unless it is one of those known
-/// here.
+/// The explanation for a text of DataFusion: a known text is replaced, any other is tidied.
 pub(crate) fn rewrite(text: &str) -> Explanation {
     let known = [
         invalid_function,
@@ -39,7 +38,8 @@ pub(crate) fn rewrite(text: &str) -> Explanation {
         .unwrap_or_else(|| Explanation::new(tidy(text)))
 }
 
-/// A text without the names of error kinds before it, backtraces after it, blame and line breaks.
+/// A text without the names of error kinds before it, the backtrace after it, the request to report
+/// a bug, and line breaks.
 pub(crate) fn tidy(text: &str) -> String {
     const KINDS: [&str; 8] = [
         "Error during planning: ",
@@ -67,8 +67,8 @@ pub(crate) fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text of a length that can be read, cut after a word. What looks like a dump of data structures
-/// is cut before it.
+/// Shortens a text to a readable length, cut after a word. A text that seems to contain a dump of
+/// data structures is cut before the dump.
 pub(crate) fn shorten(text: &str) -> String {
     let dump = text.find(" { ").filter(|_| text.matches(" { ").count() > 2);
     let text = match dump {
@@ -78,7 +78,7 @@ pub(crate) fn shorten(text: &str) -> String {
     if dump.is_none() && text.chars().count() <= LONGEST_TEXT {
         return text.to_string();
     }
-    // What is cut once stays as it is.
+    // Shortening a text twice changes nothing more.
     let longest = LONGEST_TEXT - ELLIPSIS.len();
     let kept: String = text.chars().take(longest).collect();
     let end = kept.rfind(' ').filter(|_| kept.len() < text.len());
@@ -89,7 +89,7 @@ fn before<'a>(text: &'a str, mark: &str) -> &'a str {
     text.split(mark).next().unwrap_or(text)
 }
 
-/// What stands between two marks.
+/// The text between two marks.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
     Some(rest.split_once(end)?.0)
@@ -97,13 +97,14 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 
 fn invalid_function(text: &str) -> Option<Explanation> {
     let name = between(text, "Invalid function '", "'")?;
-    // The family of a name is what stands before its first underscore: log_, ts_, array_.
+    // The family of a name is the part before its first underscore: log_, ts_, array_.
     let family: String = match name.split_once('_') {
         Some((family, _)) => family.to_string(),
         None => name.chars().take(3).collect(),
     };
     let hint = format!("SHOW FUNCTIONS LIKE '{family}%' lists functions with such a name");
-    // DataFusion names the nearest function even if it is far away, and any of several.
+    // DataFusion suggests the nearest function even if it is far away, and an arbitrary one of
+    // several.
     let is_near = between(text, "Did you mean '", "'")
         .is_some_and(|other| levenshtein(name, other) <= 1 + name.len() / 4);
     let told = if is_near {
@@ -118,7 +119,7 @@ fn wrong_arguments(text: &str) -> Option<Explanation> {
     let call = between(text, "given name and argument types '", "'.")?;
     let name = call.split('(').next()?;
     if let Some((_, reason)) = text.split_once("user-defined coercion failed with: ") {
-        // The function's own words.
+        // The function's own error message.
         let reason = before(reason, " No function matches the given name").trim();
         return Some(Explanation::new(tidy(reason.trim_end_matches('.'))));
     }
@@ -203,7 +204,7 @@ fn missing_files(text: &str) -> Option<Explanation> {
     )
 }
 
-/// What stands after STORED AS.
+/// The formats that STORED AS takes.
 const FORMATS: &str = if cfg!(feature = "sqlite") {
     "STORED AS takes PARQUET, CSV, JSON, ARROW, AVRO, LOG or SQLITE"
 } else {
@@ -257,7 +258,7 @@ fn unknown_setting(text: &str) -> Option<Explanation> {
     is_setting.then(|| Explanation::new(tidy(text)).hint(hint))
 }
 
-/// A query over a live table that would have its result when the table ends.
+/// A query over a live table whose result would come only when the table ends.
 fn endless(text: &str) -> Option<Explanation> {
     let is_shell = text.contains("only when its live table ends");
     let operator = match text.split_once("Cannot execute pipeline breaking queries, operator: ") {

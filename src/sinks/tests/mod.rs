@@ -1,4 +1,4 @@
-//! What COPY and INSERT leave in a folder, through a session.
+//! What COPY and INSERT leave in a folder, run through a session.
 
 use std::fs;
 use std::path::Path;
@@ -19,9 +19,9 @@ use crate::sinks::local::LocalStage;
 use crate::sinks::stage::Stage;
 use crate::sinks::target::{Target, WriteMode};
 
-/// Ten rows of three days; the queries of these tests end with what is asked of them.
+/// Ten rows of three days, which the queries of these tests copy or insert.
 const DAYS: &str = "SELECT value AS n, 'd' || (value % 3) AS day FROM range(0, 10)";
-/// Fails when some of its rows are written.
+/// Fails after some of its rows are written.
 const FAILS: &str =
     "SELECT 1 / (value - 9000) AS n, 'd' || (value % 3) AS day FROM range(0, 10000)";
 
@@ -42,7 +42,8 @@ impl Place {
         Self { context, folder }
     }
 
-    /// Runs a statement in which `{}` stands for the folder; its first number, or its error.
+    /// Runs a statement in which `{}` stands for the folder. Returns its first number, or its
+    /// error.
     async fn run(&self, sql: &str) -> Result<i64, String> {
         let sql = sql.replace("{}", self.folder.path().to_str().unwrap());
         let run = async { self.context.sql(&sql).await?.collect().await };
@@ -168,7 +169,7 @@ async fn wrong_options_are_refused_before_anything_is_written() {
     assert!(place.files().is_empty());
 }
 
-/// What is added could not be read with what is there, or not as it was meant.
+/// The new rows could not be read together with the existing ones, or not as intended.
 #[tokio::test]
 async fn what_does_not_fit_the_folder_is_refused_before_anything_is_written() {
     let place = Place::new();
@@ -491,7 +492,7 @@ fn target(place: &Place, mode: WriteMode) -> Target {
     }
 }
 
-/// A process that is killed leaves its stage, with or without a journal, and nobody holds its lock.
+/// Leaves the stage of a killed process, with or without a journal; no process holds its lock.
 fn leave_stage(place: &Place, name: &str, journal: Option<&str>) {
     place.write(&format!("out/.copy-{name}/0"), "new");
     place.write(&format!("out/.copy-{name}/2#1"), "part");
@@ -511,12 +512,12 @@ async fn what_a_killed_process_leaves_is_finished_or_removed_by_the_next() {
         "2",
         Some(r#"{"new": ["day=2/c.csv", "d.csv"], "old": ["day=1/b.csv", "gone.csv"]}"#),
     );
-    // The second of its files was renamed before it was killed.
+    // The second file was renamed before the process was killed.
     place.write("out/d.csv", "new");
     let living = LocalStage::begin(&target(&place, WriteMode::Append)).unwrap();
     let expected = ["out/a.csv", "out/d.csv", "out/day=2/c.csv"];
     assert_eq!(place.files(), expected);
-    // That of a living process stays.
+    // The stage of a living process stays.
     let other = LocalStage::begin(&target(&place, WriteMode::Append)).unwrap();
     assert_eq!(
         fs::read_dir(place.folder.path().join("out"))
@@ -553,7 +554,7 @@ async fn a_journal_that_leads_out_of_the_folder_is_not_followed() {
 async fn a_file_that_cannot_be_renamed_undoes_those_before_it() {
     let place = Place::new();
     place.write("out/old.csv", "old");
-    // The partition of one of the files is a file.
+    // The partition folder of one of the files exists as a file.
     place.write("out/day=d2", "in the way");
     let copy = format!(
         "COPY ({DAYS}) TO '{{}}/out/' STORED AS CSV PARTITIONED BY (day) OPTIONS (mode 'overwrite')"
@@ -563,7 +564,7 @@ async fn a_file_that_cannot_be_renamed_undoes_those_before_it() {
     assert_eq!(place.files(), ["out/day=d2", "out/old.csv"]);
 }
 
-/// A statement that is dropped, as by Ctrl-C.
+/// A statement that is dropped, as by Ctrl-C, leaves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_is_dropped_leaves_nothing() {
     let place = Place::new();
@@ -571,7 +572,7 @@ async fn a_statement_that_is_dropped_leaves_nothing() {
     let endless = format!(
         "COPY (SELECT a.value AS n FROM range(0, 100000) a, range(0, 100000) b) TO '{url}' STORED AS CSV"
     );
-    // So that a file is begun with the first rows.
+    // A small buffer begins a file with the first rows.
     let small = "SET datafusion.execution.objectstore_writer_buffer_size = 1000";
     place.context.sql(small).await.unwrap();
     let frame = place.context.sql(&endless).await.unwrap();

@@ -1,15 +1,16 @@
 //! Log files that are followed: `CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION
 //! '/var/log/app/*.log'`.
 //!
-//! Which bytes come next is known to [`FollowedFiles`], which sees through rotations; here they
-//! become rows. Of several files with unread bytes, the one that is furthest behind in event time
-//! is read first, so that a backlog of many files comes nearly in order and little of it is held.
+//! [`FollowedFiles`] knows which bytes come next, through all rotations; this module makes rows of
+//! them. If several files have unread bytes, the one that is furthest behind in event time is read
+//! first, so that a backlog of many files comes nearly in order and little of it is held.
 //!
-//! What was read between two written positions can be read again, exactly: the bytes are found by
-//! their content, and the positions tell where an event was cut because nothing followed in time.
+//! What was read between two written positions can be read again exactly: the bytes are found by
+//! their content, and the positions record where an event was cut because nothing followed in time.
 //!
-//! Compressed files are finished files: one that is there at the start, or whose content was not
-//! followed, is read once, and of one that was followed what was not read of it before.
+//! Compressed files are finished. One that is there at the start, or whose content was not
+//! followed, is read once. If the content was followed, only the part that was not read before is
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -40,14 +41,14 @@ use crate::streams::source::{
     LiveSource, PartitionNews, Polled, PositionsBody, PositionsKind, SourceReader, positions_of,
 };
 
-/// Bytes of one poll.
+/// The bytes of one poll.
 const POLL_BYTES: usize = 1 << 20;
-/// How often folders are looked at.
+/// How often folders are listed.
 const RESCAN_INTERVAL: i64 = SECOND / 4;
-/// Cuts that end a range, so that positions never have more, but for those of one poll: one a file.
-/// An event of many lines that are written more than a second apart makes one cut a line, so this
-/// is a quarter of an hour of that. It is about 20 kB, which are written with all positions of a
-/// pipeline.
+/// The number of cuts at which a range ends, so that positions never have more, except for those of
+/// one poll: one per file. An event of many lines that are written more than a second apart makes
+/// one cut per line, so this is a quarter of an hour of that. It is about 20 kB, which are written
+/// with all positions of a pipeline.
 const MAX_CUTS: usize = 1024;
 
 /// The files of a live log table.
@@ -115,16 +116,15 @@ impl LiveSource for FollowedLogs {
     }
 }
 
-/// The written form of where a reader stands.
+/// The written form of the position of a reader.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FollowedPositions {
     files: FilePositions,
-    /// The number of the line at which each file goes on, by id.
+    /// The number of the line at which each file continues, by id.
     lines: BTreeMap<u64, u64>,
-    /// Where events were cut in the middle since the last range ended: the id of the file, and the
-    /// offset.
+    /// Where events were cut in two since the last range ended: the id of the file, and the offset.
     cuts: Vec<(u64, u64)>,
-    /// When files were read last, which tells the year of times that name none.
+    /// When files were read last, which gives the year of times that have none.
     read_at: i64,
     packed: PackedPositions,
 }
@@ -143,7 +143,7 @@ impl FollowedPositions {
     }
 }
 
-/// Which files are there now.
+/// Finds the files that are there now.
 #[derive(Debug)]
 struct Listing {
     locations: Locations,
@@ -151,13 +151,13 @@ struct Listing {
 }
 
 impl Listing {
-    /// Plain files and compressed ones.
+    /// The plain files, and the compressed ones.
     fn paths(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let paths = self.locations.local_files(self.ignores_folders_below);
         paths.into_iter().partition(|path| {
             let name = path.to_string_lossy();
-            // What is compressed otherwise is refused when the table is made; later it is left
-            // alone.
+            // A file with another compression is refused when the table is made. One that appears
+            // later is noted as a problem.
             matches!(
                 Compression::of(&Path::from(name.as_ref()), "/"),
                 Ok(Compression::Plain)
@@ -166,40 +166,41 @@ impl Listing {
     }
 }
 
-/// The reader.
+/// A reader of followed logs.
 #[derive(Debug)]
 struct FollowedReader {
     spec: Arc<LogSpec>,
     columns: Vec<usize>,
     listing: Listing,
     files: FollowedFiles,
-    /// By the id of the file.
+    /// The logs that are being read, by the id of the file.
     logs: BTreeMap<u64, GrowingLog>,
     /// Line numbers at which files continue after a restart, by the id of the file.
     resumed_lines: BTreeMap<u64, u64>,
-    /// Where events were cut because nothing followed, though more came later: the id of the file,
-    /// and the offset.
+    /// Where events were cut because nothing followed in time, although more came later: the id of
+    /// the file, and the offset.
     cuts: Vec<(u64, u64)>,
     /// The last poll has ended a range.
     is_range_over: bool,
     options: FollowOptions,
     read_at: i64,
     packed: PackedFiles,
-    /// Files whose last read failed. They are tried again, but hold nobody back.
+    /// Files whose last read failed. They are tried again, but the watermark does not wait for
+    /// them.
     failing: BTreeSet<u64>,
     rescan_at: i64,
-    /// What is left of what is replayed, and up to where.
+    /// The replay under way, and the positions at which it ends.
     replay: Option<(FollowedPositions, Replay)>,
 }
 
 impl FollowedReader {
-    /// Continues where an earlier reader stood.
+    /// Continues at the positions of an earlier reader.
     fn seek(&mut self, written: FollowedPositions) {
         self.files = FollowedFiles::with_positions(self.options, written.files);
         self.logs.clear();
         self.failing.clear();
         self.resumed_lines = written.lines;
-        // Who continues here never asks for what was before.
+        // A reader that continues here is never asked for what was before.
         self.cuts.clear();
         self.read_at = written.read_at;
         self.packed.seek(written.packed);
@@ -227,8 +228,7 @@ impl FollowedReader {
         self.files.consumed(id, log.position().0);
     }
 
-    /// What lies between where the reader stands and later positions, in the order in which it is
-    /// to be read.
+    /// A replay of what lies between the current and later positions.
     fn replay_of(&self, later: &FollowedPositions, now: i64, polled: &mut Polled) -> Replay {
         let before = self.written();
         let (stretches, unknown) = before.files.stretches(&later.files);
@@ -240,7 +240,8 @@ impl FollowedReader {
         }
         let plain = stretches.into_iter().map(|stretch| ReplayPart {
             partition: partition_of(stretch.id),
-            // Until it is found again it is a quiet file, which holds nobody back for long.
+            // Until it is found again it counts as a quiet file, for which the watermark does not
+            // wait long.
             news: if later.files.is_followed(stretch.id) {
                 PartitionNews::CaughtUp(now)
             } else {
@@ -279,7 +280,8 @@ impl FollowedReader {
         self.rescan_at = now.saturating_add(RESCAN_INTERVAL);
     }
 
-    /// What is found nowhere may have been compressed before it was read to its end.
+    /// Continues a file that is found nowhere, because it was compressed before it was read to its
+    /// end.
     fn go_on_in_packed(&mut self, id: u64, packed: &[PathBuf], now: i64, polled: &mut Polled) {
         let Some(rest) = self.files.rest(id) else {
             return;
@@ -287,20 +289,20 @@ impl FollowedReader {
         let line_number = self.line_number(id);
         if self.packed.go_on(&rest, line_number, packed, now, polled) {
             self.files.let_go(id);
-            // What it holds of an event is read again.
+            // The part of an event that the log holds is read again.
             self.logs.remove(&id);
             self.resumed_lines.remove(&id);
         }
     }
 
-    /// Forgets what positions have to tell of a range that is over.
+    /// Forgets what positions must record of a range that is over.
     fn begin_range(&mut self) {
         self.cuts.clear();
         self.files.begin_range();
         self.packed.begin_range();
     }
 
-    /// Whether positions are at a limit. They are what a replay is made of, so nothing is dropped:
+    /// Whether positions have reached a limit. A replay needs all of them, so nothing is dropped:
     /// the range ends.
     fn ends_range(&self) -> bool {
         self.cuts.len() >= MAX_CUTS || self.files.ends_range() || self.packed.ends_range()
@@ -314,21 +316,20 @@ impl FollowedReader {
         }
     }
 
-    /// The partitions of files with unread bytes, the one that is furthest behind in event time
-    /// first.
+    /// The partitions of files with unread bytes, those furthest behind in event time first.
     fn unread(&self, newest: &HashMap<u64, i64>) -> Vec<u64> {
         let followed = self.files.files().filter(|file| file.has_more);
         let followed = followed.map(|file| (true, partition_of(file.id)));
         let packed = self.packed.unread().map(|partition| (false, partition));
         let mut unread: Vec<_> = packed.chain(followed).collect();
-        // Of those that were not looked at the compressed ones first: they are older.
+        // Among those that were not read yet, the compressed ones come first: they are older.
         unread.sort_by_key(|(is_followed, partition)| {
             (newest.get(partition).copied(), *is_followed, *partition)
         });
         unread.into_iter().map(|(_, partition)| partition).collect()
     }
 
-    /// Reads at most `max_bytes` of a file; how many it were.
+    /// Reads at most `max_bytes` of a file, and returns how many bytes it read.
     fn read(&mut self, id: u64, max_bytes: usize, now: i64, polled: &mut Polled) -> Result<usize> {
         let max_bytes = if self.logs.contains_key(&id) {
             max_bytes
@@ -368,7 +369,7 @@ impl FollowedReader {
         GrowingLog::try_new(&self.spec, &self.columns, &name, (offset, line_number))
     }
 
-    /// Says how far each file is, and ends what is complete.
+    /// Reports how far each file was read, and ends what is complete.
     fn tell(&mut self, now: i64, polled: &mut Polled) -> Result<()> {
         let states: Vec<_> = self
             .files
@@ -402,14 +403,14 @@ fn partition_of(id: u64) -> u64 {
     id * PARTITION_STRIDE
 }
 
-/// The id of the followed file of a partition, if it is one's.
+/// The id of the followed file of a partition; `None` if the partition is a compressed file.
 fn followed_in(partition: u64) -> Option<u64> {
     partition
         .is_multiple_of(PARTITION_STRIDE)
         .then_some(partition / PARTITION_STRIDE)
 }
 
-/// What is known of a file, without a hold on it.
+/// What is known of a file, without borrowing it.
 struct FollowedState {
     id: u64,
     offset: u64,
@@ -431,7 +432,8 @@ impl FollowedState {
         }
     }
 
-    /// An old file is idle as soon as it is read, so that a backlog is not slower than it need be.
+    /// How far the file was read. An old file is idle as soon as it is read, so that a backlog is
+    /// not slower than necessary.
     fn news(&self) -> PartitionNews {
         match (self.is_finished, self.has_more) {
             (true, _) => PartitionNews::Closed,

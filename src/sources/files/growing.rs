@@ -1,5 +1,5 @@
-//! The rows of one log that grows: its bytes as they come, in order, become events and the events
-//! become batches.
+//! The rows of one growing log: turns its bytes, in the order in which they come, into events, and
+//! the events into batches.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ pub(crate) struct GrowingLog {
 }
 
 impl GrowingLog {
-    /// A log that is read from `offset` on, where line `line_number` begins. `name` is what the
-    /// column `file` says.
+    /// A log that is read from `offset` on, where line `line_number` begins. `name` is the value of
+    /// column `file`.
     ///
     /// # Errors
     /// When a column is not in the table.
@@ -60,7 +60,7 @@ impl GrowingLog {
         builder.end_block();
     }
 
-    /// Nothing was written for a while: an event of several lines is taken as complete.
+    /// Ends an event of several lines, because nothing was written for a while.
     pub(crate) fn end_event(&mut self) {
         let no_block = Buffer::from_vec(Vec::<u8>::new());
         let Self {
@@ -69,7 +69,7 @@ impl GrowingLog {
         cutter.end_event(&mut |event| builder.push(event, &no_block));
     }
 
-    /// Nothing will be written any more: the last line needs no line end.
+    /// Ends the log: nothing more will be written, so the last line needs no line end.
     pub(crate) fn finish(&mut self) {
         let no_block = Buffer::from_vec(Vec::<u8>::new());
         let Self {
@@ -103,7 +103,8 @@ impl GrowingLog {
         Ok(())
     }
 
-    /// Where events were cut because nothing followed, though more came later; since the last call.
+    /// The offsets, since the last call, at which events were cut because nothing followed in time,
+    /// although more came later.
     pub(crate) fn take_cuts(&mut self) -> Vec<u64> {
         self.cutter.take_cuts()
     }

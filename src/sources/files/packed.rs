@@ -1,10 +1,10 @@
-//! Compressed files among followed logs: each is finished, so it is read once and whole, unless it
-//! is the compressed form of a rotated file that was followed. Of such a file only what was not
-//! followed to its end is read.
+//! Compressed files among followed logs: each is finished, so it is read once and completely,
+//! unless it is the compressed form of a rotated file that was followed. Of such a file, only the
+//! part that was not read before is read.
 //!
-//! A file is known by its size and its first and last bytes, so that it may be renamed. Positions
-//! tell for each file how much of its content was handed out and as which partition: so it can be
-//! read again.
+//! A file is recognised by its size and its first and last bytes, so that it may be renamed.
+//! Positions record how much of the content of each file was handed out, and as which partition, so
+//! that it can be read again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -34,25 +34,26 @@ use crate::sources::files::partitions::{FIRST_BYTES, PARTITION_STRIDE};
 use crate::streams::live_options::ReadFrom;
 use crate::streams::source::{PartitionNews, Polled};
 
-/// gzip writes for a while before a file is whole; it is taken when it has not changed for so long.
+/// How long a file must stay unchanged before it is taken: gzip writes for a while before a file is
+/// complete.
 const SETTLING_TIME: i64 = 2 * SECOND;
-/// What tells that the content was followed.
+/// The number of first bytes that tell whether the content was followed.
 const HEAD_BYTES: usize = 1024;
 /// Compressed files have odd partitions.
 const FIRST_PARTITION: u64 = 1;
 
-/// The most first and last bytes that a file is known by. The last have the checksum of its
-/// content.
+/// The most first bytes, and the most last bytes, by which a file is recognised. The last ones
+/// include the checksum of its content.
 const MARK_BYTES: u64 = 1024;
-/// Files that are remembered though they are there no longer: what was read of them since a crash
-/// is still accounted for. When so many were read to their end in one range, it ends, so that none
-/// of them is forgotten before.
+/// The number of removed files that are remembered, so that a replay can still report what is
+/// missing of them. A range ends when this many files were read to their end in it, so that none of
+/// them is forgotten before.
 const MAX_GONE: u64 = 100;
-/// Files that are decompressed side by side. More are closed, and opened again where they were
-/// left.
+/// The number of files that are decompressed side by side. Further ones are closed, and opened
+/// again where they were left.
 const MAX_OPEN: usize = 64;
 
-/// What the compressed files of a reader are known by, and how far each was read.
+/// The marks of the compressed files of a reader, and how far each file was read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct PackedPositions {
     next_partition: u64,
@@ -68,35 +69,35 @@ const START: ContentPlace = (0, 1);
 /// A file that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct TakenContent {
-    /// What its rows say: where it was when it was taken, or what it was called when it was
+    /// The value of column `file`: the path when the file was first read, or its name when it was
     /// followed.
     name: String,
-    /// Where it was when it was last begun with.
+    /// The path from which it was read last.
     path: String,
-    /// Counted up with each file; `None`: it is left alone.
+    /// The partition, a new one for each file; `None`: the file is ignored.
     partition: Option<u64>,
-    /// What comes before was followed; `None`: it is a file of its own.
+    /// The place up to which the content was followed; `None`: it was not followed.
     followed_to: Option<ContentPlace>,
-    /// Bytes of its content that were handed out, and the number of the line that comes next.
+    /// The number of bytes of its content that were handed out, and the number of the next line.
     place: ContentPlace,
     is_done: bool,
 }
 
-/// The compressed files.
+/// The compressed files of a reader.
 pub(crate) struct PackedFiles {
     store: Arc<dyn ObjectStore>,
     handle: Handle,
     is_first: bool,
     read_from: ReadFrom,
     positions: PackedPositions,
-    /// What was found out about paths: size, modification time and mark.
+    /// What is known of paths: size, modification time and mark.
     marks: BTreeMap<PathBuf, (u64, i64, u64)>,
     /// Files that are being read, by partition.
     files: BTreeMap<u64, PackedFile>,
-    /// The marks of files of which nothing more is read since the range began.
+    /// The marks of files that have ended since the range began.
     ended: BTreeSet<u64>,
-    /// Files that were not where they were expected: renamed, or removed. With the time since when
-    /// they are looked for.
+    /// Files that were not where they were expected, because they were renamed or removed: path,
+    /// mark, and since when the file is looked for.
     moved: Vec<(PathBuf, u64, Option<i64>)>,
 }
 
@@ -111,17 +112,17 @@ struct PackedFile {
 /// The bytes of an open file.
 pub(super) struct Unpacked {
     blocks: BlockReader,
-    /// Bytes that were handed out before it was opened here.
+    /// The number of bytes that are still to be skipped, because they were handed out before.
     n_skipped: u64,
     /// Decompressed, but not handed out yet.
     block: Bytes,
 }
 
-/// The content of a file that comes again: from the first place up to the offset.
+/// The part of the content of a file that is read again: from `from` up to the offset `to`.
 #[derive(Debug)]
 pub(super) struct PackedStretch {
     pub(super) partition: u64,
-    /// What its rows say.
+    /// The value of column `file`.
     pub(super) name: String,
     pub(super) from: ContentPlace,
     pub(super) to: u64,
@@ -177,7 +178,7 @@ impl TakenContent {
         self.followed_to.unwrap_or(START)
     }
 
-    /// Where it may be now, besides among the listed files.
+    /// Where the file may be now, apart from the listed paths.
     fn others(&self, folders: &mut Folders) -> BTreeSet<PathBuf> {
         let (name, path) = (FilePath::new(&self.name), FilePath::new(&self.path));
         let mut others = folders.siblings(name);
@@ -188,7 +189,7 @@ impl TakenContent {
 }
 
 impl Unpacked {
-    /// The next bytes after what was handed out before.
+    /// The next bytes after the skipped ones; `None` at the end.
     async fn next(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
         while self.block.is_empty() {
             let Some(mut block) = self.blocks.next().await? else {
@@ -205,7 +206,7 @@ impl Unpacked {
 }
 
 impl PackedFiles {
-    /// None yet.
+    /// A reader without files.
     pub(crate) fn new(store: Arc<dyn ObjectStore>, handle: Handle, read_from: ReadFrom) -> Self {
         Self {
             store,
@@ -223,7 +224,7 @@ impl PackedFiles {
         }
     }
 
-    /// Continues where an earlier reader stood.
+    /// Continues at the positions of an earlier reader.
     pub(crate) fn seek(&mut self, positions: PackedPositions) {
         self.positions = positions;
         self.files.clear();
@@ -235,7 +236,7 @@ impl PackedFiles {
         self.is_first = false;
     }
 
-    /// What was read before is of an earlier range.
+    /// Begins a range: what was read before belongs to an earlier one.
     pub(crate) fn begin_range(&mut self) {
         self.ended.clear();
     }
@@ -245,18 +246,18 @@ impl PackedFiles {
         self.ended.len() as u64 >= MAX_GONE
     }
 
-    /// Where the reader stands.
+    /// The positions of the reader.
     pub(crate) fn positions(&self) -> PackedPositions {
         self.positions.clone()
     }
 
-    /// The partitions of which there is more to read.
+    /// The partitions with more to read.
     pub(crate) fn unread(&self) -> impl Iterator<Item = u64> {
         self.files.keys().copied()
     }
 
-    /// Begins with what is new among these files, the oldest first, and continues with those that
-    /// an earlier reader was at.
+    /// Continues with the files that an earlier reader had begun, and begins with those that are
+    /// new, the oldest first.
     pub(crate) fn rescan(&mut self, listed: &[PathBuf], now: i64, polled: &mut Polled) {
         let is_first = std::mem::take(&mut self.is_first);
         let unlisted = self.unlisted();
@@ -293,8 +294,8 @@ impl PackedFiles {
         partition.is_some_and(|partition| self.files.contains_key(&partition))
     }
 
-    /// Its rows are waited for from now on, so that none comes late because other files are read
-    /// first.
+    /// Begins with a file. The watermark waits for its rows from now on, so that none is late
+    /// because other files are read first.
     fn begin(&mut self, path: PathBuf, mark: u64, polled: &mut Polled) {
         let PackedPositions {
             next_partition,
@@ -317,8 +318,8 @@ impl PackedFiles {
         });
     }
 
-    /// Where files may lie that were followed, are not read to their end, and were compressed to a
-    /// name that is not listed.
+    /// Paths that are not listed, where there may be compressed forms of files that were followed
+    /// but not read to their end.
     fn unlisted(&self) -> Vec<PathBuf> {
         let taken = self.positions.files.values();
         let unfinished = taken.filter(|taken| !taken.is_done && taken.followed_to.is_some());
@@ -327,8 +328,8 @@ impl PackedFiles {
         others.filter(|path| is_packed(path)).collect()
     }
 
-    /// What was not found where it was expected, and is nowhere else. Under a new name, too, it
-    /// must settle first.
+    /// Reports files that were not found where they were expected, or anywhere else. This waits a
+    /// while, because a file under a new name must settle, too.
     fn report_removed(&mut self, now: i64, polled: &mut Polled) {
         for (path, mark, since) in std::mem::take(&mut self.moved) {
             let since = since.unwrap_or(now);
@@ -348,7 +349,7 @@ impl PackedFiles {
     }
 
     /// Takes over a followed file that was compressed before it was read to its end, to be read
-    /// from `rest` on; `false`: its content is in none of the files.
+    /// from `rest` on; `false` if none of the files has its content.
     pub(crate) fn go_on(
         &mut self,
         rest: &Stretch,
@@ -360,7 +361,7 @@ impl PackedFiles {
         let others = rest.others();
         let found = candidates(listed, &others).map(|path| (modified(path), path));
         let mut found: Vec<_> = found.filter(|(time, _)| rest.may_be_in(*time)).collect();
-        // Of several that begin alike it is the one that was written next.
+        // If several begin alike, it is the one that was written next.
         found.sort();
         let found = found.into_iter().find_map(|(_, path)| {
             let (_, mark) = self.mark(path, |modified| is_settled(modified, now))?;
@@ -387,7 +388,7 @@ impl PackedFiles {
         true
     }
 
-    /// Whether nothing of a file was handed out, and it is not one that was left alone.
+    /// Whether nothing of a file was handed out, and it is not ignored.
     fn is_free(&self, mark: u64) -> bool {
         let known = self.positions.files.get(&mark);
         known.is_none_or(|known| {
@@ -396,8 +397,8 @@ impl PackedFiles {
         })
     }
 
-    /// When a file was modified, and what it is known by, if it is whole; what cannot be read has
-    /// no mark, and is tried again.
+    /// The modification time and the mark of a file, if it is complete; a file that cannot be read
+    /// has no mark, and is tried again.
     fn mark(&mut self, path: &FilePath, is_settled: impl Fn(i64) -> bool) -> Option<(i64, u64)> {
         let (size, modified) = (std::fs::metadata(path).ok()?.len(), modified(path));
         if let Some((known_size, known_modified, mark)) = self.marks.get(path)
@@ -422,7 +423,7 @@ impl PackedFiles {
         self.positions.files.insert(mark, taken);
     }
 
-    /// Forgets files that are gone, but for the last ones.
+    /// Forgets files that are gone, except for the last ones.
     fn forget(&mut self) {
         let present: BTreeSet<u64> = self.marks.values().map(|(_, _, mark)| *mark).collect();
         let oldest = self
@@ -436,10 +437,10 @@ impl PackedFiles {
         });
     }
 
-    /// Reads at most `max_bytes` of the file of a partition; how many it were.
+    /// Reads at most `max_bytes` of the file of a partition, and returns how many bytes it read.
     ///
     /// # Errors
-    /// When columns cannot be built. A file that cannot be read is a problem that is noted.
+    /// When columns cannot be built. A file that cannot be read is noted as a problem.
     pub(crate) fn read(
         &mut self,
         partition: u64,
@@ -451,7 +452,7 @@ impl PackedFiles {
         let Some(mut file) = self.files.remove(&partition) else {
             return Ok(0);
         };
-        // The first look only tells where in time it is.
+        // The first read only shows where in time the file is.
         let max_bytes = match file.content {
             Some(_) => max_bytes,
             None => max_bytes.min(FIRST_BYTES),
@@ -474,7 +475,7 @@ impl PackedFiles {
         if std::mem::take(&mut content.is_new) {
             let head = &block[..block.len().min(HEAD_BYTES)];
             if followed.awaits_content(head) {
-                // The next rescans begin with it again, until it is known what it is.
+                // Later rescans begin with it again, until it is known what it is.
                 return Ok(0);
             }
             if followed.knows_content(head) {
@@ -494,7 +495,7 @@ impl PackedFiles {
         Ok(n_bytes)
     }
 
-    /// The content of a file, which is opened where it was left; `None`: it cannot be, which is
+    /// The content of a file, opened where it was left; `None` if it cannot be opened, which is
     /// noted.
     fn content_of(
         &mut self,
@@ -507,8 +508,8 @@ impl PackedFiles {
         }
         let taken = self.positions.files.get(&file.mark)?;
         let opened = self.open(&file.path, taken, table);
-        // Last, since a rotation may rename files at any time: what was opened is what was meant if
-        // that is still there.
+        // This comes last, because a rotation may rename files at any time: if the file is still
+        // there, it is the one that was opened.
         if !is_at(&file.path, file.mark) {
             self.moved.push((file.path.clone(), file.mark, None));
             return None;
@@ -521,7 +522,7 @@ impl PackedFiles {
             .ok()
     }
 
-    /// Closes files beyond [`MAX_OPEN`], first those that are furthest ahead in event time.
+    /// Closes files beyond [`MAX_OPEN`], those furthest ahead in event time first.
     pub(crate) fn close_surplus(&mut self, newest: &HashMap<u64, i64>) {
         let open = self.files.iter_mut();
         let mut open: Vec<_> = open.filter(|(_, file)| file.content.is_some()).collect();
@@ -540,7 +541,7 @@ impl PackedFiles {
         }
     }
 
-    /// Nothing more is read of a file.
+    /// Ends a file, of which nothing more is read.
     fn end(&mut self, mark: u64, polled: &mut Polled) {
         if let Some(taken) = self.positions.files.get_mut(&mark) {
             taken.is_done = true;
@@ -564,7 +565,7 @@ impl PackedFiles {
         })
     }
 
-    /// What an earlier reader had read after this one, up to `upto`.
+    /// What an earlier reader had read from the positions of this one up to `upto`.
     pub(super) fn stretches(&self, upto: &PackedPositions) -> Vec<PackedStretch> {
         let stretches = upto.files.iter().filter_map(|(mark, later)| {
             let before = self.positions.files.get(mark);
@@ -582,8 +583,9 @@ impl PackedFiles {
         stretches.collect()
     }
 
-    /// Opens a file where it is to be read again, wherever it is now among `listed` and those
-    /// beside where it was; and when it was written. `None`: it is not there, or cannot be read.
+    /// Opens a file at the place from which it is read again, and returns when it was written. It
+    /// is looked for among `listed` and beside its former path; `None` if it is not there, or
+    /// cannot be read.
     pub(super) fn open_again(
         &mut self,
         stretch: &PackedStretch,
@@ -602,8 +604,8 @@ impl PackedFiles {
         paths.find(has_mark).cloned()
     }
 
-    /// What was a plain file once, from the next byte of the stretch on, in one of `paths` or one
-    /// that lies beside where it was.
+    /// Opens the compressed form of a file that was plain, at the next byte of the stretch. It is
+    /// looked for among `paths` and beside its former path.
     pub(super) fn unpack(&self, stretch: &Stretch, paths: &[PathBuf]) -> Option<Unpacked> {
         let others = stretch.others();
         candidates(paths, &others).find_map(|path| self.unpack_from(stretch, path))
@@ -616,11 +618,11 @@ impl PackedFiles {
             return None;
         }
         let bytes = self.open_bytes(path, stretch.from).ok()?;
-        // Last, since a rotation may rename files at any time.
+        // This comes last, because a rotation may rename files at any time.
         is_at(path, mark).then_some(bytes)
     }
 
-    /// Whether a compressed file has all of a stretch. Nothing of it is kept, however long it is.
+    /// Whether a compressed file has all of a stretch. Its content is not kept, however long it is.
     fn has_content(&self, stretch: &Stretch, path: &FilePath) -> Result<bool> {
         let mut blocks = self.open_blocks(path)?;
         let mut recognition = stretch.recognition();
@@ -634,8 +636,8 @@ impl PackedFiles {
         Ok(false)
     }
 
-    /// The next bytes of an open file, at most this many; `None`: there are no more, or they cannot
-    /// be read.
+    /// The next bytes of an open file, at most this many; `None` if there are no more, or they
+    /// cannot be read.
     pub(super) fn next_bytes(&self, bytes: &mut Unpacked, max_bytes: usize) -> Option<Vec<u8>> {
         self.handle.block_on(bytes.next(max_bytes)).ok().flatten()
     }
@@ -662,14 +664,14 @@ fn is_settled(modified: i64, now: i64) -> bool {
     now.saturating_sub(modified) >= SETTLING_TIME
 }
 
-/// Whether there is a file with this mark.
+/// Whether the file at this path has this mark.
 fn is_at(path: &FilePath, mark: u64) -> bool {
     let size = std::fs::metadata(path).map(|file| file.len());
     let found = size.and_then(|size| mark_of(path, size));
     found.is_ok_and(|found| found == mark)
 }
 
-/// Listed files, and the compressed ones among others.
+/// The listed files, and the compressed ones among `others`.
 fn candidates<'a>(
     listed: &'a [PathBuf],
     others: &'a BTreeSet<PathBuf>,
@@ -684,7 +686,7 @@ fn is_packed(path: &FilePath) -> bool {
     matches!(compression, Ok(Compression::Gzip | Compression::Zstd))
 }
 
-/// What a file of `size` bytes is known by.
+/// The mark of a file of `size` bytes: a hash of its size, first and last bytes.
 fn mark_of(path: &FilePath, size: u64) -> std::io::Result<u64> {
     let mut file = File::open(path)?;
     let mut bytes = size.to_le_bytes().to_vec();
@@ -797,7 +799,7 @@ mod tests {
             polled
         }
 
-        /// All that is left, in steps of `max_bytes`.
+        /// Everything that is left, in steps of `max_bytes`.
         fn read_all(&mut self, max_bytes: usize) -> (Vec<String>, Vec<String>) {
             let (mut found, mut problems) = (vec![], vec![]);
             while self.packed.unread().next().is_some() {
@@ -851,7 +853,7 @@ mod tests {
                 (expected, vec![]),
                 "{max_bytes}"
             );
-            // The file is still there, and is not read again; under another name neither.
+            // The file is still there, and is not read again, not even under another name.
             assert_eq!(folder.rescan().news, []);
             std::fs::rename(folder.path("a.log.gz"), folder.path("b.log.gz")).unwrap();
             assert_eq!(folder.rescan().news, []);
@@ -871,7 +873,7 @@ mod tests {
         folder
             .packed
             .seek(serde_json::from_value(positions).unwrap());
-        // It was renamed while nobody read.
+        // It was renamed while no reader was running.
         std::fs::rename(folder.path("a.log.gz"), folder.path("a.log.1.gz")).unwrap();
         folder.rescan();
         let (rest, problems) = folder.read_all(64);

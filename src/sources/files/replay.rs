@@ -1,8 +1,8 @@
-//! What a reader of followed logs had read before is read again, in steps: one partition after the
-//! other, each with the events that it had then.
+//! Reads again, in steps, what a reader of followed logs had read before: one partition after the
+//! other, each with the same events as then.
 //!
 //! The bytes of a stretch are found by their content, in the file or in one that was compressed
-//! since. Of all that, a block and an event are held at a time.
+//! since. Only a block and an event are held at a time.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::sources::files::growing::GrowingLog;
 use crate::sources::files::packed::{ContentPlace, PackedFiles, PackedStretch, Unpacked};
 use crate::streams::source::{PartitionNews, Polled};
 
-/// Bytes of a step that are read at once, at most.
+/// The most bytes of a step that are read at once.
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// A replay under way.
@@ -25,11 +25,11 @@ const BLOCK_BYTES: usize = 1 << 20;
 pub(super) struct Replay {
     /// In the order of their partitions.
     parts: VecDeque<ReplayPart>,
-    /// The first of them, if it is open.
+    /// The partition that is being read.
     current: Option<ReplayedPartition>,
 }
 
-/// What comes again of a partition.
+/// The part of a partition that is read again.
 #[derive(Debug)]
 pub(super) struct ReplayPart {
     pub(super) partition: u64,
@@ -38,7 +38,7 @@ pub(super) struct ReplayPart {
     pub(super) news: PartitionNews,
 }
 
-/// Which bytes come again.
+/// The bytes that are read again.
 #[derive(Debug)]
 pub(super) enum Bytes {
     Plain {
@@ -46,7 +46,7 @@ pub(super) enum Bytes {
         line_number: u64,
         /// Where events were cut because nothing followed in time.
         cuts: BTreeSet<u64>,
-        /// When the bytes were read, which tells the year of times that name none.
+        /// When the bytes were read, which gives the year of times that have none.
         read_at: i64,
     },
     Packed(PackedStretch),
@@ -96,15 +96,15 @@ impl Replay {
         }
     }
 
-    /// Whether all was read.
+    /// Whether everything was read.
     pub(super) fn is_over(&self) -> bool {
         self.parts.is_empty() && self.current.is_none()
     }
 
-    /// Reads about so many bytes.
+    /// Reads about `max_bytes` bytes.
     ///
     /// # Errors
-    /// When columns cannot be built. What is gone or cannot be read is a problem that is noted.
+    /// When columns cannot be built. What is gone or cannot be read is noted as a problem.
     pub(super) fn step(
         &mut self,
         max_bytes: usize,
@@ -129,7 +129,7 @@ impl Replay {
         Ok(())
     }
 
-    /// The partition that is being read, or else the next one.
+    /// The partition that is being read, or the next one.
     fn next_reading(&mut self, sources: &mut Sources) -> Result<Option<ReplayedPartition>> {
         match self.current.take() {
             Some(reading) => Ok(Some(reading)),
@@ -187,8 +187,8 @@ impl ReplayedPartition {
         }
     }
 
-    /// Feeds the next bytes to the log; how many they were. 0: there are no more, or they are not
-    /// found.
+    /// Feeds the next bytes to the log, and returns how many they were; 0 if there are no more, or
+    /// they are not found.
     fn feed_block(&mut self, max_bytes: usize, sources: &Sources) -> usize {
         let offset = self.from;
         let Some(block) = self.next_block(max_bytes, sources) else {
@@ -226,14 +226,14 @@ impl ReplayedPartition {
         }
     }
 
-    /// Ends the log as it had ended.
+    /// Ends the log as it ended when it was first read.
     fn finish(mut self, polled: &mut Polled) -> Result<()> {
         let n_missing = self.to - self.from;
         match n_missing {
             // The stretch ends after an event: at the next one, or because nothing followed, or
             // with the file.
             0 => self.log.finish(),
-            // What is left of a line is none.
+            // Bytes are missing, and a part of a line is not a line.
             _ => self.log.end_event(),
         }
         self.log.hand_over(self.partition, polled)?;
@@ -252,8 +252,8 @@ fn log_at(place: ContentPlace, name: &str, sources: &Sources) -> Result<GrowingL
     GrowingLog::try_new(sources.spec, sources.columns, name, place)
 }
 
-/// A block in parts that begin where events were cut, but for the first, which begins where the
-/// block does.
+/// Splits a block where events were cut. Each part comes with whether an event was cut at its
+/// start, which only the first part may lack.
 fn parts<'a>(
     block: &'a [u8],
     offset: u64,

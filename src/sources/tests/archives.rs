@@ -1,4 +1,4 @@
-//! What was written before, in the order of time: the same at every reading, from every place.
+//! Archives are read in the order of time, which is the same at every reading and from every place.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -62,8 +62,8 @@ fn rows(polled: &Polled) -> Vec<i64> {
     values.copied().collect()
 }
 
-/// Replays in calls of this many bytes: the rows and the problems. No call reads a batch more once
-/// it has as many.
+/// Replays in calls of this many bytes, and returns the rows and the problems. No call reads
+/// another batch once it has that many bytes.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
     upto: &PositionsBody,
@@ -263,7 +263,7 @@ fn what_is_gone_is_told_and_a_new_file_of_its_name_is_read() {
 }
 
 /// Files that are dropped, read and removed within one range: none is forgotten before its rows are
-/// told to be missing.
+/// reported as missing.
 #[test]
 fn a_range_ends_before_a_file_is_forgotten() {
     let mut world = World::new(true, "start");

@@ -1,4 +1,4 @@
-//! Steps of a live table from where an earlier reader stood.
+//! Steps of a live table that continues at the positions of an earlier reader.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,8 +33,8 @@ fn batch(times: &[i64], numbers: &[i64]) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-/// At 100 s rows of two files, of which the later is named first; at 101 s of one; then nothing for
-/// a while.
+/// At 100 s rows of two files, with the later one listed first; at 101 s rows of one; then nothing
+/// for a while.
 fn table() -> LiveTable {
     let quiet = |now: i64, since: i64| ScriptStep {
         now: now * SECOND,
@@ -62,7 +62,7 @@ fn table() -> LiveTable {
     scripted_table("t", schema, Some(0), OPTIONS, steps)
 }
 
-/// The positions of a script that has played so many steps.
+/// The positions of a script that has played this many steps.
 fn at_step(n_played: usize) -> Positions {
     let body = serde_json::json!({ "step": n_played });
     Positions::new(PositionsKind::new("script", 1), body)
@@ -79,7 +79,7 @@ fn steps(live: &LiveTable, time: TimeKind, resume: Resume) -> Vec<StreamStep> {
     })
 }
 
-/// Each range in one step.
+/// Merges the steps of each range into one.
 fn whole_ranges(steps: Vec<StreamStep>) -> Vec<StreamStep> {
     let mut whole: Vec<StreamStep> = vec![];
     for mut step in steps {
@@ -143,7 +143,7 @@ fn ranges_come_again_with_their_watermarks_and_then_what_is_new() {
         within.iter().map(|step| numbers(step)).collect::<Vec<_>>(),
         [vec![10], vec![11]]
     );
-    // Rows of a range come with the watermark of before.
+    // Rows of a range come with the earlier watermark.
     assert!(within.iter().all(|step| step.positions.is_none()));
     assert_eq!(within[0].watermark, i64::MIN);
     assert_eq!(within[1].watermark, 97 * SECOND);
@@ -198,7 +198,7 @@ fn the_watermark_does_not_go_back() {
     }
 }
 
-/// However slow the statement is: of a range of 300 rows, three a step, a few steps are held.
+/// However slow the statement is, only a few steps are held of a range of 300 rows, three per step.
 #[test]
 fn a_replay_is_only_a_few_steps_ahead() {
     const N_ROWS: i64 = 300;

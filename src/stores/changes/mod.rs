@@ -1,12 +1,13 @@
-//! UPDATE, DELETE and MERGE, for every table whose rows can be changed.
+//! UPDATE, DELETE and MERGE, for all tables whose rows can be changed.
 //!
-//! DataFusion hands a table the conditions that it finds in the optimised plan. Those with
-//! subqueries are joins there, and those that are never true are gone, so the table takes the
-//! statement for one without WHERE and changes all rows. Here the statement is rewritten before the
-//! optimiser: into a query for the rows to change, and a write of what it finds.
+//! DataFusion hands a table the conditions that it finds in the optimised plan. By then, conditions
+//! with subqueries have become joins, and conditions that are never true are gone, so the table
+//! mistakes the statement for one without WHERE and changes all rows. This module rewrites the
+//! statement before the optimiser runs, into a query for the rows to change and a write of its
+//! result.
 //!
-//! The rewriting is in `rewrite`; tables of other crates get their conditions whole or not at all,
-//! in `others`.
+//! The rewriting is in `rewrite`. In `others`, tables of other crates get the conditions whole, or
+//! the statement is refused.
 
 mod others;
 mod rewrite;

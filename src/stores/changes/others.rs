@@ -1,5 +1,5 @@
-//! Tables of other crates: UPDATE and DELETE are handed to them as DataFusion does it, with the
-//! conditions of the statement in place of those that the optimiser has left.
+//! Tables of other crates: they get UPDATE and DELETE as DataFusion passes them, except that the
+//! conditions of the statement replace those that the optimiser has left.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, WriteOp};
 use datafusion::physical_plan::ExecutionPlan;
 
-/// The statement with a target that knows its conditions.
+/// The statement with a target that knows the conditions.
 ///
 /// # Errors
-/// When the target cannot be given them: those with subqueries, and LIMIT.
+/// When the conditions cannot be passed to the target: those with subqueries, and LIMIT.
 pub(super) fn with_conditions(
     dml: &DmlStatement,
     provider: Arc<dyn TableProvider>,
@@ -84,7 +84,7 @@ fn check(expression: &Expr, table: &TableReference) -> Result<()> {
     }
 }
 
-/// What a table gets has no qualifiers.
+/// Removes the qualifiers of columns: tables expect none.
 fn unqualified(expression: Expr) -> Result<Expr> {
     expression
         .transform(|node| match node {
@@ -97,7 +97,7 @@ fn unqualified(expression: Expr) -> Result<Expr> {
         .data()
 }
 
-/// A table that is only changed, where these conditions hold.
+/// A table that can only be changed, and only where these conditions hold.
 #[derive(Debug)]
 struct Conditioned {
     target: Arc<dyn TableProvider>,

@@ -1,9 +1,8 @@
-//! The rewriting of UPDATE, DELETE and MERGE into a query for the rows to change and a write of its
-//! rows.
+//! Rewrites UPDATE, DELETE and MERGE into a query for the rows to change and a write of its result.
 //!
-//! The query is a plain one over the table with [`ROW`], so every expression that SELECT knows is
-//! known here too, and there is one way for everything. MERGE comes unplanned from DataFusion and
-//! is planned here.
+//! The query is an ordinary one over the table with [`ROW`], so it supports every expression that
+//! SELECT supports, and all three statements are handled the same way. DataFusion passes MERGE
+//! unplanned; it is planned here.
 
 use std::sync::Arc;
 
@@ -30,9 +29,9 @@ use crate::stores::memory::MemoryTable;
 use crate::stores::mutable::{MutableTable, ROW, RowAction, RowChanges};
 use crate::stores::target_table::TargetTable;
 
-/// The column that tells which action a row is for.
+/// The column that tells which action applies to a row.
 const ACTION: &str = "__aiops_action";
-/// The column that tells rows of a source from what an outer join makes up.
+/// The column that distinguishes rows of a source from those that an outer join makes up.
 const SOURCE: &str = "__aiops_source";
 
 /// The rule that rewrites these statements.
@@ -78,7 +77,7 @@ fn rewrite(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     changed(write)
 }
 
-/// The table as one whose rows can be changed, if it is.
+/// The table as one whose rows can be changed, if it is such a table.
 fn mutable(provider: &Arc<dyn TableProvider>) -> Option<Arc<dyn MutableTable>> {
     if let Some(table) = TargetTable::mutable_of(provider.as_ref()) {
         return Some(table);
@@ -128,7 +127,7 @@ fn update(dml: &DmlStatement, table: &dyn MutableTable) -> Result<(LogicalPlan, 
     Ok((rows, changes))
 }
 
-/// Whether a value is the column itself, in the table whose rows `row` tells.
+/// Whether a value is this column itself, in the table that `row` belongs to.
 fn is_same(value: &Expr, field: &Field, row: &Expr) -> bool {
     match (value, row) {
         (Expr::Column(value), Expr::Column(row)) => {
@@ -138,7 +137,7 @@ fn is_same(value: &Expr, field: &Field, row: &Expr) -> bool {
     }
 }
 
-/// The plan with the scan of the target replaced by one that has the rowid too.
+/// The plan with the scan of the target replaced by one that includes the rowid.
 fn with_rows(
     plan: &LogicalPlan,
     dml: &DmlStatement,
@@ -249,7 +248,8 @@ fn indexes<'a>(schema: &Schema, names: impl Iterator<Item = &'a String>) -> Resu
     names.map(|name| Ok(schema.index_of(name)?)).collect()
 }
 
-/// Which rows of target and source the clauses need, the target on the left.
+/// The join that keeps the rows of target and source that the clauses need, with the target on the
+/// left.
 fn join_type(clauses: &[MergeIntoClause]) -> JoinType {
     let by_source =
         |clause: &MergeIntoClause| clause.kind == MergeIntoClauseKind::NotMatchedBySource;
@@ -265,7 +265,7 @@ fn join_type(clauses: &[MergeIntoClause]) -> JoinType {
     }
 }
 
-/// The place of the first clause that a row is for; NULL where there is none.
+/// The position of the first clause that applies to a row, or NULL if there is none.
 fn action(clauses: &[MergeIntoClause], row: &Expr) -> Result<Expr> {
     let has_row = row.clone().is_not_null();
     let has_source = Expr::from(Column::new_unqualified(SOURCE)).is_not_null();
@@ -285,7 +285,7 @@ fn action(clauses: &[MergeIntoClause], row: &Expr) -> Result<Expr> {
     Ok(Expr::Case(Case::new(None, cases, None)))
 }
 
-/// The value of a column, by action.
+/// The value of a column, depending on the action.
 fn merged_value(
     field: &Field,
     clauses: &[MergeIntoClause],
@@ -315,7 +315,7 @@ fn merged_value(
     Ok(Expr::Case(Case::new(None, cases, None)))
 }
 
-/// A table that is only written, with rows that say how the target is changed.
+/// A table that can only be written, with rows that say how to change the target.
 #[derive(Debug)]
 struct RowTarget {
     table: Arc<dyn MutableTable>,

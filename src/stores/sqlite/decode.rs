@@ -1,6 +1,6 @@
-//! From SQLite to Arrow: builds the column of a batch from the values of rows. SQLite lets anybody
-//! write anything into any column, so each value is looked at; one that does not fit its column is
-//! an error that says so.
+//! From SQLite to Arrow: builds the column of a batch from the values of rows. SQLite lets any
+//! program write any value into any column, so each value is checked; one that does not fit its
+//! column is an error that says so.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct ColumnBuilder {
     values: Values,
 }
 
-/// What is collected; cast to the type of the column at the end.
+/// The values so far; they are cast to the type of the column at the end.
 enum Values {
     Integer(Int64Builder),
     Real(Float64Builder),
@@ -43,7 +43,7 @@ impl ColumnBuilder {
     /// An empty column.
     ///
     /// # Errors
-    /// A type that cannot be stored.
+    /// When the type cannot be stored.
     pub(crate) fn try_new(data_type: &DataType) -> Result<Self> {
         let values = match data_type {
             DataType::Timestamp(..) | DataType::Date32 => Values::Integer(Int64Builder::new()),
@@ -69,7 +69,7 @@ impl ColumnBuilder {
     /// Adds the value of the next row.
     ///
     /// # Errors
-    /// A value that the type of the column does not have: the message begins with the value.
+    /// When the type of the column does not have this value: the message begins with the value.
     pub(crate) fn push(&mut self, value: ValueRef<'_>) -> Result<()> {
         if value == ValueRef::Null {
             self.push_null();
@@ -165,10 +165,10 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    /// The column.
+    /// Returns the column.
     ///
     /// # Errors
-    /// Those of Arrow.
+    /// The errors of Arrow.
     pub(crate) fn finish(self) -> Result<ArrayRef> {
         let values: ArrayRef = match self.values {
             Values::Integer(mut values) if self.data_type == DataType::Date32 => {
@@ -240,7 +240,7 @@ fn fits(number: i64, data_type: &DataType) -> bool {
     }
 }
 
-/// The number as a float, if it is one: whole numbers beyond 2^53 need not be.
+/// The number as a float, if it can be represented exactly: whole numbers beyond 2^53 need not be.
 fn exact_float(number: i64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "looked at in the next line")]
     let float = number as f64;

@@ -18,7 +18,7 @@ use crate::stores::sqlite::types::is_binary;
 pub(crate) enum EncodedColumn {
     Integer(Int64Array),
     Real(Float64Array),
-    /// With the digits that they have in 32 bits.
+    /// Written with the digits that the numbers have in 32 bits.
     Float(Float32Array),
     Boolean(BooleanArray),
     Text(StringViewArray),
@@ -28,10 +28,11 @@ pub(crate) enum EncodedColumn {
 }
 
 impl EncodedColumn {
-    /// The values of a column of this name and of any type that can be stored.
+    /// Encodes a column of this name and of any type that can be stored.
     ///
     /// # Errors
-    /// A number beyond 64 bits with a sign, or a time outside the years 0 to 9999.
+    /// When a number does not fit a signed 64-bit integer, or a time is outside the years 0 to
+    /// 9999.
     pub(crate) fn try_new(name: &str, array: &ArrayRef) -> Result<Self> {
         Ok(match array.data_type() {
             DataType::Dictionary(_, values) => return Self::try_new(name, &cast(array, values)?),
@@ -61,7 +62,7 @@ impl EncodedColumn {
         })
     }
 
-    /// The value of a row. NaN counts as missing: SQLite has none.
+    /// The value of a row. NaN counts as NULL: SQLite does not have it.
     pub(crate) fn value(&self, row: usize) -> ToSqlOutput<'_> {
         let null = ToSqlOutput::Borrowed(ValueRef::Null);
         match self {

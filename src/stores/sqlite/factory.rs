@@ -1,5 +1,5 @@
-//! `CREATE EXTERNAL TABLE … STORED AS SQLITE`: makes the file and the table if they are missing,
-//! and checks that they are what was asked for if they are not.
+//! `CREATE EXTERNAL TABLE … STORED AS SQLITE`: creates the file and the table if they are missing,
+//! and otherwise checks that they are what the statement asks for.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn check_clauses(command: &CreateExternalTable) -> Result<()> {
     Ok(())
 }
 
-/// The path of LOCATION.
+/// The path in LOCATION.
 fn path(locations: &[String]) -> Result<PathBuf> {
     let [location] = locations else {
         return plan_err!(
@@ -111,15 +111,15 @@ fn open_or_create(
     }
     let is_new = !path.exists();
     if is_new {
-        // Nothing may be left behind by a statement that cannot work.
+        // A statement that cannot work must not leave a file behind.
         create_statement(name, command)?;
     }
     let failed =
         |error: rusqlite::Error| explained(&path.display().to_string(), busy_timeout, &error);
     let connection = open(path, OpenFlags::SQLITE_OPEN_CREATE, busy_timeout).map_err(failed)?;
     if is_new {
-        // SQLite makes the file when it is first written to; its canonical path is that of a file
-        // that is there.
+        // SQLite creates the file at the first write, and only a file that exists has a canonical
+        // path.
         use_write_ahead_log(&connection).map_err(failed)?;
     }
     let file = Arc::new(DatabaseFile::try_new(path, busy_timeout)?);

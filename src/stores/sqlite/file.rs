@@ -1,5 +1,4 @@
-//! A database file: how it is opened, its transactions, and what SQLite's errors mean for the one
-//! who reads them.
+//! A database file: how it is opened, its transactions, and its errors in terms that help users.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +12,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::stores::store::{DoneWindows, Store, Transaction};
 
-/// What pipelines have committed.
+/// The table that records what pipelines have committed.
 const PIPELINES: &str = "aiops_pipelines";
 
-/// A database file, and how long a lock of others is waited for.
+/// A database file, and how long to wait for locks of others.
 #[derive(Debug, Clone)]
 pub(crate) struct DatabaseFile {
     path: PathBuf,
@@ -26,10 +25,10 @@ pub(crate) struct DatabaseFile {
 }
 
 impl DatabaseFile {
-    /// The file at this path, which is there.
+    /// The file at this path, which must exist.
     ///
     /// # Errors
-    /// When it is not.
+    /// When it does not exist.
     pub(crate) fn try_new(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let path = path
             .canonicalize()
@@ -46,15 +45,15 @@ impl DatabaseFile {
         self.name == other.name
     }
 
-    /// A connection. A file that is read-only for this user is opened as such.
+    /// Opens a connection. A file that this user may only read is opened as read-only.
     ///
     /// # Errors
-    /// When the file is not there any more, or is no database.
+    /// When the file no longer exists, or is not a database.
     pub(crate) fn open(&self) -> Result<Connection> {
         open(&self.path, OpenFlags::empty(), self.busy_timeout).map_err(|error| self.error(&error))
     }
 
-    /// A transaction that has the write lock.
+    /// Begins a transaction that holds the write lock.
     ///
     /// # Errors
     /// When another process keeps the lock, or the file cannot be written.
@@ -69,14 +68,14 @@ impl DatabaseFile {
         })
     }
 
-    /// What an error of SQLite means. Whatever was written before it in the same statement is taken
-    /// back.
+    /// Turns an error of SQLite into one for users. What the same statement wrote before it is
+    /// rolled back.
     pub(crate) fn error(&self, error: &rusqlite::Error) -> DataFusionError {
         explained(&self.name, self.busy_timeout, error)
     }
 }
 
-/// What an error of SQLite means for the one who reads it.
+/// Turns an error of SQLite into one for users.
 pub(crate) fn explained(
     name: &str,
     busy_timeout: Duration,
@@ -109,10 +108,10 @@ pub(crate) fn explained(
     DataFusionError::Execution(explained)
 }
 
-/// Opens a file, or with `OpenFlags::SQLITE_OPEN_CREATE` makes it.
+/// Opens a file, or creates it with `OpenFlags::SQLITE_OPEN_CREATE`.
 ///
 /// # Errors
-/// SQLite's.
+/// The errors of SQLite.
 pub(crate) fn open(
     path: &Path,
     create: OpenFlags,
@@ -162,30 +161,31 @@ impl Store for DatabaseFile {
     }
 }
 
-/// A transaction with the write lock of a file. It is rolled back when it is dropped before a
+/// A transaction that holds the write lock of a file. It rolls back if it is dropped before a
 /// commit.
 #[derive(Debug)]
 pub(crate) struct SqliteTransaction {
     file: DatabaseFile,
-    /// None: committed.
+    /// `None` after the commit.
     connection: Mutex<Option<Connection>>,
 }
 
 impl SqliteTransaction {
-    /// Whether it is one of this file.
+    /// Whether it is a transaction of this file.
     pub(crate) fn is_of(&self, file: &DatabaseFile) -> bool {
         self.file.is_same(file)
     }
 
-    /// Runs something on the connection of the transaction. Blocks the thread while another does.
+    /// Runs something on the connection of the transaction. Blocks the thread while another caller
+    /// does.
     ///
     /// # Errors
-    /// Those of `run`, and when the transaction is over.
+    /// The errors of `run`, and an error if the transaction is over.
     pub(crate) fn with<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         run(connection(&self.lock())?)
     }
 
-    /// What an error of SQLite in it means.
+    /// Turns an error of SQLite in this transaction into one for users.
     pub(crate) fn error(&self, error: &rusqlite::Error) -> DataFusionError {
         self.file.error(error)
     }
@@ -193,7 +193,7 @@ impl SqliteTransaction {
     /// Runs something that either succeeds or leaves no trace in the transaction.
     ///
     /// # Errors
-    /// Those of `run`, and when the transaction is over.
+    /// The errors of `run`, and an error if the transaction is over.
     pub(crate) fn whole<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.with(|connection| {
             let execute = |sql: &str| {
@@ -215,12 +215,12 @@ impl SqliteTransaction {
     /// Commits.
     ///
     /// # Errors
-    /// When the file cannot be written; nothing is committed then.
+    /// When the file cannot be written; then nothing is committed.
     pub(crate) fn commit_writing(&self) -> Result<()> {
         let mut held = self.lock();
         let commit = connection(&held)?.execute_batch("COMMIT");
-        // Whether it worked or not, this connection is done: dropped without a commit it rolls
-        // back.
+        // The connection is of no further use, whether the commit worked or not: if it is dropped
+        // without a commit, it rolls back.
         *held = None;
         commit.map_err(|error| self.file.error(&error))
     }
@@ -232,7 +232,8 @@ impl SqliteTransaction {
     }
 }
 
-/// The connection of a transaction that is not over. SQLite itself ends one where the disk is full.
+/// The connection of a transaction that is not over. SQLite itself ends a transaction if the disk
+/// is full.
 fn connection(held: &Option<Connection>) -> Result<&Connection> {
     match held {
         Some(connection) if !connection.is_autocommit() => Ok(connection),

@@ -1,14 +1,15 @@
 //! Lists as JSON text: `["a",null]`, `[1,2]`. Times and dates are texts in it. JSON has no infinite
-//! numbers: they are the texts `"Infinity"` and `"-Infinity"`. NaN counts as missing, as
-//! everywhere: it is null.
+//! numbers, so they are the texts `"Infinity"` and `"-Infinity"`. NaN counts as missing, as
+//! everywhere: it becomes null.
 
 use serde_json::Value;
 
-/// The elements of a list. Numbers are as they were written: to read them as numbers here would
-/// round some of them.
+/// The elements of a list. Numbers are kept as they were written: parsing them here would round
+/// some of them.
 ///
 /// # Errors
-/// When it is no list, or has lists or objects in it; what it is then, as the end of a sentence.
+/// When the text is not a list, or the list contains lists or objects; the message says what it is
+/// instead, as the end of a sentence.
 pub(crate) fn elements(json: &str) -> Result<Vec<Option<Element>>, String> {
     let inner = json.trim();
     let inner = inner
@@ -36,7 +37,7 @@ fn no_list() -> String {
     "no JSON list of single values".to_string()
 }
 
-/// Cuts at the commas that are not in a text.
+/// Splits at the commas that are not within a text.
 fn split(inner: &str) -> impl Iterator<Item = &str> {
     let mut is_in_text = false;
     let mut is_escaped = false;
@@ -53,7 +54,7 @@ fn split(inner: &str) -> impl Iterator<Item = &str> {
 /// An element of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Element {
-    /// In quotes.
+    /// A text, which was in quotes.
     Text(String),
     /// A number, true or false.
     Plain(String),
@@ -64,7 +65,7 @@ pub(crate) fn json_text(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// A number in JSON, of the fewest digits that give it back; `None` where it is missing.
+/// A number in JSON with the fewest digits that give it back, or `None` for NaN.
 pub(crate) fn json_number(value: f64, digits: String) -> Option<String> {
     match value {
         value if value.is_nan() => None,

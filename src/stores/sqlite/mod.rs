@@ -1,6 +1,6 @@
 //! `STORED AS SQLITE`: tables that can be changed, in a file that other programs read and write
-//! too. For what is to be kept and corrected: what a template means and what to do about it,
-//! models, results of windows.
+//! too. They are for data that is kept and corrected: what a template means and what to do about
+//! it, models, results of windows.
 //!
 //! | what | where |
 //! | --- | --- |

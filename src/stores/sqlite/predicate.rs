@@ -1,9 +1,10 @@
-//! Filters that SQLite computes as DataFusion does, as SQL text.
+//! Filters that SQLite evaluates exactly as DataFusion does, as SQL text.
 //!
-//! Left to DataFusion: LIKE (SQLite's ignores case), floats compared with zero (DataFusion tells
-//! -0.0 from 0.0) or in 32 bits, texts of tables with collations of their own, lists, and
-//! everything that calls a function. The text of a time may have more digits than it needs where
-//! people wrote it, so times are looked for by the second and compared again by DataFusion.
+//! These are left to DataFusion: LIKE (SQLite's ignores case), floats compared with zero
+//! (DataFusion distinguishes -0.0 from 0.0) or in 32 bits, texts of tables with custom collations,
+//! lists, and everything that calls a function. The text of a time may have more digits than it
+//! needs if a person wrote it, so SQLite filters times by the second and DataFusion compares them
+//! again.
 
 use std::sync::Arc;
 
@@ -21,15 +22,15 @@ use crate::stores::sqlite::stored::StoredTable;
 use crate::stores::sqlite::time_text::{date_text, second_around};
 use crate::stores::sqlite::types::{is_binary, quoted};
 
-/// SQLite takes 32,766 parameters in a statement; longer lists are left to DataFusion.
+/// SQLite takes at most 32,766 parameters in a statement; longer lists are left to DataFusion.
 const MAX_LIST: usize = 1_000;
 
 /// A condition in SQL with the values of its parameters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Condition {
-    /// With `?` for each value.
+    /// The SQL, with `?` for each value.
     pub(crate) sql: String,
-    /// For people: with the values in it.
+    /// The SQL for people, with the values in it.
     pub(crate) shown: String,
     pub(crate) values: Vec<Value>,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Condition {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pushed {
     pub(crate) condition: Condition,
-    /// Whether SQLite lets exactly the rows through; otherwise some more.
+    /// Whether SQLite lets exactly the right rows through; otherwise it lets some more through.
     pub(crate) is_exact: bool,
 }
 
@@ -59,7 +60,7 @@ impl Condition {
         }
     }
 
-    /// The parts with texts between them.
+    /// Joins the parts, with this text between them.
     fn joined(parts: Vec<Self>, between: &str) -> Self {
         let mut joined = Self::default();
         for (place, part) in parts.into_iter().enumerate() {
@@ -82,7 +83,7 @@ impl Condition {
         }
     }
 
-    /// All of the conditions; `None` if there are none.
+    /// The conjunction of the conditions, or `None` if there are none.
     pub(crate) fn all(conditions: Vec<Self>) -> Option<Self> {
         (!conditions.is_empty()).then(|| Self::joined(conditions, " AND "))
     }
@@ -101,7 +102,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The filter in SQL; `None` where SQLite would not find what DataFusion finds.
+/// The filter in SQL, or `None` if SQLite would not find what DataFusion finds.
 pub(crate) fn pushed(filter: &Expr, table: &StoredTable) -> Option<Pushed> {
     let exact = |condition| Pushed {
         condition,
@@ -214,7 +215,7 @@ fn comparison(column: (String, DataType), op: Operator, literal: &Expr) -> Optio
     })
 }
 
-/// Compares by the second.
+/// Compares times by the second.
 fn time_comparison(name: &str, unit: TimeUnit, op: Operator, literal: &Expr) -> Option<Pushed> {
     let Expr::Literal(literal, _) = literal else {
         return None;
@@ -243,7 +244,7 @@ fn time_comparison(name: &str, unit: TimeUnit, op: Operator, literal: &Expr) -> 
     })
 }
 
-/// The value of a literal in SQLite where comparing it there is the same.
+/// The value of a literal in SQLite, if comparing it there gives the same result.
 fn exact_value(data_type: &DataType, literal: &Expr) -> Option<Value> {
     let Expr::Literal(literal, _) = literal else {
         return None;
@@ -286,8 +287,8 @@ fn exact_value(data_type: &DataType, literal: &Expr) -> Option<Value> {
     })
 }
 
-/// The parts in SQL of a filter that a join, say, makes while it runs, as it is now. They let more
-/// rows through than the filter does.
+/// The current parts, in SQL, of a filter that a join or the like makes while it runs. They let
+/// more rows through than the filter does.
 pub(crate) fn pushed_now(filter: &Arc<dyn PhysicalExpr>, table: &StoredTable) -> Vec<Condition> {
     let Some(filter) = conjuncts(filter) else {
         return vec![];
@@ -302,7 +303,7 @@ pub(crate) fn pushed_now(filter: &Arc<dyn PhysicalExpr>, table: &StoredTable) ->
     conditions
 }
 
-/// The parts of a conjunction that are understood.
+/// The parts of a conjunction that can be converted.
 fn conjuncts(filter: &Arc<dyn PhysicalExpr>) -> Option<Vec<Expr>> {
     if let Some(dynamic) = filter.downcast_ref::<DynamicFilterPhysicalExpr>() {
         return conjuncts(&dynamic.current().ok()?);
@@ -317,7 +318,7 @@ fn conjuncts(filter: &Arc<dyn PhysicalExpr>) -> Option<Vec<Expr>> {
     logical(filter).map(|expr| vec![expr])
 }
 
-/// The expression as it was before it was planned; `None` for those that are not understood.
+/// The expression as it was before it was planned, or `None` if it cannot be converted.
 fn logical(expr: &Arc<dyn PhysicalExpr>) -> Option<Expr> {
     if let Some(column) = expr.downcast_ref::<Column>() {
         let column = datafusion::common::Column::new_unqualified(column.name());

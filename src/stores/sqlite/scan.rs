@@ -1,10 +1,11 @@
-//! Reads a table: one statement of SQLite, on a thread of its own, a batch of rows at a time.
+//! Reads a table: one SQLite statement, on its own thread, a batch of rows at a time.
 //!
-//! Outside a transaction a scan has a connection of its own and sees the table as it was when it
-//! began. In one it reads on the connection of the transaction, which other scans and writes of the
-//! same statement share: a page of rows at a time, each after the last row of the page before, so
-//! nobody holds the connection for longer than a page. Rows without a rowid, of views and of tables
-//! WITHOUT ROWID, are copied into a temporary table first, which has one.
+//! Outside a transaction a scan has its own connection and sees the table as it was when the scan
+//! began. In a transaction it reads on the connection of the transaction, which it shares with
+//! other scans and writes of the same statement. It reads a page of rows at a time, each after the
+//! last row of the page before, so that no scan holds the connection for longer than a page. Rows
+//! without a rowid, those of views and of tables WITHOUT ROWID, are first copied into a temporary
+//! table, which has one.
 
 use std::sync::Arc;
 
@@ -40,21 +41,21 @@ use crate::stores::sqlite::predicate::{Condition, pushed_now};
 use crate::stores::sqlite::stored::StoredTable;
 use crate::stores::sqlite::types::quoted;
 
-/// Batches that wait for whoever reads them: one that is taken and one that is ready.
+/// The number of batches that wait for the consumer: one that it takes and one that is ready.
 const BATCHES_AHEAD: usize = 2;
-/// What the names of temporary tables begin with.
+/// The prefix of the names of temporary tables.
 const COPY: &str = "aiops_copy_";
 
-/// What a scan delivers in a column.
+/// What a column of a scan contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScanColumn {
     /// A column of the table.
     Stored(usize),
-    /// What identifies the row.
+    /// The identity of the row.
     RowId,
 }
 
-/// What is read.
+/// What to read.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
     pub(crate) table: Arc<StoredTable>,
@@ -68,7 +69,7 @@ pub(crate) struct Query {
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteScanExec {
     query: Query,
-    /// What joins and the like find out while they run.
+    /// Filters that joins and the like make while they run.
     dynamic_filters: Vec<Arc<dyn PhysicalExpr>>,
     /// About how many rows the table has.
     n_rows: Option<usize>,
@@ -77,7 +78,7 @@ pub(crate) struct SqliteScanExec {
 }
 
 impl SqliteScanExec {
-    /// Whether it reads a table of this file.
+    /// Whether the scan reads a table of this file.
     pub(crate) fn is_of(&self, file: &DatabaseFile) -> bool {
         self.query.table.file.is_same(file)
     }
@@ -98,7 +99,7 @@ impl SqliteScanExec {
         }
     }
 
-    /// The query with what dynamic filters say by now.
+    /// The query with the current conditions of the dynamic filters.
     fn query_now(&self) -> Query {
         let mut query = self.query.clone();
         let filters = self.dynamic_filters.iter();
@@ -152,8 +153,7 @@ impl ExecutionPlan for SqliteScanExec {
         Ok(recursion)
     }
 
-    /// Keeps dynamic filters for the time when the scan begins. Whoever made them still checks each
-    /// row.
+    /// Keeps dynamic filters until the scan begins. The node that made them still checks each row.
     fn handle_child_pushdown_result(
         &self,
         _phase: FilterPushdownPhase,
@@ -168,8 +168,8 @@ impl ExecutionPlan for SqliteScanExec {
             .map(|filter| filter.filter)
             .filter(|filter| DynamicFilterTracking::classify(filter).contains_dynamic_filter())
             .collect();
-        // A limit counts rows before the filter where it stands above this scan, so there nothing
-        // may be left out.
+        // The limit of this scan counts rows before the filter is applied above it, so with a limit
+        // no row may be left out here.
         if dynamic.is_empty() || self.query.limit.is_some() {
             return Ok(propagation);
         }
@@ -188,8 +188,7 @@ impl ExecutionPlan for SqliteScanExec {
         }
         let scan = self.clone();
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        // Begun when the first batch is asked for: what a join knows about its keys it knows by
-        // then.
+        // The scan begins when the first batch is requested: by then a join knows its keys.
         let batches = stream::once(async move { Ok::<_, DataFusionError>(start(&scan, &context)) })
             .try_flatten()
             .inspect_ok(move |batch: &RecordBatch| {
@@ -242,11 +241,11 @@ fn start(scan: &SqliteScanExec, context: &TaskContext) -> SendableRecordBatchStr
     stream.build()
 }
 
-/// Whether somebody still wants rows.
+/// Whether the consumer still wants rows.
 type Wanted = bool;
 
 impl Query {
-    /// The statement: all rows, or those after a row.
+    /// The statement for all rows, or for those after a row.
     fn sql(&self, after: Option<i64>) -> Condition {
         if self.columns.is_empty() {
             return self.count_sql();
@@ -362,9 +361,9 @@ impl Query {
         Ok(())
     }
 
-    /// Reads rows that have no place to continue from, as those of a view: SQLite copies them all
-    /// at once into a table of its own, which it keeps in a file as soon as it is large, and they
-    /// are read from there.
+    /// Reads rows that have no rowid to continue from, such as those of a view. SQLite copies them
+    /// all at once into a temporary table, which it moves to a file as soon as it is large, and
+    /// they are read from there.
     fn read_copied(
         &self,
         transaction: &SqliteTransaction,
@@ -415,22 +414,22 @@ impl Query {
 }
 
 fn send(batch: RecordBatch, sender: &Sender<Result<RecordBatch>>) -> Result<()> {
-    // Nobody wants the rows any more where this fails.
+    // This fails only if the consumer no longer wants the rows.
     let _ = sender.blocking_send(Ok(batch));
     Ok(())
 }
 
-/// The rows of a query as they were when it began, in a temporary table of the connection. It goes
-/// with this.
+/// The rows of a query as they were when it began, in a temporary table of the connection. The
+/// table is dropped with this value.
 struct Copied<'a> {
     transaction: &'a SqliteTransaction,
-    /// As it is written in SQL.
+    /// The name, as it is written in SQL.
     name: String,
 }
 
 impl<'a> Copied<'a> {
     fn try_new(query: &Query, transaction: &'a SqliteTransaction) -> Result<Self> {
-        // No table of a person has such a name, nor has that of another scan.
+        // Neither a table of a user nor that of another scan has such a name.
         let name = format!(
             "temp.{}",
             quoted(&format!("{COPY}{}", uuid::Uuid::new_v4()))
@@ -471,7 +470,7 @@ impl<'a> Copied<'a> {
 impl Drop for Copied<'_> {
     fn drop(&mut self) {
         let drop = format!("DROP TABLE IF EXISTS {}", self.name);
-        // Where the transaction is over, the table is gone with its connection.
+        // If the transaction is over, the table is gone with its connection.
         let _ = self.transaction.with(|connection| {
             let dropped = connection.execute_batch(&drop);
             dropped.map_err(|error| self.transaction.error(&error))
@@ -535,7 +534,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Sends what was read and begins again.
+    /// Sends the rows read so far and starts an empty batch.
     fn send(&mut self, sender: &Sender<Result<RecordBatch>>) -> Result<Wanted> {
         let read = std::mem::replace(self, Self::try_new(self.query)?);
         if read.n_rows == 0 {
@@ -552,7 +551,7 @@ impl<'a> Batch<'a> {
 }
 
 impl Query {
-    /// The error of a value that does not fit its column, with what finds the row.
+    /// The error of a value that does not fit its column, with what identifies the row.
     fn misfit(
         &self,
         connection: &Connection,

@@ -12,7 +12,7 @@ use datafusion::common::{Result, plan_err};
 
 use crate::time::parse_duration_or_zero;
 
-/// What people wait without asking, and most tools for SQLite do.
+/// As long as people wait without asking, and the default of most SQLite tools.
 const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite counts milliseconds in 31 bits.
 const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
@@ -25,10 +25,10 @@ pub(crate) struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Reads the options as DataFusion hands them over: `format.` before each name.
+    /// Reads the options as DataFusion passes them, with `format.` before each name.
     ///
     /// # Errors
-    /// An unknown option or a value that is not allowed.
+    /// When an option is unknown or a value is not allowed.
     pub(crate) fn try_new(options: &HashMap<String, String>) -> Result<Self> {
         let mut checked = Self {
             table: None,
@@ -55,7 +55,7 @@ impl SqliteOptions {
     }
 }
 
-/// Names that SQLite keeps for itself.
+/// Whether SQLite reserves this name for itself.
 pub(crate) fn is_own_name(name: &str) -> bool {
     let prefix = name.get(.."sqlite_".len());
     prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case("sqlite_"))

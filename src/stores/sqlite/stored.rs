@@ -1,4 +1,4 @@
-//! A table in a file: what it is called, its columns, its key, and how its rows are told apart.
+//! A table in a file: its name, its columns, its key, and what identifies its rows.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use rusqlite::Connection;
 use crate::stores::sqlite::file::DatabaseFile;
 use crate::stores::sqlite::types::{arrow_type, declared_type, holds, in_create, quoted};
 
-/// What the identity of a row may be called, in the order in which SQLite's manual names them.
+/// The names of the rowid, in the order of SQLite's manual.
 const ROWIDS: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
-/// A table in a file, seen with the columns that were asked for.
+/// A table in a file, with the columns that the statement asks for.
 #[derive(Debug)]
 pub(crate) struct StoredTable {
     pub(crate) file: Arc<DatabaseFile>,
-    /// In the file.
+    /// The name in the file.
     pub(crate) name: String,
     pub(crate) schema: SchemaRef,
-    /// Of the primary key, in its order.
+    /// The columns of the primary key, in its order.
     pub(crate) key: Vec<usize>,
-    /// What identifies a row; `None` for views and tables WITHOUT ROWID.
+    /// The name of the column that identifies a row; `None` for views and tables WITHOUT ROWID.
     pub(crate) rowid: Option<&'static str>,
     /// Whether texts are compared byte by byte, so that SQLite finds what DataFusion would.
     pub(crate) has_plain_texts: bool,
@@ -39,8 +39,8 @@ impl StoredTable {
         !self.key.is_empty()
     }
 
-    /// What the key promises to DataFusion: SQLite lets NULL into the keys of tables that people
-    /// have made.
+    /// What the key guarantees to DataFusion. It need not exclude NULL: SQLite allows NULL in the
+    /// keys of tables that people have made.
     pub(crate) fn constraints(&self) -> Constraints {
         let key = &self.key;
         let is_null_free = key
@@ -53,7 +53,7 @@ impl StoredTable {
         })
     }
 
-    /// The order of rows: that of their identity, or of the key.
+    /// The order of rows: by rowid, or by the key.
     pub(crate) fn order(&self) -> Vec<String> {
         match self.rowid {
             Some(rowid) => vec![rowid.to_string()],
@@ -82,15 +82,15 @@ struct FileColumn {
     name: String,
     declared: String,
     is_nullable: bool,
-    /// The place in the primary key, from 1; 0: not in it.
+    /// The position in the primary key, from 1; 0 if it is not in the key.
     key_place: u32,
 }
 
 impl FileTable {
-    /// The table of this name; `None` if there is none.
+    /// The table of this name, or `None` if there is none.
     ///
     /// # Errors
-    /// SQLite's.
+    /// The errors of SQLite.
     pub(crate) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Option<Self>> {
         let mut statement = connection.prepare(
             "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid",
@@ -126,7 +126,7 @@ impl FileTable {
     /// The table as this statement asks for it.
     ///
     /// # Errors
-    /// When the file has something else.
+    /// When the table in the file is different.
     pub(crate) fn checked(
         &self,
         file: &Arc<DatabaseFile>,
@@ -271,10 +271,10 @@ fn asked_key(command: &CreateExternalTable) -> Vec<&str> {
     key.into_iter().flatten().filter_map(name).collect()
 }
 
-/// The CREATE TABLE that the statement means, for the file.
+/// The CREATE TABLE for the file that corresponds to this statement.
 ///
 /// # Errors
-/// No column, or a type that cannot be stored.
+/// When there is no column, or a type cannot be stored.
 pub(crate) fn create_statement(name: &str, command: &CreateExternalTable) -> Result<String> {
     let fields = command.schema.as_arrow().fields();
     if fields.is_empty() {

@@ -27,7 +27,7 @@ use crate::stores::store::Store;
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteTable {
     pub(crate) stored: Arc<StoredTable>,
-    /// The columns, with [`ROW`] after them for those who ask.
+    /// The columns, followed by [`ROW`] if it is asked for.
     schema: SchemaRef,
     constraints: Constraints,
     defaults: HashMap<String, Expr>,
@@ -130,7 +130,7 @@ impl TableProvider for SqliteTable {
             .iter()
             .filter_map(|filter| pushed(filter, &self.stored))
             .collect();
-        // Rows that DataFusion will leave out do not count.
+        // The limit must not count rows that DataFusion will filter out.
         let is_exact = pushed.len() == filters.len() && pushed.iter().all(|pushed| pushed.is_exact);
         let conditions = pushed.into_iter().map(|pushed| pushed.condition).collect();
         let query = Query {
@@ -195,7 +195,7 @@ impl MutableTable for SqliteTable {
     }
 }
 
-/// About how many rows there are: the largest rowid, which SQLite knows at once.
+/// About how many rows there are: the largest rowid, which SQLite finds at once.
 fn about_n_rows(table: &StoredTable) -> Option<usize> {
     let rowid = table.rowid?;
     let connection: Connection = table.file.open().ok()?;

@@ -1,5 +1,5 @@
 //! Times as text: `2026-03-02 06:10:00.123456789`, in UTC, and `2026-03-02`. SQLite's date
-//! functions read them, people do too, and the order of the texts is the order of the times. The
+//! functions and people can read them, and the order of the texts is the order of the times. The
 //! fraction has as many digits as it needs: none, 3, 6 or 9.
 
 use std::fmt::Write;
@@ -9,12 +9,12 @@ use datafusion::arrow::datatypes::TimeUnit;
 
 use crate::algorithms::units::SECOND;
 
-/// `2026-03-02 06:10:00`.
+/// The length of `2026-03-02 06:10:00`.
 const SECONDS_LENGTH: usize = 19;
-/// `2026-03-02`.
+/// The length of `2026-03-02`.
 const DATE_LENGTH: usize = 10;
 
-/// How many of the unit are a second.
+/// How many of the unit make a second.
 fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -24,7 +24,8 @@ fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The text of a time, or `None` before the year 0 and after 9999, where the order of texts ends.
+/// The text of a time, or `None` before the year 0 and after 9999, where texts no longer sort like
+/// times.
 pub(crate) fn timestamp_text(value: i64, unit: TimeUnit) -> Option<String> {
     let per_second = per_second(unit);
     let seconds = value.div_euclid(per_second);
@@ -40,8 +41,8 @@ pub(crate) fn timestamp_text(value: i64, unit: TimeUnit) -> Option<String> {
     Some(text)
 }
 
-/// The whole second that a time is in, and the one after it, as texts: whatever the digits of its
-/// fraction, the text of the time is not before the first and before the second.
+/// The whole second that contains a time and the second after it, as texts: however many digits its
+/// fraction has, the text of the time is not before the first, and is before the second.
 pub(crate) fn second_around(value: i64, unit: TimeUnit) -> Option<(String, String)> {
     let seconds = value.div_euclid(per_second(unit));
     Some((seconds_text(seconds)?, seconds_text(seconds + 1)?))
@@ -62,8 +63,8 @@ fn seconds_text(seconds: i64) -> Option<String> {
     })
 }
 
-/// The time of a text, or `None` where it has another form, digits that the unit does not have, or
-/// no place in 64 bits.
+/// Parses a time, or returns `None` if the text has another form or digits that the unit does not
+/// have, or if the time does not fit 64 bits.
 pub(crate) fn parse_timestamp(text: &str, unit: TimeUnit) -> Option<i64> {
     let whole = text.get(..SECONDS_LENGTH)?;
     let bytes = whole.as_bytes();
@@ -101,7 +102,7 @@ pub(crate) fn date_text(days: i32) -> Option<String> {
         .then(|| format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day()))
 }
 
-/// The days since 1970 of a text.
+/// Parses a date into days since 1970.
 pub(crate) fn parse_date(text: &str) -> Option<i32> {
     Some(date(text)?.to_epoch_days())
 }
@@ -115,7 +116,7 @@ fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, number(text.get(5..7)?)?, number(text.get(8..10)?)?)
 }
 
-/// A number of digits alone: no sign.
+/// Parses a number of digits only, without a sign.
 fn number(digits: &str) -> Option<u32> {
     let is_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_digits)

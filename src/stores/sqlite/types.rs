@@ -1,20 +1,20 @@
-//! The types of columns: what an Arrow type is called in a SQLite file, and what a name in a file
-//! means.
+//! The types of columns: the name of an Arrow type in a SQLite file, and the Arrow type that a name
+//! in a file means.
 //!
-//! SQLite keeps the declared type of a column as text and derives from it only an affinity. The
-//! names here are those that SQL has for the types, so a file looks natural in the sqlite3 tool,
-//! and each name gives the same Arrow type back.
+//! SQLite keeps the declared type of a column as text and derives only an affinity from it. The
+//! names here are the SQL names of the types, so a file looks natural in the sqlite3 tool, and each
+//! name gives the same Arrow type back.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 
 const WITH_ZONE: &str = "TIMESTAMP WITH TIME ZONE";
-/// After the type of its elements: a list, which is stored as JSON text.
+/// The suffix that turns the type of an element into a list, which is stored as JSON text.
 const LIST: &str = "[]";
 const UTC: &str = "+00:00";
 
-/// What a type is called in a file, without quotes; `None` for types that cannot be stored.
+/// The name of a type in a file, without quotes; `None` for types that cannot be stored.
 pub(crate) fn declared_type(data_type: &DataType) -> Option<String> {
     Some(match data_type {
         DataType::List(element) | DataType::LargeList(element) => {
@@ -61,11 +61,11 @@ fn plain_name(data_type: &DataType) -> Option<&'static str> {
     })
 }
 
-/// The Arrow type that a name in a file means; `None` for names that do not tell.
+/// The Arrow type that a name in a file means, or `None` if the name does not determine one.
 pub(crate) fn arrow_type(declared: &str) -> Option<DataType> {
     let declared = unquoted(declared);
     if let Some(element) = declared.strip_suffix(LIST) {
-        // A list of lists means nothing, however many of them a file names.
+        // A list of lists has no meaning, however deeply a file nests them.
         if unquoted(element).ends_with(LIST) {
             return None;
         }
@@ -118,12 +118,12 @@ fn timestamp(name: &str, upper: &str, digits: Option<&str>) -> Option<DataType> 
     Some(DataType::Timestamp(unit, zone))
 }
 
-/// Whether a column of this name in the file can be asked for as this type. SQLite's own names
-/// leave the width open, and a column without a type, or with a name that does not tell, takes any:
-/// what does not fit is found when it is read.
+/// Whether a column with this type name in the file can be read as this type. SQLite's own names
+/// leave the width open. A column without a type, or with a name that does not determine one, can
+/// be read as any type: values that do not fit are found when they are read.
 pub(crate) fn holds(declared: &str, asked: &DataType) -> bool {
     let Some(in_file) = arrow_type(declared) else {
-        // SQLite turns texts into numbers where the name means nothing to it: '007' would come back
+        // SQLite turns texts into numbers if it does not recognise the name: '007' would come back
         // as 7.
         return !(asked.is_string() && keeps_numbers(declared));
     };
@@ -144,7 +144,7 @@ pub(crate) fn holds(declared: &str, asked: &DataType) -> bool {
     }
 }
 
-/// Whether texts that look like numbers become numbers in a column of this type: the rules of
+/// Whether texts that look like numbers become numbers in a column of this type, by the rules of
 /// "Datatypes In SQLite", 3.1.
 fn keeps_numbers(declared: &str) -> bool {
     let upper = declared.to_ascii_uppercase();
@@ -154,7 +154,7 @@ fn keeps_numbers(declared: &str) -> bool {
     upper.contains("INT") || !(is_text || upper.is_empty())
 }
 
-/// A type as it stands in CREATE TABLE: in quotes where SQLite's grammar needs them.
+/// A type as it appears in CREATE TABLE: quoted if SQLite's grammar needs it.
 pub(crate) fn in_create(declared: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '(' | ')');
     if declared.chars().all(is_plain) {
@@ -164,7 +164,7 @@ pub(crate) fn in_create(declared: &str) -> String {
     }
 }
 
-/// A name of a table or a column in an SQL text.
+/// The name of a table or a column, quoted for SQL.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -234,7 +234,7 @@ mod tests {
         );
     }
 
-    /// A file can say anything: this once called itself for each `[]`.
+    /// A file can contain any name: the code once recursed for each `[]`.
     #[test]
     fn lists_of_lists_mean_nothing_however_deep() {
         for n_lists in [2, 1_000_000] {

@@ -1,5 +1,5 @@
-//! Writes a table: rows that are added or replaced, all rows again, or single rows changed; each
-//! statement in one transaction.
+//! Writes a table: rows that are added or replaced, all rows at once, or changes of single rows;
+//! each statement in one transaction.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::stores::sqlite::stored::StoredTable;
 use crate::stores::sqlite::types::quoted;
 use crate::stores::write_exec::{RowWriter, with_extension, write_plan};
 
-/// What is written.
+/// The kind of a write.
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
-    /// Rows are added; those whose key is there replace its row.
+    /// Rows are added; a row whose key exists replaces the existing one.
     Upsert,
     /// All rows are replaced.
     Overwrite,
@@ -41,8 +41,8 @@ struct Writer {
     write: Write,
 }
 
-/// A plan that writes what `input` has into the table, in one transaction, and returns the number
-/// of rows.
+/// A plan that writes the rows of `input` into the table, in one transaction, and returns the
+/// number of rows.
 pub(crate) fn sqlite_write_plan(
     table: Arc<StoredTable>,
     write: Write,
@@ -87,7 +87,8 @@ impl RowWriter for Writer {
             return writer.run_collected(input, context, current, false).await;
         }
         if matches!(self.write, Write::Changes(_)) || reads(input, &self.table.file) {
-            // What is written depends on what is read there, so nobody may come between.
+            // The rows to write depend on what is read there, so no other write may come in
+            // between.
             let file = Arc::clone(&self.table.file);
             let transaction = blocking(move || file.begin_writing()).await?;
             let current = Arc::new(transaction);
@@ -99,8 +100,8 @@ impl RowWriter for Writer {
 }
 
 impl Writer {
-    /// Reads everything, then writes it. In a transaction that has the same table in its input the
-    /// one must not see the other.
+    /// Reads everything, then writes it: in a transaction whose input has the same table, the reads
+    /// must not see the writes.
     async fn run_collected(
         self,
         input: &Arc<dyn ExecutionPlan>,
@@ -129,9 +130,9 @@ impl Writer {
         .await
     }
 
-    /// Writes while it reads. Readers have connections of their own, and see the table as it was.
+    /// Writes while it reads. Readers have their own connections and see the table as it was.
     async fn run_streaming(self, mut input: SendableRecordBatchStream) -> Result<u64> {
-        // An input that fails at once, or takes its time, locks nobody out.
+        // An input that fails at once, or is slow to start, does not hold the lock meanwhile.
         let mut next = input.next().await.transpose()?;
         let writer = Arc::new(self);
         let begin = Arc::clone(&writer);
@@ -253,7 +254,7 @@ impl Writer {
     }
 }
 
-/// Where the values of an action's columns stand among those of the input.
+/// The positions of the values of an action's columns among those of the input.
 fn places(changes: &RowChanges, action: &RowAction) -> Result<Vec<usize>> {
     let columns = match action {
         RowAction::Update(columns) | RowAction::Insert(columns) => columns.as_slice(),
@@ -318,7 +319,7 @@ fn action_sql(table: &StoredTable, action: &RowAction) -> Result<String> {
         RowAction::Update(columns) => {
             let names = names(table, columns.iter().copied()).into_iter();
             let set: Vec<_> = names.map(|name| format!("{name} = ?")).collect();
-            // An update of nothing still counts the row.
+            // An update of no column still counts the row.
             let set = if set.is_empty() {
                 format!("{rowid} = {rowid}")
             } else {

@@ -1,4 +1,4 @@
-//! Cuts the rows of a live table into windows of equally many rows.
+//! Cuts the rows of a live table into windows of a fixed number of rows.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,18 +20,19 @@ use crate::streams::windows::range_notes::{RangeNotes, first_number};
 use crate::streams::windows::row_plan::Arrived;
 use crate::streams::windows::row_store::RowStore;
 
-/// Windows of this many rows: by event time as far as the table has one, else as they are read.
+/// Windows of a fixed number of rows, in the order of event time if the table has one, otherwise as
+/// they are read.
 #[derive(Debug)]
 pub(crate) struct CountCutter {
     windows: CountWindows,
-    /// A pane for each window, named by its first row.
+    /// A pane for each window, identified by the number of its first row.
     store: RowStore,
     order: Option<Reorder>,
     watermark: i64,
-    /// The range of the source from which rows come, and how many of them were on time.
+    /// The range of the source from which rows come, and the number of its rows that were on time.
     range: u64,
     n_rows_of_range: u64,
-    /// Ranges whose rows may wait for the watermark, each with its last time.
+    /// Ranges whose rows may wait for the watermark, each with its largest event time.
     waiting: VecDeque<(u64, i64)>,
     closing: VecDeque<Span>,
     is_handed_out: bool,
@@ -42,7 +43,7 @@ impl CountCutter {
     /// A cutter that has seen no row; with `order`, rows are counted in the order of event time.
     ///
     /// # Errors
-    /// When there are no rows in a window.
+    /// When windows would have no rows.
     pub(super) fn new(
         n_rows: u64,
         order: Option<Reorder>,
@@ -137,7 +138,7 @@ impl CountCutter {
         self.watermark = self.watermark.max(watermark);
         if let Some(order) = &mut self.order {
             let released = order.release(watermark)?;
-            // They may have come in any of the ranges that were waited for.
+            // They may have come in any of the ranges that were waiting.
             let waited = self.waiting.iter().map(|(range, _)| *range).min();
             self.store.begin_range(waited.unwrap_or(self.range));
             for timed in released {

@@ -1,7 +1,7 @@
 //! Cuts the rows of a live table into windows, and says which have closed.
 //!
-//! Told rows and watermarks, it is a state machine: the same steps give the same windows. A row is
-//! compared with the watermark as it was before the step of the row.
+//! A cutter is a state machine that is fed rows and watermarks: the same steps give the same
+//! windows. A row is compared with the watermark as it was before the step that brought the row.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl WindowCutter {
     /// A cutter that has seen no row.
     ///
     /// # Errors
-    /// When the lengths make no windows; the call was checked before.
+    /// When these are no valid lengths of windows, which was checked in the call before.
     pub(crate) fn new(parts: CutterParts) -> Result<Self> {
         let counters = Arc::clone(&parts.counters);
         let memory = Memory::new(parts.buffer_bytes, &parts.runtime, Arc::clone(&counters));
@@ -63,9 +63,9 @@ impl WindowCutter {
         }
     }
 
-    /// Takes rows of this partition of the source that came before the watermark moves again. Those
-    /// that are in no window are counted and kept aside. A tumbling or hopping window has its rows
-    /// in the order of ranges, partitions, and arrival.
+    /// Adds rows of this partition of the source that came before the next move of the watermark.
+    /// Those that are in no window are counted and kept aside. A tumbling or hopping window has its
+    /// rows in the order of range, partition and arrival.
     ///
     /// # Errors
     /// When there is no room for them.
@@ -77,9 +77,9 @@ impl WindowCutter {
         }
     }
 
-    /// Continues where another cutter stopped: rows of ranges with these notes come again, each
-    /// after [`Self::begin_range`], and then what is new. Windows that the last of them did not
-    /// close may lack rows, but never those that are open after it.
+    /// Continues where another cutter stopped: the rows of ranges with these notes come again, each
+    /// range after [`Self::begin_range`], and then new rows. Windows that close before the last of
+    /// these ranges may lack rows, but never those that it closes or that are open after it.
     pub(crate) fn resume(&mut self, again: &[RangeNotes]) {
         match self {
             Self::Grid(_) => {}
@@ -97,7 +97,8 @@ impl WindowCutter {
         }
     }
 
-    /// What is to be written down of the range whose rows have come. Before the watermark moves.
+    /// What must be written down about the range whose rows have come; call it before the watermark
+    /// moves.
     pub(crate) fn notes(&self) -> RangeNotes {
         match self {
             Self::Grid(_) => RangeNotes::default(),
@@ -106,8 +107,8 @@ impl WindowCutter {
         }
     }
 
-    /// Whether the range should end, though no window closes: notes on it are at their limit, or
-    /// rows that wait for the watermark to move.
+    /// Whether the range should end although no window closes, because its notes, or the rows that
+    /// wait for the watermark, have reached their limit.
     pub(crate) fn ends_range(&self) -> bool {
         match self {
             Self::Grid(_) => false,
@@ -116,7 +117,7 @@ impl WindowCutter {
         }
     }
 
-    /// The first range that has rows in open windows, those among them that close.
+    /// The first range that has rows in open windows, including windows that are closing.
     pub(crate) fn oldest_range(&self) -> Option<u64> {
         match self {
             Self::Grid(cutter) => cutter.oldest_range(),
@@ -125,7 +126,7 @@ impl WindowCutter {
         }
     }
 
-    /// Whether the windows depend on which of the partitions of a source was read first.
+    /// Whether the windows depend on which partition of a source was read first.
     pub(crate) fn depends_on_order(&self) -> bool {
         !matches!(self, Self::Grid(_))
     }
@@ -139,7 +140,8 @@ impl WindowCutter {
         }
     }
 
-    /// The watermark that closes all open windows. Those of this many rows close by rows alone.
+    /// The watermark that closes all open windows; `None` for count windows, which close by their
+    /// rows alone.
     pub(crate) fn last_end(&self) -> Option<i64> {
         match self {
             Self::Grid(cutter) => cutter.last_end(),
@@ -148,7 +150,7 @@ impl WindowCutter {
         }
     }
 
-    /// Moves the watermark. What closes is taken by [`Self::next_closed`].
+    /// Moves the watermark; [`Self::next_closed`] returns what closes.
     ///
     /// # Errors
     /// When there is no room for the rows of a window.
@@ -161,7 +163,7 @@ impl WindowCutter {
         Ok(())
     }
 
-    /// The next window that has closed. The one before it is forgotten.
+    /// The next window that has closed; the one before it is forgotten.
     ///
     /// # Errors
     /// When there is no room for its rows.

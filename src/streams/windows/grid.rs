@@ -30,7 +30,7 @@ impl GridCutter {
     /// A cutter that has seen no row.
     ///
     /// # Errors
-    /// When the lengths make no windows.
+    /// When these are no valid lengths of windows.
     pub(super) fn new(
         size: i64,
         slide: i64,

@@ -18,7 +18,7 @@ use crate::streams::windows::shape::WindowShape;
 /// What a cutter is made of.
 pub(crate) struct CutterParts<'a> {
     pub(crate) shape: &'a WindowShape,
-    /// The columns of the rows that come, and which of those before the bounds they are.
+    /// The columns of the rows that come, and their indices among the columns before the bounds.
     pub(crate) rows: &'a RowPlan,
     pub(crate) bound_type: &'a DataType,
     /// Whether rows are counted in the order of event time, and not as they are read.
@@ -29,10 +29,10 @@ pub(crate) struct CutterParts<'a> {
     pub(crate) counters: Arc<StreamCounters>,
 }
 
-/// The sort key of rows whose arrival order is kept.
+/// The partition to store rows under to keep them in the order in which they came.
 pub(crate) const IN_ORDER: u64 = 0;
 
-/// Keeps these rows aside, as they were read.
+/// Counts these rows as missed, and keeps them as they were read.
 pub(crate) fn miss(
     counters: &StreamCounters,
     why: Missed,
@@ -50,9 +50,9 @@ pub(crate) fn times(arrived: &Arrived) -> impl Iterator<Item = (u32, Option<i64>
     (0_u32..).zip(arrived.timed.times.iter())
 }
 
-/// These rows; all of them are not copied.
+/// The rows with these indices; if these are all rows, nothing is copied.
 pub(crate) fn taken(rows: &RecordBatch, indices: Vec<u32>) -> Result<RecordBatch> {
-    // Arrow's kernel does not know how many rows there are without a column.
+    // Without a column, Arrow's kernel does not know how many rows there are.
     if indices.len() == rows.num_rows() || rows.num_columns() == 0 {
         return Ok(rows.slice(0, indices.len()));
     }

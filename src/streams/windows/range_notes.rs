@@ -1,15 +1,15 @@
-//! What has to be written down of a range of a source, so that it is cut into the same windows when
-//! it is read again and what came before it is not.
+//! What must be written down about a range of a source, so that it is cut into the same windows
+//! when it is read again without the rows before it.
 
 use serde::{Deserialize, Serialize};
 
-/// Notes on one range. Tumbling and hopping windows need none: which window a row is in depends on
-/// its time alone, and one that was late is in a window that has run.
+/// Notes on one range. Tumbling and hopping windows need none: the window of a row depends on its
+/// time alone, and a row that was late belongs to a window that has run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RangeNotes {
-    /// Sessions: the rows that were late, by their number in the range: runs of them, each from one
-    /// up to another. What made them late may not be read again.
+    /// Sessions: the rows that were late, as runs of their numbers in the range, each from its
+    /// first number to the one after its last. What made them late may not be read again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) late_rows: Vec<(u64, u64)>,
     /// Count windows: rows of the range that were on time.
@@ -18,12 +18,12 @@ pub(crate) struct RangeNotes {
     /// Count windows: rows that wait for the watermark after the range.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_waiting: u64,
-    /// Count windows: how many rows have their number after the range.
+    /// Count windows: how many rows have been numbered by the end of the range.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) n_numbered: u64,
 }
 
-/// Adds the row with this number, after those before, to runs of rows.
+/// Adds the row with this number to runs of rows; numbers must ascend.
 pub(crate) fn add_to_runs(runs: &mut Vec<(u64, u64)>, number: u64) {
     match runs.last_mut() {
         Some((_, end)) if *end == number => *end += 1,
@@ -42,8 +42,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// The number that the first row of the first of these ranges gets: such that after the last of
-/// them as many have their number as had then.
+/// The number of the first row of the first of these ranges, chosen so that after the last range as
+/// many rows are numbered as when it was first read.
 pub(crate) fn first_number(ranges: &[RangeNotes]) -> u64 {
     let n_rows: u64 = ranges.iter().map(|range| range.n_rows).sum();
     ranges.last().map_or(0, |last| {

@@ -1,5 +1,5 @@
-//! What is done to each row of a live table before it is cut into windows: filters, and columns
-//! that are computed.
+//! What is done to each row of a live table before it is cut into windows: filters and computed
+//! columns.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use datafusion::physical_expr::utils::collect_columns;
 
 use crate::streams::stream::Timed;
 
-/// What is done to every row.
+/// One step that is done to every row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RowStep {
     /// Keeps the rows for which this is true.
     Filter(Arc<dyn PhysicalExpr>),
-    /// Makes these columns.
+    /// Computes these columns.
     Project(Vec<Arc<dyn PhysicalExpr>>, SchemaRef),
 }
 
-/// What is done to the rows of a live table of which some columns are read.
+/// The columns to read from a live table, and what is done to their rows.
 #[derive(Debug, Clone)]
 pub(crate) struct RowPlan {
     /// The columns of the table to read.
     pub(crate) columns: Vec<usize>,
     steps: Vec<RowStep>,
-    /// Where the columns that come out are after the last step.
+    /// The indices of the output columns after the last step.
     kept: Vec<usize>,
-    /// Which of the columns of the chain come out.
+    /// The indices of the output columns among the columns of the chain.
     pub(crate) outputs: Vec<usize>,
     pub(crate) schema: SchemaRef,
 }
@@ -43,22 +43,21 @@ pub(crate) struct RowPlan {
 pub(crate) struct Arrived {
     /// As they were read.
     pub(crate) raw: RecordBatch,
-    /// As they are in windows, and their times.
+    /// As they are put into windows, with their times.
     pub(crate) timed: Timed,
 }
 
 impl RowPlan {
-    /// What has to be done so that, of the columns in `schema` that `steps` make, those in
-    /// `outputs` come out.
+    /// The plan for those columns in `outputs` of the result of `steps`, which has this `schema`.
     ///
     /// # Errors
-    /// When a step or an output names a column that is not there.
+    /// When a step or an output names a column that does not exist.
     pub(crate) fn new(
         steps: &[RowStep],
         schema: &Schema,
         outputs: &BTreeSet<usize>,
     ) -> Result<Self> {
-        // Backwards: which columns each step must have; forwards: where they are then.
+        // Backwards to find the columns that each step needs, then forwards to find where they are.
         let mut needed = outputs.clone();
         let mut layouts = Vec::with_capacity(steps.len());
         for step in steps.iter().rev() {
@@ -104,7 +103,7 @@ impl RowPlan {
         })
     }
 
-    /// Does all steps.
+    /// Applies all steps.
     ///
     /// # Errors
     /// When an expression fails on a row.
@@ -170,7 +169,7 @@ fn place(layout: &BTreeSet<usize>, index: usize) -> Option<usize> {
     layout.iter().position(|column| *column == index)
 }
 
-/// The expression over rows that have only the columns of this layout.
+/// Rewrites the expression for rows that have only the columns of this layout.
 fn moved(
     expression: &Arc<dyn PhysicalExpr>,
     layout: &BTreeSet<usize>,

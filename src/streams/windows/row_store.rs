@@ -24,9 +24,9 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
 use crate::streams::compact::compacted;
 use crate::streams::counters::StreamCounters;
 
-/// Rows of a batch that is large enough to be left alone.
+/// The number of rows from which a batch is large enough to be left alone.
 const FULL_BATCH_ROWS: usize = 4_096;
-/// Small batches that are put together: a quiet file has a few rows in each step.
+/// The number of small batches that are merged into one: a quiet file has a few rows in each step.
 const MAX_SMALL_BATCHES: usize = 32;
 
 /// The rows of one window.
@@ -72,8 +72,8 @@ impl WindowRows {
     }
 }
 
-/// The memory that the open windows of a statement may take: the limit of the table and what the
-/// session has.
+/// The memory that the open windows of a statement may take, limited by the table and by the
+/// session.
 pub(crate) struct Memory {
     table_name: String,
     limit_bytes: usize,
@@ -104,7 +104,7 @@ impl Memory {
         }
     }
 
-    /// Takes so many bytes in all; false if that is more than there is.
+    /// Reserves this many bytes in all; false if that is more than there is.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         let is_granted = bytes <= self.limit_bytes && self.reservation.try_resize(bytes).is_ok();
         if is_granted {
@@ -114,8 +114,10 @@ impl Memory {
         is_granted
     }
 
+    /// Like [`Self::resize`], for rows that cannot be spilled.
+    ///
     /// # Errors
-    /// When so many bytes in all are more than there is; what holds them cannot go to disk.
+    /// When that is more than there is.
     pub(crate) fn must_hold(&mut self, bytes: usize, what: &str, remedy: &str) -> Result<()> {
         if self.resize(bytes) {
             return Ok(());
@@ -136,7 +138,7 @@ impl Drop for Memory {
     }
 }
 
-/// The panes.
+/// The panes of the open windows, with their rows.
 pub(crate) struct RowStore {
     outputs: Arc<[usize]>,
     panes: BTreeMap<i64, Pane>,
@@ -155,7 +157,7 @@ impl Debug for RowStore {
 }
 
 impl RowStore {
-    /// An empty store of rows with the columns `outputs` of what is cut.
+    /// An empty store of rows with the columns `outputs` of the rows that are cut.
     pub(crate) fn new(
         outputs: Arc<[usize]>,
         schema: SchemaRef,
@@ -178,12 +180,12 @@ impl RowStore {
         self.panes.keys().copied()
     }
 
-    /// How many there are.
+    /// The number of panes that have rows.
     pub(crate) fn n_panes(&self) -> usize {
         self.panes.len()
     }
 
-    /// The first of them.
+    /// The first pane that has rows.
     pub(crate) fn first_pane(&self) -> Option<i64> {
         self.panes.first_key_value().map(|(pane, _)| *pane)
     }
@@ -201,7 +203,7 @@ impl RowStore {
     /// Puts rows into a pane.
     ///
     /// # Errors
-    /// When there is no memory left and the disk takes nothing.
+    /// When there is no memory left and nothing can be spilled.
     pub(crate) fn put(&mut self, pane: i64, rows: &RecordBatch, partition: u64) -> Result<()> {
         let first_range = self.range;
         let new = || Pane {
@@ -268,9 +270,9 @@ struct Pane {
     /// Rows in memory, by the range and the partition of the source from which they came: an order
     /// that does not depend on which of its partitions was read first.
     parts: BTreeMap<(u64, u64), PanePart>,
-    /// Of the rows in memory.
+    /// The bytes of the rows in memory.
     bytes: usize,
-    /// Of the rows in memory and on disk.
+    /// The number of rows in memory and on disk.
     n_rows: usize,
     files: Vec<Arc<dyn SpillFile>>,
 }
@@ -294,7 +296,7 @@ impl Pane {
 #[derive(Default)]
 struct PanePart {
     batches: Vec<RecordBatch>,
-    /// How many of the batches, from the first, are large enough.
+    /// The number of batches, from the first on, that are large enough.
     n_full: usize,
     bytes: usize,
 }

@@ -1,10 +1,9 @@
 //! Cuts the rows of a live table into sessions.
 //!
-//! Which session a row belongs to can change until it closes, so batches stay as they came and
-//! sessions are lists of places in them. All sessions that close at one step are one run of the
-//! statement: every row carries the bounds of its own, after its columns. A batch goes when its
-//! last row has; when less than half of what is held is still needed, the rest is put together
-//! again.
+//! The session of a row can change until it closes, so batches stay as they came, and sessions are
+//! lists of places in them. The statement runs once for all sessions that close at one step: every
+//! row carries the bounds of its session, after its columns. A batch is dropped when its last row
+//! is; when less than half of the held rows are still needed, they are copied into new batches.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{Debug, Formatter};
@@ -29,10 +28,10 @@ use crate::streams::windows::row_plan::Arrived;
 use crate::streams::windows::row_store::{Memory, WindowRows};
 use crate::streams::windows::shape::{WINDOW_END, WINDOW_START, bound};
 
-/// Rows of a batch that is made of sessions.
+/// The number of rows in a batch that is made of sessions.
 const BATCH_ROWS: usize = 8_192;
 
-/// Runs of late rows that are noted of one range: about 100 kB of its file in a checkpoint.
+/// The number of runs of late rows at which a range ends: about 100 kB of its file in a checkpoint.
 const MAX_LATE_RUNS: usize = 4_096;
 
 /// The values of the key columns of a row.
@@ -41,24 +40,24 @@ type Key = Vec<u8>;
 /// Open sessions and their rows.
 pub(crate) struct SessionCutter {
     sessions: Sessions<Key>,
-    /// Where the key columns are among the rows, and what makes keys of them.
+    /// The indices of the key columns in the rows, and the converter that makes keys of them.
     key_columns: Vec<usize>,
     keys: RowConverter,
     rows: HashMap<SessionId, Vec<HeldRow>>,
     /// The range of the source from which the first row of each session came.
     first_ranges: HashMap<SessionId, u64>,
     range: u64,
-    /// Rows of the range that have come, and which of them were late.
+    /// The number of rows of the range so far, and the runs of them that were late.
     n_rows_of_range: u64,
     late_of_range: Vec<(u64, u64)>,
-    /// Rows of this range that were late when it came first.
+    /// Rows of this range that were late when it was first read.
     known_late: Vec<(u64, u64)>,
-    /// Those of the ranges that come again after this one.
+    /// The late rows of the ranges that are read again after this one.
     late_again: VecDeque<Vec<(u64, u64)>>,
     held: HeldBatches,
     outputs: Arc<[usize]>,
     bound_type: DataType,
-    /// The rows of closed sessions, with their bounds.
+    /// The columns of rows of closed sessions, with their bounds.
     schema: SchemaRef,
     closing: Option<CurrentWindow>,
     counters: Arc<StreamCounters>,
@@ -78,7 +77,7 @@ struct HeldRow {
 }
 
 impl SessionCutter {
-    /// A cutter that has seen no row; `keys` are columns of what the window function is given.
+    /// A cutter that has seen no row; `keys` are columns of the input of the window function.
     pub(crate) fn new(
         parts: &CutterParts,
         gap: i64,
@@ -116,7 +115,7 @@ impl SessionCutter {
         })
     }
 
-    /// Continues where another cutter stopped: rows of ranges with these notes come again.
+    /// Continues where another cutter stopped: the rows of ranges with these notes come again.
     pub(crate) fn resume(&mut self, again: &[RangeNotes]) {
         let late = again.iter().map(|range| range.late_rows.clone());
         self.late_again = late.collect();
@@ -130,7 +129,7 @@ impl SessionCutter {
         self.known_late = self.late_again.pop_front().unwrap_or_default();
     }
 
-    /// What is to be written down of this range.
+    /// What must be written down about this range.
     pub(crate) fn notes(&self) -> RangeNotes {
         RangeNotes {
             late_rows: self.late_of_range.clone(),
@@ -138,7 +137,7 @@ impl SessionCutter {
         }
     }
 
-    /// Whether notes on this range are at their limit.
+    /// Whether the notes on this range have reached their limit.
     pub(crate) fn ends_range(&self) -> bool {
         self.late_of_range.len() >= MAX_LATE_RUNS
     }
@@ -158,7 +157,7 @@ impl SessionCutter {
         self.sessions.last_end()
     }
 
-    /// Takes rows that came before the watermark moves again.
+    /// Adds rows that came before the next move of the watermark.
     ///
     /// # Errors
     /// When there is no room for them.
@@ -243,7 +242,7 @@ impl SessionCutter {
         self.closing.take()
     }
 
-    /// The rows of these sessions, in which every row has the bounds of its own.
+    /// The rows of these sessions, each with the bounds of its session.
     fn gathered(&mut self, closed: &[ClosedSession<Key>]) -> Result<CurrentWindow> {
         let mut places = Vec::new();
         let mut spans = Vec::new();
@@ -286,7 +285,7 @@ impl SessionCutter {
     }
 }
 
-/// Batches of which rows are needed.
+/// Batches with rows that are still needed.
 struct HeldBatches {
     batches: HashMap<u64, HeldBatch>,
     next_id: u64,
@@ -313,7 +312,7 @@ impl HeldBatches {
         }
     }
 
-    /// Holds rows under the next number, of which so many are needed.
+    /// Holds rows under the next number; `n_needed` of them are needed.
     fn put(&mut self, rows: &RecordBatch, n_needed: usize) -> Result<()> {
         let id = self.next_id;
         self.next_id += 1;
@@ -355,7 +354,7 @@ impl HeldBatches {
         Ok(interleave_record_batch(&batches, &indices)?)
     }
 
-    /// These rows are needed no more.
+    /// Releases these rows, which are no longer needed.
     fn release(&mut self, places: &[HeldRow]) {
         self.n_needed -= places.len();
         for place in places {
@@ -373,7 +372,8 @@ impl HeldBatches {
         self.memory.resize(self.bytes);
     }
 
-    /// Puts the rows of these sessions together again when they are less than half of what is held.
+    /// Copies the rows of these sessions into new batches if they are less than half of what is
+    /// held.
     fn compact<'a>(&mut self, sessions: impl Iterator<Item = &'a mut Vec<HeldRow>>) -> Result<()> {
         if self.n_needed * 2 >= self.n_rows {
             return Ok(());

@@ -14,9 +14,9 @@ pub(crate) const WINDOW_END: &str = "window_end";
 pub(crate) enum WindowShape {
     /// A window of this size at every multiple of the slide.
     Grid { slide: i64, size: i64 },
-    /// Rows that follow each other within the gap, of one key: columns of the table.
+    /// Rows that follow each other within the gap and have the same values in the key columns.
     Session { gap: i64, keys: Vec<usize> },
-    /// This many rows each.
+    /// Windows of this many rows.
     Rows { n_rows: u64 },
 }
 

@@ -8,7 +8,7 @@ use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 use regex::{Captures, Regex};
 
-/// What a statement answers.
+/// The answer of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The rows, sorted.
@@ -17,7 +17,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// Runs a statement.
+    /// Runs a statement, and returns its answer and its error.
     pub(super) async fn of(context: &SessionContext, sql: &str) -> (Self, String) {
         match batches(context, sql).await {
             Ok(batches) => (Self::of_batches(&batches), String::new()),
@@ -52,7 +52,7 @@ fn rows(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows()).map(row).collect()
 }
 
-/// Sums of floats depend on their order in the last digits: eight are compared.
+/// The last digits of sums of floats depend on their order, so only eight digits are compared.
 fn rounded(text: &str) -> String {
     static FLOAT: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"-?\d+\.\d+([eE][-+]?\d+)?").unwrap());

@@ -1,4 +1,4 @@
-//! All statements of tests/slt and sql/ with settings that may not matter.
+//! All statements of tests/slt and sql/, with settings that must not matter.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::differential::answers::Answer;
 use crate::differential::settings::{Setting, settings};
 use crate::golden::{files_below, project};
 
-/// Settings that every file runs with in a test run: the others take turns.
+/// How many settings every file runs with in a test run: the files take turns with the others.
 const SETTINGS_PER_FILE: usize = 3;
 
-/// Refusals that are no wrong answer: what does not fit into little memory says so, and without the
-/// physical form of scalar subqueries some cannot be planned (ARCHITECTURE.md). What follows in the
-/// file may need what was refused.
+/// Refusals that are not wrong answers: a statement that does not fit into little memory says so,
+/// and without the physical form of scalar subqueries some cannot be planned (ARCHITECTURE.md).
+/// Later statements of the file may need what was refused.
 const REFUSALS: [&str; 3] = [
     "Resources exhausted",
     "does not support logical expression ScalarSubquery",
     "Schema contains qualified field name __scalar_sq_1",
 ];
 
-/// Statements whose answer is not laid down, by a part of their text.
+/// Statements whose answer is not determined, by a part of their text.
 const FREE: [&str; 3] = ["now()", "random()", "EXPLAIN"];
 
 /// The statements of a file in order.
@@ -39,7 +39,7 @@ fn statements(file: &Path) -> Vec<String> {
     cut(&std::fs::read_to_string(file).unwrap())
 }
 
-/// The statements of a script as they are written: printed by the parser, they lack options.
+/// The statements of a script as they are written: the parser would print them without options.
 fn cut(script: &str) -> Vec<String> {
     let (mut statements, mut statement) = (vec![], String::new());
     for line in script.lines() {
@@ -66,8 +66,8 @@ fn sql_of(record: Record<DefaultColumnType>) -> Option<String> {
     }
 }
 
-/// The files that can be run twice in one process and end. `cluster_edges` is about tables so large
-/// that each of its runs takes as long as all others.
+/// The files that can be run twice in one process and end. `cluster_edges` has tables so large that
+/// each of its runs takes as long as all other files together.
 fn files() -> Vec<PathBuf> {
     let mut files = files_below("tests/slt", "slt");
     files.retain(|file| !file.ends_with("cluster_edges.slt"));
@@ -84,7 +84,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// What each statement of a file answers, and its error.
+/// The answer of each statement of a file, and its error.
 type Answers = Vec<(Answer, String)>;
 
 /// The answers of all statements of a file.
@@ -130,7 +130,7 @@ fn is_changed(statements: &[String], name: &str) -> bool {
     statements.iter().any(is_change)
 }
 
-/// Puts a file in the place of a table in memory, with a row group for every row of a small one.
+/// Replaces a table in memory by a file, with a row group for every row of a small table.
 async fn to_parquet(context: &SessionContext, name: &str, folder: &TempDir) -> Result<()> {
     let Ok(table) = context.table(name).await else {
         return Ok(());
@@ -143,7 +143,7 @@ async fn to_parquet(context: &SessionContext, name: &str, folder: &TempDir) -> R
         .set_max_row_group_row_count(Some(1.max(n_rows / 50)))
         .build();
     let file = std::fs::File::create(&path)?;
-    // What Parquet cannot hold stays in memory.
+    // A table that Parquet cannot hold stays in memory.
     let Ok(mut writer) = ArrowWriter::try_new(file, schema, Some(properties)) else {
         return Ok(());
     };
@@ -160,7 +160,7 @@ async fn to_parquet(context: &SessionContext, name: &str, folder: &TempDir) -> R
         .await
 }
 
-/// What is answered otherwise than by default.
+/// The answers that differ from those with the default settings.
 fn differences(
     statements: &[String],
     setting: &Setting,

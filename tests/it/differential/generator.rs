@@ -1,10 +1,10 @@
-//! Random queries that DataFusion and SQLite both understand, with answers that are laid down to
-//! the last row: ties of an ORDER BY are equal rows, frames go by value.
+//! Random queries that both DataFusion and SQLite understand, with answers that are fully
+//! determined: ties of an ORDER BY are equal rows, and frames go by value.
 
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
-/// The columns that the tables share: whole numbers, but for `name`.
+/// The columns that the tables share: whole numbers, except for `name`.
 pub(super) const TABLES: [(&str, &[&str]); 5] = [
     ("a", &["id", "name", "v", "k"]),
     ("b", &["id", "name", "v"]),
@@ -196,7 +196,7 @@ impl Generator {
         Query { sql, columns }
     }
 
-    /// Relations that are joined, and what can be named of them.
+    /// Relations that are joined, and the columns that can be named.
     fn from(&mut self, depth: usize) -> (String, Vec<Column>) {
         let (mut sql, mut scope) = self.relation(depth);
         for _ in 0..self.one_of(&[0, 1, 1, 2, 2, 3]) {
@@ -350,7 +350,7 @@ impl Generator {
     }
 }
 
-/// A select list whose items have names of their own.
+/// A select list whose items have distinct names.
 fn named(chosen: Vec<Column>) -> (String, Vec<Column>) {
     let names = ["name", "id", "v", "k", "w", "n"];
     let mut columns = vec![];

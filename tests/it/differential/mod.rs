@@ -1,10 +1,10 @@
-//! One query, many settings: what may not matter does not.
+//! One query, many settings: settings that must not matter do not.
 //!
-//! `corpus` runs all that tests/slt and sql/ have, `random` runs joins, groups and windows over
-//! tables whose columns share names and asks SQLite too. The default is a part of it that fits a
-//! test run, always the same; `AIOPS_DIFFERENTIAL=all` runs every file with every setting,
-//! `AIOPS_FILES=text` those whose path has the text, `AIOPS_QUERIES=n` and `AIOPS_SEED=n` other
-//! random queries.
+//! `corpus` runs everything in tests/slt and sql/; `random` runs joins, groups and windows over
+//! tables whose columns share names, and asks SQLite too. By default, a fixed part runs that is
+//! short enough for a test run. `AIOPS_DIFFERENTIAL=all` runs every file with every setting,
+//! `AIOPS_FILES=text` the files whose path contains the text, and `AIOPS_QUERIES=n` and
+//! `AIOPS_SEED=n` other random queries.
 
 mod answers;
 mod corpus;

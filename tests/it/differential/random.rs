@@ -1,5 +1,5 @@
-//! Random queries over tables whose columns share names: the same with every setting, and what
-//! SQLite answers.
+//! Random queries over tables whose columns share names: the answer is the same with every setting,
+//! and the same as SQLite's.
 
 use std::fs::File;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::differential::generator::{Generator, TABLES};
 use crate::differential::number;
 use crate::differential::settings::{Setting, settings};
 
-/// Random settings that each query runs with beside the default.
+/// The number of random settings for each query, besides the default.
 const SETTINGS_PER_QUERY: usize = 3;
 
-/// A table: by column the values, as numbers. A text is the letter of its number.
+/// A table: its values by column, as numbers. A text is the letter with that number.
 struct Table {
     name: &'static str,
     columns: &'static [&'static str],
@@ -57,7 +57,7 @@ impl Table {
         RecordBatch::try_from_iter_with_nullable(columns).unwrap()
     }
 
-    /// Several partitions, one of them empty, with small batches.
+    /// Registers several partitions, one of them empty, with small batches.
     fn register_in_memory(&self, context: &SessionContext) {
         let (first, second) = self.rows.split_at(self.rows.len() / 3);
         let batches =
@@ -68,7 +68,7 @@ impl Table {
         context.register_table(self.name, Arc::new(table)).unwrap();
     }
 
-    /// Two files with row groups of two rows.
+    /// Writes two files with row groups of two rows.
     fn write(&self, folder: &Path) {
         let folder = folder.join(self.name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -107,7 +107,7 @@ fn text(value: Option<i64>) -> Option<&'static str> {
     TEXTS.get(usize::try_from(value?).unwrap()).copied()
 }
 
-/// What SQLite answers.
+/// The answer of SQLite.
 fn by_sqlite(sqlite: &Connection, sql: &str) -> rusqlite::Result<Answer> {
     let mut statement = sqlite.prepare(sql)?;
     let n_columns = statement.column_count();

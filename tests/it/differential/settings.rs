@@ -1,4 +1,4 @@
-//! Settings that may not change an answer.
+//! Settings that must not change an answer.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-/// One of them.
+/// One such setting.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) name: String,
@@ -17,8 +17,8 @@ pub(super) struct Setting {
     pub(super) parquet: bool,
 }
 
-/// Options that are known to be wrong in this version of DataFusion, so `install` switches them
-/// off.
+/// Options that are known to give wrong answers in this version of DataFusion, so `install`
+/// switches them off.
 const SWITCHED_OFF: [&str; 2] = [
     "datafusion.optimizer.enable_leaf_expression_pushdown",
     "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown",
@@ -34,7 +34,7 @@ const WITH_A_MEANING: [&str; 6] = [
     "datafusion.optimizer.skip_failed_rules",
 ];
 
-/// Numbers at the ends of their range.
+/// Numbers at the limits of their range.
 const NUMBERS: [(&str, &str); 17] = [
     ("datafusion.execution.target_partitions", "1"),
     ("datafusion.execution.target_partitions", "2"),
@@ -70,7 +70,7 @@ const NUMBERS: [(&str, &str); 17] = [
     ("datafusion.optimizer.default_filter_selectivity", "100"),
 ];
 
-/// Memory that makes sorts and groups of about thousand rows spill.
+/// Memory that makes sorts and groups of about a thousand rows spill.
 const MEMORY_LIMIT: usize = 3 << 20;
 
 impl Setting {
@@ -84,12 +84,12 @@ impl Setting {
         }
     }
 
-    /// What everybody has.
+    /// The default setting.
     pub(super) fn default() -> Self {
         Self::new("default", &[])
     }
 
-    /// The same over files.
+    /// The same setting over files.
     pub(super) fn over_parquet(&self) -> Self {
         Self {
             name: format!("{} over Parquet", self.name),
@@ -98,7 +98,7 @@ impl Setting {
         }
     }
 
-    /// A session that has it.
+    /// A session with this setting.
     pub(super) fn session(&self) -> SessionContext {
         let mut config = SessionConfig::new().with_information_schema(true);
         for (key, value) in &self.options {
@@ -115,7 +115,7 @@ impl Setting {
     }
 }
 
-/// All of them.
+/// All settings.
 pub(super) fn settings() -> Vec<Setting> {
     let mut settings: Vec<_> = NUMBERS
         .iter()

@@ -1,19 +1,18 @@
-//! The cadence of a series: how far its points are apart, and which slot of a season a point falls
-//! into.
+//! The cadence of a series: the distance between its points, and the slot of a season that a point
+//! falls into.
 
 use crate::algorithms::units::DAY;
 
-/// What a point counts for where there are no times: five minutes, the commonest step of
-/// monitoring.
+/// The step of a series without times: five minutes, the commonest step in monitoring.
 const DEFAULT_STEP_NS: i64 = 300_000_000_000;
 
-/// The first steps decide until a search for seasons has seen more.
+/// The number of first steps that decide until a search for seasons has seen more.
 pub(super) const N_FIRST_STEPS: usize = 15;
 
-/// Times of a series, point by point.
+/// The times of a series, point by point.
 #[derive(Debug, Clone)]
 pub(super) struct Cadence {
-    /// Whether the times were given, or are counted.
+    /// Whether the times are given, rather than counted.
     has_times: bool,
     start_ns: Option<i64>,
     newest_ns: i64,
@@ -34,7 +33,7 @@ impl Cadence {
         }
     }
 
-    /// Takes the time of the next point and gives the time that it counts as.
+    /// Takes the time of the next point and returns the time that it counts as.
     pub(super) fn next(&mut self, time_ns: Option<i64>) -> i64 {
         let Some(start_ns) = self.start_ns else {
             self.has_times = time_ns.is_some();
@@ -65,7 +64,8 @@ impl Cadence {
         self.step_ns = lower_median(&mut steps[..self.n_steps]);
     }
 
-    /// Takes the step from many times in ascending order; neighbours are `stride` steps apart.
+    /// Measures the step from many times in ascending order, whose neighbours are `stride` steps
+    /// apart.
     pub(super) fn measure(&mut self, times_ns: &[i64], stride: usize) {
         let neighbours = times_ns.windows(2);
         let mut steps: Vec<i64> = neighbours
@@ -88,14 +88,15 @@ impl Cadence {
         self.step_ns as f64 / DAY as f64
     }
 
-    /// How many steps the time is from the first point, rounded.
+    /// The number of steps from the first point to this time, rounded.
     pub(super) fn slot(&self, time_ns: i64) -> usize {
         let age_ns = time_ns.saturating_sub(self.start_ns.unwrap_or(time_ns));
         let slot = age_ns.saturating_add(self.step_ns / 2) / self.step_ns;
         usize::try_from(slot).unwrap_or(0)
     }
 
-    /// How many points a duration has; `None` for less than 2, and where the points have no times.
+    /// The number of points in a duration; `None` if it is less than 2, or if the points have no
+    /// times.
     pub(super) fn points_in(&self, duration_ns: i64) -> Option<usize> {
         let points = duration_ns.saturating_add(self.step_ns / 2) / self.step_ns;
         let points = usize::try_from(points).ok()?;
@@ -103,7 +104,7 @@ impl Cadence {
     }
 }
 
-/// The smaller one of the two in the middle. There must be one.
+/// The median; of the two middle values the smaller one. There must be at least one.
 fn lower_median(steps: &mut [i64]) -> i64 {
     let middle = (steps.len() - 1) / 2;
     *steps.select_nth_unstable(middle).1

@@ -2,18 +2,18 @@
 //! scatter.
 //!
 //! * The point: the harmonic mean of its distances from the fast and from the slow expectation,
-//!   each in its own robust scales. A value must surprise both: what the last points announced is
-//!   no surprise, nor is what the season knows.
+//!   each in its own robust scale. A value must surprise both: neither what the last points
+//!   announced nor what the season knows is a surprise.
 //! * The shift: a moving average of the slow residuals (an EWMA chart, Roberts, "Control chart
-//!   tests based on geometric moving averages", 1959), in units of what that average usually is. So
-//!   measured it is safe on autocorrelated series, where charts with a theoretical limit cry all
-//!   the time. It counts only while the newest points are still shifted.
+//!   tests based on geometric moving averages", 1959), in units of what that average usually is.
+//!   This makes it safe on autocorrelated series, where charts with a theoretical limit raise false
+//!   alarms all the time. It counts only while the newest points are still shifted.
 //! * The scatter: a moving average of the sizes of the fast residuals, against its own long-run
 //!   average and scatter (MacGregor and Harris, "The exponentially weighted moving variance",
-//!   1993). It counts only when large residuals of both signs are among the last points.
+//!   1993). It counts only when there are large residuals of both signs among the last points.
 //!
-//! The constants were chosen on service metrics with labelled incidents, as round numbers in the
-//! middle of the region where results hardly change.
+//! The constants were chosen on service metrics with labelled incidents. They are round numbers
+//! from the middle of the region where results hardly change.
 
 use crate::algorithms::series::anomaly::deviation::{FROM_MEAN_ABSOLUTE, ROUNDED};
 use crate::algorithms::series::anomaly::model::Expectation;
@@ -21,53 +21,53 @@ use crate::algorithms::series::anomaly::model::Expectation;
 /// The number of views.
 pub(super) const N_CHANNELS: usize = 3;
 
-/// Positions of the views.
+/// The index of each view.
 pub(super) const POINT: usize = 0;
 pub(super) const SHIFT: usize = 1;
 pub(super) const SCATTER: usize = 2;
 
-/// From where on each is an event, in its own scales.
+/// The distance from which each view reports an event, in its own scales.
 pub(super) const THRESHOLDS: [f64; N_CHANNELS] = [5.0, 4.0, 9.0];
 
-/// Scales are at least this share of the mean absolute deviation from the level: in a series of
-/// high peaks a quiet stretch does not make every ripple an event.
+/// Scales are at least this share of the mean absolute deviation from the level, so that ripples in
+/// a quiet stretch of a series with high peaks are not events.
 pub(super) const FLOOR: f64 = 0.05;
 
-/// The floor where residuals are averaged, which may be small.
+/// The same floor where residuals are averaged; it can be smaller there.
 const THIN_FLOOR: f64 = 1e-3;
 
-/// Points without which nothing is judged.
+/// Nothing is judged before this many points.
 pub(super) const N_SILENT: usize = 20;
 
-/// A single point is trusted in part before so many points have been seen, and averages before so
-/// many.
+/// The number of points at which a single point is half trusted, and at which averages are.
 const POINT_TRUST: f64 = 24.0;
 const AVERAGE_TRUST: f64 = 500.0;
 
-/// The largest distance, so that a jump after equal values is finite.
+/// The largest distance; it keeps a jump after equal values finite.
 const FARTHEST: f64 = 1e6;
 
-/// Slow residuals are clipped at so many scales before they are averaged: one outlier is no shift.
+/// Slow residuals are clipped at this many scales before they are averaged: one outlier is no
+/// shift.
 const SHIFT_CLIP: f64 = 4.0;
 
-/// The averages of shift and scatter are over about so many points, and the short one over this
-/// part of the newest.
+/// The averages of shift and scatter cover about this many points; the short average gives the
+/// newest point this weight.
 const SHIFT_POINTS: f64 = 32.0;
 const SCATTER_POINTS: f64 = 24.0;
 const SHORT_RATE: f64 = 0.6;
 
-/// A shift counts while the short average is at least this part of the long one; when it is not,
-/// the shift is over and the long average starts over from the short one.
+/// A shift counts while the short average is at least this part of the long one. Once it is not,
+/// the shift is over and the long average restarts from the short one.
 const STILL: f64 = 0.5;
 
 /// The standard deviation of the average of independent residuals: the square root of (1/32) / (2 -
 /// 1/32).
 const AVERAGE_OF_NOISE: f64 = 0.126;
 
-/// No series is so steady that its averages need less.
+/// The least scale of an average; no series is steady enough to need less.
 const LEAST_AVERAGE_SCALE: f64 = 0.05;
 
-/// The mean size of a normal residual, in scales, and the scatter of its average.
+/// The mean size of a normal residual, in scales; the first and the least scatter of its average.
 const NORMAL_SIZE: f64 = 0.8;
 const FIRST_SIZE_SCALE: f64 = 0.3;
 const LEAST_SIZE_SCALE: f64 = 0.12;
@@ -75,14 +75,14 @@ const LEAST_SIZE_SCALE: f64 = 0.12;
 /// Sizes are clipped here before they are averaged.
 const SIZE_CLIP: f64 = 3.0;
 
-/// The average size that is an event at least, whatever the series showed before: more than twice
-/// the normal one.
+/// The average size below which there is no event, whatever the series showed before: more than
+/// twice the normal size.
 const LEAST_SIZE: f64 = 1.9;
 
-/// How fast the long-run averages follow at least.
+/// The least rate at which the long-run averages follow.
 const LONG_RATE: f64 = 0.001;
 
-/// A residual of this many scales counts as large, and this many of each sign must be among the
+/// A residual of this many scales is large, and this many large ones of each sign must be among the
 /// last 32 points.
 const LARGE: f64 = 2.0;
 const N_LARGE: u32 = 5;
@@ -100,13 +100,13 @@ impl LargeSigns {
         self.down = self.down << 1 | u32::from(residual < -LARGE);
     }
 
-    /// The number of the rarer sign.
+    /// The number of large residuals of the rarer sign.
     fn n_both(self) -> u32 {
         self.up.count_ones().min(self.down.count_ones())
     }
 }
 
-/// What the three views remember.
+/// The state of the three views.
 #[derive(Debug)]
 pub(super) struct Channels {
     strictness: f64,
@@ -120,17 +120,17 @@ pub(super) struct Channels {
     signs: LargeSigns,
 }
 
-/// What they say of a point.
+/// The three views of one point.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Views {
-    /// How far it is from normal, in the scales of each view.
+    /// How far the point is from normal, in the scales of each view.
     pub(super) distances: [f64; N_CHANNELS],
     /// The average slow residual of the last points, in scales, with its sign.
     pub(super) shift: f64,
-    /// The same of the newest points alone, but no more than this one is off; 0 if it is off to the
-    /// other side.
+    /// The same over the newest points only, and no farther off than this point; 0 if this point is
+    /// off to the other side.
     pub(super) stays: f64,
-    /// How many large residuals of the rarer sign are among the last points.
+    /// The number of large residuals of the rarer sign among the last points.
     pub(super) n_both_signs: u32,
 }
 
@@ -150,7 +150,7 @@ impl Channels {
         }
     }
 
-    /// Takes the next point.
+    /// Takes the next point and judges it.
     pub(super) fn view(&mut self, value: f64, expected: &Expectation) -> Views {
         let (fast, slow) = (value - expected.fast, value - expected.slow);
         let is_judged = self.n_points >= N_SILENT;
@@ -221,7 +221,7 @@ impl Channels {
         }
     }
 
-    /// Follows what the averages usually are.
+    /// Follows the usual values of the averages.
     fn learn(&mut self) {
         let rate = LONG_RATE.max(1.0 / (self.n_points - N_SILENT + 1) as f64);
         let size = self.shift.abs().min(3.0 * self.shift_scale) * FROM_MEAN_ABSOLUTE;
@@ -234,12 +234,12 @@ impl Channels {
     }
 }
 
-/// Just no event.
+/// A distance just below the threshold of the view.
 pub(super) fn below(channel: usize) -> f64 {
     0.99 * THRESHOLDS[channel]
 }
 
-/// The number that is nearer to 0, with its sign; 0 if the signs differ.
+/// The number that is closer to 0, with its sign; 0 if the signs differ.
 fn lesser(first: f64, second: f64) -> f64 {
     if first * second <= 0.0 {
         0.0

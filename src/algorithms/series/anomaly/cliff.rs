@@ -1,28 +1,28 @@
-//! Falling to nothing: a value that is almost 0 in a series that never came near 0.
+//! Falls to nothing: a value of almost 0 in a series that never came near 0.
 //!
-//! Distances in scales miss it where a series varies much: a latency between 15 and 70 that reads 0
-//! for an hour is no outlier by its scale, and yet the service is gone. So the lowest value that
-//! was normal is remembered, and what falls far below it is reported as long as it lasts, the tenth
-//! time as the first.
+//! Distances in scales miss such a fall if the series varies much: a latency between 15 and 70 that
+//! reads 0 for an hour is no outlier by its scale, and yet the service is gone. So the lowest
+//! normal value is remembered, and a value far below it is reported for as long as the fall lasts,
+//! the tenth time like the first.
 
 use crate::algorithms::series::anomaly::model::Expectation;
 
-/// Points before a lowest value means anything: two days of hourly values.
+/// The number of points before a lowest value means anything: two days of hourly values.
 const N_POINTS: usize = 48;
 
-/// Below this part of the lowest value so far,
+/// A fall is below this part of the lowest value so far,
 const OF_LOWEST: f64 = 0.25;
 
 /// and below this part of what was expected,
 pub(super) const OF_EXPECTED: f64 = 0.15;
 
-/// and so many slow scales below it,
+/// and this many slow scales below the expectation,
 const SCALES: f64 = 2.0;
 
-/// and with a lowest value so many of its smallest steps above 0: a count of 3 may well be 0.
+/// and its lowest value is this many of the smallest steps above it: a count of 3 may well be 0.
 const STEPS: f64 = 4.0;
 
-/// How strong a fall to nothing is, where an alert begins at 1.
+/// The strength of a fall to nothing; an alert begins at 1.
 pub(super) const STRENGTH: f64 = 1.2;
 
 /// The lowest value that was normal.

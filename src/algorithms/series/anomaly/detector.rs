@@ -1,4 +1,4 @@
-//! The detector: judges a series point by point, by what came before.
+//! The detector: judges a series point by point, each by the points before it.
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 use crate::algorithms::series::anomaly::channels::{
@@ -22,41 +22,41 @@ use crate::algorithms::series::robust::{
 };
 use crate::algorithms::units::DAY;
 
-/// Values beyond this count as this, so that their squares are finite.
+/// Larger values count as this, so that their squares are finite.
 const LARGEST_VALUE: f64 = 1e120;
 
-/// For so many points after a fall or a shift the fast expectation settles; its residuals are no
-/// change of variance.
+/// The fast expectation settles for this many points after a fall or a shift; meanwhile its
+/// residuals are no change of variance.
 const SETTLING_POINTS: usize = 64;
 
-/// For this part of a new season nothing is reported.
+/// Nothing is reported during this part of a new season.
 const SEASON_SETTLING: f64 = 0.1;
 
-/// This many large residuals of both signs make an alert a change of variance,
+/// An alert with this many large residuals of both signs is a change of variance,
 const N_BOTH_SIGNS: u32 = 4;
 
-/// unless the average of the last points is so many scales off, as it is for shifts.
+/// unless the average of the last points is this many scales off, as it is in a shift.
 const SHIFTED: f64 = 1.5;
 
-/// An alert that lasts for this many points, and is shifted, is a level shift.
+/// An alert that lasts this many points and is shifted is a level shift.
 const N_LASTING: usize = 4;
 
-/// A trend is looked for in no less than two days: what goes up for some hours is a season that is
-/// not known yet.
+/// A trend needs at least two days: what rises for some hours is a season that is not known yet.
 const TREND_DAYS: f64 = 2.0;
 
-/// At most this many of the first points are taken for odd: those farther from the median than
-/// [`ODD`] robust standard deviations.
+/// At most this many of the first points are odd: farther from the median than [`ODD`] robust
+/// standard deviations.
 const MOST_ODD: usize = N_SILENT / 10;
 const ODD: f64 = 5.0;
 
-/// Scales below the expectation that a fall to almost nothing of it has at least.
+/// A fall to almost nothing is more than this many scales below the expectation.
 const FALL_SCALES: f64 = 3.0;
 
-/// Judges the points of one series in the order of time, each by those before it.
+/// Judges the points of one series in the order of time, each by the points before it.
 ///
-/// Costs a constant time a point, apart from searches for seasons that get farther apart, and at
-/// most 1 MB: the newest points for the search, and some numbers for each phase of the season.
+/// A point takes constant time, apart from searches for seasons, which become rarer. The detector
+/// keeps at most 1 MB: the newest points for the search, and a few numbers for each phase of the
+/// season.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, AnomalyKind};
@@ -98,10 +98,10 @@ impl Detector {
         }
     }
 
-    /// Judges the next point. Its time, in nanoseconds since the Unix epoch, tells how long a day
-    /// is and how old the series is; without times a point counts for five minutes and no day or
-    /// week is assumed. Times must ascend; one that does not counts as the one before. A value that
-    /// is not finite is missing.
+    /// Judges the next point. Its time, in nanoseconds since the Unix epoch, determines how long a
+    /// day is and how old the series is; without times a point counts for five minutes, and no day
+    /// or week is assumed. Times must ascend; a time that does not counts as the one before. A
+    /// value that is not finite is missing.
     pub fn push(&mut self, time_ns: Option<i64>, value: f64) -> Verdict {
         let finding = self.find(time_ns, value);
         self.verdict(&finding)
@@ -117,7 +117,7 @@ impl Detector {
         }
     }
 
-    /// What is said of a finding to whom asked for kinds and sides.
+    /// The verdict on a finding, limited to the kinds and sides that were asked for.
     pub(super) fn verdict(&self, finding: &Finding) -> Verdict {
         let expectation = Verdict {
             expected: finding.expected,
@@ -148,7 +148,7 @@ impl Detector {
         }
     }
 
-    /// What it keeps in memory, in bytes.
+    /// The memory that the detector holds, in bytes.
     pub fn memory_bytes(&self) -> usize {
         size_of_val(self)
             + match &self.judge {
@@ -172,9 +172,9 @@ struct Adaptive {
     shape: AlertShape,
     rule: AlertRule,
     ongoing: Ongoing,
-    /// Before this point large residuals are no change of variance.
+    /// Large residuals before this point are no change of variance.
     settled_at: usize,
-    /// Whether the alert that goes on is one after which that holds.
+    /// Whether the current alert is a fall or a shift, after which the fast expectation settles.
     is_settling: bool,
 }
 
@@ -266,7 +266,7 @@ impl Adaptive {
         self.n_points += 1;
     }
 
-    /// How strong a point is as a record; 0 if it is no event, or the expectation is new.
+    /// The strength of a point as a record; 0 if it is no event, or if the expectation is new.
     fn record_strength(
         &self,
         at: usize,
@@ -283,8 +283,8 @@ impl Adaptive {
         }
     }
 
-    /// Learns the first points again, if one or two of them are unlike the others: a count begins
-    /// in the middle of its first step, and a scale that has seen that would take long to forget
+    /// Learns the first points again if one or two of them are unlike the others: a count begins in
+    /// the middle of its first step, and a scale that has seen such a point takes long to forget
     /// it.
     fn forget_odd_beginning(&mut self) {
         let (times_ns, values) = self.history.newest(N_SILENT);
@@ -307,7 +307,7 @@ impl Adaptive {
         }
     }
 
-    /// Whether what was reported continues at this point.
+    /// Checks whether the reported deviation continues at this point.
     fn go_on(
         &mut self,
         at: usize,
@@ -322,14 +322,14 @@ impl Adaptive {
             .push(at, residual, residual / scale, alert, period)
     }
 
-    /// Nothing is known of a missing value but what was expected; not even that before the first
-    /// point.
+    /// The finding for a missing value: only the expectation is known, and before the first point
+    /// not even that.
     fn missing(&mut self, time_ns: i64, params: &AnomalyParams) -> Finding {
         let slot = self.cadence.slot(time_ns);
         bounds(&self.model.expect(slot, f64::NAN), false, params)
     }
 
-    /// Looks for a season when it is time to.
+    /// Looks for a season if a search is due.
     fn take_season(&mut self, params: &AnomalyParams) {
         let Self {
             season,
@@ -374,7 +374,7 @@ impl Adaptive {
         views
     }
 
-    /// What an alert is, and in which direction.
+    /// The kind and the direction of an alert.
     fn classify(
         &mut self,
         at: usize,
@@ -416,7 +416,7 @@ impl Adaptive {
     }
 }
 
-/// Whether a value is almost nothing of what was expected, and far from it.
+/// Whether a value is almost nothing compared with the expectation, and far from it.
 fn is_almost_nothing(value: f64, expected: &Expectation) -> bool {
     let is_little = value >= 0.0 && value < cliff::OF_EXPECTED * expected.slow;
     is_little && expected.slow - value > FALL_SCALES * expected.slow_scale
@@ -432,7 +432,7 @@ fn status(at: usize, is_constant: bool, params: &AnomalyParams) -> Status {
     }
 }
 
-/// Whether an anomaly of this kind is one of many points.
+/// Whether anomalies of this kind span many points.
 fn lasts(kind: AnomalyKind) -> bool {
     matches!(
         kind,
@@ -440,8 +440,8 @@ fn lasts(kind: AnomalyKind) -> bool {
     )
 }
 
-/// What was expected, of a point that is not judged yet. What lasts is compared with the slow
-/// expectation, since the fast one follows it.
+/// The expectation and its bounds, for a point that is not judged yet. An anomaly that lasts is
+/// compared with the slow expectation, since the fast one follows it.
 fn bounds(expected: &Expectation, lasts: bool, params: &AnomalyParams) -> Finding {
     let (center, scale) = if lasts {
         (expected.slow, expected.slow_scale)

@@ -1,4 +1,4 @@
-//! Standard deviations from what is cheaper to know.
+//! Standard deviations from measures that are cheaper to compute.
 
 /// The mean absolute deviation of a normal distribution times this is its standard deviation: the
 /// square root of pi / 2.

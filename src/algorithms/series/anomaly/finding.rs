@@ -1,16 +1,16 @@
-//! What is found out about a point.
+//! The finding about a point.
 
 use crate::algorithms::series::anomaly::{AnomalyKind, Status};
 
-/// What is found out about a point, before anyone asks for kinds and sides.
+/// The finding about a point, before kinds and sides are selected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Finding {
-    /// An alert from 1 on; it may be held back all the same.
+    /// The strength; 1 or more is an alert, which may still be held back.
     pub(super) strength: f64,
     /// The kind and the direction of an alert.
     pub(super) alert: Option<(AnomalyKind, i8)>,
-    /// How far this point and the newest ones before it all are from the slow expectation, in
-    /// scales, with their sign.
+    /// How far this point and the newest ones before it are all from the slow expectation, in
+    /// scales, with sign.
     pub(super) stays: f64,
     pub(super) expected: f64,
     /// Half the width of the bounds.

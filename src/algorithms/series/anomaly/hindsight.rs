@@ -1,34 +1,34 @@
-//! Hindsight: a whole series at once, judged as by the [`Detector`] and then read again from its
-//! end.
+//! Hindsight: judges a whole series at once, as the [`Detector`] does, and then reviews the
+//! verdicts from its end.
 //!
 //! * All points of an alert get the kind that it turned out to be: a level shift begins as a spike.
 //! * The neighbours of a strong point are suspicious too, as an incident rarely begins and ends
-//!   with the point that was noticed. Their scores rise, but not to that of an anomaly: alerts are
-//!   the same as without hindsight.
+//!   with the point that was noticed. Their scores rise, but not to that of an anomaly: the alerts
+//!   are the same as without hindsight.
 
 use crate::algorithms::series::anomaly::finding::Finding;
 use crate::algorithms::series::anomaly::rule::GAP_POINTS;
 use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyParams, Detector, Verdict};
 
-/// How strong the neighbours of a point are at least, nearest first, as a part of its strength.
+/// The least strength of the neighbours of a point, nearest first, as a part of its strength.
 const NEIGHBOURS: [f64; 2] = [0.8, 0.6];
 
-/// The strength of a point that its neighbours gain from.
+/// The largest strength that neighbours gain from.
 const STRONGEST: f64 = 3.0;
 
-/// The strength of a neighbour at most: no alert.
+/// The largest strength that a neighbour gains: no alert.
 const SUSPICIOUS: f64 = 0.99;
 
-/// Values stay away from the slow expectation when they are so many scales off, at so many points,
-/// with some exceptions: on the way there, and missing ones.
+/// Values stay away from the slow expectation if they are this many scales off, at this many
+/// points, with this many exceptions for values on the way there and missing ones.
 const STAYING: f64 = 2.5;
 const N_STAYING: usize = 12;
 const N_EXCEPTIONS: usize = 3;
 
-/// Judges all points of a series, in ascending order of time.
+/// Judges all points of a series, which are in ascending order of time.
 ///
-/// Without times a point counts for five minutes. A value that is not finite is missing. Where
-/// there are fewer times than values, the rest counts as if at the last time.
+/// Without times a point counts for five minutes. A value that is not finite is missing. If there
+/// are fewer times than values, the remaining values count as if at the last time.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, AnomalyKind, detect};
@@ -58,9 +58,9 @@ pub fn detect(times_ns: Option<&[i64]>, values: &[f64], params: &AnomalyParams) 
         .collect()
 }
 
-/// Gives all points of an alert the commonest kind of its second half, of equally common ones the
-/// later one; but a spike or dip from which the values do not come back is a level shift, which the
-/// fast expectation has followed at once.
+/// Gives all points of an alert the commonest kind of its second half; if two are equally common,
+/// the later one. But a spike or dip from which the values do not come back is a level shift, which
+/// the fast expectation has followed at once.
 fn settle_kinds(findings: &mut [Finding]) {
     let alerts: Vec<_> = (0..findings.len())
         .filter(|&at| findings[at].alert.is_some())
@@ -89,7 +89,7 @@ fn settle_kinds(findings: &mut [Finding]) {
     }
 }
 
-/// Whether the values stay where an alert in this direction began.
+/// Whether the values stay off in this direction from the start of an alert.
 fn stays(findings: &[Finding], direction: i8) -> bool {
     let newest = &findings[..findings.len().min(N_STAYING)];
     let is_off = |finding: &&Finding| finding.stays * f64::from(direction) >= STAYING;

@@ -1,20 +1,21 @@
-//! The newest points of a series: what seasons and trends are found in.
+//! The newest points of a series, in which seasons and trends are found.
 //!
-//! No more than [`MAX_HISTORY`] are kept, eleven days of minutes. Where steps are so short that
-//! these would not hold some days, points are kept as the means of several.
+//! At most [`MAX_HISTORY`] points are kept, eleven days of minutes. If steps are so short that
+//! these would not cover some days, each kept point is the mean of several.
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 
-/// This many points are kept.
+/// The number of points that are kept.
 pub(super) const MAX_HISTORY: usize = 16_384;
 
-/// How much older points may pile up before they are dropped, so that dropping costs little.
+/// The number of older points that may pile up before they are dropped, so that dropping costs
+/// little.
 const SLACK: usize = MAX_HISTORY / 4;
 
-/// Days that the points should hold,
+/// The days that the points should cover,
 const DAYS: usize = 4;
 
-/// if a day has no more points than this, since a season has a number for each.
+/// unless a day has more points than this, since a season has a number for each.
 const LONGEST_DAY: usize = 16_384;
 
 /// The newest points.
@@ -22,9 +23,10 @@ const LONGEST_DAY: usize = 16_384;
 pub(super) struct AnomalyHistory {
     times_ns: Vec<i64>,
     values: Vec<f64>,
-    /// How many points are kept as one, with the time of the first and the mean of the values.
+    /// The number of points that are kept as one, with the time of the first and the mean of the
+    /// values.
     stride: usize,
-    /// The sum of the values of the last one, and how many they are.
+    /// The sum of the values of the last kept point, and their number.
     sum: f64,
     n_summed: usize,
 }
@@ -60,12 +62,12 @@ impl AnomalyHistory {
         (self.sum, self.n_summed) = (value, 1);
     }
 
-    /// How many points are kept as one.
+    /// The number of points that are kept as one.
     pub(super) fn stride(&self) -> usize {
         self.stride
     }
 
-    /// Keeps several points as one from now on, if a day has many: `day` is its number of points.
+    /// Keeps several points as one from now on if `day`, the number of points in a day, is large.
     pub(super) fn hold_days(&mut self, day: Option<usize>) {
         let Some(day) = day.filter(|day| *day <= LONGEST_DAY) else {
             return;
@@ -77,7 +79,7 @@ impl AnomalyHistory {
             self.times_ns = self.times_ns.iter().step_by(n_merged).copied().collect();
             let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
             self.values = self.values.chunks(n_merged).map(mean).collect();
-            // The last one is taken to be complete.
+            // The last kept point is taken to be complete.
             self.n_summed = self.stride;
         }
     }
@@ -88,8 +90,8 @@ impl AnomalyHistory {
         (&self.times_ns[first..], &self.values[first..])
     }
 
-    /// The newest points, at most this many, by their slots: one for each that was kept as a part
-    /// of another.
+    /// The newest points, at most this many, by their slots; a kept mean is repeated for each of
+    /// its points.
     pub(super) fn newest_slots(
         &self,
         n_points: usize,

@@ -1,30 +1,30 @@
 //! Recursive least squares with forgetting: linear prediction that follows a series point by point.
 //!
-//! Haykin, "Adaptive Filter Theory", chapter on the RLS filter. Changed: the residual that the
-//! weights learn from is clipped by the caller, so that an outlier teaches little; and a covariance
-//! or weights that have grown out of bounds start again, since forgetting without excitation lets
-//! them (windup).
+//! Haykin, "Adaptive Filter Theory", chapter on the RLS filter. Two changes: the caller clips the
+//! residual that the weights learn from, so that an outlier teaches little; and a covariance or
+//! weights that have grown out of bounds start again, since forgetting without excitation makes
+//! them grow (windup).
 
-/// How many features a prediction is made of.
+/// The number of features of a prediction.
 pub(super) const N_FEATURES: usize = 5;
 
-/// What a prediction is made of.
+/// The features of a prediction.
 pub(super) type Features = [f64; N_FEATURES];
 
-/// How much of the past each point keeps: half of it after 3,500 points.
+/// The part of the past that each point keeps: half of it is left after 3,500 points.
 const FORGETTING: f64 = 0.9998;
 
-/// How much less certain weights are for that.
+/// The factor by which forgetting raises the uncertainty of weights.
 const UNCERTAINTY: f64 = 1.0 / FORGETTING;
 
 /// The first uncertainty of a weight, in units of 1 / scale^2, so that units do not matter: weights
-/// move within some ten points.
+/// move within about ten points.
 const START: f64 = 100.0;
 
-/// The sum of uncertainties, in the same unit, at which they start again.
+/// The sum of uncertainties, in the same unit, above which they start again.
 const LIMIT: f64 = 1e12;
 
-/// A weight beyond this predicts nothing that a series does.
+/// A weight beyond this predicts nothing that a series really does.
 const LARGEST_WEIGHT: f64 = 5.0;
 
 /// A linear prediction.
@@ -35,7 +35,7 @@ pub(super) struct LeastSquares {
 }
 
 impl LeastSquares {
-    /// One that predicts 0.
+    /// A prediction of 0.
     pub(super) fn new() -> Self {
         Self {
             weights: [0.0; N_FEATURES],
@@ -47,18 +47,18 @@ impl LeastSquares {
         dot(&self.weights, features)
     }
 
-    /// Makes the weights as uncertain as in the beginning; `scale` is that of the residuals.
+    /// Makes the weights as uncertain as at the beginning; `scale` is that of the residuals.
     pub(super) fn restart(&mut self, scale: f64) {
         self.covariance = diagonal(START * precision(scale));
     }
 
-    /// Learns from a residual of the prediction from these features.
+    /// Learns from the residual of the prediction that was made from these features.
     pub(super) fn learn(&mut self, features: &Features, residual: f64, scale: f64) {
         let mut gain = [0.0; N_FEATURES];
         for (gain, row) in gain.iter_mut().zip(&self.covariance) {
             *gain = dot(row, features);
         }
-        // Products in place of divisions: this is a third of what a point costs.
+        // Products instead of divisions: this is a third of the cost of a point.
         let share = 1.0 / (FORGETTING + dot(features, &gain));
         let mut trace = 0.0;
         for row in 0..N_FEATURES {
@@ -81,7 +81,7 @@ impl LeastSquares {
             .iter()
             .all(|weight| weight.abs() < LARGEST_WEIGHT)
         {
-            // The next value is half way between the last one and the slow expectation.
+            // The next value is expected half way between the last one and the slow expectation.
             self.weights = [0.0; N_FEATURES];
             self.weights[0] = 0.5;
             self.covariance = diagonal(precision);
@@ -89,7 +89,7 @@ impl LeastSquares {
     }
 }
 
-/// 1 / scale^2, finite also for a scale of 0.
+/// 1 / scale^2, finite even for a scale of 0.
 fn precision(scale: f64) -> f64 {
     1.0 / (scale * scale + f64::MIN_POSITIVE.sqrt())
 }

@@ -1,13 +1,13 @@
-//! What is expected of the next point: a slow expectation, which is the level and the season
+//! The expectation of the next point: a slow one, which is the level and the season
 //! ([`PhaseProfile`]), and a fast one, which adds what the last points say.
 //!
-//! The level continues as it has been going, by a slope that is smoothed as in Holt's method
-//! ("Forecasting seasonals and trends by exponentially weighted moving averages", 1957) and begins
-//! as a [`Trend`] where there is one. The fast expectation is a linear prediction of the deviation
-//! from the slow one, of the two last deviations, their moving average, the deviation one season
-//! ago, and the season itself ([`LeastSquares`]). Everything learns from clipped residuals (Huber,
-//! "Robust estimation of a location parameter", 1964), and scales are clipped mean absolute
-//! residuals, so that an outlier neither moves an expectation nor widens a bound by much.
+//! The level continues along a slope that is smoothed as in Holt's method ("Forecasting seasonals
+//! and trends by exponentially weighted moving averages", 1957) and begins as a [`Trend`] if there
+//! is one. The fast expectation is a linear prediction of the deviation from the slow one, from the
+//! two last deviations, their moving average, the deviation one season ago, and the season itself
+//! ([`LeastSquares`]). Everything learns from clipped residuals (Huber, "Robust estimation of a
+//! location parameter", 1964), and scales are clipped mean absolute residuals, so that an outlier
+//! neither moves an expectation nor widens a bound by much.
 
 use crate::algorithms::series::anomaly::deviation::{FROM_MEAN_ABSOLUTE, ROUNDED};
 use crate::algorithms::series::anomaly::least_squares::{Features, LeastSquares};
@@ -15,49 +15,51 @@ use crate::algorithms::series::anomaly::profile::{PhaseProfile, Residual};
 use crate::algorithms::series::anomaly::trend::Trend;
 use crate::algorithms::series::robust::median_in_place;
 
-/// Residuals beyond so many scales teach no more than that.
+/// Residuals are clipped at this many scales before anything learns from them.
 const CLIP: f64 = 3.0;
 
-/// The same for scales, which would shrink if they were clipped as tightly.
+/// The same for learning scales, which would shrink if residuals were clipped as tightly.
 const SCALE_CLIP: f64 = 4.0;
 
-/// How fast scales follow, at least: over some 500 points.
+/// The least rate at which scales follow: over about 500 points.
 const SCALE_RATE: f64 = 0.002;
 
-/// The level follows by so much in a season, and in no less than [`LEVEL_POINTS`].
+/// The part by which the level follows within a season, or within [`LEVEL_POINTS`] if they are
+/// more.
 const LEVEL_RATE: f64 = 0.5;
 
-/// Without a season the level follows as if there were one of this many points.
+/// Without a season the level follows as with one of this many points.
 const LEVEL_POINTS: usize = 200;
 
-/// The slope follows by this part of the square of how far the level follows.
+/// The slope follows at this part of the square of the rate of the level.
 const SLOPE_RATE: f64 = 0.1;
 
-/// How far the moving average follows.
+/// The rate at which the moving average follows.
 const AVERAGE_RATE: f64 = 0.2;
 
 /// A season begins as the median of this many cycles.
 const N_CYCLES: usize = 6;
 
-/// The fast scale is at most this many of the slow one when a season is taken over: the cycles that
-/// the season was taken from are nearer to it than the next one will be.
+/// When a season is adopted, the fast scale becomes at most this many slow scales: the cycles that
+/// the season was taken from are closer to it than the next one will be.
 const FRESH_SCALES: f64 = 1.5;
 
-/// The season as a feature is clipped at so many scales, so that a weight that ripples taught does
-/// not move peaks.
+/// The season as a feature is clipped at this many scales, so that a weight learnt from ripples
+/// does not move peaks.
 const SEASON_CLIP: f64 = 3.0;
 
-/// A trend is taken over if it leaves less than this part of the scale without it.
+/// A trend is adopted if the scale that it leaves is less than this part of the scale without it.
 const TREND_WORTH: f64 = 0.5;
 
-/// Points before anything is clipped, and before the fast expectation learns.
+/// The number of points before anything is clipped, and before the fast expectation learns.
 const N_UNCLIPPED: usize = 10;
 const N_UNTAUGHT: usize = 8;
 
-/// Below this share of the level a residual is rounding error.
+/// A residual below this share of the level is rounding error.
 const ROUNDING: f64 = 1e-12;
 
-/// What clipping needs of the spread, so that a scale of 0 can grow again.
+/// The share of the spread that is added to limits of clipping, so that a scale of 0 can grow
+/// again.
 const THIN: f64 = 1e-3;
 
 /// A point of the past.
@@ -67,12 +69,12 @@ struct PastPoint {
     phase: usize,
 }
 
-/// What is expected of a series, and how far off that was so far.
+/// The expectation of a series, and how far off it has been so far.
 #[derive(Debug)]
 pub(super) struct SeriesModel {
     n_points: usize,
     level: f64,
-    /// By how much the level grows from slot to slot.
+    /// The growth of the level from slot to slot.
     slope: f64,
     newest_slot: usize,
     average: f64,
@@ -88,26 +90,26 @@ pub(super) struct SeriesModel {
     past: [PastPoint; 2],
 }
 
-/// What is expected of a point.
+/// The expectation of a point.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expectation {
     phase: usize,
     season: f64,
     features: Features,
-    /// Level and season.
+    /// The level and the season.
     pub(super) slow: f64,
-    /// With what the last points say.
+    /// The same, with what the last points say.
     pub(super) fast: f64,
     /// How far off the slow expectation usually is, as a standard deviation.
     pub(super) slow_scale: f64,
-    /// The same of the fast one.
+    /// The same for the fast expectation.
     pub(super) fast_scale: f64,
     /// The mean absolute deviation from the level.
     pub(super) spread: f64,
-    /// The scatter of a series that moves by its smallest step, as rarely as this one; at most the
-    /// smallest step.
+    /// The scatter of a series that moves by its smallest step as rarely as this one does; at most
+    /// the smallest step.
     pub(super) resolution: f64,
-    /// What is smaller is rounding error.
+    /// Differences smaller than this are rounding error.
     pub(super) rounding: f64,
 }
 
@@ -149,7 +151,7 @@ impl SeriesModel {
         (self.profile.as_ref()).map_or(0.0, |profile| profile.value(phase))
     }
 
-    /// Takes the level along the slope to a slot; across a gap, for no more than a season.
+    /// Moves the level along the slope to a slot; across a gap, by at most a season.
     fn go_to(&mut self, slot: usize) {
         let n_steps = slot.saturating_sub(self.newest_slot);
         let n_steps = n_steps.min(self.period().max(LEVEL_POINTS));
@@ -159,7 +161,7 @@ impl SeriesModel {
         self.newest_slot = slot;
     }
 
-    /// What is expected in a slot. Of the first point nothing is known: its expectation is `value`.
+    /// The expectation in a slot. For the first point nothing is known, and it is `value`.
     pub(super) fn expect(&mut self, slot: usize, value: f64) -> Expectation {
         if self.n_points == 0 {
             (self.level, self.average) = (value, value);
@@ -185,11 +187,11 @@ impl SeriesModel {
         }
     }
 
-    /// The smallest step, times the standard deviation of a value that is one step off in a share
-    /// of its points, as a part of that of rounding.
+    /// The smallest step, times the standard deviation of a value that is one step off at
+    /// `off_share` of its points, relative to the standard deviation of rounding.
     ///
     /// A step is no event in a counter that goes from 0 to 1 again and again. It is one in a series
-    /// that has hardly ever moved, or that moves as its season says.
+    /// that has hardly ever moved, or that moves with its season.
     fn scatter_of_steps(&self) -> f64 {
         if self.is_constant() {
             return 0.0;
@@ -219,7 +221,8 @@ impl SeriesModel {
         ]
     }
 
-    /// Learns from a point. While a deviation goes on, neither the level nor scales learn from it.
+    /// Learns from a point. While a deviation continues, neither the level nor scales learn from
+    /// it.
     pub(super) fn learn(&mut self, value: f64, expected: &Expectation, goes_on: bool) {
         let (fast, slow) = (value - expected.fast, value - expected.slow);
         let thin = THIN * self.spread + expected.rounding;
@@ -257,7 +260,7 @@ impl SeriesModel {
         self.n_points += 1;
     }
 
-    /// The rate at which an average of all points so far follows.
+    /// The rate that averages all points so far.
     fn running_rate(&self) -> f64 {
         1.0 / (self.n_points + 1) as f64
     }
@@ -304,7 +307,7 @@ impl SeriesModel {
         }
     }
 
-    /// Takes over a season, from the newest values and their slots, which must not be empty.
+    /// Adopts a season, taken from the newest values and their slots, which must not be empty.
     pub(super) fn take_season(&mut self, period: usize, slots: &[usize], values: &[f64]) {
         let Some(level) = median_in_place(&mut values.to_vec()) else {
             return;
@@ -320,7 +323,7 @@ impl SeriesModel {
         self.profile = Some(profile);
     }
 
-    /// Takes over the trend of the newest values, if there is one and no season.
+    /// Adopts the trend of the newest values, if they have one and there is no season.
     pub(super) fn take_trend(&mut self, slots: &[usize], values: &[f64]) {
         if self.profile.is_some() {
             return;
@@ -336,7 +339,7 @@ impl SeriesModel {
         }
     }
 
-    /// Moves the level to where the values have been for long.
+    /// Moves the level to where the values have been for a long time.
     pub(super) fn accept(&mut self, by: f64) {
         self.level += by;
         self.slope = 0.0;
@@ -345,7 +348,7 @@ impl SeriesModel {
         }
     }
 
-    /// How many of the newest points [`SeriesModel::take_season`] wants.
+    /// The number of newest points that [`SeriesModel::take_season`] wants.
     pub(super) fn n_for_season(period: usize) -> usize {
         period.saturating_mul(N_CYCLES)
     }
@@ -355,8 +358,8 @@ impl SeriesModel {
     }
 }
 
-/// The residual, or the limit where it is beyond. A limit that is NaN is none, where `clamp` would
-/// panic.
+/// The residual, limited to `limit` on both sides. A limit of NaN does not limit it, where `clamp`
+/// would panic.
 fn clip(residual: f64, limit: f64) -> f64 {
     residual.max(-limit).min(limit)
 }

@@ -1,26 +1,26 @@
-//! Deviations that last: an alert is news for some points, the deviation after it may last for
-//! hours.
+//! Deviations that last: an alert is news for some points, while the deviation after it may last
+//! for hours.
 //!
-//! A deviation goes on until the values are back, or for a whole season: then they are where the
-//! series lives now, and the level moves there. Meanwhile the model learns nothing from it, so that
+//! A deviation lasts until the values are back, or for a whole season: after that they are the new
+//! normal, and the level moves there. Meanwhile the model learns nothing from it, so that
 //! expectations and bounds stay those of the time before.
 
 use crate::algorithms::series::anomaly::AnomalyKind;
 use crate::algorithms::series::anomaly::rule::GAP_POINTS;
 
-/// Slow residuals of fewer scales are back.
+/// Values whose slow residual is fewer scales are back.
 const STAYS: f64 = 3.0;
 
-/// Fewer points are no state.
+/// A deviation of at most this many points is too brief for the model to stop learning.
 const N_BRIEF: usize = 8;
 
-/// Without a season a new level is accepted as if there were one of this many points.
+/// Without a season a new level is accepted as with one of this many points.
 const LEAST_POINTS: usize = 200;
 
 /// A deviation that lasts.
 #[derive(Debug, Clone, Copy)]
 struct Deviation {
-    /// What was reported when it began.
+    /// The alert that was reported when it began.
     alert: (AnomalyKind, i8),
     /// 1 up, -1 down.
     direction: f64,
@@ -29,31 +29,31 @@ struct Deviation {
     newest: usize,
 }
 
-/// Whether something goes on.
+/// The deviation that lasts, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Ongoing(Option<Deviation>);
 
-/// What a point says about what goes on.
+/// The state of the deviation at a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum OngoingState {
-    /// Nothing goes on.
+    /// There is no deviation.
     Quiet,
     /// A deviation has begun.
     Begins,
-    /// It goes on, long enough for the model to learn nothing from it.
+    /// It continues, and is long enough for the model to learn nothing from it.
     GoesOn,
-    /// It has lasted for a season, and is by so much.
+    /// It has lasted for a season; the value is its mean residual.
     Accepted(f64),
 }
 
 impl Ongoing {
-    /// What was reported when the deviation began that continues at point `at`.
+    /// The alert that began the deviation that still lasts at point `at`.
     pub(super) fn alert(&self, at: usize) -> Option<(AnomalyKind, i8)> {
         let deviation = self.0.filter(|deviation| deviation.newest == at)?;
         Some(deviation.alert)
     }
 
-    /// Takes the slow residual of a point, the same in scales, and what is reported of the point.
+    /// Takes the slow residual of a point, the same in scales, and the alert of the point.
     pub(super) fn push(
         &mut self,
         at: usize,

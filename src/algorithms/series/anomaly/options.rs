@@ -1,4 +1,4 @@
-//! What can be asked of the detector, and the checked form that runs.
+//! The options of the detector, and their checked form.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::algorithms::series::Season;
 use crate::algorithms::series::anomaly::season::Searches;
 use crate::{Error, Result};
 
-/// What an anomaly is.
+/// The kind of an anomaly.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::AnomalyKind;
@@ -15,15 +15,15 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AnomalyKind {
-    /// A few points above what was expected.
+    /// A few points above the expectation.
     Spike,
-    /// A few points below what was expected.
+    /// A few points below the expectation.
     Dip,
     /// The values stay higher or lower than they were.
     LevelShift,
     /// The values scatter more than they did.
     VarianceChange,
-    /// The values fall to nothing, or to almost nothing of what was expected.
+    /// The values fall to nothing, or to almost nothing of the expectation.
     CliffDrop,
     /// The values drift away from their level, point by point.
     Trend,
@@ -53,7 +53,7 @@ impl AnomalyKind {
     }
 }
 
-/// On which side of the expectation an anomaly is reported. A change of variance is on both.
+/// The side of the expectation on which anomalies are reported. A change of variance is on both.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::Sides;
@@ -65,9 +65,9 @@ pub enum Sides {
     /// Above and below.
     #[default]
     Both,
-    /// Above alone.
+    /// Above only.
     Up,
-    /// Below alone.
+    /// Below only.
     Down,
 }
 
@@ -80,22 +80,22 @@ pub enum Sides {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum AnomalyMethod {
-    /// Against a season and a level that are learnt, with an alert rule that remembers what the
-    /// series has shown.
+    /// Against a learnt season and level, with an alert rule that remembers what the series has
+    /// shown.
     #[default]
     Adaptive,
-    /// Against mean and standard deviation of the last 288 points, as dashboards do: spikes and
-    /// dips alone.
+    /// Against mean and standard deviation of the last 288 points, as dashboards do; finds only
+    /// spikes and dips.
     ZScore,
 }
 
-/// How sure the default is: see [`AnomalyOptions::level`].
+/// The default of [`AnomalyOptions::level`].
 pub(crate) const DEFAULT_LEVEL: f64 = 0.999;
 
-/// Points before the first verdict: a day of hourly values.
+/// The number of points before the first verdict: a day of hourly values.
 pub(crate) const DEFAULT_MIN_POINTS: usize = 24;
 
-/// What is looked for, and how. [`AnomalyOptions::check`] makes the form that a [`Detector`] takes.
+/// What to look for, and how. [`AnomalyOptions::check`] makes the form that a [`Detector`] takes.
 ///
 /// [`Detector`]: crate::algorithms::series::anomaly::Detector
 ///
@@ -108,20 +108,20 @@ pub(crate) const DEFAULT_MIN_POINTS: usize = 24;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AnomalyOptions {
-    /// The kinds that are reported; the others are looked for all the same, so that they do not
-    /// count as another.
+    /// The kinds to report. The detector looks for all kinds even so, so that one is not taken for
+    /// another.
     pub kinds: Vec<AnomalyKind>,
-    /// The sides that are reported.
+    /// The sides to report.
     pub sides: Sides,
-    /// The season: found, none, or given. Of several given ones the longest is used of which two
-    /// cycles have been seen.
+    /// The season: found, none, or given. If several are given, the longest one with two cycles
+    /// seen is used.
     pub season: Season,
-    /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as many times
-    /// as wide as at the default as the interval that holds this part of a normal distribution. At
-    /// .99 they are .78 times, at .9999 1.18 times as wide.
+    /// How sure a verdict must be, above 0.5 and below 1: thresholds and bounds are as wide as the
+    /// interval that holds this share of a normal distribution, relative to the default. At .99
+    /// they are .78 times as wide, at .9999 1.18 times.
     pub level: f64,
-    /// How many points must have been seen before one is judged, at least 3;
-    /// [`AnomalyMethod::Adaptive`] needs 20 whatever it is.
+    /// The number of points that must have been seen before one is judged, at least 3;
+    /// [`AnomalyMethod::Adaptive`] always needs 20.
     pub min_points: usize,
     /// How points are judged.
     pub method: AnomalyMethod,
@@ -144,8 +144,8 @@ impl AnomalyOptions {
     /// Checks the options.
     ///
     /// # Errors
-    /// When no kind is left, when the level is not between 0.5 and 1, when fewer than 3 points are
-    /// asked for, or when a given season is shorter than 2 points or not above 0.
+    /// If there are no kinds, if the level is not between 0.5 and 1, if `min_points` is below 3, or
+    /// if a given season is shorter than 2 points or not above 0.
     pub fn check(&self) -> Result<AnomalyParams> {
         if self.kinds.is_empty() {
             return Err(Error::invalid_option("kinds needs at least one kind"));
@@ -186,11 +186,11 @@ impl AnomalyOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct AnomalyParams {
-    /// In the order of [`AnomalyKind::ALL`].
+    /// Whether each kind is reported, in the order of [`AnomalyKind::ALL`].
     reported: [bool; 6],
     sides: Sides,
     pub(super) season: Season,
-    /// What the thresholds are multiplied with.
+    /// The factor of all thresholds.
     pub(super) strictness: f64,
     pub(super) min_points: usize,
     pub(super) method: AnomalyMethod,
@@ -199,7 +199,7 @@ pub struct AnomalyParams {
 }
 
 impl AnomalyParams {
-    /// Whether an anomaly is among those that were asked for.
+    /// Whether this anomaly is among those to report.
     pub(super) fn reports(&self, kind: AnomalyKind, direction: i8) -> bool {
         let on_side = match self.sides {
             Sides::Both => true,
@@ -214,7 +214,8 @@ impl AnomalyParams {
     }
 }
 
-/// How many standard deviations on each side of its mean hold this share of a normal distribution.
+/// The number of standard deviations on each side of the mean that hold this share of a normal
+/// distribution.
 ///
 /// Odeh and Evans, "The percentage points of the normal distribution", 1974 (AS 70); error below
 /// 1.5e-8.

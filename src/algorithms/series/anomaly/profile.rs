@@ -1,43 +1,43 @@
-//! The season as learnt: what is expected of each phase beside the level.
+//! The learnt season: the expected deviation of each phase from the level.
 //!
-//! A phase begins as the median of its newest cycles, as in seasonal-trend decompositions. Two or
-//! four cycles leave a span between their middle values, which an incident in one of them makes
-//! wide; the value in it is chosen that is nearest to the mean of the neighbouring phases. Then a
-//! phase follows by exponential smoothing, clipped, so that an incident teaches little. What comes
-//! at the same time in cycle after cycle is no incident: a phase changes at once when the majority
-//! of its cycles has been elsewhere, which is voted on (Boyer and Moore, "MJRTY: a fast majority
-//! vote algorithm", 1991).
+//! A phase begins as the median of its newest cycles, as in seasonal-trend decompositions. With two
+//! or four cycles there is a span between the two middle values, which an incident in one cycle
+//! makes wide; the profile takes the value in the span that is closest to the mean of the
+//! neighbouring phases. From then on a phase follows by exponential smoothing, clipped, so that an
+//! incident teaches little. A value that recurs at the same time in cycle after cycle is no
+//! incident: a phase changes at once when the majority of its cycles has been elsewhere, which is
+//! decided by vote (Boyer and Moore, "MJRTY: a fast majority vote algorithm", 1991).
 
 use crate::algorithms::series::anomaly::deviation::FROM_MEAN_ABSOLUTE;
 use crate::algorithms::series::robust::floor_index;
 
-/// How far a phase follows in each cycle.
+/// The rate at which a phase follows in each cycle.
 const RATE: f64 = 0.15;
 
-/// How far the scale of a phase follows in each cycle.
+/// The rate at which the scale of a phase follows in each cycle.
 const SCALE_RATE: f64 = 0.1;
 
-/// While the scales of phases are first learnt, from a few cycles, they follow faster.
+/// The same while scales are first learnt, from a few cycles.
 const FIRST_SCALE_RATE: f64 = 0.3;
 
-/// Residuals beyond so many scales widen the scale of a phase no more than that.
+/// Residuals are clipped at this many scales before the scale of a phase learns from them.
 const CLIP: f64 = 3.0;
 
-/// Neighbouring phases are those up to this part of a cycle away: half an hour of a day.
+/// Phases up to this part of a cycle away are neighbours: half an hour of a day.
 const NEIGHBOURS: f64 = 0.025;
 
-/// A phase that has been right in this many cycles needs as many to be proved wrong.
+/// A phase that has been right in this many cycles must be wrong in as many to be changed.
 const MOST_VOTES: u8 = 6;
 
-/// A residual came before if the last one differs by less than this part of it.
+/// A residual recurs if it differs from that of the last cycle by less than this part of it.
 const SAME: f64 = 0.25;
 
-/// A residual belongs to its phase if the residuals of the last quarter of a cycle average less
-/// than this part of it. Where all phases are off, the level has shifted.
+/// A residual is local to its phase if the residuals of the last quarter of a cycle average less
+/// than this part of it. If all phases are off, the level has shifted.
 const LOCAL: f64 = 0.3;
 const QUARTERS: f64 = 4.0;
 
-/// What is expected of each phase.
+/// The expectation of each phase.
 #[derive(Debug)]
 pub(super) struct PhaseProfile {
     /// The deviation from the level.
@@ -46,7 +46,7 @@ pub(super) struct PhaseProfile {
     scales: Vec<f64>,
     /// The last value; NaN if there was none.
     last: Vec<f64>,
-    /// Cycles in which the phase was right, less those in which it was wrong.
+    /// The number of cycles in which the phase was right, less those in which it was wrong.
     votes: Vec<u8>,
     /// The average residual of the last quarter of a cycle.
     drift: f64,
@@ -57,12 +57,12 @@ pub(super) struct PhaseProfile {
 pub(super) struct Residual {
     pub(super) raw: f64,
     pub(super) clipped: f64,
-    /// What is small enough for a scale of 0 to grow from.
+    /// Small, but enough for a scale of 0 to grow again.
     pub(super) thin: f64,
 }
 
 impl PhaseProfile {
-    /// The profile of values around a level, and the scale of what it leaves. There must be values.
+    /// The profile of values around a level, and the scale of the residuals. There must be values.
     pub(super) fn of(period: usize, slots: &[usize], values: &[f64], level: f64) -> (Self, f64) {
         let profile = medians(period, slots, values, level);
         let phases = || slots.iter().map(|slot| slot % period).zip(values);
@@ -109,7 +109,7 @@ impl PhaseProfile {
         self.last[phase]
     }
 
-    /// Learns from a value of a phase.
+    /// Learns from a value of the phase.
     pub(super) fn learn(&mut self, phase: usize, value: f64, residual: &Residual) {
         let size = residual.raw.abs();
         let is_wrong = size > residual.clipped.abs();
@@ -130,7 +130,7 @@ impl PhaseProfile {
         }
     }
 
-    /// Takes note of a value that is no part of an incident.
+    /// Remembers a value that is not part of an incident.
     pub(super) fn note(&mut self, phase: usize, value: f64, residual: &Residual) {
         self.last[phase] = value;
         let scale = &mut self.scales[phase];
@@ -138,7 +138,7 @@ impl PhaseProfile {
         *scale += SCALE_RATE * (size - *scale);
     }
 
-    /// The level has been moved to where the values are.
+    /// Forgets the drift: the level has been moved to where the values are.
     pub(super) fn settle(&mut self) {
         self.drift = 0.0;
     }
@@ -148,7 +148,7 @@ impl PhaseProfile {
     }
 }
 
-/// The median deviation from the level in each phase; 0 where there is no value.
+/// The median deviation from the level in each phase; 0 if the phase has no value.
 fn medians(period: usize, slots: &[usize], values: &[f64], level: f64) -> Vec<f64> {
     let mut first = vec![0; period + 1];
     for slot in slots {
@@ -170,7 +170,7 @@ fn medians(period: usize, slots: &[usize], values: &[f64], level: f64) -> Vec<f6
     nearest_to_neighbours(&spans)
 }
 
-/// The two values in the middle; anything where there are none.
+/// The two values in the middle; an infinite span if there are no values.
 fn middles(values: &mut [f64]) -> (f64, f64) {
     values.sort_unstable_by(f64::total_cmp);
     match values.len() {
@@ -179,7 +179,7 @@ fn middles(values: &mut [f64]) -> (f64, f64) {
     }
 }
 
-/// In each span the value that is nearest to the mean of the middles of the neighbouring spans,
+/// In each span the value that is closest to the mean of the middles of the neighbouring spans,
 /// around the cycle.
 fn nearest_to_neighbours(spans: &[(f64, f64)]) -> Vec<f64> {
     let middle = |(low, high): &(f64, f64)| {
@@ -236,8 +236,8 @@ mod tests {
         assert!(profile.values.iter().all(|value| value.is_finite()));
     }
 
-    /// Cycles after which a phase that is 50 off from then on has followed, if `n_before` cycles
-    /// were not.
+    /// The number of cycles until a phase follows a lasting change by 50, after `n_before` cycles
+    /// without it.
     fn n_until_learnt(n_before: usize) -> usize {
         let slots: Vec<_> = (0..n_before * N_PHASES).collect();
         let (mut profile, _) = PhaseProfile::of(N_PHASES, &slots, &vec![10.0; slots.len()], 10.0);

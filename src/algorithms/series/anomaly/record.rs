@@ -1,9 +1,10 @@
-//! A record: a value so much farther off than all before it that no count of events is needed.
+//! A record: a value so much farther off than all before that it is an alert whatever the count of
+//! events.
 //!
-//! Sizes of events are in scales, and those of a series that hardly ever moves are not known well:
-//! of counts that are 0 but for one in a hundred, the first ones are thousands of scales large. The
-//! bar that follows from these is no limit for what is far outside of all that was seen. And
-//! records cannot storm: each is at least [`TIMES`] as large as the last.
+//! Sizes of events are in scales, and the scales of a series that hardly ever moves are not known
+//! well: if one in a hundred counts is not 0, the first of them are thousands of scales large. The
+//! bar that follows from these must not hide values far outside of all that was seen. Records
+//! cannot storm: each is at least [`TIMES`] as large as the last.
 
 /// A record is this many times as far off as anything before.
 const TIMES: f64 = 2.0;
@@ -16,7 +17,7 @@ const DAYS: f64 = 2.0;
 pub(super) struct Record(f64);
 
 impl Record {
-    /// How strong a deviation is by this alone, where an alert begins at 1; 0 in the first days.
+    /// The strength of a deviation by this alone; 1 or more is an alert. It is 0 in the first days.
     pub(super) fn strength(&self, age_days: f64, residual: f64) -> f64 {
         let Self(largest) = *self;
         if age_days < DAYS || largest == 0.0 {
@@ -25,7 +26,7 @@ impl Record {
         residual.abs() / (TIMES * largest)
     }
 
-    /// Takes a point that could be judged.
+    /// Takes the residual of a point that could be judged.
     pub(super) fn note(&mut self, residual: f64) {
         self.0 = self.0.max(residual.abs());
     }

@@ -1,18 +1,18 @@
-//! The alert rule: what is an event, and which events are worth an alert.
+//! The alert rule: which views are events, and which events are worth an alert.
 //!
-//! A view passes its threshold: that is an event. What comes again at the same time is a season,
-//! and expected; what else comes again is an incident, and reported each time, as long as incidents
-//! are few: so large ones may come [`INCIDENTS_A_DAY`] times a day without becoming normal. What
-//! comes more often is the noise of a bursty series. Its tail tells how large an event must be to
-//! come [`FALSE_A_DAY`] times a day by itself: the tail is followed from the size that comes as
-//! often as incidents may (Weissman, "Estimation of parameters and large quantiles based on the k
-//! largest observations", 1978). Its slope is the lesser of that of the larger events (Hill, "A
-//! simple general approach to inference about the tail of a distribution", 1975), two standard
-//! errors steeper, and that from half the threshold to there: events of one size have no tail, and
+//! A view that passes its threshold is an event. Events that recur at the same time are a season,
+//! and expected. Other events that recur are incidents, and each is reported, as long as there are
+//! few: they may come [`INCIDENTS_A_DAY`] times a day without becoming normal. Events that come
+//! more often are the noise of a bursty series. Their tail tells how large an event must be to come
+//! [`FALSE_A_DAY`] times a day by itself: the tail is extended from the size that comes as often as
+//! incidents may (Weissman, "Estimation of parameters and large quantiles based on the k largest
+//! observations", 1978). Its slope is the lesser of two: that of the larger events (Hill, "A simple
+//! general approach to inference about the tail of a distribution", 1975), two standard errors
+//! steeper, and that from half the threshold to that size. So events of one size have no tail, and
 //! incidents do not make one. Larger events are alerts.
 //!
-//! All counts are events a day and fade in weeks. So neither the step nor the age of a series
-//! matters: a series that was quiet reports the twentieth incident as the second.
+//! All counts are events per day and fade over weeks. So neither the step nor the age of a series
+//! matters: a series that was quiet reports the twentieth incident like the second.
 
 use crate::algorithms::series::anomaly::cadence::Cadence;
 use crate::algorithms::series::anomaly::channels::{N_CHANNELS, POINT, THRESHOLDS};
@@ -21,13 +21,13 @@ use crate::algorithms::series::anomaly::sizes::{LEAST, Sizes};
 /// This many incidents a day do not raise the bar for the next one.
 const INCIDENTS_A_DAY: f64 = 2.0;
 
-/// Nor do so many more, whatever the age: those of a first bad day.
+/// Neither do this many more, whatever the age of the series: the incidents of a first bad day.
 const FIRST_INCIDENTS: f64 = 4.0;
 
-/// How often a day an event of noise may pass the bar.
+/// The number of times a day that an event of noise may pass the bar.
 const FALSE_A_DAY: f64 = 0.1;
 
-/// The slope of the tail at most, as the logarithm of size by that of frequency. Heavier tails have
+/// The largest slope of the tail, as the logarithm of size by that of frequency. Heavier tails have
 /// no mean.
 const HEAVIEST_TAIL: f64 = 3.0;
 
@@ -35,24 +35,23 @@ const HEAVIEST_TAIL: f64 = 3.0;
 /// few.
 const STANDARD_ERRORS: f64 = 2.0;
 
-/// After this many days an event counts half.
+/// An event counts half after this many days.
 const HALF_LIFE_DAYS: f64 = 7.0;
 
-/// Old events are faded once in this many points, to save time.
+/// Events are faded once every this many points, to save time.
 const FADE_POINTS: usize = 64;
 
-/// In the first day, of which the season cannot be known, events must be up to 1 + 5 times as
-/// large.
+/// On the first day, whose season cannot be known yet, events must be up to 1 + 5 times as large.
 const FIRST_DAY: f64 = 5.0;
 
 /// An event ends after this many points below the threshold.
 pub(super) const GAP_POINTS: usize = 5;
 
-/// After this many points an event that goes on is no news any more: the new state becomes normal.
+/// After this many points an event that continues is no longer news: the new state becomes normal.
 pub(super) const NEWS_POINTS: usize = 20;
 
-/// After an alert, for a twentieth of the age of the series but at most an hour, only a larger one
-/// is reported.
+/// The part of the age of the series for which only a larger alert is reported after an alert, and
+/// at most an hour.
 const HOLD_SHARE: f64 = 0.05;
 const LONGEST_HOLD_DAYS: f64 = 1.0 / 24.0;
 
@@ -60,12 +59,12 @@ const LONGEST_HOLD_DAYS: f64 = 1.0 / 24.0;
 #[derive(Debug)]
 struct Events {
     sizes: Sizes,
-    /// The size of an alert.
+    /// The size from which an event is an alert.
     bar: f64,
     /// The largest size of what may become an event, and its newest point.
     peak: f64,
     newest_stir: Option<usize>,
-    /// Points of the event that goes on, and the newest of them.
+    /// The number of points of the current event, and the newest of them.
     n_current: usize,
     newest: Option<usize>,
 }
@@ -80,7 +79,7 @@ impl Events {
         newest: None,
     };
 
-    /// Ends what is over; `days` is for how long events are known.
+    /// Ends the events that are over; `days` is the time for which events are known.
     fn end(&mut self, at: usize, days: f64) {
         let is_over = |newest: usize| at - newest > GAP_POINTS;
         if self.newest_stir.is_some_and(is_over) {
@@ -126,15 +125,15 @@ impl Events {
     }
 }
 
-/// Which view of a point is an alert, and how clearly.
+/// The strongest view of a point, and how clearly it is an alert.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Strength {
-    /// An alert from 1 on.
+    /// 1 or more is an alert.
     pub(super) strength: f64,
     pub(super) channel: usize,
 }
 
-/// What the alert rule remembers.
+/// The state of the alert rule.
 #[derive(Debug)]
 pub(super) struct AlertRule {
     /// Factors from distances to sizes.
@@ -142,13 +141,13 @@ pub(super) struct AlertRule {
     min_points: usize,
     events: [Events; N_CHANNELS],
     faded_days: f64,
-    /// For how many days events are known, faded as they are.
+    /// The number of days for which events are known, faded like their counts.
     known_days: f64,
-    /// No alert before this point, except what falls to nothing.
+    /// No alert is reported before this point, except falls to nothing.
     quiet_until: usize,
     newest_alert: Option<usize>,
     largest_alert: f64,
-    /// The first point of the alert that goes on.
+    /// The first point of the current alert.
     onset: usize,
 }
 
@@ -167,7 +166,7 @@ impl AlertRule {
         }
     }
 
-    /// No alert before this point: the expectation is new.
+    /// Reports no alert before this point, since the expectation is new.
     pub(super) fn be_quiet_until(&mut self, at: usize) {
         self.quiet_until = at;
     }
@@ -177,18 +176,18 @@ impl AlertRule {
         at < self.quiet_until
     }
 
-    /// Whether an event of the view of points has not been over for long at point `at`.
+    /// Whether an event of the view [`POINT`] is not over yet at point `at`.
     pub(super) fn in_point_event(&self, at: usize) -> bool {
         let newest = self.events[POINT].newest;
         newest.is_some_and(|newest| at - newest <= GAP_POINTS)
     }
 
-    /// The first point of the alert that goes on.
+    /// The first point of the current alert.
     pub(super) fn onset(&self) -> usize {
         self.onset
     }
 
-    /// The view of point `at` that is the strongest against what its view has shown before.
+    /// The view of point `at` that is strongest relative to what this view has shown before.
     pub(super) fn strongest(
         &mut self,
         at: usize,
@@ -209,7 +208,7 @@ impl AlertRule {
             }
             let size = distances[channel] * self.per_threshold[channel];
             let alert = events.bar * young;
-            // A product first, since most points need no division then.
+            // A product first, since most points then need no division.
             if size > best.strength * alert {
                 let mut strength = size / alert;
                 if events.n_current >= NEWS_POINTS || is_quiet {
@@ -237,7 +236,8 @@ impl AlertRule {
         }
     }
 
-    /// Whether a strong view is reported, or held back since a larger one has just been.
+    /// Whether an alert is reported, rather than held back because a larger one was reported just
+    /// before.
     pub(super) fn decide(
         &mut self,
         at: usize,
@@ -267,7 +267,7 @@ impl AlertRule {
     }
 }
 
-/// The strength of what is not reported, in the same order, but below that of an alert.
+/// The strength of an alert that is not reported: below that of an alert, in the same order.
 pub(super) fn held_back(strength: f64) -> f64 {
     if strength < 1.0 {
         strength

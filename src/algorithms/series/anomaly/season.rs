@@ -1,14 +1,14 @@
-//! The season of a series that is still coming in: looked for again and again, the farther apart
-//! the longer it is known.
+//! The season of a series that is still growing: searched for again and again, at longer and longer
+//! intervals.
 //!
 //! A search costs two Fourier transforms of the newest points. Searches at 64, 96, 144, ... points
-//! cost a constant time a point, and two more come when the second day and the second week are
-//! complete, because most metrics live by them. A day or a week is taken when the autocorrelation
-//! there is nearly as high as anywhere; other lengths must be the highest.
+//! cost constant time per point. Two more take place when the second day and the second week are
+//! complete, because most metrics follow them. A day or a week is taken if the autocorrelation
+//! there is nearly as high as anywhere; any other length must have the highest.
 //!
-//! Where points are missing, seasons are looked for on the grid of time. And as outliers are
-//! clipped before a search, a job of some minutes a day would never be found: where there is no
-//! other season, a day or a week is one if the outliers of one cycle come again in the next.
+//! If points are missing, seasons are looked for on the grid of time. As outliers are clipped
+//! before a search, a job of some minutes a day would never be found: so if there is no other
+//! season, a day or a week is one if the outliers of one cycle recur in the next.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,43 +19,42 @@ use crate::algorithms::series::periods::PeriodSearch;
 use crate::algorithms::series::robust::median_in_place;
 use crate::algorithms::units::DAY;
 
-/// The first search. Fewer points hold no two cycles of anything but jitter.
+/// The number of points of the first search. Fewer hold no two cycles of anything but jitter.
 const FIRST_SEARCH: usize = 64;
 
-/// A season is sure enough when so many quarters of its cycle have been seen: two cycles, and some
-/// points of the third.
+/// A season is certain enough when this many quarters of its cycle have been seen: two cycles, and
+/// some points of the third.
 const N_QUARTERS: usize = 9;
 
-/// A season stays, after this many cycles, when the one that is found now differs by less than
-/// [`SAME`].
+/// After this many cycles a season stays if the one that is found now differs by at most [`SAME`].
 const SETTLED_CYCLES: usize = 8;
 
-/// As a share of the period.
+/// The difference of two periods that are the same, as a share of the period.
 const SAME: f64 = 0.1;
 
-/// A grid of time has at most this many slots for each point: at least half of them are filled.
+/// A time grid has at most this many slots per point: at least half of them are filled.
 const SLOTS_PER_POINT: usize = 2;
 
-/// Values so many median deviations from the median are far out.
+/// Values this many median deviations from the median are far out.
 const FAR: f64 = 8.0;
 
-/// Jobs take at most this part of the time,
+/// Jobs take at most this part of the time;
 const JOB_SHARE: f64 = 0.1;
 
-/// this part of what is far out came one season before, up to a hundredth of the season earlier or
-/// later,
+/// at least this part of the values far out came one season before as well, up to a hundredth of
+/// the season earlier or later;
 const CAME_BEFORE: f64 = 0.75;
 const EARLY_OR_LATE: usize = 100;
 
-/// and this part of the cycles has some of it.
+/// and at least this part of the cycles has such values.
 const CYCLES_WITH: f64 = 0.75;
 
-/// More searches than this are not kept. Each has some 2 MB of plans and buffers when it has
+/// At most this many idle searches are kept. Each has about 2 MB of plans and buffers once it has
 /// searched a full history.
 const MAX_IDLE: usize = 8;
 
-/// Searches that are not in use. Their plans for Fourier transforms are worth keeping when there
-/// are many short series.
+/// Searches that are not in use. Their plans for Fourier transforms are worth keeping if there are
+/// many short series.
 #[derive(Debug, Default)]
 pub(super) struct Searches(Mutex<Vec<PeriodSearch>>);
 
@@ -75,13 +74,13 @@ impl Searches {
     }
 }
 
-/// When a season is looked for, and what was found.
+/// Knows when to look for a season, and what was found.
 #[derive(Debug)]
 pub(super) struct SeasonWatch {
     wanted: Season,
     /// The number of points at which the next look is due.
     next_look: usize,
-    /// The next one of the searches that get farther apart.
+    /// The number of points at which the next of the increasingly rare searches is due.
     next_search: usize,
     period: Option<usize>,
 }
@@ -115,7 +114,7 @@ impl SeasonWatch {
         self.period
     }
 
-    /// The new period, if a look is due at `n_points` and another one is found.
+    /// Looks for a season if that is due at `n_points`, and returns the period if it is a new one.
     pub(super) fn look(
         &mut self,
         n_points: usize,
@@ -147,7 +146,7 @@ impl SeasonWatch {
         is_new.then_some(found)
     }
 
-    /// What is found now, unless what was found before stays.
+    /// The season that is found now, unless the one found before stays.
     fn search(
         &mut self,
         n_points: usize,
@@ -191,8 +190,8 @@ fn in_history(
     position.map_or(Some(found * stride), |position| natural[position])
 }
 
-/// The values in the slots of the cadence, the newest ones; `None` if there is one in each slot
-/// anyway, or in hardly any.
+/// The newest values in the slots of the cadence; `None` if every slot has one anyway, or hardly
+/// any has.
 fn on_grid(times_ns: &[i64], values: &[f64], cadence: &Cadence, stride: usize) -> Option<Vec<f64>> {
     let slot = |time_ns: &i64| cadence.slot(*time_ns) / stride;
     let last = slot(times_ns.last()?);
@@ -204,7 +203,7 @@ fn on_grid(times_ns: &[i64], values: &[f64], cadence: &Cadence, stride: usize) -
     }
     let mut grid = vec![f64::NAN; n_slots];
     for (time_ns, value) in times_ns.iter().zip(values) {
-        // Times may be odd.
+        // Times may not ascend.
         let place = slot(time_ns).checked_sub(first);
         if let Some(place) = place.and_then(|place| grid.get_mut(place)) {
             *place = *value;
@@ -213,7 +212,7 @@ fn on_grid(times_ns: &[i64], values: &[f64], cadence: &Cadence, stride: usize) -
     Some(grid)
 }
 
-/// The day or the week, if what is far out comes again after it, on the same side.
+/// The day or the week, if values far out recur after it, on the same side.
 fn season_of_jobs(values: &[f64], natural: [Option<usize>; 2]) -> Option<usize> {
     let mut finite: Vec<_> = values.iter().copied().filter(|v| v.is_finite()).collect();
     let median = median_in_place(&mut finite)?;
@@ -255,8 +254,8 @@ fn comes_again(sides: &[i8], period: usize) -> bool {
         && n_with as f64 >= CYCLES_WITH * n_cycles as f64
 }
 
-/// A day or a week gives way to the other one only, and what has been known for long to no length
-/// that is nearly the same.
+/// Whether the known period stays. A day or a week gives way only to the other, and a period known
+/// for long does not give way to one of nearly the same length.
 fn stays(known: usize, found: usize, n_points: usize, natural: [Option<usize>; 2]) -> bool {
     let is_natural = |period: usize| natural.contains(&Some(period));
     match (is_natural(known), is_natural(found)) {
@@ -274,12 +273,12 @@ fn n_for(period: usize) -> usize {
     period.saturating_mul(N_QUARTERS).div_ceil(4)
 }
 
-/// The same; `None` if they are more than the history holds.
+/// The same; `None` if the history does not hold that many.
 fn complete_at(period: usize, history: &AnomalyHistory) -> Option<usize> {
     Some(n_for(period)).filter(|&n_points| n_points <= MAX_HISTORY * history.stride())
 }
 
-/// When the next of these periods is complete; never if all are.
+/// The number of points at which the next of these periods is complete; `usize::MAX` if all are.
 fn next_complete(
     n_points: usize,
     periods: impl Iterator<Item = usize>,
@@ -292,7 +291,7 @@ fn next_complete(
         .unwrap_or(usize::MAX)
 }
 
-/// The longest of which enough cycles have been seen.
+/// The longest period with enough cycles seen.
 fn longest_complete(
     n_points: usize,
     periods: impl Iterator<Item = usize>,
@@ -310,7 +309,7 @@ mod tests {
     const HOUR_NS: i64 = 3_600_000_000_000;
     const HOUR: usize = 3_600_000_000_000;
 
-    /// The periods that are found while hourly values come in, and when.
+    /// The periods that are found as hourly values arrive, and when.
     fn found(
         wanted: &Season,
         n_points: usize,

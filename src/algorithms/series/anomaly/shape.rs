@@ -1,16 +1,16 @@
-//! The shape of a shift: did the values step, or have they been drifting?
+//! The shape of a shift: whether the values stepped, or have been drifting.
 //!
-//! The newest slow residuals are fitted by a step and by a ramp, each from the onset that fits best
+//! A step and a ramp are fitted to the newest slow residuals, each from the onset that fits best
 //! (least squares, with 0 before the onset). Both have an onset and a height, so the one that
-//! leaves less is the better description.
+//! leaves smaller residuals is the better description.
 
-/// Residuals that are kept, a power of two.
+/// The number of residuals that are kept, a power of two.
 const N_KEPT: usize = 128;
 
-/// Residuals that are fitted: what a trend needs to look different from a step.
+/// The number of residuals that are fitted: as many as a trend needs to look different from a step.
 const N_FITTED: usize = 96;
 
-/// A shift is a matter of at least this many points.
+/// A shift has at least this many points.
 const N_LEAST: usize = 4;
 
 /// The newest slow residuals.
@@ -35,7 +35,7 @@ impl AlertShape {
 
     /// Whether a ramp describes the newest residuals better than a step.
     ///
-    /// Seen from the newest point backwards, `sum` is that of the residuals since the onset and
+    /// Going backwards from the newest point, `sum` is that of the residuals since the onset and
     /// `moment` that of the residuals times their distance from it; the squares that a fit explains
     /// follow from these.
     pub(super) fn is_ramp(&self) -> bool {

@@ -1,7 +1,7 @@
-//! How large the events of a series are and how often they come: counts by size, which fade.
+//! The sizes of the events of a series and how often they come: counts by size, which fade.
 //!
-//! The sizes are in units of a threshold and the bins are logarithmic, so a few hundred numbers
-//! hold any history, and how often a size is reached does not depend on the step.
+//! Sizes are in units of a threshold and bins are logarithmic, so a few hundred numbers hold any
+//! history, and the frequency of a size does not depend on the step.
 
 use crate::algorithms::series::robust::floor_index;
 
@@ -26,13 +26,13 @@ impl Sizes {
         total: 0.0,
     };
 
-    /// Counts an event; what is beyond the bins counts as at their ends.
+    /// Counts an event; sizes beyond the bins count at their ends.
     pub(super) fn add(&mut self, size: f64) {
         self.counts[bin(size)] += 1.0;
         self.total += 1.0;
     }
 
-    /// Makes all that was counted so far count less.
+    /// Reduces the weight of all events counted so far.
     #[expect(clippy::cast_possible_truncation, reason = "counts need few digits")]
     pub(super) fn fade(&mut self, factor: f64) {
         for count in &mut self.counts {
@@ -41,7 +41,7 @@ impl Sizes {
         self.total = self.counts.iter().map(|count| f64::from(*count)).sum();
     }
 
-    /// How many events there were.
+    /// The number of events, faded.
     pub(super) fn total(&self) -> f64 {
         self.total
     }
@@ -62,7 +62,7 @@ impl Sizes {
         sum / n_events
     }
 
-    /// The size that so many events reach; [`LEAST`] if there were fewer.
+    /// The size that this many events reach; [`LEAST`] if there were fewer.
     pub(super) fn reached_by(&self, n_events: f64) -> f64 {
         let mut larger = 0.0;
         for (bin, count) in self.counts.iter().enumerate().rev() {
@@ -77,7 +77,7 @@ impl Sizes {
     }
 }
 
-/// The size at a place among the bins, the whole numbers being where they begin.
+/// The size at a position among the bins; whole numbers are where bins begin.
 fn size_of_bin(bin: f64) -> f64 {
     LEAST * (bin / BINS_PER_OCTAVE).exp2()
 }
@@ -101,7 +101,7 @@ mod tests {
         assert!(near(sizes.reached_by(2.0), 8.0));
         assert!(near(sizes.reached_by(4.0), 2.0));
         assert!(near(sizes.reached_by(7.0), LEAST));
-        // Three of one size and one eight times as large.
+        // Three events of one size and one that is eight times as large.
         let mut steep = Sizes::NONE;
         for size in [1.0, 2.0, 2.0, 2.0, 16.0] {
             steep.add(size);

@@ -1,31 +1,32 @@
-//! Trends: where a series without a season has been going, steadily, for as long as it is known.
+//! Trends: the line that a series without a season has followed, steadily, for as long as it is
+//! known.
 //!
-//! The newest points are cut into eight blocks. Where each median is above the one before, or each
-//! below, which eight blocks of anything else hardly ever are (Mann, "Nonparametric tests against
-//! trend", 1945), the series follows a line: its slope is the median slope of all pairs of blocks
-//! (Theil, 1950; Sen, 1968).
+//! The newest points are cut into eight blocks. If each median is above the one before, or each is
+//! below, which hardly ever happens by chance (Mann, "Nonparametric tests against trend", 1945),
+//! the series follows a line: its slope is the median slope of all pairs of blocks (Theil, 1950;
+//! Sen, 1968).
 
 use crate::algorithms::series::anomaly::deviation::FROM_MEAN_ABSOLUTE;
 use crate::algorithms::series::robust::median_in_place;
 
 const N_BLOCKS: usize = 8;
 
-/// A median of fewer points says little.
+/// The least number of points in a block; a median of fewer says little.
 const N_LEAST: usize = 8;
 
 /// A line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trend {
-    /// What it is at slot 0.
+    /// The value at slot 0.
     base: f64,
-    /// By how much it grows from slot to slot.
+    /// The growth from slot to slot.
     pub(super) slope: f64,
     /// The scale of the values around it.
     pub(super) scale: f64,
 }
 
 impl Trend {
-    /// The line that the values follow, in slots that ascend.
+    /// The line that the values follow; `slots` ascend.
     pub(super) fn of(slots: &[usize], values: &[f64]) -> Option<Self> {
         let n_points = values.len() / N_BLOCKS;
         if n_points < N_LEAST {
@@ -51,7 +52,7 @@ impl Trend {
         Some(Self { base, slope, scale })
     }
 
-    /// Where it is in a slot.
+    /// The value in a slot.
     pub(super) fn at(&self, slot: usize) -> f64 {
         self.base + self.slope * slot as f64
     }
@@ -64,8 +65,8 @@ fn middle(slots: &[usize], values: &[f64]) -> Option<(f64, f64)> {
     Some((sum / slots.len() as f64, median))
 }
 
-/// The slopes of all pairs of blocks, from the newest to the oldest; slots may be equal where times
-/// are odd.
+/// The slopes of all pairs of blocks, from the newest to the oldest. Slots may be equal if times
+/// are irregular.
 fn slopes(blocks: &[(f64, f64)]) -> Vec<f64> {
     let pairs = (blocks.iter().enumerate())
         .flat_map(|(at, newer)| blocks[at + 1..].iter().map(move |older| (newer, older)));

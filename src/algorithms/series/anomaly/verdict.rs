@@ -1,8 +1,8 @@
-//! What is said of a point.
+//! The verdict on a point.
 
 use crate::algorithms::series::anomaly::AnomalyKind;
 
-/// What a verdict rests on.
+/// The basis of a verdict.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::Status;
@@ -11,18 +11,18 @@ use crate::algorithms::series::anomaly::AnomalyKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// On enough points.
+    /// Enough points.
     Ok,
-    /// Too few points yet: the point is not judged.
+    /// Too few points so far: the point is not judged.
     Warmup,
     /// The point has no value: it is not judged and changes nothing.
     Missing,
-    /// All points so far are equal, this one too.
+    /// All points so far are equal, including this one.
     Constant,
-    /// What was reported has lasted for a season, or for 200 points: this is the level from here
+    /// The reported deviation has lasted for a season, or for 200 points: it is the level from now
     /// on.
     NewLevel,
-    /// The step of the point has not ended: its value is not complete, so it is not judged and
+    /// The step of the point has not ended: its value is incomplete, so it is not judged and
     /// changes nothing.
     Running,
 }
@@ -41,7 +41,7 @@ impl Status {
     }
 }
 
-/// What is said of a point; NaN where nothing can be said.
+/// The verdict on a point; numbers are NaN if nothing is known.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::anomaly::{AnomalyOptions, Detector, Status};
@@ -52,32 +52,32 @@ impl Status {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// Whether it is an anomaly of a kind and on a side that were asked for; `None` if it was not
-    /// judged.
+    /// Whether the point is an anomaly of a kind and on a side that were asked for; `None` if it
+    /// was not judged.
     pub is_anomaly: Option<bool>,
-    /// What it is; `None` unless it is one.
+    /// The kind of the anomaly; `None` if the point is not one.
     pub kind: Option<AnomalyKind>,
-    /// 1 up, -1 down, 0 for a change of variance and where there is no anomaly; `None` if it was
-    /// not judged.
+    /// 1 for up, -1 for down, 0 for a change of variance or no anomaly; `None` if the point was not
+    /// judged.
     pub direction: Option<i8>,
-    /// How strong the evidence is, 0 to 1; an anomaly from 0.5 on.
+    /// The strength of the evidence, 0 to 1; 0.5 or more is an anomaly.
     pub score: f64,
-    /// The value that was expected, in the unit of the series.
+    /// The expected value, in the unit of the series.
     pub expected: f64,
     /// Below this a single point is far from expected.
     pub lower: f64,
     /// Above this a single point is far from expected.
     pub upper: f64,
-    /// What the verdict rests on.
+    /// The basis of the verdict.
     pub status: Status,
-    /// Whether it is an anomaly, or what was one a while ago goes on; `None` if it was not judged.
-    /// A spike or a dip, a fall to nothing, a shift and a trend go on until the values are back, or
-    /// are accepted as the new level.
+    /// Whether the point is an anomaly, or an earlier anomaly still lasts; `None` if the point was
+    /// not judged. A spike or a dip, a fall to nothing, a shift and a trend last until the values
+    /// are back, or are accepted as the new level.
     pub is_ongoing: Option<bool>,
 }
 
 impl Verdict {
-    /// Of a point that is not judged.
+    /// The verdict on a point that is not judged.
     pub(super) const fn unjudged(status: Status) -> Self {
         Self {
             is_anomaly: None,

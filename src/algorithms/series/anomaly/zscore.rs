@@ -1,30 +1,30 @@
-//! The rolling z-score: how many standard deviations a point is from the mean of the last ones.
-//! What dashboards do, for comparison and for those who want exactly that; it knows no season and
-//! remembers no events.
+//! The rolling z-score: how many standard deviations a point is from the mean of the last ones. It
+//! is the method of dashboards, for comparison and for those who want exactly that; it knows no
+//! season and remembers no events.
 
 use crate::algorithms::series::anomaly::finding::Finding;
 use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyParams, Status};
 
-/// The points of the window: a day of five minutes.
+/// The number of points of the window: a day of five-minute values.
 const WINDOW: usize = 288;
 
-/// Standard deviations from the mean at the default level: what holds 0.999 of a normal
+/// Standard deviations from the mean at the default level: they hold 0.999 of a normal
 /// distribution.
 const DEVIATIONS: f64 = 3.290_526_731;
 
-/// The largest distance in units of the bounds, so that a jump after equal values is finite.
+/// The largest distance in units of the bounds; it keeps a jump after equal values finite.
 const FARTHEST: f64 = 1e6;
 
-/// The last points, with their sum and that of their squares.
+/// The last points, with their sum and the sum of their squares.
 #[derive(Debug)]
 pub(super) struct ZScore {
     window: Vec<f64>,
-    /// Where the oldest point is once the window is full.
+    /// The position of the oldest point once the window is full.
     oldest: usize,
     n_points: usize,
-    /// Sums are of the differences from this, the first value or the mean of a window, so that
-    /// large values lose no digits; they are computed again with each turn of the window, so that
-    /// rounding does not add up.
+    /// Sums are of differences from this, the first value or the mean of a window, so that large
+    /// values lose no digits. They are recomputed each time the window has turned over, so that
+    /// rounding errors do not add up.
     origin: f64,
     sum: f64,
     squares: f64,
@@ -94,7 +94,7 @@ impl ZScore {
             return;
         }
         let leaving = self.window[self.oldest];
-        // What is left when the greater part is subtracted is rounding error.
+        // After the larger part is subtracted, what is left is rounding error.
         let was_most = 2.0 * (leaving - self.origin).powi(2) >= self.squares;
         self.add(leaving, -1.0);
         self.window[self.oldest] = value;

@@ -1,8 +1,7 @@
-//! Lets the components forecast: the newest part of the history from several origins, and the
-//! future.
+//! Runs the components: on the newest part of the history from several origins, and on the future.
 //!
-//! What a component learns before the first origin it keeps at the others, so that none knows what
-//! it forecasts; for the future it learns again.
+//! A component keeps what it learnt before the first origin for the others, so that none knows the
+//! values it forecasts; for the future it learns again.
 
 use crate::algorithms::series::forecast::components::{
     Adjustment, Autoregression, DampedHolt, Decays, DoubleSeasonal, THETA_TREND, Theta,
@@ -12,13 +11,13 @@ use crate::algorithms::series::forecast::history::Seasons;
 use crate::algorithms::series::forecast::options::Component;
 use crate::algorithms::series::forecast::origins::OriginPlan;
 
-/// A forecast so many times the greatest value is no forecast but an overflow.
+/// A forecast this many times the greatest value is an overflow.
 const LARGEST: f64 = 1e6;
 
-/// Gains are learnt from so many of the newest points, or more if a season is long.
+/// Gains are learnt from this many of the newest points, or more if a season is long.
 const MAX_LEARNT: usize = 1 << 14;
 
-/// How many of the longest season gains are learnt from at least.
+/// Gains are learnt from at least this many of the longest season.
 const LEARNT_CYCLES: usize = 3;
 
 /// `SeasonalMeans` returns to the level of this many of the longest season,
@@ -27,12 +26,12 @@ const MEAN_CYCLES: usize = 16;
 /// and at least this many points.
 const MEAN_POINTS: usize = 30;
 
-/// What each component forecasts from each of some origins.
+/// The forecasts of each component from each of some origins.
 #[derive(Debug)]
 pub(super) struct Forecasts {
     pub(super) components: Vec<Component>,
     pub(super) horizon: usize,
-    /// By origin, then by component.
+    /// Values by origin, then by component.
     values: Vec<f64>,
 }
 
@@ -51,15 +50,16 @@ impl Forecasts {
         self.values[origin * n_values..][..n_values].chunks_exact(self.horizon)
     }
 
-    /// Where the forecast of a component from the origin of this number goes; `None` if it is not
-    /// asked for.
+    /// The place of the forecast of a component from the origin of this number; `None` if the
+    /// component does not run.
     fn of(&mut self, origin: usize, component: Component) -> Option<&mut [f64]> {
         let place = self.components.iter().position(|&each| each == component)?;
         let place = origin * self.components.len() + place;
         Some(&mut self.values[place * self.horizon..][..self.horizon])
     }
 
-    /// A component that has gone out of bounds stays there, so that its weight vanishes.
+    /// Limits forecasts to [`LARGEST`]: a component that is out of bounds stays so far off that its
+    /// weight vanishes.
     fn keep_sane(&mut self) {
         for value in &mut self.values {
             *value = if value.is_nan() {
@@ -79,7 +79,7 @@ pub(super) struct Backtest {
 }
 
 impl Backtest {
-    /// Runs these components on the values. If not `learns_twice`, the future is forecast with what
+    /// Runs these components on the values. Unless `learns_twice`, the future is forecast with what
     /// was learnt before the first origin.
     pub(super) fn run(
         values: &[f64],
@@ -102,7 +102,7 @@ impl Backtest {
     }
 }
 
-/// What the components have learnt; only of those that are asked for.
+/// What the components have learnt; `None` for those that do not run.
 #[derive(Debug)]
 struct Learnt {
     holt: Option<DampedHolt>,
@@ -111,12 +111,12 @@ struct Learnt {
     double_seasonal: Option<DoubleSeasonal>,
 }
 
-/// The values, in the ways the components look at them.
+/// The values, in the forms that the components need.
 struct BacktestSeries<'a> {
     values: &'a [f64],
     seasons: Seasons,
     year_ago: Option<YearAgo>,
-    /// If all values are above 0.
+    /// The logarithms of the values; `None` unless all are above 0.
     logarithms: Option<Vec<f64>>,
     adjustment: Adjustment<'a>,
 }
@@ -134,7 +134,7 @@ impl<'a> BacktestSeries<'a> {
         }
     }
 
-    /// What can be learnt from the first this many values.
+    /// What can be learnt from the first `n_values` values.
     fn learn(&mut self, n_values: usize, components: &[Component]) -> Learnt {
         let has = |component| components.contains(&component);
         let seasons = self.seasons;
@@ -222,7 +222,7 @@ impl<'a> BacktestSeries<'a> {
         }
     }
 
-    /// Moves what smoothing has forecast as the level moved a year ago.
+    /// Moves the smoothed forecast as the level moved a year ago.
     fn shift_as_a_year_ago(&self, origin: usize, number: usize, forecasts: &mut Forecasts) {
         if let Some(year_ago) = self.year_ago
             && let Some(future) = forecasts.of(number, Component::YearAgo)
@@ -242,7 +242,7 @@ impl<'a> BacktestSeries<'a> {
         }
     }
 
-    /// In one pass over the values, with a stop at each origin.
+    /// Forecasts in one pass over the values, with a stop at each origin.
     fn forecast_double_seasonal(
         &self,
         double_seasonal: DoubleSeasonal,

@@ -1,12 +1,12 @@
-//! How much to provision.
+//! Capacity: how much to provision.
 //!
-//! What counts is a high quantile of the demand, and on metrics with spikes a forecast may know
+//! Capacity needs a high quantile of the demand, and on metrics with spikes a forecast may know
 //! less about it than the last weeks do. So three quantiles are tried from the origins of the
 //! forecast, alone and mixed: that of the forecast, that of the recent past, and that of the recent
 //! past at the same phase of the season. They are judged by the pinball loss (Koenker and Bassett,
-//! "Regression quantiles", 1978), which a quantile of the wrong level pays for on both sides. A few
-//! origins prove little, so the forecast is left only for a mixture that is clearly better, and
-//! then half-way; and only where there is a season that was known at all of them.
+//! "Regression quantiles", 1978), which penalises a quantile that is too high or too low. A few
+//! origins prove little, so the forecast gives way only to a mixture that is clearly better, and
+//! only half-way; and only if there is a season, with enough cycles before each of the origins.
 
 use std::collections::VecDeque;
 
@@ -16,28 +16,29 @@ use crate::algorithms::series::forecast::interval::Spread;
 use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{quantile, quantile_in_place};
 
-/// The recent past is so many seasons: four weeks of days.
+/// The number of seasons in the recent past: four weeks of days.
 const RECENT_CYCLES: usize = 28;
 
-/// The same, where only one phase counts: two weeks of days.
+/// The same where only one phase counts: two weeks of days.
 const PHASE_CYCLES: usize = 14;
 
-/// A phase has a quantile of its own if so many seasons are known.
+/// A phase has its own quantile if this many seasons are known.
 const LEAST_CYCLES: usize = 4;
 
 /// Mixtures are tried in steps of one over this.
 const SHARES: u32 = 10;
 
-/// A mixture is better if it saves so many standard errors of what it saves at each origin,
+/// A mixture is better if its mean saving is this many standard errors of the savings at each
+/// origin,
 const CLEARLY: f64 = 3.0;
 
-/// of which there have to be so many.
+/// and if there are at least this many origins.
 const LEAST_ORIGINS: usize = 5;
 
-/// So much of a unit, as a share of what is needed, is a rounding error.
+/// This share of the needed units, or of one unit if less is needed, is rounding error.
 const ROUNDING: f64 = 1e-9;
 
-/// How capacity is provided. Demand and capacity have the unit of the series.
+/// The options of capacity. Demand and capacity have the unit of the series.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::CapacityOptions;
@@ -48,19 +49,19 @@ const ROUNDING: f64 = 1e-9;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct CapacityOptions {
-    /// What one unit, such as a pod or a machine, can carry; above 0.
+    /// The load that one unit, such as a pod or a machine, can carry; above 0.
     pub unit_capacity: f64,
-    /// The share of points in time at which capacity shall be enough, above 0 and below 1.
+    /// The share of points at which capacity should suffice, above 0 and below 1.
     pub service_level: f64,
-    /// How much more than the demand to provide, as a share of it; 0 or more.
+    /// The extra capacity above the demand, as a share of the demand; 0 or more.
     pub headroom: f64,
-    /// The fewest units.
+    /// The smallest number of units.
     pub min_units: u64,
-    /// The most units.
+    /// The largest number of units.
     pub max_units: Option<u64>,
-    /// For how many slots after a slot its units stay at least; 0: scale down at once.
+    /// The number of slots after a slot for which its units stay at least; 0 scales down at once.
     pub cooldown: usize,
-    /// How the demand is forecast; level and quantiles do not matter.
+    /// The options of the demand forecast; level and quantiles do not matter.
     pub forecast: ForecastOptions,
 }
 
@@ -87,14 +88,14 @@ impl Default for CapacityOptions {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Demand {
-    /// Its forecast.
+    /// The forecast of the demand.
     pub points: Vec<f64>,
-    /// What it will exceed in only `1 - service_level` of all points. The forecast itself if only
-    /// one value is known.
+    /// The demand that is exceeded at only `1 - service_level` of all points. The forecast itself
+    /// if only one value is known.
     pub upper: Vec<f64>,
 }
 
-/// What to provide in a slot.
+/// The units to provide in a slot.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::SlotPlan;
@@ -103,16 +104,16 @@ pub struct Demand {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SlotPlan {
-    /// How many units.
+    /// The number of units.
     pub units: u64,
     /// The highest forecast within the slot.
     pub forecast: f64,
-    /// The highest demand within the slot that is to be carried, headroom not included.
+    /// The highest demand to carry within the slot, without headroom.
     pub upper: f64,
 }
 
-/// The demand of the `horizon` points after the last of evenly spaced values, which are taken as in
-/// [`forecast`]; `None` if no value is known.
+/// The demand at the `horizon` points after the last of evenly spaced values, which are treated as
+/// in [`forecast`]; `None` if no value is known.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{CapacityOptions, demand_quantile};
@@ -138,7 +139,7 @@ pub fn demand_quantile(
     })
 }
 
-/// The quantile of what is ahead of a history, in its units.
+/// The quantile of the values after a history, in its units.
 fn quantile_ahead(history: &ForecastHistory, trial: &Trial, level: f64) -> Vec<f64> {
     let errors = trial.errors(history);
     let past = PastQuantile {
@@ -163,7 +164,7 @@ fn quantile_ahead(history: &ForecastHistory, trial: &Trial, level: f64) -> Vec<f
     let points = &trial.combination.points;
     let quantiles = past.quantiles(&history.values, above(points, &errors, level));
     let mut upper = mixed(&quantiles, best_mixture(&trials, level));
-    // Nothing that is exceeded less than half of the time is below the median.
+    // A quantile that is exceeded less than half of the time is not below the median.
     if level >= 0.5 {
         for (upper, point) in upper.iter_mut().zip(points) {
             *upper = upper.max(*point);
@@ -172,7 +173,7 @@ fn quantile_ahead(history: &ForecastHistory, trial: &Trial, level: f64) -> Vec<f
     upper
 }
 
-/// The demand of a history that is too short or constant.
+/// The demand after a history that is too short or constant.
 fn of_last_value(
     values: &[f64],
     step: Option<Step>,
@@ -201,21 +202,21 @@ fn without(errors: &[Vec<f64>], origin: usize) -> Vec<Vec<f64>> {
     others.map(|(_, errors)| errors.clone()).collect()
 }
 
-/// The quantile of forecasts that missed so much.
+/// The quantile of forecasts with these errors.
 fn above(points: &[f64], errors: &[Vec<f64>], level: f64) -> Vec<f64> {
     let spread = Spread::new(errors);
     let points = points.iter().zip(spread.distances(level));
     points.map(|(point, distance)| point + distance).collect()
 }
 
-/// Which quantile of the past is wanted.
+/// The quantile of the past.
 struct PastQuantile {
     period: usize,
     level: f64,
 }
 
 impl PastQuantile {
-    /// The quantiles that are tried after these values, that of the forecast being the first.
+    /// The quantiles that are tried after these values; the first one is that of the forecast.
     fn quantiles(&self, known: &[f64], forecast: Vec<f64>) -> [Vec<f64>; 3] {
         let recent = self.recent(known);
         let mut constant = forecast.clone();
@@ -227,12 +228,12 @@ impl PastQuantile {
         [forecast, constant, phases]
     }
 
-    /// Whether so many values show a quantile for each phase.
+    /// Whether this many values show a quantile for each phase.
     fn has_phases(&self, n_values: usize) -> bool {
         self.period > 1 && n_values >= LEAST_CYCLES * self.period
     }
 
-    /// The quantile of the recent past; without a season, of the whole.
+    /// The quantile of the recent past; without a season, of all values.
     fn recent(&self, known: &[f64]) -> f64 {
         let n_recent = match self.period {
             0 | 1 => known.len(),
@@ -244,7 +245,7 @@ impl PastQuantile {
 
     /// The quantile at the phase of each future point and at the phases next to it.
     fn phases(&self, known: &[f64], future: &mut [f64]) {
-        // The oldest cycle is left out, so that the phase before its first one is known.
+        // The oldest cycle is left out, so that the point before its first phase is known.
         let n_cycles = (known.len() / self.period - 1).min(PHASE_CYCLES);
         let mut alike = Vec::with_capacity(3 * n_cycles);
         let (first, rest) = future.split_at_mut(self.period.min(future.len()));
@@ -262,8 +263,8 @@ impl PastQuantile {
     }
 }
 
-/// The mean loss of a quantile: each value costs its distance times the level if it is above, else
-/// times what the level leaves.
+/// The mean loss of a quantile: each value costs its distance from it, times `level` if it is
+/// above, otherwise times `1 - level`.
 fn pinball_loss(quantile: &[f64], actual: &[f64], level: f64) -> f64 {
     let pairs = quantile.iter().zip(actual);
     let losses = pairs.map(|(quantile, actual)| {
@@ -273,7 +274,8 @@ fn pinball_loss(quantile: &[f64], actual: &[f64], level: f64) -> f64 {
     losses.sum::<f64>() / quantile.len().max(1) as f64
 }
 
-/// The shares of the three quantiles, given what they were at each origin and what followed.
+/// The shares of the three quantiles, given their values at each origin and the values that
+/// followed.
 fn best_mixture(trials: &[([Vec<f64>; 3], &[f64])], level: f64) -> [f64; 3] {
     let forecast = [1.0, 0.0, 0.0];
     if trials.len() < LEAST_ORIGINS {
@@ -303,7 +305,7 @@ fn best_mixture(trials: &[([Vec<f64>; 3], &[f64])], level: f64) -> [f64; 3] {
     [(1.0 + first) / 2.0, second / 2.0, third / 2.0]
 }
 
-/// All mixtures of three in steps of [`SHARES`].
+/// All mixtures of three in steps of one over [`SHARES`].
 fn mixtures() -> impl Iterator<Item = [f64; 3]> {
     let share = |count: u32| f64::from(count) / f64::from(SHARES);
     (0..=SHARES).flat_map(move |first| {
@@ -312,7 +314,7 @@ fn mixtures() -> impl Iterator<Item = [f64; 3]> {
     })
 }
 
-/// The mean, and its standard error.
+/// The mean and its standard error.
 fn mean_and_error(numbers: &[f64]) -> (f64, f64) {
     let n_numbers = numbers.len() as f64;
     let mean = numbers.iter().sum::<f64>() / n_numbers;
@@ -330,8 +332,8 @@ fn mixed(quantiles: &[Vec<f64>; 3], mixture: [f64; 3]) -> Vec<f64> {
     mixed
 }
 
-/// The units of each slot; `slots` says for each future point in which slot it lies, ascending from
-/// 0 without gaps.
+/// The units of each slot; `slots` holds the slot of each future point, ascending from 0 without
+/// gaps.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{CapacityOptions, Demand, plan_slots};
@@ -367,7 +369,7 @@ pub fn plan_slots(demand: &Demand, slots: &[usize], options: &CapacityOptions) -
     plans
 }
 
-/// How many units a demand needs, within the limits.
+/// The number of units that a demand needs, within the limits.
 fn units(demand: f64, options: &CapacityOptions) -> u64 {
     let needed = demand * (1.0 + options.headroom) / options.unit_capacity;
     let needed = whole(needed - needed.abs().max(1.0) * ROUNDING);
@@ -375,7 +377,7 @@ fn units(demand: f64, options: &CapacityOptions) -> u64 {
     needed.max(options.min_units).min(most)
 }
 
-/// The next whole number; 0 for what is negative or unknown, and the greatest for what is greater.
+/// Rounds up; negative or unknown numbers give 0, and too large ones the greatest value.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -385,9 +387,9 @@ fn whole(number: f64) -> u64 {
     number.ceil() as u64
 }
 
-/// Gives each slot the most units of it and of this many slots before it.
+/// Gives each slot the most units of itself and this many slots before it.
 fn keep_during_cooldown(plans: &mut [SlotPlan], cooldown: usize) {
-    // Slots within the cooldown that need more than all after them: the first one needs the most.
+    // Slots within the cooldown that need more than all after them; the first one needs the most.
     let mut highest: VecDeque<(usize, u64)> = VecDeque::new();
     for (slot, plan) in plans.iter_mut().enumerate() {
         while highest
@@ -488,13 +490,13 @@ mod tests {
         let actual = [1.0, 2.0, 3.0, 4.0];
         let quantiles =
             |forecast: f64, phases: f64| [vec![forecast; 4], vec![50.0; 4], vec![phases; 4]];
-        // Always too high: the phases know better, at each origin.
+        // The forecast is always too high: the phases are better at each origin.
         let trials: Vec<_> = (0..6)
             .map(|origin| (quantiles(20.0 + f64::from(origin), 4.0), actual.as_slice()))
             .collect();
         check_mixture(&trials, [0.5, 0.0, 0.5]);
         check_mixture(&trials[..4], [1.0, 0.0, 0.0]);
-        // Sometimes better, sometimes worse proves nothing.
+        // A mixture that is sometimes better and sometimes worse proves nothing.
         let trials: Vec<_> = (0..6)
             .map(|origin| {
                 (
@@ -528,7 +530,7 @@ mod tests {
         assert_eq!((constant, phases), (vec![9.0; 2], vec![9.0; 2]));
     }
 
-    /// Spikes at random hours: no forecast knows when, so what matters is how many there are.
+    /// Spikes come at random hours: no forecast knows when, so only their number matters.
     #[test]
     fn the_level_is_met_on_spikes() {
         let mut state = 1_u64;

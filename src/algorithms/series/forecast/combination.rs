@@ -1,9 +1,9 @@
-//! The weighted mean of the components: the better one forecast the newest part of the history, the
-//! more it weighs (Bates and Granger, "The combination of forecasts", 1969; by a power of the mean
-//! absolute error), and the more its errors cancel those of others. On the origins it is at most 5
-//! % further off than the seasonal naive forecast.
+//! The weighted mean of the components. A component weighs more, the better it forecast the newest
+//! part of the history (Bates and Granger, "The combination of forecasts", 1969; by a power of the
+//! mean absolute error), and the more its errors cancel those of others. On the origins the mean is
+//! at most 5 % further off than the seasonal naive forecast.
 //!
-//! Constants were measured on the 1,883 series of `benches/record/2026-11-22-forecast.md`.
+//! The constants were measured on the 1,883 series of `benches/record/2026-11-22-forecast.md`.
 
 use crate::algorithms::series::forecast::backtest::Backtest;
 use crate::algorithms::series::forecast::components::dot;
@@ -11,18 +11,19 @@ use crate::algorithms::series::forecast::options::Component;
 use crate::algorithms::series::forecast::origins::OriginPlan;
 use crate::algorithms::series::forecast::stacking::stack;
 
-/// The weight is 1 / error to this power: half the error, 256 times the weight. Measured: from 5 to
-/// 8 the forecasts get 0.3 % better, so components that are not among the best hardly count.
+/// The weight is 1 / error to this power: half the error gives 256 times the weight. Measured: from
+/// 5 to 8 the forecasts improve by 0.3 %, so components that are not among the best should hardly
+/// count.
 const POWER: i32 = 8;
 
-/// How much less an origin counts than the one after it. Measured as above.
+/// The importance of an origin relative to the one after it. Measured as above.
 const DECAY: f64 = 0.8;
 
-/// The mean may miss so many times what the seasonal naive forecast misses. At 1 the weights would
+/// The largest error of the mean, in errors of the seasonal naive forecast. At 1 the weights would
 /// jump from one forecast to the next where both are alike.
 const MOST: f64 = 1.05;
 
-/// Errors below this share of the greatest value are all the same.
+/// Errors below this share of the greatest value count as equal.
 const LEAST_ERROR: f64 = 1e-9;
 
 /// The mean of the components.
@@ -32,13 +33,13 @@ pub(super) struct Combination {
     pub(super) weights: Vec<f64>,
     /// The forecast.
     pub(super) points: Vec<f64>,
-    /// The forecast from each origin, with the weights that the other origins give: what it would
-    /// have missed.
+    /// The forecast from each origin, with the weights from the other origins: it shows what the
+    /// combination would have missed.
     pub(super) past: Vec<Vec<f64>>,
 }
 
 impl Combination {
-    /// Weights what the components forecast from the origins of the plan.
+    /// Weights the forecasts of the components from the origins of the plan.
     pub(super) fn new(values: &[f64], plan: &OriginPlan, backtest: &Backtest) -> Self {
         let trials = Trials::new(values, plan, backtest);
         let n_origins = plan.origins.len();
@@ -60,7 +61,7 @@ impl Combination {
     }
 }
 
-/// How much each origin counts, oldest first.
+/// The importance of each origin, oldest first.
 pub(super) fn importances(n_origins: usize, decay: f64) -> Vec<f64> {
     let mut importances = vec![1.0; n_origins];
     for origin in (1..n_origins).rev() {
@@ -69,15 +70,15 @@ pub(super) fn importances(n_origins: usize, decay: f64) -> Vec<f64> {
     importances
 }
 
-/// What the components missed, for each origin.
+/// The errors of the components at each origin.
 struct Trials {
-    /// For each component the error of each point.
+    /// The error at each point, for each component.
     misses: Vec<Vec<Vec<f64>>>,
     /// The mean absolute error of each component.
     errors: Vec<Vec<f64>>,
     /// The mean products of the errors of any two components, by rows.
     products: Vec<Vec<f64>>,
-    /// Which component is the one that must not be undercut.
+    /// The component that the mean must not be much worse than.
     naive: Option<usize>,
 }
 
@@ -99,7 +100,7 @@ impl Trials {
         Self::of(misses, naive)
     }
 
-    /// Of what each component missed, by origin.
+    /// The trials with these errors, by origin, component and point.
     fn of(misses: Vec<Vec<Vec<f64>>>, naive: Option<usize>) -> Self {
         let absolute =
             |misses: &Vec<Vec<f64>>| misses.iter().map(|miss| mean_absolute(miss)).collect();
@@ -111,8 +112,8 @@ impl Trials {
         }
     }
 
-    /// The weight of each component, where origins count so much. A mean that missed much more than
-    /// the seasonal naive forecast gives way to it, the more the worse it is.
+    /// The weight of each component, given the importance of each origin. A mean that misses much
+    /// more than the seasonal naive forecast gives way to it, the more the worse it is.
     fn weights(&self, importances: &[f64]) -> Vec<f64> {
         let errors = weighted_mean(&self.errors, importances);
         let products = weighted_mean(&self.products, importances);
@@ -120,7 +121,7 @@ impl Trials {
         if let Some(naive) = self.naive {
             let (most, error) = (MOST * errors[naive], self.error(&weights, importances));
             if error > most {
-                // An error is convex in the weights: with this share the mean of both misses no
+                // The error is convex in the weights: with this share the mean of both misses no
                 // more than `most`.
                 let kept = (most - errors[naive]) / (error - errors[naive]);
                 weights.iter_mut().for_each(|weight| *weight *= kept);
@@ -153,7 +154,7 @@ fn mean_absolute(misses: &[f64]) -> f64 {
     misses.iter().map(|miss| miss.abs()).sum::<f64>() / misses.len() as f64
 }
 
-/// The mean products of any two series of errors, by rows.
+/// The mean products of all pairs of error series, by rows.
 fn mean_products(misses: &[Vec<f64>]) -> Vec<f64> {
     let size = misses.len();
     let mut products = vec![0.0; size * size];
@@ -167,7 +168,7 @@ fn mean_products(misses: &[Vec<f64>]) -> Vec<f64> {
     products
 }
 
-/// The mean of what each origin has.
+/// The weighted mean of the lists, one for each origin.
 fn weighted_mean(lists: &[Vec<f64>], importances: &[f64]) -> Vec<f64> {
     let total: f64 = importances.iter().sum();
     let mut means = vec![0.0; lists.first().map_or(0, Vec::len)];
@@ -189,7 +190,7 @@ fn inverse_powers(errors: &[f64]) -> Vec<f64> {
     weights
 }
 
-/// The weighted mean of forecasts of the same length.
+/// The weighted mean of forecasts of equal length.
 fn mean<'a>(weights: &[f64], forecasts: impl Iterator<Item = &'a [f64]>) -> Vec<f64> {
     let mut mean = vec![];
     for (weight, forecast) in weights.iter().zip(forecasts) {
@@ -224,11 +225,11 @@ mod tests {
 
     #[test]
     fn a_whole_that_misses_more_gives_way() {
-        // The second is as good but for one point, which squares to much.
+        // The second is as good except at one point, whose square is large.
         let misses = vec![vec![vec![1.0; 10], [[0.9; 9].as_slice(), &[-2.0]].concat()]];
         let trials = Trials::of(misses.clone(), Some(0));
         assert!(trials.error(&trials.weights(&[1.0]), &[1.0]) <= MOST);
-        // Both are better than the third, and have their way.
+        // Both others are better than the seasonal naive forecast, and get all the weight.
         let weights = Trials::of(
             vec![vec![vec![9.0; 4], vec![1.0; 4], vec![-1.0; 4]]],
             Some(0),
@@ -238,8 +239,8 @@ mod tests {
     }
 
     proptest! {
-        /// On the past as it was forecast, whatever that is, the whole hardly misses more than the
-        /// seasonal naive forecast.
+        /// On the origins the weighted mean hardly misses more than the seasonal naive forecast,
+        /// whatever the errors are.
         #[test]
         fn never_worse_than_seasonal_naive(
             misses in prop::collection::vec(prop::collection::vec(prop::collection::vec(-9.0..9.0_f64, 4), 5), 1..4),

@@ -1,4 +1,4 @@
-//! The forecast of a series.
+//! The forecast of a series, with its interval.
 
 use crate::algorithms::series::forecast::backtest::Backtest;
 use crate::algorithms::series::forecast::combination::Combination;
@@ -7,20 +7,20 @@ use crate::algorithms::series::forecast::interval::Spread;
 use crate::algorithms::series::forecast::options::{Component, ForecastOptions, Model, Step};
 use crate::algorithms::series::forecast::origins::OriginPlan;
 
-/// Fewer known values make no forecast but the last one.
+/// With fewer known values the forecast is the last one.
 const LEAST_KNOWN: usize = 8;
 
-/// Components that weigh less are not told.
+/// Components that weigh less are not listed.
 const LEAST_WEIGHT: f64 = 1e-3;
 
 /// [`Component::Drift`] is used if the horizon is longer than this many seasons; within them the
 /// season decides.
 const TREND_CYCLES: usize = 2;
 
-/// From so many origins [`Model::Fast`] forecasts the past.
+/// The number of origins from which [`Model::Fast`] forecasts the past.
 const FAST_ORIGINS: usize = 3;
 
-/// A forecast, one number a future point in all lists.
+/// A forecast; each list has one number per future point.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{ForecastOptions, forecast};
@@ -36,24 +36,24 @@ pub struct Forecast {
     pub lower: Vec<f64>,
     /// The upper end of the interval. NaN if only one value is known.
     pub upper: Vec<f64>,
-    /// For each quantile of the options, in their order, its value at each future point; on the
-    /// side of `points` where it belongs, and NaN if only one value is known.
+    /// The value of each quantile of the options, in their order, at each future point. It is on
+    /// its side of `points`, and NaN if only one value is known.
     pub quantiles: Vec<Vec<f64>>,
     /// The seasons that were used, in points, shortest first: two at most.
     pub periods: Vec<usize>,
-    /// What the forecast is made of: weights of a thousandth and more, greatest first; all add up
-    /// to 1. Empty where the last value goes on because fewer than 8 are known, or all are the
-    /// same.
+    /// The components of the forecast and their weights of at least a thousandth, greatest first;
+    /// all weights add up to 1. Empty if the last value continues because fewer than 8 values are
+    /// known, or because all are equal.
     pub weights: Vec<(Component, f64)>,
 }
 
-/// Forecasts the `horizon` points after the last of evenly spaced values. NaN are missing values;
-/// where the last values are missing, the forecast begins after the last known one, and what it
-/// says of these is left out. `None` if no value is known.
+/// Forecasts the `horizon` points after the last of evenly spaced values. NaN are missing values.
+/// If the last values are missing, the forecast begins after the last known one, and its points for
+/// missing values are left out. `None` if no value is known.
 ///
 /// Lower ends, points, quantiles and upper ends are finite and in order, whatever the values,
-/// unless only one value is known. At most the newest 262,144 values are used, most often a few
-/// thousand: some eight of the longest season.
+/// unless only one value is known. At most the newest 262,144 values are used, usually a few
+/// thousand: about eight of the longest season.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{ForecastOptions, forecast};
@@ -87,10 +87,10 @@ pub fn forecast(
     })
 }
 
-/// What is ahead of a history, in its units, missing values included.
+/// The future of a history, in its units, including the missing values at the end.
 struct Outlook {
     points: Vec<f64>,
-    /// `None` if nothing is known of it.
+    /// `None` if only one value is known.
     spread: Option<Spread>,
     periods: Vec<usize>,
     weights: Vec<(Component, f64)>,
@@ -116,7 +116,7 @@ impl Outlook {
         }
     }
 
-    /// The last value goes on, as that of a random walk.
+    /// The last value continues, like that of a random walk.
     fn last_value(history: &ForecastHistory, horizon: usize) -> Self {
         let last = history.values.last().copied().unwrap_or(0.0);
         Self {
@@ -128,7 +128,7 @@ impl Outlook {
     }
 }
 
-/// The past as the components forecast it, and the future.
+/// The forecasts of the past and of the future.
 pub(super) struct Trial {
     pub(super) plan: OriginPlan,
     pub(super) backtest: Backtest,
@@ -136,8 +136,8 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Of the `horizon` points after what is missing; `None` if the history is too short or does
-    /// not vary.
+    /// Forecasts the `horizon` points after the missing ones; `None` if the history is too short or
+    /// does not vary.
     pub(super) fn new(history: &ForecastHistory, horizon: usize, model: Model) -> Option<Self> {
         if history.n_known < LEAST_KNOWN || history.is_constant {
             return None;
@@ -170,8 +170,8 @@ impl Trial {
         })
     }
 
-    /// What the combination missed from each origin. Where values are not known, errors at others
-    /// stand for theirs.
+    /// The errors of the combination from each origin. Where values are not known, errors at known
+    /// values take their place.
     pub(super) fn errors(&self, history: &ForecastHistory) -> Vec<Vec<f64>> {
         let forecasts = self.plan.origins.iter().zip(&self.combination.past);
         let mut errors: Vec<Vec<f64>> = forecasts
@@ -198,7 +198,7 @@ impl Trial {
     }
 }
 
-/// What a forecast may be.
+/// The bounds of a forecast.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     least: f64,
@@ -206,7 +206,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Of a series whose least value this is. What is asked for goes before what the values say.
+    /// The bounds of a series with this least value. The options take precedence over the values.
     fn new(least_value: f64, options: &ForecastOptions) -> Self {
         let is_non_negative = match options.floor {
             None => options.non_negative.unwrap_or(least_value >= 0.0),
@@ -219,7 +219,7 @@ impl Bounds {
         }
     }
 
-    /// Of a series with these values.
+    /// The bounds of a series with these values.
     pub(super) fn of(values: &[f64], options: &ForecastOptions) -> Self {
         let known = values.iter().copied().filter(|value| value.is_finite());
         Self::new(known.fold(f64::INFINITY, f64::min), options)
@@ -229,12 +229,12 @@ impl Bounds {
         if value.is_nan() {
             return value;
         }
-        // Adding 0 makes 0 of -0.
+        // Adding 0 turns -0 into 0.
         value.max(self.least).min(self.most) + 0.0
     }
 }
 
-/// How what is ahead of a history becomes an answer.
+/// Turns the outlook of a history into an answer.
 pub(super) struct Frame {
     n_skipped: usize,
     horizon: usize,
@@ -256,7 +256,7 @@ impl Frame {
         }
     }
 
-    /// Without what is missing, in the unit of the series, and within its bounds.
+    /// The values after the missing ones, in the unit of the series and within its bounds.
     pub(super) fn fit(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
         let wanted = values.skip(self.n_skipped).take(self.horizon);
         wanted

@@ -1,9 +1,9 @@
-//! The part of a series that a forecast is made from: without gaps, in handy units, no longer than
-//! needed.
+//! The part of a series that a forecast is made from: without gaps, in convenient units, and no
+//! longer than needed.
 //!
-//! Gaps are bridged with the season, so that it survives them. Where so little follows a long gap
-//! that it does not show the season, the forecast begins before the gap: what has not been seen for
-//! long is as unsure as that makes it.
+//! Gaps are bridged with the season, so that it survives them. If too few values follow a long gap
+//! to show the season, the forecast begins before the gap, and becomes as uncertain as that
+//! distance makes it.
 
 use crate::algorithms::series::forecast::components::YearAgo;
 use crate::algorithms::series::forecast::cycles::is_long_enough;
@@ -18,14 +18,14 @@ use crate::algorithms::units::DAY;
 /// A mean month of the Gregorian calendar in nanoseconds: 365.2425 / 12 days.
 const MONTH_NS: i64 = 2_629_746_000_000_000;
 
-/// Seasons are looked for in the newest this many values: three weeks of minutes.
+/// Seasons are looked for in this many of the newest values: three weeks of minutes.
 const MAX_TESTED: usize = 1 << 15;
 
-/// The day is used unseen if there are so many cycles: metrics often have one that is too faint to
-/// prove itself.
+/// The day is used without proof if there are this many cycles: metrics often have a day that is
+/// too faint to prove itself.
 const UNSEEN_CYCLES: usize = 3;
 
-/// So much history is kept: the longest season so many times,
+/// The history keeps this many of the longest season,
 const KEPT_CYCLES: usize = 8;
 
 /// at least this many points,
@@ -34,28 +34,28 @@ const KEPT_POINTS: usize = 1_000;
 /// and at most this many: two and a half days of seconds.
 const MAX_POINTS: usize = 1 << 18;
 
-/// How far into the future the past is forecast at most.
+/// The longest horizon for which the past is forecast.
 pub(super) const MAX_TRIED_HORIZON: usize = 10_000;
 
-/// From how many points the past is forecast at most.
+/// The largest number of points from which the past is forecast.
 pub(super) const MAX_ORIGINS: usize = 8;
 
-/// A gap is long from this part of the longest season on,
+/// A gap is long if it is more than this part of the longest season,
 const LONG_GAP: f64 = 0.5;
 
-/// and so many of the shortest season after it show where the series is now.
+/// and the values after it show the current state if they are this many of the shortest season.
 const SHOWN_CYCLES: usize = 2;
 
-/// This many missing values at the end are forecast and left out; of more, whole seasons are
-/// skipped.
+/// At most this many missing values at the end are forecast and left out; beyond that, whole
+/// seasons are skipped.
 const MAX_MISSING: usize = 100_000;
 
-/// Which seasons a forecast has, in points.
+/// The seasons of a forecast, in points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seasons {
-    /// The shortest; 1 if there is none.
+    /// The shortest season; 1 if there is none.
     pub(crate) short: usize,
-    /// The longest, if there is another one.
+    /// The longest season, if there is a second one.
     pub(crate) long: Option<usize>,
 }
 
@@ -64,7 +64,7 @@ impl Seasons {
         self.long.unwrap_or(self.short)
     }
 
-    /// All there are, shortest first.
+    /// All seasons, shortest first.
     pub(super) fn periods(self) -> Vec<usize> {
         let short = (self.short > 1).then_some(self.short);
         short.into_iter().chain(self.long).collect()
@@ -78,19 +78,19 @@ pub(super) struct ForecastHistory {
     pub(super) values: Vec<f64>,
     /// A power of two, so that no digit is lost.
     pub(super) scale: f64,
-    /// Which of the values are not known.
+    /// Whether each of the values is filled in, rather than known.
     pub(super) is_filled: Vec<bool>,
-    /// How many of the values are known.
+    /// The number of known values.
     pub(super) n_known: usize,
-    /// How many values are missing after the last one.
+    /// The number of values that are missing after the last one.
     pub(super) n_missing: usize,
-    /// The seasons that are worth a try, shortest first.
+    /// The seasons that are worth trying, shortest first.
     pub(super) periods: Vec<usize>,
-    /// For series of days and weeks.
+    /// The year ago, for series of days and weeks.
     pub(super) year_ago: Option<YearAgo>,
-    /// The least of the known values, in their own unit.
+    /// The least known value, in its own unit.
     pub(super) least: f64,
-    /// Whether all known values are the same.
+    /// Whether all known values are equal.
     pub(super) is_constant: bool,
 }
 
@@ -116,7 +116,7 @@ impl ForecastHistory {
         let find = |tested: &[f64]| find_seasons(tested, step, season).within(values.len());
         let mut kept = Kept::new(values, &found, horizon)?;
         if kept.has_moved {
-            // A level shift can have hidden a season.
+            // A level shift may have hidden a season.
             let again = find(newest(&kept.values, MAX_TESTED));
             if again.is_sure && again.longest() > found.longest() {
                 kept = Kept::new(values, &again, horizon)?;
@@ -139,7 +139,8 @@ impl ForecastHistory {
         })
     }
 
-    /// How many points after the last known value have to be forecast for these after the last one.
+    /// The number of points to forecast after the last known value, to reach `horizon` points after
+    /// the last one.
     pub(super) fn n_ahead(&self, horizon: usize) -> usize {
         (self.n_missing + horizon).max(1)
     }
@@ -151,12 +152,12 @@ struct Kept<'a> {
     /// In units of `scale`.
     values: Vec<f64>,
     scale: f64,
-    /// Whether a level shift was taken out.
+    /// Whether a level shift was removed.
     has_moved: bool,
 }
 
 impl<'a> Kept<'a> {
-    /// This many values as these seasons need.
+    /// Keeps as many values as these seasons need.
     fn new(values: &'a [f64], found: &FoundSeasons, horizon: usize) -> Option<Self> {
         let raw = newest(values, n_kept(found.longest(), horizon));
         let raw_scale = magnitude(raw);
@@ -182,9 +183,9 @@ impl<'a> Kept<'a> {
 /// The seasons of evenly spaced values.
 #[derive(Debug, PartialEq)]
 struct FoundSeasons {
-    /// In points, shortest first; the first and the last that are long enough are used.
+    /// The periods in points, shortest first; the first and the last with enough cycles are used.
     periods: Vec<usize>,
-    /// Whether they are more than a guess.
+    /// Whether the seasons are more than a guess.
     is_sure: bool,
 }
 
@@ -199,7 +200,7 @@ impl FoundSeasons {
         self.periods.last().copied().unwrap_or(1)
     }
 
-    /// Those of which so many values have enough.
+    /// The seasons with enough cycles in this many values.
     fn within(mut self, n_values: usize) -> Self {
         self.periods
             .retain(|&period| is_long_enough(n_values, period));
@@ -207,7 +208,7 @@ impl FoundSeasons {
     }
 }
 
-/// The seasons of values without gaps.
+/// Finds the seasons of values without gaps.
 fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> FoundSeasons {
     let step_ns = match step {
         Some(Step::Nanoseconds(step_ns)) => Some(step_ns),
@@ -233,13 +234,13 @@ fn find_seasons(values: &[f64], step: Option<Step>, season: &Season) -> FoundSea
     }
 }
 
-/// Without gaps, in handy units.
+/// The values without gaps, in convenient units.
 fn handy(values: &[f64]) -> Option<Vec<f64>> {
     bridge(&divided(values, magnitude(values)))
 }
 
-/// How many values there are before the last long gap, if what follows it does not show the
-/// shortest season and what is before it shows all.
+/// The number of values before the last long gap, if those after it do not show the shortest season
+/// and those before it show all.
 fn end_before_gap(values: &[f64], found: &FoundSeasons) -> Option<usize> {
     let (shortest, longest) = (found.shortest(), found.longest());
     if !found.is_sure || longest <= 1 {
@@ -259,7 +260,7 @@ fn end_before_gap(values: &[f64], found: &FoundSeasons) -> Option<usize> {
     None
 }
 
-/// The newest this many values.
+/// The newest values, at most this many.
 fn newest(values: &[f64], n_values: usize) -> &[f64] {
     &values[values.len().saturating_sub(n_values)..]
 }
@@ -268,7 +269,7 @@ fn divided(values: &[f64], divisor: f64) -> Vec<f64> {
     values.iter().map(|value| value / divisor).collect()
 }
 
-/// How many of the newest values are used.
+/// The number of newest values that are used.
 fn n_kept(longest: usize, horizon: usize) -> usize {
     let horizon = horizon.min(MAX_TRIED_HORIZON);
     let for_origins = MAX_ORIGINS * horizon.min(longest) + horizon;
@@ -277,8 +278,8 @@ fn n_kept(longest: usize, horizon: usize) -> usize {
         .min(MAX_POINTS)
 }
 
-/// How many points to forecast for this many missing ones, so that what follows has the right
-/// phase.
+/// The number of points to forecast in place of this many missing ones, so that the points after
+/// them have the right phase.
 fn n_skipped(n_missing: usize, longest: usize) -> usize {
     let too_many = n_missing.saturating_sub(MAX_MISSING);
     n_missing.saturating_sub(too_many.div_ceil(longest) * longest)

@@ -1,44 +1,44 @@
-//! How far the future may be from its forecast, by what was missed from the origins.
+//! The spread of a forecast: how far the future may be from it, from the errors at the origins.
 //!
 //! As in conformal prediction, the quantiles of past errors are those of future ones (Vovk,
 //! Gammerman and Shafer, "Algorithmic learning in a random world", 2005; for series, with errors
 //! that were forecast out of sample: Xu and Xie, "Conformal prediction interval for dynamic
-//! time-series", 2021). Changed, because there are few errors and they depend on each other: they
-//! are divided by a deviation that grows with the distance, as that of a random walk in noise does;
-//! the quantiles are halfway between those of the errors and those of the normal distribution; and
-//! all is made wider the fewer errors there are.
+//! time-series", 2021). Because there are few errors and they depend on each other, three things
+//! differ: errors are divided by a deviation that grows with the distance, like that of a random
+//! walk in noise; the quantiles are halfway between those of the errors and those of the normal
+//! distribution; and everything is wider, the fewer errors there are.
 
 use crate::algorithms::series::forecast::combination::importances;
 use crate::algorithms::series::forecast::normal::normal_quantile;
 
-/// How much less an origin counts than the one after it. Measured as those of `combination`, as are
-/// the others.
+/// The importance of an origin relative to the one after it. Measured like the constants of
+/// `combination`, as are the others.
 const DECAY: f64 = 0.75;
 
-/// Errors are made so much greater: always,
+/// Errors are enlarged by this share in any case,
 const WIDER: f64 = 0.05;
 
-/// by this over the number of origins,
+/// by this divided by the number of origins,
 const WIDER_FEW_ORIGINS: f64 = 1.0;
 
-/// and by this over the number of errors.
+/// and by this divided by the number of errors.
 const WIDER_FEW_ERRORS: f64 = 4.0;
 
-/// Of so many errors the empirical quantile has half of its final share of one half.
+/// With this many errors the empirical quantile has half of its final share of one half.
 const HALF_TRUSTED: f64 = 150.0;
 
 /// The least variance, in units of the greatest value.
 const LEAST_VARIANCE: f64 = 1e-18;
 
-/// The variance at the first steps, where the line would be below 0, is that of such a part of the
-/// horizon.
+/// The variance at the first steps, where the line would be below 0, is that of the first part of
+/// the horizon, the horizon divided by this.
 const FIRST_PART: usize = 12;
 
-/// The distribution of what is missed.
+/// The distribution of errors.
 #[derive(Debug)]
 pub(super) struct Spread {
     variance: VarianceLine,
-    /// Errors divided by their deviation, ascending, with the share of importance that lies below.
+    /// Errors divided by their deviation, ascending, with the share of importance below each.
     errors: Vec<(f64, f64)>,
     deviation: f64,
     empirical_share: f64,
@@ -53,7 +53,7 @@ struct VarianceLine {
 }
 
 impl Spread {
-    /// The spread of errors from each origin, oldest first, all equally many.
+    /// The spread of the errors from each origin, oldest first; all origins have equally many.
     pub(super) fn new(errors: &[Vec<f64>]) -> Self {
         let mut importances = importances(errors.len(), DECAY);
         let total: f64 = importances.iter().sum();
@@ -84,8 +84,8 @@ impl Spread {
         }
     }
 
-    /// The spread of a walk that these values are part of, whose steps are independent: few of them
-    /// say little.
+    /// The spread of the random walk that these values are part of, whose steps are independent:
+    /// few of them say little.
     pub(super) fn of_random_walk(values: &[f64]) -> Self {
         let squares = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
         let n_steps = values.len().saturating_sub(1).max(1) as f64;
@@ -95,14 +95,14 @@ impl Spread {
             errors: vec![],
             deviation: if slope > 0.0 { 1.0 } else { 0.0 },
             empirical_share: 0.0,
-            // From 2 steps on near what the 97.5 % quantile of Student's distribution is beyond the
-            // normal one.
+            // From 2 steps on this is near the ratio of the 97.5 % quantiles of Student's and the
+            // normal distribution.
             wider: 1.0 + 1.0 / n_steps + 2.0 / (n_steps * n_steps),
         }
     }
 
-    /// How far from the forecast the quantile is at each step: never on the wrong side, and 0 for
-    /// one half.
+    /// The distance of the quantile from the forecast at each step: never on the wrong side, and 0
+    /// for a probability of one half.
     pub(super) fn distances(&self, probability: f64) -> impl Iterator<Item = f64> {
         let normal = normal_quantile(probability) * self.deviation;
         let empirical = self.empirical_quantile(probability);
@@ -112,7 +112,7 @@ impl Spread {
         steps.map(move |step| factor * self.variance.deviation(step))
     }
 
-    /// Interpolated between the middles of the errors' shares.
+    /// The quantile of the errors, interpolated between the middles of their shares.
     fn empirical_quantile(&self, probability: f64) -> f64 {
         let above = self
             .errors
@@ -128,7 +128,7 @@ impl Spread {
     }
 }
 
-/// The distance of a quantile, not beyond the median.
+/// The distance of a quantile, limited to its side of the median.
 fn on_its_side(distance: f64, probability: f64) -> f64 {
     if probability < 0.5 {
         distance.min(0.0)
@@ -151,8 +151,8 @@ fn variances(errors: &[Vec<f64>], importances: &[f64]) -> Vec<f64> {
 }
 
 impl VarianceLine {
-    /// The rising straight line from not below 0 that is nearest to variances at 1, 2, 3, ...
-    /// steps.
+    /// The straight line closest to the variances at 1, 2, 3, ... steps that does not fall and does
+    /// not begin below 0.
     fn fit(variances: &[f64]) -> Self {
         let n_steps = variances.len().max(1) as f64;
         let middle = (n_steps + 1.0) / 2.0;

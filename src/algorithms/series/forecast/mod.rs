@@ -1,21 +1,21 @@
-//! Forecasts with intervals, and what to provision.
+//! Forecasts with intervals, and the capacity to provision.
 //!
 //! [`forecast`] needs no settings. Nine simple forecasters each forecast the newest part of the
 //! history from several points before it (rolling origins: Tashman, "Out-of-sample tests of
 //! forecasting accuracy", 2000). The forecast is their mean, weighted by how well they did (Bates
-//! and Granger, "The combination of forecasts", 1969); the interval follows from what the mean
-//! missed there. What happens to a series:
+//! and Granger, "The combination of forecasts", 1969); the interval follows from the errors of the
+//! mean there. A series passes these stages:
 //!
 //! 1. `history` closes gaps, keeps as much of the past as is needed, finds the seasons (`natural`)
-//!    and takes outliers and level shifts out (`repair`); `origins` says from where the past is
-//!    forecast.
+//!    and removes outliers and level shifts (`repair`); `origins` chooses the points from which the
+//!    past is forecast.
 //! 2. `components` forecast from each of these points, without knowing what follows, and from the
-//!    end; `backtest` drives them.
-//! 3. `combination` weights them (`stacking`), `interval` says how far off they may be, and
+//!    end; `backtest` runs them.
+//! 3. `combination` weights them (`stacking`), `interval` computes how far off they may be, and
 //!    `forecaster` puts it all together.
 //!
-//! [`demand_quantile`] and [`plan_slots`] turn a forecast into units to provision, [`Reach`] says
-//! when it reaches a limit, and [`forecast_on_days`] knows holidays.
+//! [`demand_quantile`] and [`plan_slots`] turn a forecast into units to provision, [`Reach`] finds
+//! when it reaches a limit, and [`forecast_on_days`] respects holidays.
 
 mod backtest;
 mod capacity;

@@ -1,4 +1,4 @@
-//! Moving means of one series, each at the cost of a subtraction.
+//! Moving means of one series, each for the cost of a subtraction.
 
 /// The sums of a series up to each of its values.
 #[derive(Debug)]
@@ -17,13 +17,13 @@ impl MovingMean {
         Self { sums }
     }
 
-    /// The mean of this many values from this one on.
+    /// The mean of `n_values` values, beginning at `first`.
     pub(super) fn from(&self, first: usize, n_values: usize) -> f64 {
         (self.sums[first + n_values] - self.sums[first]) / n_values as f64
     }
 
-    /// For each of the first this many values the mean of the window around it; near the ends that
-    /// of the first and the last whole window.
+    /// The mean of the window around each of the first `n_values` values; near the ends, of the
+    /// first and the last whole window.
     pub(super) fn centered(&self, n_values: usize, window: usize, means: &mut Vec<f64>) {
         means.clear();
         if n_values == 0 {

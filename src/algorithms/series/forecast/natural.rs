@@ -1,13 +1,13 @@
-//! Natural seasons: whether a series has an hour, a day, a week or a year, where the distance of
-//! its points is known.
+//! Natural seasons: whether a series has an hour, a day, a week or a year, if the distance of its
+//! points is known.
 //!
-//! What is likely beforehand needs less proof than what is found by search ([`find_periods`]), so
-//! these are tested first, and stay unless the search finds what explains far more (a batch every
-//! five hours looks like an hour too): each whole cycle is correlated with the mean of all others.
-//! Without a season that correlation is slightly negative however few cycles there are, so no table
-//! of significance is needed; how much it differs from cycle to cycle says how sure it is
-//! (leave-one-out cross-validation; Stone, "Cross-validatory choice and assessment of statistical
-//! predictions", 1974).
+//! Seasons that are likely beforehand need less proof than those found by search
+//! ([`find_periods`]). So natural seasons are tested first, and stay unless the search finds
+//! seasons that explain far more (a batch every five hours looks like an hour too). The test
+//! correlates each whole cycle with the mean of all others. Without a season that correlation is
+//! slightly negative however few cycles there are, so it needs no table of significance; how much
+//! it differs from cycle to cycle shows how certain it is (leave-one-out cross-validation; Stone,
+//! "Cross-validatory choice and assessment of statistical predictions", 1974).
 
 use crate::algorithms::series::forecast::components::{average_cycle, center, with_cycle};
 use crate::algorithms::series::forecast::cycles::is_long_enough;
@@ -23,47 +23,48 @@ const SECOND_NS: f64 = 1e9;
 const NATURAL_S: [f64; 4] = [60.0, 3_600.0, 86_400.0, 604_800.0];
 
 /// The mean year of the Gregorian calendar, 365.2425 days, in seconds. It is no whole number of
-/// days or weeks and soon out of step with them: it is tested from [`MONTH_S`] on.
+/// days or weeks and soon out of step with them, so it is tested only for steps of at least
+/// [`MONTH_S`].
 const YEAR_S: f64 = 31_556_952.0;
 
 /// The shortest month in seconds.
 const MONTH_S: f64 = 28.0 * 86_400.0;
 
-/// A natural season may be off a whole number of points by this share.
+/// The length of a natural season may differ from a whole number of points by this share.
 const OFF: f64 = 0.03;
 
-/// For 2, 3, 4 and from 5 cycles on: the least correlation, and how many standard errors it must be
-/// above 0.
+/// For 2, 3, 4 and at least 5 cycles: the least correlation, and how many standard errors it must
+/// be above 0.
 const PROOF: [(f64, f64); 4] = [(0.6, 0.0), (0.5, 2.0), (0.3, 2.0), (0.2, 3.0)];
 
-/// The same from 5 cycles on if a shorter season is known: a faint week above a clear day is worth
-/// its while.
+/// The same for at least 5 cycles if a shorter season is known: a faint week on top of a clear day
+/// is worth using.
 const PROOF_ABOVE: (f64, f64) = (0.06, 3.5);
 
-/// Where natural seasons leave less than this share of the variance around a trend over a third of
-/// the values, nothing else is searched.
+/// If natural seasons leave less than this share of the variance around a trend over a third of the
+/// values, there is no search.
 const WELL_EXPLAINED: f64 = 0.5;
 const SLOW_PARTS: usize = 3;
 
-/// What is found by search takes the place of natural seasons if it leaves less than this part of
-/// what they leave.
+/// Seasons found by search replace natural ones if they leave less than this part of what those
+/// leave.
 const CLEARER: f64 = 0.5;
 
-/// A shorter season stays beside a longer one if its cycle has this share of the variance of that
-/// one's.
+/// A shorter season stays beside a longer one if its cycle has at least this share of the variance
+/// of the longer cycle.
 const WORTH: f64 = 0.2;
 
-/// Values are clipped so many deviations from the middle before anything else,
+/// Values are clipped at this many deviations from the middle before anything else,
 const CLIP_VALUES: f64 = 8.0;
 
-/// and so many when trend and shorter seasons are gone.
+/// and at this many once trend and shorter seasons are removed.
 const CLIP_REST: f64 = 4.0;
 
 /// Fewer values have no outliers.
 const FEW: usize = 30;
 
-/// The seasons of values without gaps, in points, shortest first. What is natural is tested; if
-/// none of it is there, what else repeats is searched.
+/// The seasons of values without gaps, in points, shortest first. Natural seasons are tested first;
+/// a search for other seasons follows if they do not explain enough.
 pub(super) fn natural_seasons(values: &[f64], step: Option<Step>) -> Vec<usize> {
     let mut tested = Tested::new(values);
     for period in step.map(natural_periods).unwrap_or_default() {
@@ -104,11 +105,11 @@ fn natural_periods(step: Step) -> Vec<usize> {
     points.collect()
 }
 
-/// Values, and the seasons that they have.
+/// Values, and the seasons found in them.
 struct Tested {
     values: Vec<f64>,
     means: MovingMean,
-    /// Shortest first.
+    /// The periods, shortest first.
     periods: Vec<usize>,
 }
 
@@ -125,7 +126,7 @@ impl Tested {
         }
     }
 
-    /// Adds a season, longer than those before it, if it is there.
+    /// Adds a season that is longer than those before it, if the values have it.
     fn test(&mut self, period: usize) {
         let n_cycles = self.values.len() / period;
         if !is_long_enough(self.values.len(), period) {
@@ -147,7 +148,7 @@ impl Tested {
         }
     }
 
-    /// Without the seasons that are little beside a longer one.
+    /// The seasons, except those that are weak beside a longer one.
     fn worthwhile(&self) -> Vec<usize> {
         let Some(&longest) = self.periods.last() else {
             return vec![];
@@ -170,7 +171,7 @@ impl Tested {
     }
 
     /// The share of the variance around the trend that these seasons leave, where each whole cycle
-    /// is compared with the others; the trend is one over the longest season of both sets.
+    /// is compared with the others. The trend is the mean over the longest season of both sets.
     fn unexplained(&self, periods: &[usize], others: &[usize]) -> f64 {
         let longest = periods.iter().chain(others).max();
         let mut rest = self.without_trend(longest.copied().unwrap_or(1));
@@ -191,7 +192,7 @@ impl Tested {
     }
 }
 
-/// Subtracts the average cycle, which is returned.
+/// Subtracts the average cycle, and returns it.
 fn remove_cycle(values: &mut [f64], period: usize) -> Vec<f64> {
     let mut cycle = vec![];
     average_cycle(values, period, 1.0, &mut cycle);
@@ -200,8 +201,8 @@ fn remove_cycle(values: &mut [f64], period: usize) -> Vec<f64> {
     cycle
 }
 
-/// The correlation of whole cycles with the mean of the other ones, and how many standard errors
-/// its products are above 0.
+/// The correlation of whole cycles with the mean of the others, and how many standard errors its
+/// products are above 0.
 fn correlation_of_cycles(values: &[f64], period: usize) -> (f64, f64) {
     let cycles = || values.rchunks_exact(period);
     let n_cycles = cycles().len() as f64;
@@ -238,7 +239,8 @@ fn correlation_of_cycles(values: &[f64], period: usize) -> (f64, f64) {
     (total / size, mean / (standard_error + f64::MIN_POSITIVE))
 }
 
-/// Clips values so many standard deviations, by the median absolute one, from the median.
+/// Clips values at this many standard deviations from the median; the deviation comes from the
+/// median absolute one.
 fn clip(values: &mut [f64], n_deviations: f64) {
     let Some(middle) = median_in_place(&mut values.to_vec()) else {
         return;

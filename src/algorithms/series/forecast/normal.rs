@@ -2,7 +2,7 @@
 //!
 //! Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied
 //! Statistics 37, 1988, routine PPND16: three ratios of polynomials, one for the middle and two for
-//! the tails, exact to some 16 digits.
+//! the tails, exact to about 16 digits.
 
 /// The numerator and the denominator for probabilities within [`MIDDLE`] of one half, lowest power
 /// first.
@@ -77,11 +77,11 @@ const FAR_TAIL: [[f64; 8]; 2] = [
     ],
 ];
 
-/// How far from one half the middle reaches.
+/// The distance from one half that the middle covers.
 const MIDDLE: f64 = 0.425;
 
-/// The value below which a normal variable with mean 0 and deviation 1 lies with this probability;
-/// 0 and 1 are taken as the numbers next to them, so that the result is finite.
+/// The value below which a normal variable with mean 0 and deviation 1 lies with this probability.
+/// 0 and 1 count as the numbers next to them, so that the result is finite.
 pub(super) fn normal_quantile(probability: f64) -> f64 {
     let probability = probability.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0);
     let from_half = probability - 0.5;
@@ -101,7 +101,7 @@ fn ratio([numerator, denominator]: &[[f64; 8]; 2], at: f64) -> f64 {
     polynomial(numerator, at) / polynomial(denominator, at)
 }
 
-/// Horner's rule.
+/// Evaluates a polynomial by Horner's rule.
 fn polynomial(coefficients: &[f64], at: f64) -> f64 {
     coefficients
         .iter()
@@ -113,7 +113,7 @@ fn polynomial(coefficients: &[f64], at: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Expected: `statistics.NormalDist().inv_cdf`, Python 3.
+    /// The expected values are from `statistics.NormalDist().inv_cdf`, Python 3.
     #[test]
     fn quantiles_are_those_of_python() {
         let cases = [

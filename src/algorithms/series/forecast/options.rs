@@ -1,4 +1,4 @@
-//! What a forecast is asked for.
+//! The options of a forecast.
 
 use crate::algorithms::series::samples::Season;
 
@@ -18,7 +18,7 @@ pub enum Step {
     Months(u32),
 }
 
-/// How a forecast is made.
+/// The forecasters to use.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{Component, Model};
@@ -31,9 +31,9 @@ pub enum Model {
     /// All components, weighted by how well each forecast the newest part of the history.
     #[default]
     Auto,
-    /// The cheap components alone, tried on less of the history.
+    /// Only the cheap components, tried on less of the history.
     Fast,
-    /// One component.
+    /// A single component.
     One(Component),
 }
 
@@ -48,19 +48,19 @@ pub enum Model {
 pub enum Component {
     /// The value one short season ago; without a season the last value.
     SeasonalNaive,
-    /// The median of the same phase in the last seven short seasons; without a season that of the
-    /// last five values.
+    /// The median of the same phase in the last seven short seasons; without a season the median of
+    /// the last five values.
     SeasonalMedian,
-    /// Seasons that change slowly are added to Holt's smoothing with a damped trend.
+    /// Holt's smoothing with a damped trend, plus seasons that change slowly.
     DampedHolt,
-    /// Seasons that change slowly are added to the Theta method.
+    /// The Theta method, plus seasons that change slowly.
     Theta,
-    /// Seasons that change slowly are added to simple smoothing with the whole linear trend.
+    /// Simple smoothing with the whole linear trend, plus seasons that change slowly.
     Drift,
     /// A regression on the last values and those one and two seasons ago.
     Autoregression,
-    /// Seasons that hardly change are added to an autoregression that returns to the level of the
-    /// last sixteen seasons.
+    /// An autoregression that returns to the level of the last sixteen seasons, plus seasons that
+    /// hardly change.
     SeasonalMeans,
     /// Exponential smoothing of level and both seasons with autocorrelated errors; on logarithms if
     /// all values are above 0.
@@ -71,7 +71,7 @@ pub enum Component {
 }
 
 impl Component {
-    /// All components, in the order in which they are listed in an explanation.
+    /// All components, in the order in which an explanation lists them.
     pub const ALL: [Self; 9] = [
         Self::SeasonalNaive,
         Self::SeasonalMedian,
@@ -84,7 +84,7 @@ impl Component {
         Self::YearAgo,
     ];
 
-    /// Those of [`Model::Fast`].
+    /// The components of [`Model::Fast`].
     pub(super) const FAST: [Self; 5] = [
         Self::SeasonalNaive,
         Self::SeasonalMedian,
@@ -109,7 +109,7 @@ impl Component {
     }
 }
 
-/// How a series is forecast.
+/// The options of a forecast.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::ForecastOptions;
@@ -120,19 +120,20 @@ impl Component {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ForecastOptions {
-    /// The share of future values that shall lie within the interval, above 0 and below 1.
+    /// The share of future values that should lie within the interval, above 0 and below 1.
     pub level: f64,
-    /// How long the seasons are.
+    /// The lengths of the seasons.
     pub season: Season,
-    /// What forecasts.
+    /// The forecasters to use.
     pub model: Model,
-    /// Whether the forecast stays at 0 or above; `None`: if no value of the history is below 0.
+    /// Whether the forecast stays at 0 or above; `None`: it does if no value of the history is
+    /// below 0.
     pub non_negative: Option<bool>,
-    /// What forecast and interval are never below.
+    /// The lower bound of forecast and interval.
     pub floor: Option<f64>,
-    /// What forecast and interval are never above.
+    /// The upper bound of forecast and interval.
     pub ceiling: Option<f64>,
-    /// Quantiles of the future value to give besides, each above 0 and below 1.
+    /// Additional quantiles of the future value, each above 0 and below 1.
     pub quantiles: Vec<f64>,
 }
 

@@ -1,46 +1,46 @@
-//! From where the newest part of the history is forecast as if it were not known: rolling origins
-//! (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
+//! Rolling origins: the points from which the newest part of the history is forecast as if it were
+//! not known (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
 
 use crate::algorithms::series::forecast::components::YearAgo;
 use crate::algorithms::series::forecast::cycles::is_long_enough;
 use crate::algorithms::series::forecast::history::{MAX_TRIED_HORIZON, Seasons};
 
-/// Before the first origin there are so many of the longest season,
+/// Before the first origin there are this many of the longest season,
 const LEARNT_CYCLES: usize = 2;
 
-/// and so many points more,
+/// and one of the shortest, which counts as at least this many points,
 const LEARNT_POINTS: usize = 3;
 
-/// at least this many.
+/// but at least this many points in all.
 const LEAST_LEARNT: usize = 10;
 
-/// The same in a short history: besides one season,
+/// In a short history: one season and this many points,
 const SHORT_LEARNT_POINTS: usize = 2;
 
-/// and at least this many.
+/// but at least this many points in all.
 const SHORT_LEAST_LEARNT: usize = 6;
 
-/// In a short history such a part is forecast at once,
+/// A short history is divided by this for the part that is forecast at once,
 const SHORT_PARTS: usize = 4;
 
-/// from so many points.
+/// from at most this many origins.
 const SHORT_ORIGINS: usize = 3;
 
-/// The seasons of a history, and from where it is forecast.
+/// The seasons of a history, and the origins from which it is forecast.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OriginPlan {
     pub(super) seasons: Seasons,
-    /// How many values are known at each origin, oldest first; at least one origin.
+    /// The number of values known at each origin, oldest first; there is at least one origin.
     pub(super) origins: Vec<usize>,
-    /// How many values are forecast from each; so many values follow each.
+    /// The number of values forecast from each origin; at least that many follow it.
     pub(super) horizon: usize,
-    /// If a year ago is known at each origin.
+    /// The year ago, if it is known at each origin.
     pub(super) year_ago: Option<YearAgo>,
 }
 
 impl OriginPlan {
     /// A plan for this many values with these possible periods, shortest first. `None` for less
-    /// than 8 values.
+    /// than 7 values.
     pub(super) fn new(
         n_values: usize,
         periods: &[usize],
@@ -61,7 +61,7 @@ impl OriginPlan {
             .or_else(|| Self::in_short(n_values, one, horizon, max_origins))
     }
 
-    /// With the year ago, if it is known at each origin.
+    /// Adds the year ago, if it is known at each origin.
     pub(super) fn with_year(self, year_ago: Option<YearAgo>) -> Self {
         let first = self.origins.first().copied().unwrap_or(0);
         Self {
@@ -70,7 +70,7 @@ impl OriginPlan {
         }
     }
 
-    /// Origins one short season apart; without one, or if it is longer, half a horizon.
+    /// Plans origins one short season apart; half a horizon if there is no season or it is longer.
     fn by_season(
         n_values: usize,
         seasons: Seasons,
@@ -89,7 +89,7 @@ impl OriginPlan {
         Some(Self::evenly(n_values, seasons, horizon, spacing, n_origins))
     }
 
-    /// What is possible where less than that is known.
+    /// Plans the origins that are possible with fewer values.
     fn in_short(
         n_values: usize,
         seasons: Seasons,

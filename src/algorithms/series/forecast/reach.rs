@@ -1,6 +1,6 @@
-//! When a forecast reaches a limit.
+//! The point at which a forecast reaches a limit.
 
-/// From which side a limit is reached.
+/// The direction in which a limit is reached.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::Direction;
@@ -17,7 +17,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The way from a value to a limit; `None` if it is there.
+    /// The direction from a value to a limit; `None` if it is there.
     pub fn towards(value: f64, limit: f64) -> Option<Self> {
         match value.partial_cmp(&limit)? {
             std::cmp::Ordering::Less => Some(Self::Up),
@@ -26,7 +26,7 @@ impl Direction {
         }
     }
 
-    /// Whether a value is at the limit or past it.
+    /// Whether a value is at the limit or beyond it.
     pub fn is_reached(self, value: f64, limit: f64) -> bool {
         match self {
             Self::Up => value >= limit,
@@ -46,16 +46,17 @@ impl Direction {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
-    /// By the forecast itself; `None`: not in its horizon.
+    /// The point at which the forecast itself reaches the limit; `None` if it does not within its
+    /// horizon.
     pub at: Option<usize>,
-    /// By the end of its interval that is nearer to the limit.
+    /// The same for the end of its interval that is closer to the limit.
     pub earliest: Option<usize>,
-    /// By the other end.
+    /// The same for the other end.
     pub latest: Option<usize>,
 }
 
 impl Reach {
-    /// By a forecast and its interval.
+    /// Finds the points for a forecast and its interval.
     pub fn new(
         points: &[f64],
         lower: &[f64],
@@ -104,7 +105,7 @@ mod tests {
                 "{direction:?} {limit}"
             );
         }
-        // What is not known reaches nothing.
+        // Unknown values reach nothing.
         let unknown = [f64::NAN; 2];
         let reach = Reach::new(&[5.0; 2], &unknown, &unknown, Direction::Up, 4.0);
         assert_eq!(

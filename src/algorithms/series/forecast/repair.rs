@@ -1,62 +1,62 @@
-//! Repairs a history before anything learns from it: outliers are clipped, and levels before a
-//! shift are moved to the newest one, so that neither an incident nor a migration spoils the
-//! forecasts of weeks.
+//! Repairs a history before anything learns from it: clips outliers, and moves levels before a
+//! shift to the newest one, so that neither an incident nor a migration spoils the forecasts of
+//! weeks.
 //!
-//! Both look at how far values are from what is around them, and act where that is far above its
-//! median (median absolute deviation; Hampel, "The influence curve and its role in robust
-//! estimation", 1974) and far above its 90 % quantile: where one value in ten is far away, that is
-//! what the series is like. On the series of `benches/record/2026-11-22-forecast.md` this changes
-//! little; with three outliers of 30 standard deviations put into each, forecasts are 20 % better
-//! with it, and with a level shift of 6 standard deviations 10 % and more.
+//! Both repairs measure how far values are from those around them. They act if that is far above
+//! its median (median absolute deviation; Hampel, "The influence curve and its role in robust
+//! estimation", 1974) and far above its 90 % quantile: if one value in ten is far away, the series
+//! is like that. On the series of `benches/record/2026-11-22-forecast.md` this changes little. With
+//! three outliers of 30 standard deviations added to each, it makes forecasts 20 % better; with a
+//! level shift of 6 standard deviations, 10 % or more.
 
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median_in_place, quantile_in_place};
 
-/// A value is compared with the median of this many before it, itself and as many after it,
+/// A value is compared with the median of this many before it, itself, and as many after it,
 const REACH: usize = 3;
 
 /// and with those of the same phase in this many seasons before and after it.
 const REACH_CYCLES: usize = 3;
 
-/// The limits of outliers, in standard deviations by the median,
+/// Outliers are this many standard deviations away, by the median,
 const OUTLIER_DEVIATIONS: f64 = 8.0;
 
-/// and in 90 % quantiles.
+/// and this many 90 % quantiles.
 const OUTLIER_QUANTILES: f64 = 5.0;
 
-/// The limits of level shifts, as above.
+/// Level shifts are this many standard deviations high,
 const SHIFT_DEVIATIONS: f64 = 6.0;
 
-/// As above.
+/// and this many 90 % quantiles.
 const SHIFT_QUANTILES: f64 = 3.0;
 
-/// The quantile above.
+/// The quantile of both.
 const SHARE: f64 = 0.9;
 
-/// The same where that is 0.
+/// The quantile to use if that one is 0.
 const RARE_SHARE: f64 = 0.98;
 
-/// A level is the mean of whole seasons, of at least this many points: two weeks of days.
+/// A level is the mean of whole seasons with at least this many points: two weeks of days.
 const LEVEL_POINTS: usize = 14;
 
-/// This many shifts are looked for.
+/// The largest number of shifts to look for.
 const MAX_SHIFTS: usize = 4;
 
 /// Fewer values are left as they are.
 const FEW: usize = 16;
 
-/// How many seasons the values of a phase need to be compared.
+/// The number of seasons that comparing the values of a phase needs.
 const LEAST_CYCLES: usize = 3;
 
-/// The same of a longer season than the shortest: few weeks tell less about an hour than as many
-/// days.
+/// The same for seasons other than the shortest: a few weeks tell less about an hour than as many
+/// days do.
 const MORE_CYCLES: usize = 2 * REACH_CYCLES + 1;
 
-/// How many levels a history needs to be searched for shifts.
+/// The number of levels that a history needs to be searched for shifts.
 const LEAST_LEVELS: usize = 4;
 
 /// Clips outliers and removes level shifts of values without gaps that have these seasons, shortest
-/// first. Whether there were level shifts.
+/// first. Returns whether there were level shifts.
 pub(super) fn repair(values: &mut [f64], periods: &[usize]) -> bool {
     if values.len() < FEW {
         return false;
@@ -65,12 +65,12 @@ pub(super) fn repair(values: &mut [f64], periods: &[usize]) -> bool {
     align_levels(values, periods.first().copied().unwrap_or(1)) > 0
 }
 
-/// A value is an outlier if it is far from its neighbours and in each season from its phase: a
-/// weekly backup is none. It is clipped to the nearest limit.
+/// Clips each outlier to its nearest limit. A value is an outlier if it is far from its neighbours
+/// and, in each season, from its phase: a weekly backup is none.
 fn clip_outliers(values: &mut [f64], periods: &[usize]) {
     let mut bounds = bounds(values, 1, REACH);
     let is_within = |(value, bounds): (&f64, &[f64; 2])| (bounds[0]..=bounds[1]).contains(value);
-    // Most series have none, and phases need not be compared.
+    // Most series have no outliers, so phases need not be compared.
     if values.iter().zip(&bounds).all(is_within) {
         return;
     }
@@ -93,7 +93,7 @@ fn clip_outliers(values: &mut [f64], periods: &[usize]) {
     }
 }
 
-/// Between which limits each value is not far from those so many points apart.
+/// The limits of each value; those within are not far from the values `apart` points away.
 fn bounds(values: &[f64], apart: usize, reach: usize) -> Vec<[f64; 2]> {
     let middles = medians(values, apart, reach);
     let pairs = values.iter().zip(&middles);
@@ -105,7 +105,7 @@ fn bounds(values: &[f64], apart: usize, reach: usize) -> Vec<[f64; 2]> {
     middles.iter().map(around).collect()
 }
 
-/// For each value the median of itself and up to `reach` values on each side, so many points apart.
+/// For each value the median of itself and up to `reach` values on each side, `apart` points apart.
 fn medians(values: &[f64], apart: usize, reach: usize) -> Vec<f64> {
     let mut near = [0.0; 2 * REACH + 1];
     let median = |at: usize| {
@@ -126,7 +126,7 @@ fn medians(values: &[f64], apart: usize, reach: usize) -> Vec<f64> {
     (0..values.len()).map(median).collect()
 }
 
-/// From which distance on a value is far from its middle. Where nine of ten are at no distance,
+/// The distance from which a value is far from its middle. If nine of ten values have no distance,
 /// rarer ones decide.
 fn limit(distances: &mut [f64], n_deviations: f64, n_quantiles: f64) -> f64 {
     let quantile = n_quantiles * quantile_in_place(distances, SHARE).unwrap_or(0.0);
@@ -137,8 +137,8 @@ fn limit(distances: &mut [f64], n_deviations: f64, n_quantiles: f64) -> f64 {
     n_quantiles * quantile_in_place(distances, RARE_SHARE).unwrap_or(0.0)
 }
 
-/// Moves all before a level shift by its height, one shift after the other, the highest first; how
-/// many there were.
+/// Moves all values before a level shift by its height, one shift after the other, the highest
+/// first. Returns the number of shifts.
 fn align_levels(values: &mut [f64], period: usize) -> usize {
     let window = period * LEVEL_POINTS.div_ceil(period);
     if values.len() / LEAST_LEVELS < window {
@@ -155,8 +155,8 @@ fn align_levels(values: &mut [f64], period: usize) -> usize {
     MAX_SHIFTS
 }
 
-/// Where the mean of a window differs most from that of the window before it, and by how much;
-/// `None` if that is no shift.
+/// The point at which the mean of a window differs most from that of the window before it, and by
+/// how much; `None` if that is no shift.
 fn highest_shift(values: &[f64], window: usize) -> Option<(usize, f64)> {
     let means = MovingMean::new(values);
     let places = window..=values.len() - window;
@@ -166,7 +166,7 @@ fn highest_shift(values: &[f64], window: usize) -> Option<(usize, f64)> {
     let heights = || rises.iter().map(|rise| rise.abs());
     let (at, height) =
         (heights().enumerate()).reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    // What a shift itself makes of the windows that it is in says nothing of the others.
+    // The effect of a shift on the windows that contain it says nothing about the others.
     let others = heights()
         .enumerate()
         .filter(|(other, _)| other.abs_diff(at) >= window);
@@ -224,7 +224,7 @@ mod tests {
         let mut gauge = [vec![5.0; 300], vec![7.0; 36]].concat();
         assert!(repair(&mut gauge, &[]));
         assert!(gauge.iter().all(|value| (value - 7.0).abs() < 1e-9));
-        // One in twenty is what the series is like.
+        // One value in twenty is normal for the series.
         let mut events: Vec<_> = (0..400)
             .map(|at| f64::from(u8::from(at % 20 == 7)))
             .collect();

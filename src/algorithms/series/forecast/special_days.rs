@@ -1,20 +1,20 @@
-//! Days that are unlike others: holidays, month ends, the first business day.
+//! Special days, which are unlike others: holidays, month ends, the first business day.
 //!
-//! What such a day does is learned from those in the history, as it is from dummy variables of a
+//! The effect of such a day is learnt from those in the history, as with dummy variables of a
 //! regression (Hyndman and Athanasopoulos, "Forecasting: principles and practice", 3rd ed., 7.4),
-//! but at each time of the day, and only as far as it stands out:
+//! but for each time of the day, and only as far as it stands out:
 //!
-//! 1. They are taken out of the history, so that they spoil neither seasons nor levels. What they
-//!    would have been is the median of ordinary days around them: the same weekday, where there are
-//!    two weeks.
-//! 2. The effect at a time of the day is the median deviation from that, as a factor where all
-//!    values are above 0. It counts as far as it is larger than ordinary days differ from week to
-//!    week (an empirical Bayes factor, Efron and Morris 1973), so that a holiday without an effect
-//!    has none.
-//! 3. The forecast of ordinary days gets the effect, and an interval that is wider by how little
-//!    one or two such days prove.
+//! 1. Special days are removed from the history, so that they spoil neither seasons nor levels. The
+//!    values they would have had are the medians of ordinary days around them: the same weekday, if
+//!    there are two weeks.
+//! 2. The effect at a time of the day is the median deviation from that, as a factor if all values
+//!    are above 0. It shrinks the more, the smaller it is relative to the differences of ordinary
+//!    days from week to week (an empirical Bayes factor, Efron and Morris 1973), so that a holiday
+//!    without an effect has none.
+//! 3. The forecast of ordinary days gets the effect, and an interval that is wider, since one or
+//!    two such days prove little.
 //!
-//! Days of a class that the history does not have are forecast as ordinary ones.
+//! Days of a class that the history does not have are forecast as ordinary days.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::algorithms::series::forecast::options::{ForecastOptions, Step};
 use crate::algorithms::series::robust::{NORMAL_CONSISTENT, median};
 use crate::algorithms::units::DAY;
 
-/// The day of the week is known after this many weeks.
+/// The day of the week counts once there are this many weeks.
 const LEAST_WEEKS: usize = 2;
 
 /// A special day is compared with this many ordinary days before it and after it.
@@ -34,7 +34,7 @@ const NEIGHBOURS: usize = 3;
 /// distribution.
 const WIDER: f64 = 1.96;
 
-/// A point on a day that is unlike others.
+/// A point on a special day.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::SpecialPoint;
@@ -43,15 +43,15 @@ const WIDER: f64 = 1.96;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpecialPoint {
-    /// Which kind of day it is: days of one class have the same effect.
+    /// The kind of the day: days of one class have the same effect.
     pub class: u8,
-    /// Which day it is, as days since 1970.
+    /// The day, as days since 1970.
     pub day: i32,
-    /// Which point of its day it is, from 0.
+    /// The position of the point within its day, from 0.
     pub moment: u32,
 }
 
-/// Which points of a series and its future are on special days; `None`: on ordinary ones.
+/// The points of a series and its future that are on special days; `None` for ordinary days.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::SpecialDays;
@@ -59,20 +59,20 @@ pub struct SpecialPoint {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SpecialDays {
-    /// Of each value.
+    /// The special day of each value.
     pub history: Vec<Option<SpecialPoint>>,
-    /// Of each future point.
+    /// The special day of each future point.
     pub future: Vec<Option<SpecialPoint>>,
 }
 
 impl SpecialDays {
-    /// Whether all days are ordinary ones.
+    /// Whether all days are ordinary.
     pub fn is_empty(&self) -> bool {
         let points = self.history.iter().chain(&self.future);
         points.flatten().next().is_none()
     }
 
-    /// The values of ordinary days; all of them where there are no others.
+    /// The values of ordinary days; all values if no ordinary day has one.
     fn ordinary(&self, values: &[f64]) -> Vec<f64> {
         let days = self.history.iter().map(Option::is_some);
         let mut ordinary = values.to_vec();
@@ -91,7 +91,7 @@ impl SpecialDays {
     }
 }
 
-/// As [`forecast`], where some days are unlike others.
+/// Forecasts like [`forecast`], with special days.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{ForecastOptions, SpecialDays, SpecialPoint, Step, forecast_on_days};
@@ -132,7 +132,7 @@ pub fn forecast_on_days(
     Some(forecast)
 }
 
-/// As [`demand_quantile`], where some days are unlike others.
+/// Computes the demand like [`demand_quantile`], with special days.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::series::forecast::{CapacityOptions, SpecialDays, demand_on_days, demand_quantile};
@@ -164,13 +164,13 @@ pub fn demand_on_days(
     Some(demand)
 }
 
-/// What special days do.
+/// The effects of special days.
 struct Effects {
-    /// By class and moment: the deviations of all days.
+    /// The deviations of all days, by class and moment.
     by_moment: BTreeMap<(u8, u32), Vec<f64>>,
-    /// By class: the deviations of all points.
+    /// The deviations of all points, by class.
     by_class: BTreeMap<u8, Vec<f64>>,
-    /// How much an ordinary value deviates.
+    /// The usual deviation of an ordinary value.
     noise: f64,
     are_factors: bool,
 }
@@ -211,7 +211,7 @@ impl Effects {
         effects
     }
 
-    /// What a day does to a point; `None` if there was no such day.
+    /// The effect of a day on a point; `None` if the history has no such day.
     fn of(&self, special: SpecialPoint) -> Option<Effect> {
         let moment = self.by_moment.get(&(special.class, special.moment));
         let deviations = moment.or_else(|| self.by_class.get(&special.class))?;
@@ -230,7 +230,7 @@ impl Effects {
     }
 }
 
-/// What a day does to a point.
+/// The effect of a day on a point.
 #[derive(Debug, Clone, Copy)]
 struct Effect {
     size: f64,
@@ -239,7 +239,7 @@ struct Effect {
 }
 
 impl Effect {
-    /// How numbers around the middle of a forecast move, whose interval reaches so far on one side.
+    /// Moves the numbers around the middle of a forecast whose interval reaches `half` on one side.
     fn moved(self, middle: f64, half: f64, bounds: &Bounds) -> impl Fn(f64) -> f64 + use<> {
         let (factor, shift) = if self.is_factor {
             (self.size.exp(), 0.0)
@@ -255,8 +255,8 @@ impl Effect {
     }
 }
 
-/// What a point would have been: the median of ordinary ones some periods before and after it, so
-/// that one other odd day beside it does no harm; NaN if none is known.
+/// The value that a point would have had: the median of ordinary ones some periods before and after
+/// it, so that a single odd day next to it does no harm; NaN if none is known.
 fn usual(ordinary: &[f64], at: usize, period: usize) -> f64 {
     let distances = (1..=NEIGHBOURS).map(|number| number * period);
     let around =
@@ -267,8 +267,8 @@ fn usual(ordinary: &[f64], at: usize, period: usize) -> f64 {
     median(&around.collect::<Vec<_>>()).unwrap_or(f64::NAN)
 }
 
-/// After how many points the same kind of ordinary point comes again: a week if there are two, else
-/// a day; 1 where a step is no part of it.
+/// The number of points after which the same kind of ordinary point recurs: a week if there are
+/// two, otherwise a day; 1 if a step does not divide it.
 fn period(step: Option<Step>, n_values: usize) -> usize {
     let Some(Step::Nanoseconds(step_ns)) = step else {
         return 1;
@@ -284,8 +284,8 @@ fn period(step: Option<Step>, n_values: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// How much ordinary values deviate from one period to the next: the standard deviation of one, by
-/// the median.
+/// The deviation of ordinary values from one period to the next: the standard deviation of one
+/// value, from the median.
 fn noise(ordinary: &[f64], period: usize, unit: impl Fn(f64) -> f64) -> f64 {
     let pairs = ordinary.iter().zip(ordinary.iter().skip(period));
     let changes = pairs.map(|(before, after)| (unit(*after) - unit(*before)).abs());
@@ -302,7 +302,7 @@ mod tests {
 
     const HOUR_NS: i64 = DAY / 24;
 
-    /// Which days of a series with `per_day` points a day are special.
+    /// The special days of a series with `per_day` points a day.
     fn days(
         n_values: usize,
         n_future: usize,
@@ -322,7 +322,8 @@ mod tests {
         }
     }
 
-    /// Hours of an office: by day, from Monday to Friday, more or less of it from day to day.
+    /// Hours of an office that is open by day, from Monday to Friday, with a load that differs from
+    /// day to day.
     fn office(point: usize, night: f64) -> f64 {
         let (day, hour) = (point / 24, point % 24);
         let is_open = day % 7 < 5 && (8..18).contains(&hour);
@@ -338,7 +339,7 @@ mod tests {
 
     const HOLIDAYS: [usize; 4] = [9, 23, 38, 51];
 
-    /// Eight weeks of an office that is closed on holidays; one holiday is ahead.
+    /// Eight weeks of an office that is closed on holidays; one holiday is in the future.
     fn forecast_of_office(night: f64, are_told: bool) -> Forecast {
         let is_closed = |day: usize| HOLIDAYS.contains(&day) || day == 57;
         let value = |point: usize| {
@@ -356,7 +357,7 @@ mod tests {
 
     #[test]
     fn an_office_is_closed_on_a_holiday() {
-        // Values above 0, where the effect is a factor, and around it.
+        // Values above 0, where the effect is a factor, and values around 0.
         for night in [10.0, -50.0] {
             let told = forecast_of_office(night, true);
             let (before, on, after) = (12, 24 + 12, 48 + 12);
@@ -375,7 +376,7 @@ mod tests {
                         && told.points[point] <= told.upper[point]
                 );
             }
-            // At night it is closed every day.
+            // At night it is closed every day anyway.
             assert!((told.points[24 + 3] - night).abs() < 8.0);
             let untold = forecast_of_office(night, false);
             assert!(untold.points[on] - night > 60.0);
@@ -384,7 +385,8 @@ mod tests {
 
     #[test]
     fn an_odd_day_beside_it_does_no_harm() {
-        // Three years; the 360th day of each is named, the next one is as quiet and is not named.
+        // Almost three years; the 360th day of each is named, and the next one is as quiet but not
+        // named.
         let is_quiet = |day: usize| matches!(day % 365, 360 | 361);
         let n_days = 2 * 365 + 340;
         let load: Vec<f64> = (0..n_days)
@@ -489,8 +491,8 @@ mod tests {
     }
 
     proptest! {
-        /// A day that is named and like the others changes little, and whatever comes in, numbers
-        /// are in order.
+        /// A named day that is like the others changes little, and numbers are in order whatever
+        /// the values are.
         #[test]
         fn what_comes_out_is_in_order(
             values in prop::collection::vec(prop_oneof![5 => -1e3..1e3_f64, 1 => Just(f64::NAN), 1 => any::<f64>()], 1..80),

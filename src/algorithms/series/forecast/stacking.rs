@@ -1,22 +1,22 @@
-//! Stacking: the weights, none negative and 1 in all, with which forecasts miss least together
-//! (Breiman, "Stacked regressions", 1996). Two forecasts whose errors cancel deserve more than what
-//! each is worth alone.
+//! Stacking: the weights, none negative and 1 in total, with which forecasts miss least together
+//! (Breiman, "Stacked regressions", 1996). Two forecasts whose errors cancel deserve more weight
+//! than each alone.
 //!
-//! A few origins cannot tell ten components apart, so weights are drawn to those that are given.
+//! A few origins cannot tell nine components apart, so weights are drawn towards given ones.
 
-/// How strongly weights are drawn to the given ones, in their mean squared errors. Measured as
-/// those of `combination`: anything from 2 to 8 gives the same forecasts within 0.1 %.
+/// How strongly weights are drawn towards the given ones, in their mean squared errors. Measured
+/// like the constants of `combination`: anything from 2 to 8 gives the same forecasts within 0.1 %.
 const PULL: f64 = 4.0;
 
-/// The search goes on until a round moves no more weight than this,
+/// The search continues until a round moves less weight than this,
 const LEAST_MOVE: f64 = 1e-5;
 
-/// and at most this many rounds.
+/// for at most this many rounds.
 const MAX_ROUNDS: usize = 30;
 
-/// The weights, given the mean products of errors of any two forecasts (a square matrix, by rows)
-/// and weights to be drawn to. Weight is moved from one forecast to another, as long as that helps
-/// (as in sequential minimal optimisation; Platt, 1998).
+/// The weights, from the mean products of errors of any two forecasts (a square matrix, by rows)
+/// and the weights to be drawn towards. Weight is moved from one forecast to another as long as
+/// that helps (as in sequential minimal optimisation; Platt, 1998).
 pub(super) fn stack(products: &[f64], given: &[f64]) -> Vec<f64> {
     let size = given.len();
     let product = |row: usize, column: usize| products[row * size + column];
@@ -69,15 +69,15 @@ mod tests {
 
     #[test]
     fn weights_by_hand() {
-        // Equal ones stay equal, and one alone has all.
+        // Equal forecasts keep equal weights, and a single one gets all the weight.
         check(&[1.0, 0.2, 0.2, 1.0], &[0.5, 0.5], &[0.5, 0.5]);
         check(&[3.0], &[1.0], &[1.0]);
         // With w for the first: the slope of w^2 + 4 (1 - w)^2 + 2 * 10 (w - 0.5)^2 is 0 at w =
         // 0.56.
         check(&[1.0, 0.0, 0.0, 4.0], &[0.5, 0.5], &[0.56, 0.44]);
-        // No errors at all: as given.
+        // Without errors the weights are as given.
         check(&[0.0; 4], &[0.3, 0.7], &[0.3, 0.7]);
-        // A useless one has nothing, whatever is gained elsewhere.
+        // A useless forecast gets no weight, whatever the others gain.
         check(
             &[1.0, -1.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0, 1e12],
             &[0.5, 0.5, 0.0],

@@ -1,4 +1,4 @@
-//! The whole forecast: what must hold for any series.
+//! Tests of the whole forecast: what must hold for any series.
 
 use std::f64::consts::TAU;
 
@@ -20,7 +20,7 @@ fn options(season: &[usize]) -> ForecastOptions {
     }
 }
 
-/// Xorshift with the sum of twelve: nearly normal, mean 0 and deviation 1.
+/// Xorshift, as the sum of twelve numbers: nearly normal, mean 0 and deviation 1.
 struct Noise(u64);
 
 impl Noise {
@@ -87,7 +87,8 @@ fn short_histories_go_on_with_the_last_value() {
     assert!(unknown.copied().all(f64::is_nan) && one.weights.is_empty());
     let few = forecast(&[-1.0, 1.0, 0.0, 1.0], HOUR, 4, &options).unwrap();
     assert_eq!(few.points, [1.0; 4]);
-    // The steps are 2, -1 and 1: a variance of 2, and 1 + 1 / 3 + 2 / 9 for the few.
+    // The steps are 2, -1 and 1: a variance of 2, and a factor of 1 + 1 / 3 + 2 / 9 since they are
+    // few.
     let width = 1.959_963_984_540_054 * (2.0_f64).sqrt() * 14.0 / 9.0;
     assert!(
         (few.upper[0] - 1.0 - width).abs() < 1e-9
@@ -141,7 +142,7 @@ fn counts_stay_counts() {
     assert!(with(Some(false)).iter().all(|&lower| lower < 0.0));
 }
 
-/// Of three hundred series of noise the intervals hold some more than their share of the next
+/// On three hundred series of noise the intervals hold slightly more than their share of the next
 /// values: they are made for series that change.
 #[test]
 fn intervals_hold_their_level() {
@@ -182,7 +183,7 @@ fn a_random_walk_gets_wider_like_a_root() {
         first += (got.upper[3] - got.lower[3]) / 50.0;
         last += (got.upper[63] - got.lower[63]) / 50.0;
     }
-    // 64 steps against 4: four times as wide, were it not for what the components miss at once.
+    // 64 steps against 4: four times as wide, except for the part that the components miss at once.
     assert!((2.5..4.8).contains(&(last / first)), "{first} {last}");
 }
 
@@ -192,7 +193,7 @@ fn each_component_alone() {
         10.0 + (f64::from(at) / 24.0 * TAU).sin() + 0.5 * (f64::from(at) / 168.0 * TAU).cos()
     };
     let values: Vec<_> = (0..168 * 5).map(value).collect();
-    // That of a year ago is for days and weeks.
+    // The component of a year ago is for days and weeks.
     let hourly = Component::ALL
         .iter()
         .filter(|&&each| each != Component::YearAgo);
@@ -332,8 +333,8 @@ proptest! {
     }
 }
 
-/// A day of 200 plus or minus 100 by the hour, of which a part is missing, and what is forecast of
-/// the next day: the mean error, how many of 24 values the intervals hold, and their mean width.
+/// Forecasts the day after a daily wave in hours, 200 plus or minus 100, with a gap: the mean
+/// error, how many of 24 values the intervals hold, and their mean width.
 fn with_gap(gap: std::ops::Range<usize>) -> (f64, usize, f64) {
     let noise = autoregressive(141 * 24, 0.0, 9);
     let day = |at: usize| 200.0 + 100.0 * (at as f64 / 24.0 * std::f64::consts::TAU).sin();

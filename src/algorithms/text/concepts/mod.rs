@@ -1,15 +1,15 @@
-//! Failure concepts: what a message is about, whatever words and language it says it in.
+//! Failure concepts: what a message is about, in whatever words and language.
 //!
 //! "No space left on device" and "磁盘已满" share no word, but both say that a *disk* is *exhausted*. A
-//! table maps the usual wordings of failures to some eighty concepts, of two facets: the thing that
+//! table maps the usual wordings of failures to about eighty concepts in two facets: the thing that
 //! is affected (`disk`, `certificate`, `table`) and what went wrong (`exhausted`, `expired`,
-//! `not_found`). So a cause that nobody listed is still composed of known parts. The table,
-//! `failure_concepts.tsv` beside this file, explains its own format; its sources are the texts of
+//! `not_found`). So even a cause that is not listed is composed of known parts. The table,
+//! `failure_concepts.tsv` in this folder, explains its own format; its sources are the texts of
 //! errno, gRPC, HTTP and SQLSTATE and the messages of widely used runtimes and servers, in English
 //! and Chinese.
 //!
-//! Phrases are matched on words by one walk down a tree of their elements, from every word of the
-//! text. Of two matches, one wholly inside the other, the longer one counts.
+//! All phrases form a tree of their elements; one walk down the tree from every word of the text
+//! matches them. If one match lies wholly inside another, the longer one counts.
 
 mod phrases;
 
@@ -21,15 +21,15 @@ use crate::error::{Error, Result};
 
 const BUILT_IN: &str = include_str!("failure_concepts.tsv");
 
-/// The version of the built-in table: counted up with every change of it, since a model that was
-/// fitted with other concepts has other dimensions.
+/// The version of the built-in table; it increases with every change, since a model that was fitted
+/// with other concepts has other dimensions.
 ///
 /// ```
 /// assert!(datafusion_aiops::algorithms::text::CONCEPTS_VERSION >= 1);
 /// ```
 pub const CONCEPTS_VERSION: u32 = 1;
 
-/// A table of concepts, ready to be searched for.
+/// A table of concepts, ready to be searched for in texts.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::ConceptTable;
@@ -41,7 +41,7 @@ pub const CONCEPTS_VERSION: u32 = 1;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ConceptTable {
-    /// The names that occur, in the order of bytes.
+    /// The names that occur, in byte order.
     names: Vec<String>,
     /// For each line of the table, the numbers of its concepts.
     lines: Vec<Vec<usize>>,
@@ -49,20 +49,20 @@ pub struct ConceptTable {
 }
 
 impl ConceptTable {
-    /// The table of this crate.
+    /// The built-in table.
     pub fn built_in() -> Arc<Self> {
         static TABLE: LazyLock<Arc<ConceptTable>> =
             LazyLock::new(|| Arc::new(ConceptTable::parse(BUILT_IN).unwrap_or_default()));
         Arc::clone(&TABLE)
     }
 
-    /// A table from its text: lines of concepts, a tab, and phrases separated by ` | `; `#` begins
-    /// a comment.
+    /// Parses a table: each line has concepts, a tab, and phrases separated by ` | `; `#` begins a
+    /// comment.
     ///
     /// # Errors
-    /// When a line has no tab, no concept or no phrase, when the name of a concept is not of
-    /// lower-case letters, digits and `_`, when a phrase begins or ends with a gap, has more than
-    /// three, or has an element without a word.
+    /// If a line has no tab, no concept or no phrase; if the name of a concept has anything but
+    /// lower-case letters, digits and `_`; if a phrase begins or ends with a gap, has more than
+    /// three gaps, or has an element without a word.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::ConceptTable;
@@ -84,10 +84,10 @@ impl ConceptTable {
         Self::of_lines(lines)
     }
 
-    /// The table of this crate with phrases of your own, each as `concepts: phrase`.
+    /// The built-in table with phrases of your own, each as `concepts: phrase`.
     ///
     /// # Errors
-    /// As [`ConceptTable::parse`], with the colon in place of the tab.
+    /// As for [`ConceptTable::parse`], with the colon in place of the tab.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::text::ConceptTable;
@@ -147,7 +147,7 @@ impl ConceptTable {
         Ok(table)
     }
 
-    /// The concepts of a text, each once, in the order of bytes.
+    /// The concepts of a text, each once, in byte order.
     pub fn concepts(&self, text: &str) -> Vec<&str> {
         let words: Vec<PhraseWord> = words_of(text);
         let matches = outermost(self.phrases.matches(&words));
@@ -162,7 +162,7 @@ impl ConceptTable {
     }
 }
 
-/// The names in the first column; `-` stands for none.
+/// The names in the first column; `-` means none.
 fn names_in(concepts: &str) -> impl Iterator<Item = &str> {
     concepts.split_whitespace().filter(|name| *name != "-")
 }
@@ -177,7 +177,7 @@ fn check_name(name: &str) -> Result<()> {
     )))
 }
 
-/// The matches that do not lie inside a longer one.
+/// Keeps the matches that do not lie inside a longer one.
 fn outermost(mut matches: Vec<Match>) -> Vec<Match> {
     matches.sort_unstable_by(|a, b| (a.begin, b.end, a.line).cmp(&(b.begin, a.end, b.line)));
     let mut outer = (0, 0);
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::algorithms::text::hash::template_hash;
 
-    /// Who changes the table counts its version up, and writes down both here.
+    /// Whoever changes the table increases its version and updates both values here.
     #[test]
     fn the_version_is_that_of_the_table() {
         let version = (CONCEPTS_VERSION, template_hash(BUILT_IN));

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use crate::algorithms::text::runs::{TextRun, runs};
 use crate::error::{Error, Result};
 
-/// A phrase may have this many gaps: what one could stand for multiplies with each.
+/// The most gaps in a phrase: each gap multiplies the texts that a phrase could match.
 const MAX_GAPS: usize = 3;
-/// What a gap may hold: four words, or eight CJK characters, which count half.
+/// The widest gap: four words, or eight CJK characters, which count half.
 const MAX_GAP: usize = 8;
 const WORD_WIDTH: usize = 2;
 const CJK_WIDTH: usize = 1;
@@ -21,12 +21,12 @@ pub(super) struct PhraseWord {
     is_joined: bool,
 }
 
-/// Where a phrase stands: from word `begin` to before `end`.
+/// Where a phrase occurs: from word `begin` to before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Match {
     pub(super) begin: usize,
     pub(super) end: usize,
-    /// On which line of the table.
+    /// The line of the table that has the phrase.
     pub(super) line: usize,
     phrase: usize,
 }
@@ -59,12 +59,12 @@ pub(super) struct Phrases {
 
 #[derive(Debug, Clone, Default)]
 struct PhraseNode {
-    /// Words that may stand next, and CJK characters that must stand right after the one before.
+    /// Words that may come next, and CJK characters that must come right after the one before.
     words: HashMap<String, usize>,
     joined: HashMap<String, usize>,
     /// Beginnings of words.
     prefixes: HashMap<String, usize>,
-    /// The length of the longest of them.
+    /// The length of the longest prefix.
     longest_prefix: usize,
     gap: Option<usize>,
     /// The line of the phrase that ends here.
@@ -82,7 +82,7 @@ impl Default for Phrases {
 }
 
 impl Phrases {
-    /// Adds a phrase; one that is known already goes to the new line.
+    /// Adds a phrase; if it is known already, it moves to the new line.
     pub(super) fn add(&mut self, phrase: &str, line: usize) -> Result<()> {
         let elements: Vec<&str> = phrase.split_whitespace().collect();
         if elements.first().is_none_or(|first| *first == "..") || elements.last() == Some(&"..") {
@@ -133,7 +133,7 @@ impl Phrases {
         node
     }
 
-    /// The node after a place in another one, made where there is none.
+    /// The node that follows `node` at a place, created if there is none.
     fn child(&mut self, node: usize, place: impl Fn(&mut PhraseNode) -> &mut usize) -> usize {
         let next = self.nodes.len();
         let child = place(&mut self.nodes[node]);
@@ -145,7 +145,7 @@ impl Phrases {
         *child
     }
 
-    /// Where the phrases stand; with gaps as short as possible.
+    /// Finds all phrases, each with gaps as short as possible.
     pub(super) fn matches(&self, words: &[PhraseWord]) -> Vec<Match> {
         let mut found = vec![];
         for begin in 0..words.len() {
@@ -165,8 +165,8 @@ impl Phrases {
         found
     }
 
-    /// Calls `take` with every node that can be reached from this one, and the place after its last
-    /// word.
+    /// Calls `take` with every node that can be reached from this one, and the place after the last
+    /// word of the path to it.
     fn walk(
         &self,
         words: &[PhraseWord],
@@ -217,7 +217,8 @@ impl Phrases {
     }
 }
 
-/// Of the matches from `first` on, which begin at one place, keeps the shortest of each phrase.
+/// Keeps the shortest match of each phrase among those from `first` on, which all begin at one
+/// place.
 fn keep_shortest(found: &mut Vec<Match>, first: usize) {
     let mut here = found.split_off(first);
     here.sort_unstable_by_key(|found| (found.phrase, found.end));

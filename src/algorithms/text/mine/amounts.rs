@@ -1,9 +1,9 @@
 //! Amounts that a program prints in the unit that fits: `took 12 ms` and `took 3 s`, `512 bytes`
 //! and `2048 bytes (2.0 KB)`.
 //!
-//! Masking leaves a unit that a blank parts from its number, since most programs always print the
-//! same. Where a log has the same text with two units, or once with the amount said again in
-//! brackets, the unit is part of the value.
+//! Masking leaves a unit that is separated from its number by a blank, since most programs always
+//! print the same unit. If a log has the same text with two units, or once with the amount repeated
+//! in brackets, the unit is part of the value.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::algorithms::text::classify::unit;
 use crate::algorithms::text::kind::VariableKind;
 
-/// The templates, those that differ in units alone as one.
+/// Returns the templates; those that differ only in units become one.
 pub(super) fn unite_amounts<'a>(templates: &[&'a str]) -> Vec<Cow<'a, str>> {
     let bare: Vec<Cow<'a, str>> = templates.iter().map(|text| without_units(text)).collect();
     let mut spellings: HashMap<&str, BTreeSet<&str>> = HashMap::new();

@@ -1,36 +1,36 @@
-//! Which template covers which: equal but for places where the one has a placeholder and the other
-//! a word.
+//! Which template covers which: they are equal except for places where the covering one has a
+//! placeholder and the other a word.
 //!
-//! Masking saw a variable in such a place of another line, so the word is one too. The same search
-//! says what a line is that no template of the model was mined from: a user name seen for the first
-//! time.
+//! Masking saw a variable at such a place of another line, so the word is a variable too. The same
+//! search finds the template of a line that no template was mined from: one with a user name seen
+//! for the first time.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::algorithms::text::mine::pieces::{Piece, PieceKind};
 
-/// The sets of places that are tried for templates of one length, fewest places first. Real logs
-/// have a handful; what is after the limit is not found, so it is deterministic and costs bounded
-/// time.
+/// The most sets of places that are tried for templates of one length, fewest places first. Real
+/// logs have a handful. Sets beyond the limit are not found; the order of the sets makes the result
+/// deterministic, and the limit bounds the time.
 const MAX_PLACE_SETS: usize = 256;
 
-/// The number of places, and the places.
+/// The number of places, then the places.
 type PlaceSet = (usize, Box<[usize]>);
 
-/// Templates by the places of their placeholders.
+/// Templates indexed by the places of their placeholders.
 #[derive(Debug, Default)]
 pub(super) struct Covers {
     /// For each length of a template, the sets of places at which templates of this length have
     /// placeholders.
     places: HashMap<usize, Vec<Box<[usize]>>>,
-    /// Set of places (by length and number) and hash of the rest, to the template.
+    /// From the set of places (by length and number) and the hash of the rest to the template.
     templates: HashMap<(usize, usize, u64), usize>,
 }
 
 impl Covers {
-    /// Indexes those templates that have a placeholder, under their position in `forms`.
+    /// Indexes the templates that have a placeholder, by their position in `forms`.
     pub(super) fn new(forms: &[Vec<Piece>]) -> Self {
-        // By the length of templates, and there in the order of the number of places.
+        // By the length of templates; within a length, in the order of the number of places.
         let mut sets: HashMap<usize, BTreeSet<PlaceSet>> = HashMap::new();
         for form in forms {
             let places = placeholders(form);
@@ -62,8 +62,8 @@ impl Covers {
         Self { places, templates }
     }
 
-    /// The template with the fewest placeholders that covers `form` and is not `form` itself. Among
-    /// those with as many, the one whose placeholders stand first.
+    /// The template with the fewest placeholders that covers `form` and is not `form` itself; on a
+    /// tie, the one whose placeholders come first.
     pub(super) fn find(&self, form: &[Piece]) -> Option<usize> {
         let sets = self.places.get(&form.len())?;
         let whole = whole_of(form);
@@ -84,8 +84,8 @@ fn placeholders(form: &[Piece]) -> Box<[usize]> {
     (0..form.len()).filter(is_placeholder).collect()
 }
 
-/// Whether `form` may have variables at these places: something would be new, all that would be
-/// lost can vary, and not more words would become variables than are left.
+/// Whether `form` may have variables at these places: at least one would be new, every piece that
+/// would be lost can vary, and no more words would become variables than stay words.
 fn can_be_covered(form: &[Piece], places: &[usize]) -> bool {
     let constants = form.iter().filter(|piece| piece.kind.is_constant()).count();
     let mut new = 0;
@@ -99,7 +99,7 @@ fn can_be_covered(form: &[Piece], places: &[usize]) -> bool {
     new > 0 && new * 2 <= constants
 }
 
-/// The hash of a piece at its place.
+/// Hashes a piece together with its place.
 pub(super) fn hash_at(place: usize, piece: Piece) -> u64 {
     // The finaliser of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators",
     // 2014).
@@ -111,7 +111,7 @@ pub(super) fn hash_at(place: usize, piece: Piece) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The hash of all pieces: a sum, so that pieces can be taken out of it.
+/// Hashes all pieces; the hash is a sum, so that single pieces can be subtracted from it.
 pub(super) fn whole_of(form: &[Piece]) -> u64 {
     form.iter()
         .enumerate()

@@ -1,38 +1,38 @@
-//! When the words at one place are values of a variable: evidence in log odds, that of the place
-//! and that of the words.
+//! Decides whether the words at one place are values of a variable. Evidence comes from the place
+//! and from the words, in log odds.
 //!
 //! A place has a prior: how often the format strings of programs have a conversion such as `%s`
-//! there, counted over thirty thousand messages of two dozen message catalogues. Of words in quotes
-//! nine in ten are conversions, of bare words one in twenty. Then every further word doubles the
-//! odds: log statements that are alike but for one word come in twos and threes, rarely in dozens.
+//! there, counted over thirty thousand messages of two dozen message catalogues. Nine in ten words
+//! in quotes are conversions, one in twenty bare words. Every further word then doubles the odds:
+//! log statements that are alike except for one word come in twos and threes, rarely in dozens.
 //! Words that look like made-up names, or are values elsewhere in the same log, say more; the name
-//! of a kind of event says the opposite, since `NullPointerException` and `OOMKilled` are what an
-//! error is. The prior and the doubling are what Bayes' rule asks for; what the looks of words
-//! weigh was measured on labelled logs, and results hardly change around these values.
+//! of a kind of event says the opposite, since `NullPointerException` and `OOMKilled` say what the
+//! error is. The prior and the doubling follow Bayes' rule; the weights of how words look were
+//! measured on labelled logs, and results hardly change around these values.
 
 use crate::algorithms::text::concepts::ConceptTable;
 use crate::algorithms::text::mine::pieces::Piece;
 use crate::algorithms::text::words;
 
-/// The log odds from which on words are values: twelve to one.
+/// The log odds from which on words count as values: twelve to one.
 const SURE: f64 = 2.5;
 
-/// What each further word adds.
+/// Added for each further word.
 const STEP: f64 = std::f64::consts::LN_2;
 
-/// What is added where most words look like names that somebody made up: `orders_v2`, `eth0`.
+/// Added if most words look like made-up names: `orders_v2`, `eth0`.
 const IDENTIFIERS: f64 = 2.0;
 
-/// What is added where most words are values of other templates.
+/// Added if most words are values in other templates.
 const KNOWN: f64 = 3.0;
 
-/// What is added where another template has a placeholder in the place: masking saw a value.
+/// Added if another template has a placeholder at the place: masking saw a value there.
 const BESIDE_PLACEHOLDER: f64 = 3.0;
 
-/// What is taken away where most words name a kind of event.
+/// Subtracted if most words name a kind of event.
 const KINDS: f64 = 6.0;
 
-/// Where a word stands in a template.
+/// The position of a word in a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Context {
     /// `'x'`, `"x"`, `‘x’`.
@@ -53,7 +53,7 @@ pub(super) enum Context {
     Detail,
     /// The first word of a template.
     First,
-    /// The last one.
+    /// The last word of a template.
     Last,
     /// After a preposition: `from x`.
     Object,
@@ -123,22 +123,22 @@ fn is_preposition(word: &str) -> bool {
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// The different words of some templates at one place.
+/// The distinct words of some templates at one place.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PlaceWords {
     pub(super) n_words: usize,
-    /// How many look like made-up names.
+    /// The number of words that look like made-up names.
     pub(super) n_identifiers: usize,
-    /// How many name a kind of event.
+    /// The number of words that name a kind of event.
     pub(super) n_kinds: usize,
-    /// How many are values in other templates.
+    /// The number of words that are values in other templates.
     pub(super) n_known: usize,
     /// Whether a template has a placeholder there.
     pub(super) has_placeholder: bool,
 }
 
 impl PlaceWords {
-    /// Whether these are values. One word alone varies in nothing.
+    /// Whether these words are values. A single word does not vary.
     pub(super) fn are_values(&self, context: Context) -> bool {
         let n_forms = self.n_words + usize::from(self.has_placeholder);
         n_forms >= 2 && context.log_odds() + self.log_odds() >= SURE
@@ -146,7 +146,7 @@ impl PlaceWords {
 
     fn log_odds(&self) -> f64 {
         let n_forms = self.n_words + usize::from(self.has_placeholder);
-        // From a quarter of the words on, in full from three quarters on.
+        // The weight grows from zero at a quarter of the words to full at three quarters.
         let weight = |n_such: usize| {
             let share = n_such as f64 / self.n_words as f64;
             (2.0 * share - 0.5).clamp(0.0, 1.0)
@@ -165,8 +165,8 @@ impl PlaceWords {
 }
 
 /// Whether a word names a kind of event: a level, a status, a state or a code in capitals, the
-/// class of an exception, a reason such as `CrashLoopBackOff`, or several words as one that speak
-/// of a failure (`AccessDenied`).
+/// class of an exception, a reason such as `CrashLoopBackOff`, or several words joined into one
+/// that speak of a failure (`AccessDenied`).
 pub(super) fn is_kind_of_event(word: &str) -> bool {
     const ENDINGS: [&str; 6] = [
         "Exception",
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// How many plain words a place needs, and how many identifiers.
+    /// The number of plain words that a place needs, and of identifiers.
     #[test]
     fn words_that_a_place_needs() {
         let needed = |context: Context, words: fn(usize) -> PlaceWords| {
@@ -264,7 +264,7 @@ mod tests {
                 "{context:?}"
             );
         }
-        // What masking saw beside it, and what is a value elsewhere.
+        // One word that is a value elsewhere, beside a placeholder.
         let one = PlaceWords {
             n_words: 1,
             n_known: 1,

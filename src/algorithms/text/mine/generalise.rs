@@ -1,31 +1,31 @@
-//! From masked templates to mined ones: which words are variables, told by the templates beside
-//! them.
+//! From masked templates to mined ones: other templates tell which words of a template are
+//! variables.
 //!
-//! Five rules, all but the first two repeated until nothing changes, since one variable found
-//! uncovers others:
-//! - Units after placeholders vary where templates differ in them alone
+//! There are five rules. All but the first two repeat until nothing changes, since one variable may
+//! uncover others:
+//! - Units after placeholders vary where templates differ only in them
 //!   ([`amounts`](crate::algorithms::text::mine::amounts)).
-//! - A word with a placeholder in it becomes `<*>` where another template, else equal, has a
-//!   placeholder alone: `wpad:<*> error` beside `<*> error`.
-//! - A template that another one covers becomes that one: `mount failed on bglio` beside `mount
-//!   failed on <*>`.
-//! - A column, that is all templates that are equal but for the word at one place, becomes a
-//!   variable when its words are values ([`evidence`](crate::algorithms::text::mine::evidence)).
-//! - Where none of this finds anything, several places at once, when the words at each are values:
-//!   `user alice on host web`, where no user comes with two hosts. Which places, the words tell:
-//!   those of a log statement stand in all of its templates, a value stands in few. So of each
-//!   template the rarest word is tried, the two rarest, and so on.
+//! - A word with a placeholder in it becomes `<*>` if another template is the same except that it
+//!   has only a placeholder there: `wpad:<*> error` beside `<*> error`.
+//! - A template that another one covers becomes that one: `mount failed on bglio` beside
+//!   `mount failed on <*>`.
+//! - A column, that is all templates that differ only in the word at one place, becomes a variable
+//!   if its words are values ([`evidence`](crate::algorithms::text::mine::evidence)).
+//! - If none of this finds anything, several places become variables at once if the words at each
+//!   of them are values: `user alice on host web`, where no user comes with two hosts. The words
+//!   tell which places: a word of a log statement occurs in all of its templates, a value in few.
+//!   So the rarest word of each template is tried, then the two rarest, and so on.
 //!
-//! The answer is a function of the set of templates alone: a round judges all templates as they
-//! were before it. So neither order nor counts matter. Where two templates cover a third, the one
-//! with fewer placeholders wins, then the one whose placeholders stand first.
+//! The result is a function of the set of templates: a round judges all templates as they were
+//! before it. So neither order nor counts matter. If two templates cover a third, the one with
+//! fewer placeholders wins, then the one whose placeholders come first.
 //!
 //! Columns of templates that agree elsewhere are the oldest idea of the field (SLCT: Vaarandi, "A
 //! data clustering algorithm for mining patterns from event logs", IPOM 2003; IPLoM: Makanju et
-//! al., KDD 2009); that the words of a statement are told from values by how often they stand at
-//! their place is that of Brain (Yu et al., "Brain: log parsing with bidirectional parallel tree",
-//! IEEE TSC 2023). Those count lines; here distinct templates are counted, after masking, so that
-//! frequent lines do not decide and partial results can merge.
+//! al., KDD 2009). To tell the words of a statement from values by how often they occur at their
+//! place is the idea of Brain (Yu et al., "Brain: log parsing with bidirectional parallel tree",
+//! IEEE TSC 2023). Those methods count lines; this one counts distinct templates, after masking, so
+//! that frequent lines do not decide and partial results can merge.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,18 +35,18 @@ use crate::algorithms::text::mine::cover::{Covers, hash_at, whole_of};
 use crate::algorithms::text::mine::evidence::{Context, PlaceWords, is_kind_of_event};
 use crate::algorithms::text::mine::pieces::{Piece, PieceKind, TemplateCut};
 
-/// This many places at once are tried.
+/// The most places that are tried at once.
 const MAX_PLACES: usize = 8;
-/// Words that must be left, or anything would match.
+/// The fewest words that must remain constant, or the template would match anything.
 const LEAST_CONSTANTS: usize = 2;
-/// How often the rules run again: a new variable can be part of a longer word.
+/// How often all rules run: a new variable can be part of a longer word.
 const MAX_PASSES: usize = 3;
-/// The rounds after which the search ends, changes or not; each of them uncovers one more level of
-/// nesting.
+/// The rounds after which the search ends even if templates still change; each round uncovers one
+/// more level of nesting.
 const MAX_ROUNDS: usize = 8;
 
-/// The mined template of each masked template, in the same order. Words in `keep` are never a
-/// variable.
+/// Returns the mined template of each masked template, in the same order. Words in `keep` never
+/// become variables.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::generalise;
@@ -72,7 +72,7 @@ pub fn generalise(masked: &[&str], keep: &[String]) -> Vec<String> {
     texts
 }
 
-/// The rules on words: covered templates, columns, several places at once.
+/// Applies the rules on pieces: covered templates, columns, several places at once.
 fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
     let mut table = Table::new(templates, TemplateCut::Pieces, keep);
     for _ in 0..MAX_ROUNDS {
@@ -85,14 +85,14 @@ fn find_variables(templates: &[&str], keep: &HashSet<String>) -> Vec<String> {
     table.texts()
 }
 
-/// The rule on words with a placeholder in them.
+/// Applies the rule on words with a placeholder in them.
 fn unite_words(masked: &[&str], keep: &HashSet<String>) -> Vec<String> {
     let mut table = Table::new(masked, TemplateCut::Words, keep);
     table.unite_covered();
     table.texts()
 }
 
-/// The distinct templates of the moment, and which of them each masked template has become.
+/// The current distinct templates, and the one that each masked template has become.
 struct Table<'a> {
     texts: HashMap<u64, &'a str>,
     forms: Vec<Vec<Piece>>,
@@ -103,8 +103,8 @@ struct Table<'a> {
     kinds: HashSet<u64>,
 }
 
-/// One place of one template, under the hash of the template without it, so that a column stands
-/// together when sorted.
+/// One place of one template, with the hash of the rest of the template, so that sorting brings the
+/// cells of a column together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     rest: u64,
@@ -112,14 +112,14 @@ struct Cell {
     form: usize,
 }
 
-/// A template without its words at some places: templates with the same rest are a family.
+/// A template without its words at some places; templates with the same rest are a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Member {
-    /// A hash of the places, those of placeholders among them.
+    /// A hash of the places, including those of placeholders.
     places: u64,
     rest: u64,
     form: usize,
-    /// How many of the places have words.
+    /// The number of these places that have words.
     n_words: usize,
 }
 
@@ -184,7 +184,7 @@ impl<'a> Table<'a> {
         if covered.iter().all(Option::is_none) {
             return false;
         }
-        // What covers has more placeholders than what is covered, so this comes to an end.
+        // A template has fewer placeholders than the one that covers it, so this ends.
         let last = |mut number: usize| {
             while let Some(next) = covered[number] {
                 number = next;
@@ -240,13 +240,13 @@ impl<'a> Table<'a> {
         !places.is_empty()
     }
 
-    /// Makes variables of the words at several places of templates at a time. Returns whether a
-    /// word has become a variable.
+    /// Makes variables of the words at several places of a template at once. Returns whether a word
+    /// has become a variable.
     fn replace_places(&mut self) -> bool {
         let rarest = self.rarest_words();
         let mut families = self.families(&rarest);
         families.sort_unstable();
-        // Of several, the one with the fewest new variables.
+        // If a template belongs to several families, the one with the fewest new variables counts.
         let mut fewest: HashMap<usize, usize> = HashMap::new();
         for family in families.chunk_by(|a, b| (a.places, a.rest) == (b.places, b.rest)) {
             if family.len() < 2 || !self.is_family(family, &rarest) {
@@ -265,8 +265,8 @@ impl<'a> Table<'a> {
         self.replace(&places)
     }
 
-    /// The places of the words of each template, those first that the fewest templates of the same
-    /// build have there.
+    /// The places of the words of each template, rarest word first: the one that the fewest
+    /// templates of the same build have at that place.
     fn rarest_words(&self) -> Vec<Vec<usize>> {
         let builds: Vec<u64> = self.forms.iter().map(|form| build_of(form)).collect();
         let mut counts: HashMap<u64, usize> = HashMap::new();
@@ -288,8 +288,8 @@ impl<'a> Table<'a> {
         self.forms.iter().zip(&builds).map(sorted).collect()
     }
 
-    /// Each template with its rarest word, its two rarest and so on taken out, as far as enough
-    /// words stay; and with none.
+    /// Each template without any word taken out, without its rarest word, without its two rarest,
+    /// and so on while enough words remain.
     fn families(&self, rarest: &[Vec<usize>]) -> Vec<Member> {
         let mut families = vec![];
         for (number, (form, words)) in self.forms.iter().zip(rarest).enumerate() {
@@ -315,7 +315,7 @@ impl<'a> Table<'a> {
         families
     }
 
-    /// Whether the templates of a family differ in values alone.
+    /// Whether the templates of a family differ only in values.
     fn is_family(&self, family: &[Member], rarest: &[Vec<usize>]) -> bool {
         let Some(widest) = family.iter().max_by_key(|member| member.n_words) else {
             return false;
@@ -331,8 +331,8 @@ impl<'a> Table<'a> {
         places.all(|place| self.are_values(&forms, place))
     }
 
-    /// Whether the words at this place of these templates are values; where no template has a word,
-    /// there is nothing to find.
+    /// Whether the words at this place of these templates are values; also true if no template has
+    /// a word there, since there is nothing to find.
     fn are_values(&self, forms: &[usize], place: usize) -> bool {
         let pieces: HashMap<u64, Piece> = forms
             .iter()
@@ -357,13 +357,14 @@ impl<'a> Table<'a> {
         let contexts = forms
             .iter()
             .map(|form| Context::of(&self.forms[*form], place, text));
-        // Where neighbours vary too, the least likely place of all decides.
+        // If neighbours vary too, contexts differ; the one with the lowest odds decides.
         let context = contexts.min_by(|a, b| a.log_odds().total_cmp(&b.log_odds()));
         words.n_words == 0 || context.is_some_and(|context| words.are_values(context))
     }
 
-    /// Where columns would take all constants of a template, the one with the most values is
-    /// replaced, of equal ones the last; the others stay constant, in all of their templates.
+    /// Drops columns that together would take all constants of a template. The column with the most
+    /// values is replaced, the last one on a tie; the others stay constant, in all of their
+    /// templates.
     fn that_leave_a_constant<'c>(&self, columns: Vec<&'c [Cell]>) -> Vec<&'c [Cell]> {
         let mut of_form: HashMap<usize, Vec<usize>> = HashMap::new();
         for (number, column) in columns.iter().enumerate() {
@@ -428,7 +429,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What stands between the words of a template, and how many pieces it has.
+/// A hash of the text between the words of a template, and of its number of pieces.
 fn build_of(form: &[Piece]) -> u64 {
     let delimiters = form.iter().enumerate();
     let delimiters = delimiters
@@ -451,24 +452,24 @@ mod tests {
         };
         check(&[]);
         check(&[("disk full", "disk full"), ("", "")]);
-        // A part of a word beside the whole.
+        // A part of a word beside the whole word.
         check(&[
             ("<*> error at <*>", "<*> error at <*>"),
             ("wpad:<*> error at <*>", "<*> error at <*>"),
         ]);
-        // A choice of two wordings is no variable.
+        // A choice of two wordings is not a variable.
         check(&[
             ("link up on <*>", "link up on <*>"),
             ("link down on <*>", "link down on <*>"),
         ]);
-        // Words would be lost that nothing else says.
+        // These words would be lost, and no other template has them.
         check(&[
             ("<*> error", "<*> error"),
             ("disk error", "<*> error"),
             ("<*> <*>", "<*> <*>"),
         ]);
-        // Of two covers with as many placeholders the first place wins; what is covered by a wider
-        // one goes on to it.
+        // If two covers have the same number of placeholders, the one whose placeholder comes first
+        // wins. A cover that a wider one covers gives way to it.
         check(&[
             ("user <*> read table orders", "user <*> read table orders"),
             ("user bob read table <*>", "user bob read table <*>"),
@@ -560,8 +561,8 @@ mod tests {
         assert_eq!(generalise(&again, &[]), expected);
     }
 
-    /// What an error is stays, up to ten kinds at a place: with more it is rather one message that
-    /// prints whatever it is given.
+    /// The kind of an error stays, up to ten kinds at a place. With more it is rather one message
+    /// that prints whatever it is given.
     #[test]
     fn kinds_of_failures_stay_apart() {
         const KINDS: [&str; 10] = [

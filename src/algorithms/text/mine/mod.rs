@@ -1,7 +1,7 @@
-//! Mining: templates of lines whose variables no mask can see, found from all lines together.
+//! Mining: finds variables that no mask can see, from all lines together.
 //!
 //! Lines are masked one by one; a [`TemplateTally`] counts the masked templates, [`generalise`]
-//! finds the words among them that vary, and [`MinedTemplates`] matches lines to the result.
+//! finds the words in them that vary, and [`MinedTemplates`] matches lines to the result.
 
 mod amounts;
 mod cover;

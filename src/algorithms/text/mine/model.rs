@@ -1,4 +1,4 @@
-//! Mined templates ready to be matched: a model.
+//! A model: mined templates, ready to match lines.
 
 use std::collections::HashSet;
 
@@ -34,8 +34,8 @@ pub struct MinedTemplates {
 }
 
 impl MinedTemplates {
-    /// A model of pairs of masked and mined template. `words_kept` says to how many words the
-    /// masked ones were cut, `keep` which words are never a variable.
+    /// Builds a model from pairs of a masked and a mined template. `words_kept` is the number of
+    /// words to which the masked ones were cut; words in `keep` are never variables.
     pub fn new<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         words_kept: Option<usize>,
@@ -74,7 +74,7 @@ impl MinedTemplates {
         }
     }
 
-    /// The mined templates, each once, in the order in which the pairs named them first.
+    /// The mined templates, each once, in the order of their first pairs.
     pub fn templates(&self) -> &[String] {
         &self.templates
     }
@@ -85,8 +85,8 @@ impl MinedTemplates {
     }
 
     /// The number of the template that was mined from this masked line, or else of one that covers
-    /// it: one that has placeholders where the line has words, not more than words that stay, and
-    /// is equal otherwise. `None` where there is none.
+    /// it: a template that is equal except that it has placeholders in place of words, at most as
+    /// many as the words that stay. `None` if there is neither.
     pub fn find(&self, masked: &str) -> Option<usize> {
         let masked = kept_of(masked, self.words_kept);
         if let Some(&number) = self.known.get(masked.as_ref()) {
@@ -146,7 +146,7 @@ mod tests {
         check("", None);
     }
 
-    /// On real logs: what was mined is found again, and mining what was mined changes nothing.
+    /// On real logs: mined templates are found again, and mining them again changes nothing.
     #[test]
     fn mined_templates_of_the_sample_logs() {
         let text = [

@@ -1,5 +1,5 @@
-//! Templates cut into pieces: once into words, placeholders and the delimiters between them, once
-//! at blanks alone.
+//! Templates cut into pieces: either into words, placeholders and the delimiters between them, or
+//! only at blanks.
 
 use std::collections::HashSet;
 
@@ -15,13 +15,14 @@ pub(super) enum PieceKind {
     Placeholder,
     /// A word of letters alone.
     Word,
-    /// A word that looks like a name made up for a thing: with a digit, `_`, `/`, `.`, or an
-    /// upper-case letter inside.
+    /// A word that looks like a made-up name: with a digit, `_`, `/`, `.`, or an upper-case letter
+    /// inside.
     Identifier,
-    /// What stays as it is: a word that the caller keeps, a whole word where only words with a
-    /// placeholder in them are in question, a template of too many pieces.
+    /// Text that stays as it is: a word that the caller keeps, a whole word when only words with a
+    /// placeholder in them are in question, or a template of too many pieces.
     Fixed,
-    /// White space, brackets, quotes, `,` `;` `=` `|`, and other characters that stand alone.
+    /// White space, brackets, quotes, `,` `;` `=` `|`, and other characters that form a piece
+    /// alone.
     Delimiter,
 }
 
@@ -37,8 +38,8 @@ impl PieceKind {
     }
 }
 
-/// One piece; its text is known by its hash (two of a million words share one with a chance of 1 in
-/// 37 million).
+/// One piece, identified by the hash of its text (the chance that any two of a million words share
+/// a hash is 1 in 37 million).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) hash: u64,
@@ -57,17 +58,17 @@ impl Piece {
     }
 }
 
-/// How a template is cut into pieces; one after the other they are the template again.
+/// How a template is cut into pieces; the concatenation of the pieces is the template again.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TemplateCut {
     /// Into words, placeholders and delimiters.
     Pieces,
-    /// At blanks: only a word with a placeholder in it can vary.
+    /// At blanks; only a word with a placeholder in it can vary.
     Words,
 }
 
-/// Templates of more pieces are one piece that cannot vary: stack traces and dumps, whose columns
-/// say nothing.
+/// The most pieces of a template. A template with more is one piece that cannot vary: stack traces
+/// and dumps, whose columns say nothing.
 const MAX_PIECES: usize = 256;
 
 impl TemplateCut {
@@ -94,7 +95,7 @@ impl TemplateCut {
     }
 }
 
-/// Words, placeholders and delimiters; `None` for too many.
+/// Words, placeholders and delimiters; `None` if there are too many.
 fn pieces(template: &str) -> Option<Vec<&str>> {
     let mut pieces = vec![];
     let mut rest = template;
@@ -113,7 +114,7 @@ fn pieces(template: &str) -> Option<Vec<&str>> {
     Some(pieces)
 }
 
-/// What stands between blanks, and the blanks; `None` for too many.
+/// The text between blanks, and the blanks; `None` if there are too many.
 fn words(template: &str) -> Option<Vec<&str>> {
     let words = template.split_inclusive(' ').flat_map(|word| {
         let (word, blank) = word.split_at(word.trim_end_matches(' ').len());
@@ -144,7 +145,7 @@ fn length_of_piece(text: &str, first: char) -> usize {
     if is_alone(0, first) {
         return first.len_utf8();
     }
-    // Text without blanks (Chinese, Japanese) is a word of its own beside a Latin one.
+    // Text without blanks (Chinese, Japanese) is a separate word next to a Latin one.
     let ends = |&(position, char): &(usize, char)| {
         is_alone(position, char) || is_cjk(char) != is_cjk(first)
     };
@@ -153,7 +154,7 @@ fn length_of_piece(text: &str, first: char) -> usize {
         .map_or(text.len(), |(position, _)| position)
 }
 
-/// Whether this character stands alone. A colon belongs to `a:b` and `12:30`, and delimits where a
+/// Whether this character is a piece alone. A colon belongs to `a:b` and `12:30`, and delimits if a
 /// blank or a placeholder follows; `<` can begin a placeholder.
 fn is_delimiter(char: char, text: &str) -> bool {
     match char {
@@ -167,7 +168,7 @@ fn is_delimiter(char: char, text: &str) -> bool {
     }
 }
 
-/// What a piece is, judged by its text.
+/// The kind of a piece, judged by its text.
 fn kind_of(piece: &str) -> PieceKind {
     if VariableKind::of_placeholder(piece.as_bytes())
         .is_some_and(|(_, length)| length == piece.len())

@@ -1,12 +1,12 @@
-//! Counting masked templates: what an aggregate keeps while it reads lines.
+//! Counting masked templates: the state of an aggregate while it reads lines.
 //!
-//! A tally is a map from masked template to count and example; two tallies merge to the tally of
-//! all their lines, in any order and grouping. It is bounded: when there are more distinct
+//! A tally is a map from a masked template to a count and an example; two tallies merge to the
+//! tally of all their lines, in any order and grouping. It is bounded: if there are more distinct
 //! templates than [`TemplateTally::new`] allows, all are cut after their first 16 words, then 8, 4,
 //! 2, 1, and at last to `<*>`. The number of words is the largest at which the distinct templates
-//! of all lines fit, so it too depends on the lines alone, and no line is ever lost. (Cutting is a
+//! of all lines fit, so it too depends only on the lines, and no line is ever lost. (Cutting is a
 //! hierarchy: the first 8 words of the first 16 are the first 8.) That the first words of a line
-//! tell its kind is what Drain rests on (He et al., ICWS 2017).
+//! tell its kind is the assumption of Drain (He et al., ICWS 2017).
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -15,12 +15,12 @@ use hashbrown::HashMap;
 
 use crate::algorithms::text::kind::VariableKind;
 
-/// The words that are kept of a template, level by level.
+/// The number of words of a template that are kept at each level.
 const WORDS_KEPT: [usize; 7] = [usize::MAX, 16, 8, 4, 2, 1, 0];
-/// What is kept of a masked template, in bytes: a stack trace of about a hundred lines. All
+/// How many bytes of a masked template are kept: a stack trace of about a hundred lines. All
 /// templates of a full tally are then below 2 GiB.
 const MAX_TEMPLATE_BYTES: usize = 16_384;
-/// What is kept of an example line, in bytes: enough to recognise it, where a stack trace can be a
+/// How many bytes of an example line are kept: enough to recognise it, while a stack trace can be a
 /// megabyte.
 const MAX_EXAMPLE_BYTES: usize = 4096;
 
@@ -39,12 +39,12 @@ const MAX_EXAMPLE_BYTES: usize = 4096;
 pub struct Sighting {
     count: u64,
     example: Box<str>,
-    /// The whole length of the example, which may have been cut.
+    /// The length of the example before it was cut.
     example_bytes: u64,
 }
 
 impl Sighting {
-    /// A sighting as it was stored.
+    /// Restores a sighting from its stored parts.
     pub fn new(count: u64, example: &str, example_bytes: u64) -> Self {
         let example = cut_at_char(example, MAX_EXAMPLE_BYTES).into();
         Self {
@@ -63,8 +63,7 @@ impl Sighting {
         self.count
     }
 
-    /// The shortest of the lines, and among those the first in the order of bytes; cut after 4096
-    /// bytes.
+    /// The shortest of the lines, the first in byte order on a tie; cut after 4096 bytes.
     pub fn example(&self) -> &str {
         &self.example
     }
@@ -90,7 +89,7 @@ impl Sighting {
         }
     }
 
-    /// How another example stands to this one; the smaller is kept.
+    /// Compares another example with this one; the smaller is kept.
     fn order(&self, line: &str, line_bytes: u64) -> Ordering {
         let kept = |text: &str| cut_at_char(text, MAX_EXAMPLE_BYTES).len();
         line_bytes
@@ -99,7 +98,7 @@ impl Sighting {
     }
 }
 
-/// The masked templates of some lines with their counts.
+/// The masked templates of a set of lines, with their counts.
 ///
 /// ```
 /// use datafusion_aiops::algorithms::text::TemplateTally;
@@ -119,7 +118,7 @@ pub struct TemplateTally {
 }
 
 impl TemplateTally {
-    /// An empty tally of at most this many distinct templates, at least 1.
+    /// Creates an empty tally of at most this many distinct templates (at least 1).
     pub fn new(max_templates: usize) -> Self {
         Self {
             max_templates: max_templates.max(1),
@@ -134,7 +133,7 @@ impl TemplateTally {
         (self.level > 0).then(|| WORDS_KEPT[self.level])
     }
 
-    /// The bytes of all texts, and an estimate of what the map needs beside them.
+    /// The bytes of all texts, plus an estimate of the overhead of the map.
     pub fn memory_bytes(&self) -> usize {
         let slot = size_of::<(Box<str>, Sighting)>() + 1;
         self.text_bytes + self.sightings.capacity() * slot * 8 / 7
@@ -150,7 +149,8 @@ impl TemplateTally {
         }
     }
 
-    /// Counts what was seen elsewhere; `words_kept` is how far its templates were cut there.
+    /// Adds a sighting from elsewhere; `words_kept` is the number of words to which its templates
+    /// were cut there.
     pub fn merge(&mut self, masked: &str, sighting: Sighting, words_kept: Option<usize>) {
         let level = WORDS_KEPT
             .iter()
@@ -159,7 +159,7 @@ impl TemplateTally {
         self.add_sighting(kept_of(masked, WORDS_KEPT[self.level]).into(), sighting);
     }
 
-    /// The templates with their sightings, in the order of bytes.
+    /// The templates with their sightings, in byte order.
     pub fn sorted(&self) -> Vec<(&str, &Sighting)> {
         let mut sorted: Vec<_> = self
             .sightings
@@ -185,7 +185,7 @@ impl TemplateTally {
         }
     }
 
-    /// Cuts all templates to the words of this level, where it is a deeper one.
+    /// Cuts all templates to the words of this level, if it is a deeper one.
     fn cut_to(&mut self, level: usize) {
         if level <= self.level || level >= WORDS_KEPT.len() {
             return;
@@ -198,11 +198,11 @@ impl TemplateTally {
     }
 }
 
-/// What is kept of a masked template: its first words, and of those the first 16 KiB.
+/// The part of a masked template that is kept: the first 16 KiB of its first words.
 pub(super) fn kept_of(masked: &str, n_words: usize) -> Cow<'_, str> {
     let words = first_words(masked, n_words);
     let (blank, any) = (" ", VariableKind::Any.placeholder());
-    // What has been cut is not cut again.
+    // A template that was cut before is not cut again.
     if words.len() <= MAX_TEMPLATE_BYTES + blank.len() + any.len() {
         return words;
     }
@@ -210,7 +210,7 @@ pub(super) fn kept_of(masked: &str, n_words: usize) -> Cow<'_, str> {
     Cow::Owned([text, blank, any].concat())
 }
 
-/// A template cut after its first words, with `<*>` for the rest.
+/// Cuts a template after its first words and puts `<*>` for the rest.
 pub(crate) fn first_words(template: &str, n_words: usize) -> Cow<'_, str> {
     if n_words == usize::MAX {
         return Cow::Borrowed(template);
@@ -310,7 +310,7 @@ mod tests {
     fn the_example_is_the_shortest_line() {
         let lines = [("x", "bb"), ("x", "ab"), ("x", "aaa")];
         assert_eq!(tally(9, &lines).sorted()[0].1.example(), "ab");
-        // Cut at a character, in whatever order the lines come.
+        // The cut is at a character, in whatever order the lines come.
         let lines = [
             format!("{}yzz", "x".repeat(4095)),
             format!("{}éz", "x".repeat(4095)),

@@ -1,8 +1,9 @@
-//! The walk over a line: word by word, from the first byte to the last, finding what is variable.
+//! The walk over a line: word by word, from the first byte to the last, to find its variables.
 //!
-//! [`classify`](crate::algorithms::text::classify) judges a word alone. What only the neighbourhood
-//! tells is added here: the halves of a date, the name after `user`, the unit after a number, the
-//! values of keys. Variables that touch, or that only a joining character parts, become one.
+//! [`classify`](crate::algorithms::text::classify) judges a word alone. This module adds what only
+//! the neighbourhood tells: the halves of a date, the name after `user`, the unit after a number,
+//! the values of keys. Variables that touch, or that only a joining character separates, become
+//! one.
 
 mod plain;
 mod quotes;
@@ -21,7 +22,7 @@ use crate::algorithms::text::shape::is_border;
 use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
-/// What a walk needs to know beside the line.
+/// The rules of a walk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalkRules<'a> {
     pub(crate) profile: Profile,
@@ -31,7 +32,7 @@ pub(crate) struct WalkRules<'a> {
     pub(crate) keep: &'a HashSet<Box<[u8]>>,
 }
 
-/// What a walk saw beside variables.
+/// What a walk found out about the line, besides its variables.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalkNotes {
     /// Whether all white space is single blanks between words.
@@ -40,7 +41,8 @@ pub(crate) struct WalkNotes {
     pub(crate) looked_at_digits: bool,
 }
 
-/// Walks over `line[start..stop]`, which no variable may leave, and adds its variables to `found`.
+/// Walks over `line[start..stop]` and adds its variables to `found`; no variable extends beyond
+/// this range.
 pub(crate) fn scan(
     line: &[u8],
     start: usize,
@@ -73,7 +75,7 @@ pub(crate) fn scan(
     }
 }
 
-/// The bytes of a word that was seen.
+/// The position of a word that the walk has passed.
 #[derive(Debug, Clone, Copy, Default)]
 struct SeenWord {
     start: usize,
@@ -85,8 +87,8 @@ const NOWHERE: usize = usize::MAX;
 /// The longest word that can belong to the number before it: `bytes`.
 const LONGEST_UNIT: usize = 5;
 
-/// Runs of white space up to this length are looked at byte by byte; so that a line of blanks and
-/// words does not take time with its square, longer ones are remembered.
+/// The longest run of white space that is looked at byte by byte. Longer ones are remembered, so
+/// that a line of blanks and words does not take quadratic time.
 const LONG_BLANK: usize = 32;
 
 struct Scanner<'a> {
@@ -95,21 +97,20 @@ struct Scanner<'a> {
     found: &'a mut Vec<Variable>,
     /// The last three words, the latest first.
     words: [SeenWord; 3],
-    /// Where a word must begin to be a variable because of what stands before it, and of which
-    /// kind.
+    /// Where a word must begin to be a variable because of what comes before it, and of which kind.
     name_at: usize,
     name_kind: VariableKind,
-    /// The last word "user", and whether the word before it makes a name follow.
+    /// The last word "user", and whether the word before it announces a name.
     user: Option<(SeenWord, bool)>,
-    /// Begin and end of the runs of white space that are too long to look at again and again.
+    /// Start and end of the runs of white space that are too long to look at repeatedly.
     long_blanks: Vec<(usize, usize)>,
-    /// Where the quote stands that begins a JSON string which is a text.
+    /// The position of the quote that begins a JSON string which is a text.
     text_at: usize,
-    /// Where the quote stands that ends the text of a JSON string in which the walk is.
+    /// The position of the quote that ends the text of the current JSON string.
     text_end: usize,
     single_blanks: bool,
     looked_at_digits: bool,
-    /// Where the line's first word begins, if that is part of the walk.
+    /// Where the first word of the line begins, if it is part of the walk.
     first_word: usize,
 }
 
@@ -122,7 +123,7 @@ impl Scanner<'_> {
                 continue;
             }
             at = self.word(at);
-            // Mostly one blank parts a word from the next, which says nothing.
+            // Most words are separated by one blank, which says nothing.
             if let Some([b' ', next]) = self.line.get(at..at + 2) {
                 at += usize::from(!is_white(*next));
             }
@@ -137,7 +138,7 @@ impl Scanner<'_> {
         self.line.get(position).copied()
     }
 
-    /// Whether one or more white space characters, and nothing else, stand from `start` to `end`.
+    /// Whether `start..end` is white space and not empty.
     fn is_blank(&self, start: usize, end: usize) -> bool {
         if end.saturating_sub(start) <= LONG_BLANK {
             return start < end && self.line[start..end].iter().all(|&byte| is_white(byte));
@@ -150,7 +151,7 @@ impl Scanner<'_> {
             .is_some_and(|&(run_start, _)| run_start <= start)
     }
 
-    /// The first position from `at` on that is not white space.
+    /// The first position at or after `at` that is not white space.
     fn skip_white(&self, at: usize) -> usize {
         let rest = self.line.get(at..).unwrap_or_default();
         at + rest.iter().take_while(|&&byte| is_white(byte)).count()
@@ -183,7 +184,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// A character of three bytes: a quotation mark, a sign, or one of a script without blanks.
+    /// Handles a character of three bytes: a quotation mark, a sign, or a letter of a script
+    /// without blanks.
     fn wide_border(&mut self, at: usize) -> usize {
         if opening_quote(&self.line[at..]).is_some() {
             return self.quote(at);
@@ -201,8 +203,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// `35毫秒`, `1小时2分3秒`, `2026年3月2日`: a unit of time belongs to the number before it. Returns
-    /// where it ends.
+    /// Joins a unit of time to the number before it: `35毫秒`, `1小时2分3秒`, `2026年3月2日`. Returns where
+    /// the unit ends.
     fn join_chinese_unit(&mut self, at: usize) -> Option<usize> {
         let last = self
             .found
@@ -222,8 +224,8 @@ impl Scanner<'_> {
         Some(end)
     }
 
-    /// `用户 张三 登录失败`, `user=张三`: a name of up to four characters after a noun and between blanks, or
-    /// any after its key.
+    /// The length of a Chinese name: up to four characters after a noun and between blanks, or any
+    /// length after its key. `用户 张三 登录失败`, `user=张三`.
     fn length_of_chinese_name(&self, at: usize) -> Option<usize> {
         const LONGEST: usize = 4 * 3;
         let is_value = self.name_at == at;
@@ -243,7 +245,7 @@ impl Scanner<'_> {
         is_name.then_some(length)
     }
 
-    /// The length of letters of every script and of words: `张三2`.
+    /// The length of a value made of letters of any script and words: `张三2`.
     fn length_of_value(&self, at: usize) -> usize {
         let mut end = at;
         loop {
@@ -260,7 +262,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// White space that is more, or other, than one blank between words.
+    /// Handles white space other than one blank between words.
     fn irregular_blank(&mut self, at: usize) -> usize {
         let end = self.skip_white(at);
         self.single_blanks = false;
@@ -270,13 +272,13 @@ impl Scanner<'_> {
         end
     }
 
-    /// Whether a word is the constant rest of one that was masked before: then it stays, so that
-    /// masking a template again changes nothing.
+    /// Whether a word is the constant rest of one that was masked before. It stays, so that masking
+    /// a template again changes nothing.
     fn touches_placeholder(&self, start: usize, end: usize) -> bool {
         self.at(end) == Some(b'<') && self.is_placeholder(end) || self.is_behind_placeholder(start)
     }
 
-    /// Whether a letter, a digit or what stands for a value follows.
+    /// Whether a letter, a digit or a placeholder follows.
     fn goes_on(&self, at: usize) -> bool {
         self.at(at).is_some_and(|byte| byte.is_ascii_alphanumeric()) || self.is_placeholder(at)
     }
@@ -300,7 +302,7 @@ impl Scanner<'_> {
         !self.rules.keep.is_empty() && self.rules.keep.contains(word)
     }
 
-    /// Whether the word before the one that begins at `start` is such a word.
+    /// Whether the word before the one that begins at `start` satisfies `is_such`.
     fn follows(&self, start: usize, is_such: impl Fn(&[u8]) -> bool) -> bool {
         self.is_blank(self.words[0].end, start) && is_such(self.text(self.words[0]))
     }

@@ -1,6 +1,6 @@
-//! The bulk of every line: words of letters, and numbers. Most of them are the same wherever they
-//! stand, and are passed here; what could be more is left to the walk, which gives the same answer
-//! at more cost.
+//! The bulk of every line: words of letters, and numbers. Most of them mean the same in any
+//! position and are handled here; the rest is left to the walk, which gives the same answer at more
+//! cost.
 
 use super::{LONGEST_UNIT, Scanner, SeenWord};
 use crate::algorithms::text::blanks::is_white;
@@ -10,8 +10,8 @@ use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// Whether the word here is a word or a number and nothing around it makes it something else. A
-    /// number is added.
+    /// Whether this is a word or a number that nothing around it turns into something else. A
+    /// number is added to the variables.
     #[inline]
     pub(super) fn is_plain(&mut self, start: usize, end: usize, shape: WordShape) -> bool {
         let is_word = shape.is_plain();
@@ -33,7 +33,7 @@ impl Scanner<'_> {
         is_alone
     }
 
-    /// Whether no name is expected here, and what stands around is no placeholder, no padding, no
+    /// Whether no name is expected here and the surroundings have no placeholder, no padding, no
     /// Chinese noun, and no blanks that align a value.
     fn stands_free(&self, start: usize, end: usize) -> bool {
         let before = match self.line[..start] {
@@ -52,7 +52,7 @@ impl Scanner<'_> {
             && self.rules.keep.is_empty()
     }
 
-    /// Whether at most one blank parts this from the variable before it.
+    /// Whether at most one blank separates this from the variable before it.
     fn is_next_to_variable(&self, at: usize) -> bool {
         self.found.last().is_some_and(|last| last.end + 1 >= at)
     }
@@ -63,8 +63,8 @@ impl Scanner<'_> {
     }
 }
 
-/// Whether a word of letters can be a variable in some place: a truth value, an account, digits of
-/// a hexadecimal number, a random name.
+/// Whether a word of letters can be a variable in some position: a truth value, an account, digits
+/// of a hexadecimal number, a random name.
 fn can_be_more(word: &[u8], shape: WordShape) -> bool {
     match word.len() {
         3 => word[0] == b'n',

@@ -1,7 +1,7 @@
 //! Words in quotes are variables: `user "alice"`, `no tag 'v1'`, `关闭“orders”`.
 //!
-//! Of thirty thousand messages in the catalogues of programs, nine of ten words in quotes are
-//! filled in. What stays: options (`'--force'`), signs (`';'`), words in capitals (`'SELECT'`),
+//! In thirty thousand messages of the catalogues of programs, nine in ten words in quotes are
+//! filled in. These stay: options (`'--force'`), signs (`';'`), words in capitals (`'SELECT'`),
 //! several words, the keys of JSON and the values of keys that tell the kind of event
 //! (`level="error"`).
 
@@ -16,7 +16,7 @@ use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// What a quotation mark opens; returns where the walk goes on.
+    /// Handles a quotation mark; returns where the walk continues.
     pub(super) fn quote(&mut self, at: usize) -> usize {
         if self.rules.quotes == Quotes::Mask
             && let Some((word, next)) = self.quoted_word(at)
@@ -73,8 +73,8 @@ impl Scanner<'_> {
         is_variable.then_some((SeenWord { start, end }, next))
     }
 
-    /// Whether a quotation can begin here: after a border, a letter of a CJK script, or what joins
-    /// it to another one, as in `"a":"b"` and `'root'@'localhost'`.
+    /// Whether a quotation can begin here: after a border, a letter of a CJK script, or a character
+    /// that joins it to another quotation, as in `"a":"b"` and `'root'@'localhost'`.
     fn can_open(&self, at: usize) -> bool {
         let quote = self.line[at];
         match self.line[..at] {
@@ -86,9 +86,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of a quotation that begins like the name of a program that asks a server,
-    /// `Mozilla/5.0 (X11; Linux)`: it is one value, however many words it has (RFC 9110, section
-    /// 10.1.5).
+    /// The end of a quotation that begins like a user agent, `Mozilla/5.0 (X11; Linux)`; it is one
+    /// value, however many words it has (RFC 9110, section 10.1.5).
     fn end_of_user_agent(&self, start: usize, quote: u8) -> Option<usize> {
         let limit = if self.is_in_text(start) {
             self.text_end
@@ -108,8 +107,8 @@ impl Scanner<'_> {
         (!rest[..length].contains(&b'<')).then_some(start + length)
     }
 
-    /// Whether what stands in quotes is a key of an object: `{"a":`, `,"a":`, in Python `{'a':` and
-    /// in Ruby `{"a"=>`.
+    /// Whether the quoted text is a key of an object: `{"a":`, `,"a":`, in Python `{'a':` and in
+    /// Ruby `{"a"=>`.
     fn is_json_key(&self, at: usize, next: usize) -> bool {
         let colon = self.skip_white(next);
         let is_ruby = self.line[colon.min(self.line.len())..].starts_with(b"=>");
@@ -119,7 +118,7 @@ impl Scanner<'_> {
         match last_sign(&self.line[..at]) {
             Some(b'{' | b',') => true,
             Some(_) => false,
-            // The middle of an object; `"a.txt": no such file` is a sentence.
+            // The walk may begin inside an object; `"a.txt": no such file` is a sentence.
             None => {
                 let value = self.skip_white(colon + 1);
                 self.is_placeholder(value)
@@ -138,7 +137,7 @@ impl Scanner<'_> {
         let key = key.strip_suffix(b"\"").unwrap_or(key);
         let belongs = |&&byte: &&u8| byte >= 0x80 || !is_border(byte) && byte != b':';
         let start = key.len() - key.iter().rev().take_while(belongs).count();
-        // A key that is a variable itself tells nothing.
+        // A key that is itself a variable tells nothing.
         let is_constant = self.found.last().is_none_or(|last| last.end <= start);
         is_constant && words::is_text_key(&key[start..])
     }
@@ -148,7 +147,7 @@ fn last_sign(text: &[u8]) -> Option<u8> {
     text.iter().rev().find(|&&byte| !is_white(byte)).copied()
 }
 
-/// How many bytes stand before the next white space or quotation mark.
+/// The number of bytes before the next white space or quotation mark.
 fn length_of_quoted(text: &[u8]) -> usize {
     let ends = |at: usize| {
         let byte = text[at];
@@ -168,7 +167,7 @@ fn is_quote_mark(text: &[u8]) -> bool {
 
 /// Whether a word in quotes is data: not an option, not a sign, not a keyword in capitals.
 fn is_data(word: &[u8]) -> bool {
-    // A path, and nothing.
+    // `/` is a path, and `-` means that there is no value.
     if matches!(word, b"/" | b"-") {
         return true;
     }

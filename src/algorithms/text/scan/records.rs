@@ -1,8 +1,8 @@
 //! Keys and their values: `key=value` and JSON lines.
 //!
-//! In the profile of such lines every value is a variable as a whole, with its quotes or brackets,
-//! so that `null`, `""` and `"alice"` give one template. The values of keys that tell the kind of
-//! event are masked like a text.
+//! In the profiles for such lines every value is one variable, with its quotes or brackets, so that
+//! `null`, `""` and `"alice"` give one template. The values of keys that tell the kind of event are
+//! masked like a text.
 
 use super::{NOWHERE, Scanner, SeenWord};
 use crate::algorithms::text::blanks::{is_white, trim_end};
@@ -11,12 +11,12 @@ use crate::algorithms::text::mask_options::Profile;
 use crate::algorithms::text::shape::{is_border, is_wide_lead};
 use crate::algorithms::text::words;
 
-/// Longer keys are not looked for.
+/// The longest key that is looked for.
 const LONGEST_KEY: usize = 128;
 
 impl Scanner<'_> {
-    /// What follows `=`: the name after `user=`, a quoted word, and with [`Profile::KeyValue`]
-    /// every value.
+    /// Handles `=`: the name after `user=`, a quoted word, and with [`Profile::KeyValue`] every
+    /// value.
     pub(super) fn equals(&mut self, at: usize) -> usize {
         let key = self.key_before(at);
         let next = at + 1;
@@ -34,7 +34,7 @@ impl Scanner<'_> {
         } else if !is_text && quote.is_some_and(|quote| self.is_one_word_to(begin, quote)) {
             self.expect(begin, VariableKind::Any);
         }
-        // What tells the kind of event stays, in quotes too.
+        // A value that tells the kind of event stays, in quotes too.
         if is_text {
             self.behind_level(key, begin)
         } else {
@@ -42,8 +42,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Where the walk continues at the value of a text key: after it, where it is the number of a
-    /// level.
+    /// Where the walk continues at the value of a text key: after the value if it is the number of
+    /// a level.
     fn behind_level(&self, key: SeenWord, value: usize) -> usize {
         if self.rules.profile == Profile::Default || !words::is_level_key(self.text(key)) {
             return value;
@@ -52,8 +52,8 @@ impl Scanner<'_> {
         value + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
-    /// The key that ends at the `=` at `at`: in a text a word, in key-value lines all up to a blank
-    /// or a sign between values.
+    /// The key that ends at the `=` at `at`: it begins after white space or a border, except that
+    /// letters of every script belong to it.
     fn key_before(&self, at: usize) -> SeenWord {
         let before = &self.line[at.saturating_sub(LONGEST_KEY)..at];
         let is_key = |&&byte: &&u8| {
@@ -68,7 +68,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// How much of this stands before the last full-width punctuation mark, which ends a clause of
+    /// The length up to and including the last full-width punctuation mark, which ends a clause of
     /// a Chinese sentence.
     fn length_of_clauses(&self, start: usize, end: usize) -> usize {
         let text = &self.line[start..end];
@@ -81,12 +81,12 @@ impl Scanner<'_> {
         mark.map_or(0, |(at, mark)| at + mark.len())
     }
 
-    /// A word that begins here is a variable.
+    /// Makes a variable of the word that will begin at `at`.
     pub(super) fn expect(&mut self, at: usize, kind: VariableKind) {
         (self.name_at, self.name_kind) = (at, kind);
     }
 
-    /// Whether a quoted value is one word: then it is data, while several words may be a text.
+    /// Whether a quoted value is one word: one word is data, while several may be a text.
     fn is_one_word_to(&self, begin: usize, quote: u8) -> bool {
         let rest = &self.line[begin..];
         let length = rest
@@ -127,8 +127,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// The end of a value without quotes: white space, a bracket that it does not open, or a sign
-    /// after which another key or nothing stands.
+    /// The end of a value without quotes: white space, a bracket that the value did not open, or a
+    /// comma or semicolon before another key or before the end.
     fn end_of_bare_value(&self, begin: usize) -> usize {
         let mut at = begin;
         while let Some(byte) = self.at(at).filter(|&byte| !is_white(byte)) {
@@ -147,7 +147,8 @@ impl Scanner<'_> {
         at
     }
 
-    /// Whether after a comma a value has ended: there is nothing, or another key.
+    /// Whether the comma before `at` ends a value: white space, the end of the line or another key
+    /// follows.
     fn ends_value(&self, at: usize) -> bool {
         let rest = self.line.get(at..).unwrap_or_default();
         let key = rest
@@ -158,8 +159,8 @@ impl Scanner<'_> {
         rest.first().is_none_or(|&byte| is_white(byte)) || key > 0 && rest.get(key) == Some(&b'=')
     }
 
-    /// The position of the quote that ends a string; where there is none, the end of the line but
-    /// for its white space.
+    /// The position of the quote that ends a string; without one, the end of the line without its
+    /// white space.
     fn end_of_string(&self, begin: usize, quote: u8) -> usize {
         let mut at = begin;
         while at < self.line.len() && self.line[at] != quote {
@@ -181,8 +182,8 @@ impl Scanner<'_> {
         end + usize::from(self.at(end) == Some(quote))
     }
 
-    /// The position after the brackets that open at `at`, with all that they hold; where they do
-    /// not close, the end of the line.
+    /// The position after the brackets that open at `at`, with their content; if they do not close,
+    /// the end of the line.
     fn behind_brackets(&self, at: usize) -> usize {
         let mut depth = 0_usize;
         let mut end = at;
@@ -199,12 +200,12 @@ impl Scanner<'_> {
         self.end_of_line(at)
     }
 
-    /// Whether this belongs to the text of a JSON string, or ends it.
+    /// Whether this position is in the text of a JSON string, or is the quote that ends it.
     pub(super) fn is_in_text(&self, at: usize) -> bool {
         self.text_end != NOWHERE && at <= self.text_end
     }
 
-    /// What follows a quote of a JSON line; returns where the walk goes on.
+    /// Handles a quote of a JSON line; returns where the walk continues.
     pub(super) fn json_quote(&mut self, at: usize) -> usize {
         if at == self.text_end {
             at + 1
@@ -215,13 +216,13 @@ impl Scanner<'_> {
         }
     }
 
-    /// A string of a JSON line: a key, a text, or a value that is variable as a whole.
+    /// Handles a string of a JSON line: a key, a text, or a value that is one variable.
     fn json_string(&mut self, quote: usize) -> usize {
         let begin = quote + 1;
         let end = self.end_of_string(begin, b'"');
         let colon = self.skip_white(end + 1);
-        // A key is a name; a string with blanks or a placeholder in it is a value, whatever stands
-        // after it.
+        // A key is a name; a string with blanks or a placeholder in it is a value, whatever follows
+        // it.
         let is_name = !self.line[begin..end]
             .iter()
             .any(|&byte| byte == b'<' || is_white(byte));
@@ -235,8 +236,8 @@ impl Scanner<'_> {
         self.push_element(quote, self.behind_string(quote, b'"'))
     }
 
-    /// A key of a JSON object. A list after it is one variable, however many elements it has, and
-    /// so is an empty object.
+    /// Handles a key of a JSON object. A list after it is one variable, whatever its length, and so
+    /// is an empty object.
     fn json_key(&mut self, begin: usize, end: usize, colon: usize) -> usize {
         self.remember(begin, end);
         self.note_gap(end + 1, colon);
@@ -266,13 +267,13 @@ impl Scanner<'_> {
         }
     }
 
-    /// Notes whether what is passed over is nothing or one blank.
+    /// Notes whether the skipped text is nothing or one blank.
     fn note_gap(&mut self, from: usize, to: usize) {
         self.single_blanks &= to <= from || to == from + 1 && self.at(from) == Some(b' ');
     }
 
     /// Adds a string of a list, which is one variable with the string before it; returns where the
-    /// walk goes on.
+    /// walk continues.
     fn push_element(&mut self, start: usize, end: usize) -> usize {
         if let Some(last) = self.found.last_mut()
             && matches!(&self.line[last.end..start], [b',', blank @ ..] if blank.iter().all(|&byte| is_white(byte)))

@@ -1,4 +1,4 @@
-//! Variables that are found, and which of them are one.
+//! Adding variables, and joining those that belong together.
 
 use super::Scanner;
 use crate::algorithms::text::blanks::is_white;
@@ -7,8 +7,8 @@ use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// `10.0.0.1 ()`: the name after an address can be missing, and its brackets hold an empty
-    /// value.
+    /// Adds the empty value in the brackets of `10.0.0.1 ()`: the name after an address can be
+    /// missing.
     pub(super) fn empty_brackets(&mut self, at: usize) {
         if self.at(at + 1) == Some(b')')
             && let Some(last) = self.found.last()
@@ -23,8 +23,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// `(1, 2, 3)`, `[a.log b.log]`, `('x', 'y')`: when brackets close in which nothing but values
-    /// stands, these are one variable, however many they are.
+    /// Joins the elements of a list when its bracket closes: `(1, 2, 3)`, `[a.log b.log]`,
+    /// `('x', 'y')`. A list that holds only values is one variable, whatever its length.
     pub(super) fn list(&mut self, closing: usize) {
         let opening = match self.line[closing] {
             b')' => b'(',
@@ -53,8 +53,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Whether only a comma, or in a list of one kind a blank, parts this variable from the next
-    /// one.
+    /// Whether only a comma, or only a blank in a list of one kind, separates this variable from
+    /// the next one.
     fn are_elements(&self, number: usize, quote: &[u8]) -> bool {
         let (this, next) = (self.found[number], self.found[number + 1]);
         let gap = &self.line[this.end..next.start];
@@ -85,12 +85,13 @@ impl Scanner<'_> {
         );
     }
 
-    /// Adds a variable that shares nothing with its neighbours.
+    /// Adds a variable that is not joined with its neighbours.
     pub(super) fn push_apart(&mut self, start: usize, end: usize, kind: VariableKind) {
         self.found.push(Variable { start, end, kind });
     }
 
-    /// Adds a variable and joins it with what stands before it.
+    /// Adds a variable and joins it with the variable or name of a month before it, if they are
+    /// one.
     pub(super) fn push(&mut self, mut start: usize, end: usize, mut kind: VariableKind) {
         if matches!(kind, VariableKind::Ip | VariableKind::Host) {
             self.name_before_address(start);
@@ -120,12 +121,12 @@ impl Scanner<'_> {
         self.found.push(Variable { start, end, kind });
     }
 
-    /// Numbers are aligned to the right with blanks: `[ 9999.12]`, `took=   7`.
+    /// Includes the blanks that align a number to the right: `[ 9999.12]`, `took=   7`.
     fn without_padding(&self, start: usize) -> usize {
         let before = self.line[..start].iter().rposition(|&byte| !is_white(byte));
         match before {
             Some(before) if matches!(self.line[before], b'[' | b'(' | b'{') => before + 1,
-            // `a = 1` is written so on purpose.
+            // The blanks in `a = 1` are not padding.
             Some(before)
                 if self.line[before] == b'=' && before > 0 && !is_white(self.line[before - 1]) =>
             {
@@ -135,7 +136,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// "password for alice from 10.0.0.1": who comes from an address is a name.
+    /// Adds the name before an address: "password for alice from 10.0.0.1".
     fn name_before_address(&mut self, address: usize) {
         let [from, name, before] = self.words;
         if self.text(from) == b"from"
@@ -170,7 +171,7 @@ impl Scanner<'_> {
                 {
                     true
                 }
-                // Lists of identifiers are as long as they happen to be.
+                // The length of a list of identifiers is arbitrary.
                 (
                     VariableKind::Id | VariableKind::Uuid | VariableKind::Path | VariableKind::Url,
                     _,
@@ -182,7 +183,8 @@ impl Scanner<'_> {
     }
 }
 
-/// The year after a day whose month has a name, or the offset after a time: `2005`, `+0000`.
+/// Whether `number` is the year after a day whose month has a name, or the offset after a time:
+/// `2005`, `+0000`.
 fn is_year_or_offset(number: &[u8], time: &[u8]) -> bool {
     let four_digits = |digits: &[u8]| digits.len() == 4 && digits.iter().all(u8::is_ascii_digit);
     match number {

@@ -1,4 +1,4 @@
-//! The words of a line.
+//! The words of a line, each judged by its shape and by the words around it.
 
 use memchr::memchr;
 
@@ -14,7 +14,7 @@ use crate::algorithms::text::variable::Variable;
 use crate::algorithms::text::words;
 
 impl Scanner<'_> {
-    /// The word that begins at `start`; returns where the walk goes on.
+    /// Handles the word that begins at `start`; returns where the walk continues.
     pub(super) fn word(&mut self, start: usize) -> usize {
         if self.rules.profile == Profile::Json && self.is_in_text(start) {
             match first_word_of_json(&self.line[start..]) {
@@ -75,8 +75,9 @@ impl Scanner<'_> {
         end
     }
 
-    /// `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `: a code before a colon, at the beginning or
-    /// after a severity, says what kind of event it is.
+    /// Whether this is an error code before a colon, at the beginning of the line or after a
+    /// severity: `AH00126: `, `ORA-00942: `, `%LINK-3-UPDOWN: `. It tells the kind of event, so it
+    /// stays.
     fn is_error_code(&self, start: usize, end: usize) -> bool {
         let [first, .., b':'] = &self.line[start..end] else {
             return false;
@@ -92,9 +93,10 @@ impl Scanner<'_> {
             && is_place()
     }
 
-    /// `orders: no such table`: the name that a line begins with and then says something about.
-    /// Three of four such words are filled in. What begins with a capital letter after the colon is
-    /// a message of its own, and the word a component that stays.
+    /// Whether this is the name that a line begins with and then says something about:
+    /// `orders: no such table`. Three in four such words are filled in. If the text after the colon
+    /// begins with a capital letter, it is a complete message, and the word is a component, which
+    /// stays.
     fn is_subject(&self, start: usize, end: usize) -> bool {
         let Some((b':', name)) = self.line[start..end].split_last() else {
             return false;
@@ -105,7 +107,7 @@ impl Scanner<'_> {
         self.first_word == start
             && name.first().is_some_and(u8::is_ascii_lowercase)
             && name.iter().all(is_sign)
-            // Modules have more.
+            // Names of modules have more.
             && n_dots <= 1
             && !words::is_protocol(name)
             && !words::is_severity(name)
@@ -113,8 +115,8 @@ impl Scanner<'_> {
             && self.begins_predicate(end)
     }
 
-    /// Whether white space and a sentence follow: two words of small letters, or CJK text. One word
-    /// alone can be a value.
+    /// Whether white space and a sentence follow: two words of lower-case letters, or CJK text. One
+    /// word alone can be a value.
     fn begins_predicate(&self, end: usize) -> bool {
         let first = self.skip_white(end);
         let is_letter = |byte: &&u8| byte.is_ascii_lowercase();
@@ -125,7 +127,7 @@ impl Scanner<'_> {
         first > end && (has_words || length_of_cjk_letters(&self.line[first..]) > 0)
     }
 
-    /// A path or URL whose first word ends at `end`; returns where it ends itself.
+    /// Handles a path or URL whose first word ends at `end`; returns where the path or URL ends.
     fn path(&mut self, start: usize, end: usize, shape: WordShape, kind: VariableKind) -> usize {
         let limit = self.end_of_text(end);
         let whole = end_of_path(&self.line[..limit], start, end);
@@ -141,22 +143,22 @@ impl Scanner<'_> {
         whole
     }
 
-    /// Where the text of a JSON string ends that holds this position, or an escape sequence in it;
-    /// elsewhere the end of the line.
+    /// Where the text of the JSON string around this position ends, or an escape sequence in it
+    /// begins; outside of such a text, the end of the line.
     fn end_of_text(&self, at: usize) -> usize {
         const FARTHEST: usize = 4096;
         if self.rules.profile != Profile::Json || !self.is_in_text(at) {
             return self.line.len();
         }
         let mut limit = self.text_end.min(at + FARTHEST);
-        // No character is cut.
+        // Do not cut a character in two.
         while limit > at && limit < self.text_end && self.line[limit] & 0xc0 == 0x80 {
             limit -= 1;
         }
         at + memchr(b'\\', &self.line[at..limit]).unwrap_or(limit - at)
     }
 
-    /// Dots that lead to a value end a word: `interrupt......0`.
+    /// Handles a word whose dots lead to a value: `interrupt......0`. The dots end a word.
     fn words_between_dots(&mut self, start: usize, end: usize) {
         let mut at = start;
         while at < end {
@@ -174,7 +176,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A word without the punctuation that ends it.
+    /// Handles a word without the punctuation that ends it.
     fn trimmed_word(&mut self, start: usize, whole_end: usize, mut shape: WordShape) {
         let end = self.trim(start, whole_end);
         if start == end {
@@ -194,7 +196,7 @@ impl Scanner<'_> {
     /// Where a word ends without the punctuation after it.
     fn trim(&self, start: usize, end: usize) -> usize {
         let belongs = |byte: &u8| !matches!(byte, b':' | b'.' | b'\\');
-        // "->" is no part of what it points from: 24M->4M
+        // "->" does not belong to the word before it: 24M->4M
         let is_pointer = self.at(end) == Some(b'>') && end > start && self.line[end - 1] == b'-';
         self.line[start..end - usize::from(is_pointer)]
             .iter()
@@ -202,7 +204,7 @@ impl Scanner<'_> {
             .map_or(start, |last| start + last + 1)
     }
 
-    /// A word of letters alone: constant, unless the words around it say otherwise.
+    /// Handles a word of letters: constant, unless the words around it say otherwise.
     fn plain_word(&mut self, start: usize, end: usize, shape: WordShape) {
         let word = &self.line[start..end];
         if !self.is_kept(word) {
@@ -219,8 +221,7 @@ impl Scanner<'_> {
         self.remember(start, end);
     }
 
-    /// Whether the word that begins here is a variable because of what stands before it, and of
-    /// which kind.
+    /// The kind of the word that begins here, if the text before it makes it a variable.
     fn expected(&self, start: usize) -> Option<VariableKind> {
         let follows_user = || {
             self.user
@@ -236,7 +237,7 @@ impl Scanner<'_> {
             .then_some(VariableKind::Any)
     }
 
-    /// `用户alice`, `表 orders`: after a Chinese noun for such things stands a name.
+    /// Whether a Chinese noun that a name follows comes before: `用户alice`, `表 orders`.
     fn follows_chinese_noun(&self, start: usize) -> bool {
         let before = trim_end(&self.line[..start]);
         if before.last().is_none_or(u8::is_ascii) {
@@ -253,8 +254,8 @@ impl Scanner<'_> {
         is_free && is_name && !in_capitals && words::ends_with_chinese_noun(before)
     }
 
-    /// Whether a literal such as `null` stands as a value: `=null`, `(null`, `: null,`. In "null
-    /// value in column" and "because it is null" it is a word like others.
+    /// Whether a literal such as `null` is a value here: `=null`, `(null`, `: null,`. In "null
+    /// value in column" and "because it is null" it is an ordinary word.
     fn is_value(&self, start: usize, end: usize) -> bool {
         let before = self.line[..start].iter().rposition(|&byte| !is_white(byte));
         let Some(before) = before else { return false };
@@ -298,7 +299,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A word that belongs to the variable before it: a unit, a month, a time zone.
+    /// Joins a unit, a month or a time zone to the variable before it.
     fn join_unit(&mut self, start: usize, end: usize) {
         let word = &self.line[start..end];
         let Some(&last) = self.found.last() else {
@@ -308,7 +309,7 @@ impl Scanner<'_> {
             return;
         }
         let joined = match last.kind {
-            // "<1 sec" stands where otherwise a measured time stands.
+            // "<1 sec" is printed instead of a measured time.
             VariableKind::Num
                 if unit(word) == Some(VariableKind::Duration)
                     && last.start > 0
@@ -339,7 +340,7 @@ impl Scanner<'_> {
         self.found.push(joined);
     }
 
-    /// A word that has more than letters.
+    /// Handles a word that contains more than letters.
     fn marked_word(&mut self, start: usize, end: usize, shape: WordShape) {
         let word = &self.line[start..end];
         if self.is_kept(word) || self.at(end) == Some(b'=') && is_key(word, shape) {
@@ -389,7 +390,7 @@ impl Scanner<'_> {
             })
     }
 
-    /// Extends the address before a port over its brackets and the port.
+    /// Extends the address before a port to include its brackets and the port.
     fn join_port(&mut self, end: usize) {
         if let Some(last) = self.found.last_mut() {
             (last.start, last.end) = (last.start - 1, end);
@@ -462,7 +463,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// `acme/web:latest`, `src/main.c:main`: what a colon joins to a path belongs to it.
+    /// Whether a colon joins this part to a path, so that it belongs to the path:
+    /// `acme/web:latest`, `src/main.c:main`.
     fn goes_on_from_path(&self, from: usize) -> bool {
         let last = self.found.last();
         last.is_some_and(|last| {
@@ -472,7 +474,7 @@ impl Scanner<'_> {
         })
     }
 
-    /// A word, or a part of one, without a colon.
+    /// Handles a word, or a part of one, without a colon.
     fn piece(&mut self, start: usize, end: usize, shape: WordShape) {
         let word = &self.line[start..end];
         if self.is_kept(word) {
@@ -492,7 +494,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The verdict on a word alone.
+    /// The verdict on a word, without regard to its neighbours.
     fn verdict(&mut self, start: usize, end: usize, shape: WordShape) -> WordVerdict {
         let word = &self.line[start..end];
         self.looked_at_digits |=
@@ -501,7 +503,7 @@ impl Scanner<'_> {
     }
 
     /// Whether this is the protocol after the target of a request line, or the target `/` before
-    /// it.
+    /// the protocol.
     fn ends_request_line(&self, start: usize, end: usize) -> bool {
         let word = &self.line[start..end];
         if !matches!(word[0], b'/' | b'H') {
@@ -522,7 +524,8 @@ impl Scanner<'_> {
             })
     }
 
-    /// `E1122 13:07:10`: severity, month and day, time, as glog and klog begin a line.
+    /// Whether this begins a header of glog or klog, `E1122 13:07:10`: severity, month and day,
+    /// time.
     fn is_klog_header(&self, start: usize, end: usize) -> bool {
         let [severity, day @ ..] = &self.line[start..end] else {
             return false;
@@ -534,13 +537,13 @@ impl Scanner<'_> {
     }
 }
 
-/// Whether a word has what every path has, as far as counts say.
+/// Whether the counts of a word allow a path.
 fn can_begin_path(word: &[u8], shape: WordShape) -> bool {
     shape.count(Class::Slash) > 0 || matches!(word, [_, b':', b'\\', ..] | [b'\\', b'\\', ..])
 }
 
-/// The length of the word that a text in a JSON string begins with, and that of the escape sequence
-/// after it which stands for white space or a quote. Of `\\` both are one sign of the word.
+/// The length of the first word of a text in a JSON string, and the length of the escape sequence
+/// after it that means white space or a quote. Both characters of `\\` belong to the word.
 fn first_word_of_json(text: &[u8]) -> (usize, usize) {
     let mut at = 0;
     while let Some(&byte) = text.get(at).filter(|&&byte| !is_border(byte)) {
@@ -580,7 +583,8 @@ fn is_key(word: &[u8], shape: WordShape) -> bool {
     word[0].is_ascii_alphabetic() && shape.count(Class::Digit) < 4 && shape.count(Class::Slash) == 0
 }
 
-/// Digits and the letters a to f with colons: a time, an address with a port, IPv6, a row of bytes.
+/// The kind of groups of hexadecimal digits with colons: a time, an address with a port, IPv6, a
+/// row of bytes.
 fn kind_of_byte_groups(word: &[u8], shape: WordShape) -> VariableKind {
     let colons = word.iter().filter(|&&byte| byte == b':').count();
     match () {
@@ -593,13 +597,13 @@ fn kind_of_byte_groups(word: &[u8], shape: WordShape) -> VariableKind {
     }
 }
 
-/// `18/Jun/2005`, as web servers write it.
+/// Whether this is a date as web servers write it: `18/Jun/2005`.
 fn is_clf_date(word: &[u8]) -> bool {
     matches!(word, [d1, d2, b'/', month @ .., b'/', _, _, _, _]
         if d1.is_ascii_digit() && d2.is_ascii_digit() && words::is_month_or_weekday(month))
 }
 
-/// Whether what stands before `:8080` is a machine; `Main.java:12` is a line of a program.
+/// Whether the text before `:8080` is a host; `Main.java:12` is a line of a program.
 fn is_host_before_port(word: &[u8]) -> bool {
     let ending = word.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
     let is_name = !word.contains(&b'(') && ending.len() < word.len() && !ending.is_empty();

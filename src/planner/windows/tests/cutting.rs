@@ -1,4 +1,4 @@
-//! Cutting against a naive reading of what windows are, over thousands of scripts.
+//! Compares cutting with a naive definition of windows, over thousands of scripts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const N_COLUMNS: usize = 4;
 /// The number of a row and the bounds of a window that it is in.
 pub(super) type InWindow = (i64, i64, i64);
 
-/// What a script gives.
+/// The outcome of a script.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) in_windows: Vec<InWindow>,
@@ -37,7 +37,7 @@ pub(super) struct Outcome {
     without_time: Vec<i64>,
 }
 
-/// How many bytes of rows the table and the session allow.
+/// The limits of the table and the session, in bytes of rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     of_table: usize,
@@ -56,7 +56,7 @@ impl Limit {
     }
 }
 
-/// Plays a script through the cutter. The watermarks say when which step came.
+/// Plays a script through the cutter. Also returns the watermark of each step.
 fn play(
     script: &Script,
     cut: &WindowShape,
@@ -113,7 +113,7 @@ impl Player {
         }
     }
 
-    /// Reads what is there at `now`.
+    /// Reads the rows that are there at `now`.
     pub(super) fn step(&mut self, now: i64) {
         let mut pace = Pace::Busy;
         let mut watermark = i64::MIN;
@@ -129,7 +129,7 @@ impl Player {
         self.watermarks.push(watermark);
     }
 
-    /// Reads what was held back, as a part of the last step.
+    /// Reads rows that were held back, as part of the last step.
     pub(super) fn settle(&mut self, now: i64) {
         self.step(now);
         self.watermarks.pop();
@@ -142,7 +142,7 @@ impl Player {
         }
     }
 
-    /// The end of all input.
+    /// Ends the input and returns the outcome.
     pub(super) fn finish(mut self) -> (Outcome, Vec<i64>, Arc<StreamCounters>) {
         if let Some(last) = self.watermarks.last_mut()
             && *last < i64::MAX
@@ -245,7 +245,7 @@ pub(super) fn rows_of(script: &Script) -> Vec<Vec<Row>> {
         .collect()
 }
 
-/// What windows are, said as plainly as possible.
+/// The definition of windows, as simple as possible.
 pub(super) fn expected(script: &Script, cut: &WindowShape, watermarks: &[i64]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut before = i64::MIN;
@@ -299,7 +299,7 @@ pub(super) fn expected(script: &Script, cut: &WindowShape, watermarks: &[i64]) -
     outcome
 }
 
-/// Sessions, found again from all open rows whenever they are asked for.
+/// Sessions, computed from all open rows whenever they are needed.
 #[derive(Default)]
 struct NaiveSessions {
     open: Vec<(Option<&'static str>, i64, i64)>,
@@ -381,7 +381,7 @@ fn check(age: i64, is_wild: bool) -> usize {
 
 #[test]
 fn windows_are_those_of_all_rows() {
-    // As old as the delay allows: the windows are those of the batch, and no row is late.
+    // Rows are as old as the delay allows: the windows are those of the batch, and no row is late.
     assert_eq!(check(OPTIONS.delay, false), 0);
 }
 
@@ -418,7 +418,7 @@ fn spilled_windows_are_the_same() {
 
 #[test]
 fn the_same_whatever_the_steps() {
-    // All rows in one step, or each in its own: without late rows the windows are the same.
+    // If no row is late, the windows do not depend on how rows are divided into steps.
     let mut seeded = Seeded::new(7);
     for seed in 0..50 {
         let script = Script::generate(seed, OPTIONS.delay, false);

@@ -1,5 +1,5 @@
-//! The same scripts written into real log files, which are rotated in the middle: the windows are
-//! those of all lines.
+//! The same scripts, written to real log files that are rotated in between: the windows are those
+//! of all lines.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::planner::windows::tests::scripts::{OPTIONS, Row, SECOND, Script, Seed
 use crate::streams::table::LiveTable;
 use crate::streams::windows::shape::WindowShape;
 
-/// Files of a script: a file for each partition, which is rotated now and then.
+/// The files of a script: one for each partition, rotated from time to time.
 struct Logs {
     folder: PathBuf,
     seeded: Seeded,
@@ -79,8 +79,8 @@ async fn followed(folder: &Path) -> LiveTable {
     table.downcast_ref::<LiveTable>().unwrap().clone()
 }
 
-/// Lines of several files with the same time have no order, so by count only the windows are
-/// compared.
+/// Lines of several files with the same time have no order, so for windows by count only the
+/// windows are compared, not their rows.
 fn told_apart(mut rows: Vec<InWindow>, cut: &WindowShape) -> Vec<InWindow> {
     if let WindowShape::Rows { .. } = cut {
         rows.iter_mut().for_each(|row| row.0 = 0);
@@ -113,7 +113,7 @@ fn windows_of_rotated_files_are_those_of_all_lines() {
             }
             player.step(step.now);
         }
-        // What may be a copy is held back for two seconds.
+        // Lines that may be a copy are held back for two seconds.
         let end = script.steps.last().map_or(0, |step| step.now);
         player.settle(end + 3 * SECOND);
         let (

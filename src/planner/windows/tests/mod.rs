@@ -1,5 +1,5 @@
-//! Windows over live tables: that they are the windows of the same rows read at once, whatever
-//! comes when.
+//! Windows over live tables: they are the windows of the same rows read at once, in whatever order
+//! and at whatever time rows come.
 
 mod cutting;
 mod files;

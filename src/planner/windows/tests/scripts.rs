@@ -1,4 +1,5 @@
-//! Scripts of arrivals, from a seed: order, bursts, pauses, several partitions and idle ones.
+//! Scripts of arrivals, generated from a seed: order, bursts, pauses, several partitions and idle
+//! ones.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(crate) const OPTIONS: WatermarkOptions = WatermarkOptions {
     max_skew: 2 * SECOND,
 };
 
-/// A row: its time, a key, a text, and a number of its own.
+/// A row: its time, a key, a text, and its own number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) ts: Option<i64>,
@@ -80,15 +81,15 @@ impl Seeded {
     }
 }
 
-/// What comes when.
+/// Which rows come when.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
     pub(crate) steps: Vec<ScriptStep>,
 }
 
 impl Script {
-    /// A script whose rows are at most `age` behind the clock: none is late if that is the delay.
-    /// With `is_wild` some are of the future, and some have no time.
+    /// A script whose rows are at most `age` older than the clock, so that no row is late if that
+    /// is the delay. With `is_wild`, some rows are in the future, and some have no time.
     pub(crate) fn generate(seed: u64, age: i64, is_wild: bool) -> Self {
         let mut seeded = Seeded::new(seed);
         let n_partitions = 1 + seeded.below(3);
@@ -144,12 +145,12 @@ impl Script {
         datafusion::arrow::compute::concat_batches(&schema(), batches).unwrap()
     }
 
-    /// A live table that plays it once.
+    /// A live table that plays the script once.
     pub(crate) fn table(&self) -> LiveTable {
         scripted_table("logs", schema(), Some(0), OPTIONS, self.steps.clone())
     }
 
-    /// One that has no event time.
+    /// A live table without event time that plays the script once.
     pub(crate) fn untimed_table(&self) -> LiveTable {
         scripted_table("untimed", schema(), None, OPTIONS, self.steps.clone())
     }
@@ -166,7 +167,7 @@ fn row(seeded: &mut Seeded, now: i64, age: i64, is_wild: bool, v: i64) -> Row {
     } else {
         0
     };
-    // Whole seconds now and then, so that rows stand on the borders of windows.
+    // Some times are whole seconds, so that rows are on the borders of windows.
     let behind = seeded.below(age + 1);
     let ts = now + ahead - behind;
     let on_border = if seeded.is_one_in(2) {

@@ -1,5 +1,5 @@
-//! Statements over windows of live tables: each gives the rows that it gives over the same rows
-//! read at once, or is refused with a sentence.
+//! Statements over windows of live tables: each has the same result as over the same rows read at
+//! once, or is refused with a readable error.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -88,7 +88,7 @@ async fn set_up(context: &SessionContext) {
     }
 }
 
-/// What runs per window, with T for the table.
+/// Statements that run per window, with T for the table.
 const ACCEPTED: [&str; 30] = [
     "SELECT * FROM tumble(T, ts, INTERVAL '10 seconds')",
     "SELECT * FROM hop(T, ts, INTERVAL '5 seconds', INTERVAL '20 seconds')",
@@ -124,7 +124,7 @@ const ACCEPTED: [&str; 30] = [
     "SELECT window_start, count(*), min(v) FROM count_window(T, 7) GROUP BY window_start",
 ];
 
-/// What a statement is over the rows read at once. Rows are counted in the order of time.
+/// The same statement over the rows read at once. Rows are counted in the order of time.
 fn over_old(sql: &str) -> String {
     let sql = sql
         .replace("live_view", "old_view")
@@ -150,7 +150,7 @@ fn over_live(sql: &str) -> String {
         .replace("FROM T ", "FROM logs ")
 }
 
-/// A script in which no two rows have the same time, so that their order is one.
+/// A script in which no two rows have the same time, so that their order is unique.
 fn distinct_script(seed: u64) -> Script {
     let mut script = Script::generate(seed, 5 * SECOND, false);
     let mut seen = std::collections::HashSet::new();
@@ -253,7 +253,7 @@ async fn what_needs_more_than_a_window_is_refused() {
     }
 }
 
-/// A script of one partition: at these seconds rows come with these times.
+/// A script of one partition: for each of these seconds, the times of the rows that come then.
 fn steps(steps: &[(i64, &[i64])]) -> Script {
     let mut v = 0;
     let step = |(now, times): &(i64, &[i64])| {
@@ -312,7 +312,7 @@ async fn first_rows(script: &Script, sql: &str, n_batches: usize) -> Vec<Vec<i64
 
 #[tokio::test]
 async fn a_future_timestamp_closes_nothing_early() {
-    // The third row is an hour ahead; those after it are still of the first window.
+    // The second row is an hour ahead; the next ones still belong to the first window.
     let script = steps(&[
         (1, &[1]),
         (2, &[3_602]),
@@ -327,8 +327,8 @@ async fn a_future_timestamp_closes_nothing_early() {
 
 #[tokio::test]
 async fn an_idle_stream_closes_its_last_window() {
-    // Without more rows the clock closes the window, long before the end: no row of the window
-    // after it is there.
+    // Without more rows, the clock closes the window long before the end: the first result has no
+    // row of the next window.
     let script = steps(&[(1, &[1, 2]), (30, &[]), (60, &[]), (61, &[61]), (62, &[])]);
     let context = session(&script);
     let sql = "SELECT window_start, count(*) FROM tumble(logs, ts, '10s') GROUP BY window_start";
@@ -340,7 +340,7 @@ async fn an_idle_stream_closes_its_last_window() {
 
 #[tokio::test]
 async fn late_rows_are_counted_and_kept() {
-    // At 61 the watermark is 56: what comes for the first window then is late.
+    // At 61 the watermark is 56: a row of the first window that comes after that is late.
     let script = steps(&[(1, &[1]), (61, &[61]), (62, &[2, 62]), (63, &[])]);
     let context = session(&script);
     let sql = "SELECT v FROM tumble((SELECT ts, v FROM logs WHERE v <> 4), ts, '10s')";
@@ -432,7 +432,7 @@ async fn a_session_that_needs_too_much_memory_says_so() {
         error.to_string().contains("raise the option buffer_bytes"),
         "{error}"
     );
-    // Windows of time go to disk.
+    // Windows by time spill to disk.
     let context = session(&script);
     let small = LiveTable {
         buffer_bytes: 1_000,
@@ -493,7 +493,7 @@ async fn a_file_can_be_named() {
         run(&context, &sql).await.unwrap(),
         ["1|2024-05-01T00:00:10", "2|2024-05-01T00:00:10"]
     );
-    // A context that takes over the state of another one finds its tables.
+    // A context that takes over the state of another one finds the tables of that one.
     let context = session(&script).enable_url_table();
     let sql = "SELECT count(*) FROM tumble(old, ts, '10s') WHERE v = 1";
     assert_eq!(run(&context, sql).await.unwrap(), ["1"]);

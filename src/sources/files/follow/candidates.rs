@@ -15,19 +15,20 @@ use crate::sources::files::follow::state::{
 };
 use crate::sources::files::follow::stream::{Phase, Stream};
 
-/// The end of a file is looked for its last line end so far back. What is longer is no line.
+/// How far back from its end a file is searched for its last line end. Anything longer is not a
+/// line.
 const LINE_END_SEARCH_BYTES: u64 = 1024 * 1024;
 
-/// What a candidate has to do with the streams that are read.
+/// How a candidate relates to the streams that are read.
 enum Likeness {
     None,
     /// It has the same content as this stream, or its beginning.
     Copy(u64),
-    /// The same, as far as the few bytes tell.
+    /// The same, as far as its few bytes tell.
     Suspect(u64),
     /// It has the content of this stream and more.
     Longer(u64),
-    /// The stream turned out to be emptied: ask again.
+    /// The stream turned out to be emptied: compare again.
     Changed,
 }
 
@@ -78,20 +79,20 @@ impl FollowedFiles {
                     && stamp.modified_ns >= since_ns
                     && !self.old_siblings.get(&path).is_some_and(is_old);
                 let origin = CandidateOrigin::Sibling { is_rotated };
-                // Not listed: what cannot be read is not missed, unless it is found nowhere else,
-                // which is reported.
+                // It is not listed, so a failure does not matter: content that is found nowhere
+                // else is reported.
                 let _ = self.enqueue(round, &sibling, origin);
             }
         }
     }
 
-    /// Finds out what the candidates are, those first that were written first: a copy belongs to
-    /// the content that was there before. At the start there is no before, and the longest is the
-    /// original.
+    /// Finds out what the candidates are, in the order in which they were written: a copy belongs
+    /// to content that was there before. At the start nothing was there before, and the longest is
+    /// the original.
     pub(super) fn place_all(&mut self, round: &mut Round) {
         let is_first = self.is_first;
         round.queue.make_contiguous().sort_by_key(|candidate| {
-            // What is surely no copy comes before all that may be a copy of it.
+            // Files that are certainly no copies come before those that may be copies of them.
             let may_be_copy = candidate.origin != CandidateOrigin::Emptied;
             if is_first {
                 (may_be_copy, Reverse(candidate.stamp.size), 0)
@@ -149,7 +150,7 @@ impl FollowedFiles {
         }
     }
 
-    /// A file like no other: read before, or new.
+    /// Places a file that is like no stream: it was read before, or is new.
     fn place_new(&mut self, round: &mut Round, candidate: CandidateFile) -> io::Result<()> {
         let CandidateFile {
             file, head, stamp, ..
@@ -212,7 +213,7 @@ impl FollowedFiles {
         self.close_surplus(None);
     }
 
-    /// A file that was read to its end, left, and came back: there may be more of it now.
+    /// Resumes a file that was read to its end, left, and came back: there may be more of it now.
     fn resume(&mut self, round: &mut Round, candidate: CandidateFile, evidence: Evidence) {
         let CandidateFile {
             path,
@@ -233,8 +234,8 @@ impl FollowedFiles {
         self.close_surplus(None);
     }
 
-    /// Old files of a path that is followed from now on: they are not rotations that went by
-    /// unseen.
+    /// Remembers the old files of a path that is followed from now on, which are not rotations that
+    /// were missed.
     fn remember_old_siblings(&mut self, round: &mut Round, path: &Path) {
         let siblings = round.folders.siblings(path).into_iter();
         let numbered = siblings.filter(|sibling| siblings::is_numbered(path, sibling));
@@ -271,7 +272,8 @@ impl FollowedFiles {
         self.held.insert(candidate.path.clone(), held);
     }
 
-    /// A copy that is being written is waited for until its stream gives up.
+    /// Whether a copy of this stream that is being written is waited for, until the stream is given
+    /// up.
     fn is_waited_for(&self, id: u64) -> bool {
         let stream = self.streams.get(&id);
         stream.is_some_and(|stream| matches!(stream.phase, Phase::Truncated { .. }))
@@ -326,8 +328,8 @@ impl FollowedFiles {
                 _ => true,
             });
         };
-        // Deleted or renamed, but the handle is held: continue there only if nothing of it is left
-        // behind.
+        // The file was deleted or renamed, but its handle is held: continue in the candidate only
+        // if no content is left behind.
         let held = self.disk.stamp(file)?;
         let is_whole = now.size >= held.size;
         let is_gone = !held.is_linked || is_sure;
@@ -346,8 +348,8 @@ impl FollowedFiles {
         id
     }
 
-    /// A file has all of the content of a stream and more: it is the one that lives, what we had is
-    /// a copy of it.
+    /// Continues a stream in a file that has all of its content and more: that file is the living
+    /// one, and the file so far was a copy of it.
     fn swap(&mut self, round: &mut Round, candidate: CandidateFile, id: u64) {
         let names = round.names.extract_if(.., |_, named| *named == id);
         for (path, _) in names.collect::<Vec<_>>() {
@@ -372,8 +374,8 @@ impl FollowedFiles {
         }
     }
 
-    /// Continues with a stream in a file that has its content. The id is a new one if the owner was
-    /// told that the old one is finished.
+    /// Continues a stream in a file that has its content. The id is a new one if the owner was told
+    /// that the old one is finished.
     pub(super) fn attach(&mut self, id: u64, candidate: CandidateFile) -> u64 {
         let CandidateFile {
             path,
@@ -420,7 +422,7 @@ impl FollowedFiles {
         id
     }
 
-    /// Compares a candidate with all that is read.
+    /// Compares a candidate with all streams.
     fn likeness(&mut self, round: &mut Round, candidate: &CandidateFile) -> io::Result<Likeness> {
         if candidate.origin == CandidateOrigin::Emptied {
             return Ok(Likeness::None);
@@ -464,7 +466,7 @@ impl FollowedFiles {
         let stamp = self.disk.stamp(file)?;
         let n_common = stamp.size.min(candidate.stamp.size);
         let is_alike = content::end_alike(&self.disk, file, &candidate.file, n_common)?;
-        // Last, since only content that is still there after the comparison was compared.
+        // This comes last: only if the content is still there after the comparison was it compared.
         if opened.is_none() && !self.look_at_handle(round, id) {
             return Ok(Likeness::Changed);
         }

@@ -1,10 +1,10 @@
-//! What a file is known by: its content, not its name or inode.
+//! How a file is recognised: by its content, not by its name or inode.
 //!
 //! [`Evidence`] is a hash of the first bytes and a hash of the bytes before the place up to which
 //! the content was read. A file that has both at the same places is the same file, or a copy of it,
-//! under whatever name. Evidence is small and can be written down. The bytes before the place are
-//! what tells two files with the same banner from each other, and a file that was emptied and has
-//! grown again from one that only grew.
+//! under whatever name. Evidence is small and can be written down. The bytes before the place
+//! distinguish two files with the same banner, and a file that was emptied and has grown again from
+//! one that only grew.
 
 use std::fs::File;
 use std::io;
@@ -14,9 +14,8 @@ use twox_hash::XxHash64;
 
 use crate::sources::files::follow::disk::Disk;
 
-/// The most first bytes, and the most bytes before a place, that are compared. The same as
-/// Filebeat's default fingerprint; a log that has a time in each line differs from others long
-/// before.
+/// The most first bytes, and the most bytes before a place, that are compared. This is Filebeat's
+/// default fingerprint; logs with a time in each line differ much earlier.
 pub(super) const SAMPLE_BYTES: usize = 1024;
 
 /// Length and hash of some bytes.
@@ -62,18 +61,18 @@ impl Evidence {
         }
     }
 
-    /// Nothing is known, so it would hold for every file.
+    /// Whether nothing is known, so that this would hold for every file.
     pub(super) fn is_empty(&self) -> bool {
         self.head.len == 0
     }
 
-    /// Enough bytes to tell that two files with this evidence are copies, and do not just begin
-    /// with the same banner.
+    /// Whether there are enough bytes to tell that two files with this evidence are copies, and do
+    /// not just begin with the same banner.
     pub(super) fn is_strong(&self) -> bool {
         self.head.len >= SAMPLE_BYTES
     }
 
-    /// Whether the file has this content. Says no for a file that is too short.
+    /// Whether the file has this content; false for a file that is too short.
     pub(super) fn holds(&self, disk: &Disk, file: &File) -> io::Result<bool> {
         let tail_from = self.checked_to.saturating_sub(self.tail.len as u64);
         if self.tail.len > 0 && !is_at(disk, file, tail_from, self.tail)? {
@@ -82,7 +81,7 @@ impl Evidence {
         is_at(disk, file, 0, self.head)
     }
 
-    /// What is known of a whole file of `size` bytes.
+    /// The evidence of a whole file of `size` bytes.
     pub(super) fn of_file(disk: &Disk, file: &File, head: &[u8], size: u64) -> io::Result<Self> {
         let tail_from = size.saturating_sub(SAMPLE_BYTES as u64);
         let tail = disk.bytes(file, tail_from, SAMPLE_BYTES)?;
@@ -100,7 +99,7 @@ fn is_at(disk: &Disk, file: &File, offset: u64, mark: Mark) -> io::Result<bool> 
     Ok(mark.begins(&disk.bytes(file, offset, mark.len)?))
 }
 
-/// Whether two files are the same up to `n_bytes`, as far as the bytes before that tell.
+/// Whether two files are the same up to `n_bytes`, judged by the last bytes before that.
 pub(super) fn end_alike(disk: &Disk, one: &File, other: &File, n_bytes: u64) -> io::Result<bool> {
     let from = n_bytes.saturating_sub(SAMPLE_BYTES as u64);
     let len = usize::try_from(n_bytes - from).unwrap_or(SAMPLE_BYTES);

@@ -1,7 +1,7 @@
-//! What the engine asks of the file system: look at a path, open a file, read at an offset.
+//! Access to the file system: look at a path, open a file, read at an offset.
 //!
-//! One place for what differs between systems, and for the counts that the tests look at. A pipe or
-//! a device is never opened, because opening a pipe waits for its writer.
+//! This is the one place for differences between systems, and for the counters that tests check. A
+//! pipe or a device is never opened, because opening a pipe waits for its writer.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -18,16 +18,15 @@ pub(super) struct Disk {
     looks: AtomicU64,
 }
 
-/// What tells cheaply that a file has not changed. It never tells that two files are the same: that
-/// is for the content.
+/// A cheap sign that a file has not changed. It never shows that two files are the same: only their
+/// content does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Stamp {
-    /// Device and inode. They mean something only while a handle is open, since inodes are used
-    /// again.
+    /// Device and inode. They mean something only while a handle is open, since inodes are reused.
     pub(super) inode: Option<(u64, u64)>,
     pub(super) size: u64,
     pub(super) modified_ns: i64,
-    /// Some path still names the file. Always true where the system does not tell.
+    /// Some path still names the file. Always true if the system does not tell.
     pub(super) is_linked: bool,
 }
 
@@ -41,7 +40,7 @@ pub(super) enum Look {
 }
 
 impl Disk {
-    /// `uses_inodes` is ignored where there are none.
+    /// Access to the file system; `uses_inodes` is ignored on systems without inodes.
     pub(super) fn new(uses_inodes: bool) -> Self {
         Self {
             uses_inodes: uses_inodes && cfg!(unix),
@@ -72,7 +71,7 @@ impl Disk {
         })
     }
 
-    /// Opens a file; `None` if it is none.
+    /// Opens a path; `None` if it is not a file.
     pub(super) fn open(&self, path: &Path) -> io::Result<Option<File>> {
         if !matches!(self.look(path)?, Look::File(_)) {
             return Ok(None);
@@ -85,7 +84,8 @@ impl Disk {
         Ok(self.stamp_from(&file.metadata()?))
     }
 
-    /// Reads what there is of `len` bytes from `offset` into `buffer`, which is cleared first.
+    /// Reads `len` bytes from `offset`, or as many as there are, into `buffer`, which is cleared
+    /// first.
     pub(super) fn read(
         &self,
         file: &File,
@@ -113,7 +113,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Like [`Disk::read`], into bytes of its own.
+    /// Like [`Disk::read`], into a new vector.
     pub(super) fn bytes(&self, file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.read(file, offset, len, &mut bytes)?;
@@ -135,7 +135,7 @@ impl Disk {
     }
 }
 
-/// Nanoseconds since 1970; 0 where the system does not tell, or for times before.
+/// Nanoseconds since 1970; 0 for earlier times, or if the system does not tell.
 fn modified_ns(metadata: &Metadata) -> i64 {
     let since_epoch = metadata
         .modified()

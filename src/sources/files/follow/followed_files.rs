@@ -36,8 +36,8 @@ impl FollowedFiles {
         }
     }
 
-    /// Continues where `positions` were taken. Files that are not in them came after and are read
-    /// from their start, whatever `read_from` says.
+    /// Continues where `positions` were taken. Files that are not in them appeared later and are
+    /// read from their start, whatever `read_from` says.
     pub(crate) fn with_positions(options: FollowOptions, positions: FilePositions) -> Self {
         let mut files = Self::new(options);
         files.is_first = false;
@@ -58,7 +58,8 @@ impl FollowedFiles {
         files
     }
 
-    /// The streams, oldest first. Files without a byte are not among them.
+    /// The streams, oldest first, without empty files and without files that are not found yet
+    /// after a restart.
     pub(crate) fn files(&self) -> impl Iterator<Item = FileState<'_>> {
         let known = self
             .streams
@@ -113,28 +114,28 @@ impl FollowedFiles {
         Ok(ReadBytes { offset, n_bytes })
     }
 
-    /// The owner has finished with what comes before `offset`: after a restart, reading continues
-    /// there. A finished stream is kept until it is consumed to its end, so call this also if
-    /// positions are never written.
+    /// Notes that the owner has finished with everything before `offset`: after a restart, reading
+    /// continues there. A finished stream is kept until it is consumed to its end, so call this
+    /// even if positions are never written.
     pub(crate) fn consumed(&mut self, id: u64, offset: u64) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.consumed = offset.min(stream.offset).max(stream.consumed);
         }
     }
 
-    /// The owner has written positions from which it would read again: those to come need not tell
-    /// what was before.
+    /// Begins a range: the owner has written positions from which it would read again, so later
+    /// ones need not record what was before.
     pub(crate) fn begin_range(&mut self) {
         self.recent.begin_range();
     }
 
-    /// Whether the owner should write positions and [begin a range](Self::begin_range): they tell
-    /// of this many files that were read to their end since the last time.
+    /// Whether the owner should write positions and [begin a range](Self::begin_range), because
+    /// many files were read to their end since the last time.
     pub(crate) fn ends_range(&self) -> bool {
         self.recent.ends_range()
     }
 
-    /// Where everything stands, to be written down.
+    /// The positions of all files, to be written down.
     pub(crate) fn positions(&self) -> FilePositions {
         let known = self.streams.iter().filter(|(_, stream)| !stream.is_blank());
         FilePositions {
@@ -144,7 +145,7 @@ impl FollowedFiles {
         }
     }
 
-    /// The streams of [`Self::positions`], in that order. They have these ids after a restart, too.
+    /// The streams of [`Self::positions`], in that order. They keep these ids after a restart.
     pub(crate) fn ids_of_positions(&self) -> impl Iterator<Item = u64> {
         let known = self.streams.iter().filter(|(_, stream)| !stream.is_blank());
         known.map(|(id, _)| *id)
@@ -162,14 +163,14 @@ impl FollowedFiles {
         now_missing.chain(self.given_up.iter().copied()).collect()
     }
 
-    /// What the owner has not finished with of a stream, with an end that is not known: a stretch
-    /// without a byte.
+    /// The rest of a stream, with which the owner has not finished: a stretch without bytes,
+    /// because its end is not known.
     pub(crate) fn rest(&self, id: u64) -> Option<Stretch> {
         let stream = self.streams.get(&id)?;
         Some(Stretch::after(&stream.position(id), stream.stamp.size))
     }
 
-    /// The owner has found the rest of a stream elsewhere: here it ends with what was consumed.
+    /// Ends a stream with what was consumed, because the owner has found the rest elsewhere.
     pub(crate) fn let_go(&mut self, id: u64) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.is_restored = false;
@@ -189,16 +190,16 @@ impl FollowedFiles {
         problems
     }
 
-    /// Whether content that begins with `head` is, or was lately, followed: to leave out the
-    /// compressed copy of a rotated file. Give its first 1024 bytes, or all if there are fewer;
-    /// says no for less than 64.
+    /// Whether content that begins with `head` is, or was lately, followed, so that the compressed
+    /// copy of a rotated file can be left out. Give its first 1024 bytes, or all if there are
+    /// fewer; the answer is false for less than 64.
     pub(crate) fn knows_content(&self, head: &[u8]) -> bool {
         let followed = self.streams.values().map(|stream| stream.evidence.head);
         recent::is_among(head, followed.chain(self.recent.heads()))
     }
 
-    /// Whether content that begins with `head` may be that of a stream whose file is looked for:
-    /// wait for [`Self::missing`].
+    /// Whether content that begins with `head` may be that of a stream whose file is looked for: if
+    /// so, wait for [`Self::missing`].
     pub(crate) fn awaits_content(&self, head: &[u8]) -> bool {
         self.streams.values().any(|stream| {
             let is_unfound = matches!(
@@ -224,8 +225,8 @@ impl FollowedFiles {
         }
     }
 
-    /// Opens the file of a stream again that was closed to save handles. If its path has other
-    /// content now, there is nothing to read before the next rescan has found it.
+    /// Reopens the file of a stream that was closed to save handles. If its path has other content
+    /// now, there is nothing to read until the next rescan has found it.
     pub(super) fn reopen(&mut self, id: u64) -> io::Result<()> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
@@ -244,9 +245,9 @@ impl FollowedFiles {
         Ok(())
     }
 
-    /// Closes handles beyond [`MAX_OPEN_FILES`]: first of files that are idle, then of those at
-    /// their end, then of the others. Never of a file that lost its name: its bytes are nowhere
-    /// else.
+    /// Closes handles beyond [`MAX_OPEN_FILES`]: first those of idle files, then those of files at
+    /// their end, then the others. The handle of a file that lost its name is never closed, because
+    /// its bytes are nowhere else.
     pub(super) fn close_surplus(&mut self, spared: Option<u64>) {
         let open = self.streams.values().filter(|stream| stream.file.is_some());
         let mut n_surplus = open.count().saturating_sub(MAX_OPEN_FILES);

@@ -1,11 +1,11 @@
 //! The written form of what was read: plain data, for a checkpoint of the owner.
 //!
-//! A position names a file by its content. The path is only where to look first. It holds two
-//! offsets: what the owner has finished with, from where reading goes on, and what the engine had
-//! read, up to which the content is known.
+//! A position identifies a file by its content. The path is only where to look first. It holds two
+//! offsets: one up to which the owner has finished, where reading continues, and one up to which
+//! the engine had read, so that the content is known.
 //!
-//! Ids are part of it and are never given twice, so that what was read between two records can be
-//! told by id alone, whatever became of the files meanwhile.
+//! Ids are part of it and are never given twice, so that the id alone tells what was read between
+//! two records, whatever happened to the files meanwhile.
 
 use std::path::PathBuf;
 
@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::sources::files::follow::content::Evidence;
 
-/// Where all followed files stand.
+/// The positions of all followed files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FilePositions {
-    /// Ids from here on were not given yet.
+    /// The next id to give.
     pub(super) next_id: u64,
     /// Files that are followed, in the order in which they were found.
     pub(super) files: Vec<Position>,
-    /// Files that were read to their end and left the listing, the last ones.
+    /// The last files that were read to their end and left the listing.
     pub(super) finished: Vec<Position>,
 }
 
-/// Where one file stands.
+/// The position of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     pub(super) id: u64,
-    /// Not text: a path need not be UTF-8.
+    /// Not text, because a path need not be UTF-8.
     #[serde(with = "path_as_bytes")]
     pub(super) path: PathBuf,
-    /// What it was called when it was first read.
+    /// Its name when it was first read.
     pub(super) name: Option<String>,
     /// The first byte that was read under this id.
     pub(super) began: u64,
@@ -41,15 +41,15 @@ pub(crate) struct Position {
     /// Modification time of the file, ns since 1970.
     pub(super) modified_ns: i64,
     pub(super) is_finished: bool,
-    /// It was rotated away, so that it ends when nothing more comes: its last line, too.
+    /// It was rotated away, so that it ends, with its last line, when nothing more comes.
     pub(super) is_leaving: bool,
-    /// There is more of it under another id: it tells what was read, and is not for recognising a
-    /// file.
+    /// Its content continues under another id: this one records what was read, and is not used to
+    /// recognise a file.
     pub(super) is_superseded: bool,
 }
 
-/// serde refuses paths that are not UTF-8. A path is written as text where it is text, else as its
-/// bytes.
+/// Writes a path as text if it is UTF-8, otherwise as its bytes, because serde refuses paths that
+/// are not UTF-8.
 mod path_as_bytes {
     use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Memory of what was read to its end: so that a file that comes back under another name is not
-//! read again.
+//! Remembers files that were read to their end, so that one that comes back under another name is
+//! not read again.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,20 +9,21 @@ use crate::sources::files::follow::content::{Evidence, Mark, SAMPLE_BYTES};
 use crate::sources::files::follow::disk::{Disk, Stamp};
 use crate::sources::files::follow::positions::Position;
 
-/// Files remembered: three years of daily rotation of one file; about 100 bytes each.
+/// The number of files that are remembered: three years of daily rotation of one file; about 100
+/// bytes each.
 const MAX_REMEMBERED: usize = 1000;
-/// Of these, the last that are written down, so that a checkpoint stays small; more only if they
-/// are of one range, which then ends.
+/// The number of files that are written down, the last ones, so that a checkpoint stays small;
+/// there are more only if they are of one range, which then ends.
 const MAX_WRITTEN: usize = 100;
-/// Shorter content is not told apart from a banner by its head alone.
+/// The head alone does not distinguish shorter content from a banner.
 const MIN_HEAD_BYTES: usize = 64;
 
 /// The last files that were read to their end, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     files: VecDeque<Position>,
-    /// How many of them came since the range began: what was read of them in it is known from here
-    /// alone.
+    /// The number of files that came since the range began: only this records what was read of them
+    /// in the range.
     n_of_range: usize,
 }
 
@@ -38,18 +39,18 @@ impl Recent {
         }
     }
 
-    /// What was read before is of an earlier range.
+    /// Begins a range: what was read before belongs to an earlier one.
     pub(super) fn begin_range(&mut self) {
         self.n_of_range = 0;
     }
 
-    /// Whether as many are of this range as are written down.
+    /// Whether this range has as many files as are written down.
     pub(super) fn ends_range(&self) -> bool {
         self.n_of_range >= MAX_WRITTEN
     }
 
-    /// What is known of a file that is such a file, or has one as its beginning. Content that is
-    /// too short to be told from a banner must not have been modified either.
+    /// The evidence of the remembered file that this file is, or begins with. If the content is too
+    /// short to be distinguished from a banner, it must also be unmodified.
     pub(super) fn find(
         &self,
         disk: &Disk,
@@ -82,7 +83,7 @@ impl Recent {
 }
 
 /// Whether content that begins with `head` (its first [`SAMPLE_BYTES`], or all of it) has one of
-/// the marks. A mark that is shorter than a sample is that of a whole file.
+/// the marks. A mark shorter than a sample is that of a whole file.
 pub(super) fn is_among(head: &[u8], mut marks: impl Iterator<Item = Mark>) -> bool {
     let head = head.get(..SAMPLE_BYTES).unwrap_or(head);
     let own = Mark::of(head);

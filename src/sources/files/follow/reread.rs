@@ -1,11 +1,11 @@
-//! Bytes that were read before, between two written positions, are read once more.
+//! Reads again the bytes that were read before between two written positions.
 //!
-//! After a crash the owner stands at older positions and knows later ones, which an earlier process
-//! wrote: what lies between them is read again as it was read then. Where the files are now has
-//! nothing to do with where they were: each stretch is looked for by its content, first under the
-//! path that was written down, then among all listed files and those beside it; and the owner can
-//! recognise it in a file that was compressed since. This keeps no state and has no part in
-//! following: who follows continues from the later positions.
+//! After a crash the owner is at older positions and knows later ones, which an earlier process
+//! wrote: what lies between them is read again as it was read then. The files may have moved since:
+//! each stretch is looked for by its content, first under the path that was written down, then
+//! among all listed files and those beside it; and the owner can recognise it in a file that was
+//! compressed since. This keeps no state and takes no part in following, which continues from the
+//! later positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -22,21 +22,21 @@ use crate::sources::files::follow::state::{FollowedFiles, RACY_NS};
 /// How often bytes are looked for again when their file is emptied or replaced while it is read.
 const MAX_SEARCHES: usize = 8;
 
-/// Bytes that are given in order, from the first, and may be of the content of a stretch.
+/// Recognises the content of a stretch in bytes that are given in order, from the first one.
 #[derive(Debug)]
 pub(crate) struct Recognition {
     evidence: Evidence,
-    /// The content is at least so long.
+    /// The content is at least this long.
     size: u64,
     offset: u64,
     head: Vec<u8>,
     tail: Vec<u8>,
 }
 
-/// Whether bytes are of a stretch.
+/// Whether the given bytes are those of a stretch.
 #[derive(Debug)]
 pub(crate) enum Recognised {
-    /// They may be: give more.
+    /// They may be: more bytes are needed.
     Maybe,
     No,
     /// They are, and all bytes of the stretch are among them.
@@ -70,7 +70,7 @@ impl Recognition {
     }
 }
 
-/// Appends what of a block at `offset` lies in `range`.
+/// Appends the part of a block at `offset` that lies in `range`.
 fn collect(block: &[u8], offset: u64, range: Range<u64>, into: &mut Vec<u8>) {
     let place = |at: u64| usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX);
     let (from, to) = (place(range.start), place(range.end).min(block.len()));
@@ -81,15 +81,15 @@ fn collect(block: &[u8], offset: u64, range: Range<u64>, into: &mut Vec<u8>) {
 #[derive(Debug)]
 pub(crate) struct Stretch {
     pub(crate) id: u64,
-    /// What the file was called when it was first read.
+    /// The name of the file when it was first read.
     pub(crate) name: String,
     /// The next byte to read.
     pub(crate) from: u64,
-    /// After the last byte.
+    /// The offset after the last byte.
     pub(crate) to: u64,
     path: PathBuf,
     evidence: Evidence,
-    /// The content is at least so long.
+    /// The content is at least this long.
     size: u64,
     modified_ns: i64,
     file: Option<File>,
@@ -98,7 +98,7 @@ pub(crate) struct Stretch {
 
 impl FilePositions {
     /// What was read after these positions and up to `later`, in the order of ids; and the paths of
-    /// files of which that is no longer known.
+    /// files for which that is no longer known.
     pub(crate) fn stretches(&self, later: &Self) -> (Vec<Stretch>, Vec<PathBuf>) {
         let by_id = |position: &Position| (position.id, position.offset);
         let before: BTreeMap<u64, u64> = self.all().map(by_id).collect();
@@ -125,7 +125,7 @@ impl FilePositions {
         files.any(|position| position.id == id && !position.is_finished)
     }
 
-    /// Followed files last, since they know more of an id that is in both lists.
+    /// All positions, followed files last, since they know more of an id that is in both lists.
     fn all(&self) -> impl Iterator<Item = &Position> {
         self.finished.iter().chain(&self.files)
     }
@@ -149,7 +149,7 @@ impl Stretch {
         }
     }
 
-    /// Nothing yet of what comes after a position.
+    /// A stretch after a position, without bytes yet.
     pub(super) fn after(position: &Position, size: u64) -> Self {
         Self {
             size,
@@ -157,13 +157,13 @@ impl Stretch {
         }
     }
 
-    /// Whether a file that was modified then may have the content: it was complete, or copied,
-    /// after the last look.
+    /// Whether a file that was modified at this time may have the content, which was completed or
+    /// copied after the last look.
     pub(crate) fn may_be_in(&self, modified_ns: i64) -> bool {
         modified_ns >= self.modified_ns.saturating_sub(RACY_NS)
     }
 
-    /// Bytes that are left.
+    /// The number of bytes that are left.
     pub(crate) fn n_bytes(&self) -> u64 {
         self.to.saturating_sub(self.from)
     }
@@ -173,7 +173,7 @@ impl Stretch {
         &self.path
     }
 
-    /// Where it may lie now, besides among the listed files.
+    /// Where the file may be now, apart from the listed paths.
     pub(crate) fn others(&self) -> BTreeSet<PathBuf> {
         let name = PathBuf::from(&self.name);
         let mut folders = Folders::default();
@@ -183,7 +183,7 @@ impl Stretch {
         paths
     }
 
-    /// What recognises the content among that of other files.
+    /// What recognises the content in other files.
     pub(crate) fn recognition(&self) -> Recognition {
         Recognition {
             evidence: self.evidence,
@@ -194,7 +194,7 @@ impl Stretch {
         }
     }
 
-    /// Reads the next bytes; `false`: they are there no longer.
+    /// Reads the next bytes; `false` if they are no longer there.
     fn read(&mut self, disk: &Disk, max_bytes: usize, buffer: &mut Vec<u8>) -> io::Result<bool> {
         let Some(file) = &self.file else {
             return Ok(false);
@@ -203,15 +203,15 @@ impl Stretch {
             .unwrap_or(max_bytes)
             .min(max_bytes);
         disk.read(file, self.from, len, buffer)?;
-        // Last, since only what is still there after the read was read.
+        // This comes last: only if the content is still there after the read was it read.
         Ok(buffer.len() == len && self.evidence.holds(disk, file)?)
     }
 }
 
 impl FollowedFiles {
-    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false`: they are not
-    /// found. `listed` finds the files that are there, which it is asked for only when the stretch
-    /// has to be looked for.
+    /// Reads the next bytes of a stretch into `buffer`, at most `max_bytes`; `false` if they are
+    /// not found. `listed` finds the files that are there; it is called only if the stretch must be
+    /// looked for.
     pub(crate) fn reread(
         &self,
         stretch: &mut Stretch,
@@ -220,7 +220,7 @@ impl FollowedFiles {
         buffer: &mut Vec<u8>,
     ) -> bool {
         loop {
-            // What cannot be read is not there, and is reported as that.
+            // Bytes that cannot be read count as missing, and are reported as such.
             if let Ok(true) = stretch.read(&self.disk, max_bytes, buffer) {
                 stretch.from += buffer.len() as u64;
                 stretch.n_searches = 0;

@@ -14,9 +14,9 @@ use crate::sources::files::follow::state::{
 use crate::sources::files::follow::stream::{Phase, Stream};
 
 impl FollowedFiles {
-    /// Looks at the listed paths: new, changed, renamed, emptied and deleted files. Leave
-    /// compressed files out. What goes wrong with a file is a [`Problem`] and does not stop the
-    /// others.
+    /// Looks at the listed paths, and finds new, changed, renamed, emptied and deleted files. Leave
+    /// compressed files out of `paths`. If something goes wrong with a file, it is a [`Problem`]
+    /// and does not stop the others.
     pub(crate) fn rescan<P: Into<PathBuf>>(
         &mut self,
         paths: impl IntoIterator<Item = P>,
@@ -99,7 +99,7 @@ impl FollowedFiles {
         }
     }
 
-    /// Finds the stream that a listed path names, as far as that can be told without other paths.
+    /// Finds the stream that a listed path names, if that can be told without other paths.
     fn settle(&mut self, round: &mut Round, path: &Path, stamp: Stamp) -> io::Result<()> {
         let owner = self.names.get(path).copied();
         let owner = owner.filter(|id| self.streams.contains_key(id));
@@ -129,7 +129,7 @@ impl FollowedFiles {
         }
     }
 
-    /// The stamp is as before, and old enough that a change would show.
+    /// Whether the stamp is as before, and old enough that a change would show.
     fn is_unchanged(&self, id: u64, stamp: Stamp) -> bool {
         let is_racy = stamp.modified_ns > self.now_ns.saturating_sub(RACY_NS);
         let is_same = |stream: &Stream| stream.stamp == stamp && !stream.is_doubtful;
@@ -140,12 +140,12 @@ impl FollowedFiles {
         self.streams.get(&id).is_some_and(Stream::is_blank)
     }
 
-    /// Only the content can tell whether a path still names the file of a stream.
+    /// Whether only the content can tell if a path still names the file of a stream.
     fn may_be_same(&self, id: u64) -> bool {
         self.streams.get(&id).is_some_and(Stream::is_lost) || !self.disk.uses_inodes()
     }
 
-    /// A file that was empty may have its first bytes: now it can be told what it is.
+    /// Looks at a file that was empty: its first bytes, if it has them now, tell what it is.
     fn wake(&mut self, round: &mut Round, path: &Path, id: u64) -> io::Result<()> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
@@ -156,7 +156,7 @@ impl FollowedFiles {
         };
         let was = stream.stamp;
         if stream.file.is_some() && was.inode != candidate.stamp.inode {
-            // Renamed after it was listed, for the next rescan to sort out.
+            // It was renamed after it was listed; the next rescan sorts that out.
             round.name(path.to_path_buf(), id);
             return Ok(());
         }
@@ -204,8 +204,8 @@ impl FollowedFiles {
         }
     }
 
-    /// The path named a stream, but its file is another one now, or the handle is closed, or there
-    /// are no inodes.
+    /// Settles a path that named a stream, but whose file is another one now, or whose handle is
+    /// closed, or that has no inode.
     fn settle_owned(&mut self, round: &mut Round, path: &Path, id: u64) -> io::Result<()> {
         let may_be_same = self.may_be_same(id);
         let Some(stream) = self.streams.get_mut(&id) else {
@@ -231,7 +231,7 @@ impl FollowedFiles {
         Ok(())
     }
 
-    /// What was rotated away under its present name is still that.
+    /// Keeps a stream in the phase `Leaving` if it was rotated away under its present name.
     fn keep_leaving(&mut self, id: u64, was: Phase) {
         if let Some(stream) = self.streams.get_mut(&id)
             && was == Phase::Leaving
@@ -244,7 +244,7 @@ impl FollowedFiles {
         }
     }
 
-    /// Looks through the handles of files that changed or lost their name.
+    /// Looks at files that changed or lost their name, through their handles.
     fn look_at_handles(&mut self, round: &mut Round) {
         let nameless = self
             .streams
@@ -257,7 +257,8 @@ impl FollowedFiles {
         }
     }
 
-    /// `false`: the file was emptied, and its new content waits in the queue.
+    /// Looks at a file through its handle; `false` if it was emptied, and its new content waits in
+    /// the queue.
     pub(super) fn look_at_handle(&mut self, round: &mut Round, id: u64) -> bool {
         let Some(stream) = self.streams.get_mut(&id) else {
             return true;
@@ -280,8 +281,8 @@ impl FollowedFiles {
         }
     }
 
-    /// The file has other content now: that is a new stream, and the rest of the old one must be in
-    /// a copy.
+    /// Ends the reading of a file that has other content now: that is a new stream, and the rest of
+    /// the old one must be in a copy.
     fn truncated(&mut self, round: &mut Round, id: u64) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
@@ -331,8 +332,8 @@ impl FollowedFiles {
         stream.is_some_and(|stream| matches!(stream.phase, Phase::Truncated { .. }))
     }
 
-    /// Streams that are nowhere, and rotations that went by unseen, may lie beside the listed
-    /// paths.
+    /// Searches beside the listed paths for streams that are nowhere else, and for rotations that
+    /// were not seen.
     fn search_siblings(&mut self, round: &mut Round) {
         for (id, stream) in &self.streams {
             let is_unnamed = stream.is_lost() && !round.named.contains(id);
@@ -372,7 +373,7 @@ impl FollowedFiles {
         self.close_surplus(None);
     }
 
-    /// Moves one stream on in its life.
+    /// Moves one stream to its next phase, if it is time.
     fn age(&mut self, id: u64, is_named: bool) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
@@ -447,7 +448,7 @@ impl FollowedFiles {
         }
     }
 
-    /// The rest of the content was not found.
+    /// Gives up a stream, because the rest of its content was not found.
     fn give_up(&mut self, id: u64) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
@@ -462,7 +463,7 @@ impl FollowedFiles {
         } else if n_bytes > 0 {
             self.report(Problem::BytesLost { id, path, n_bytes });
         }
-        // What looked like a copy that was still being written was one.
+        // Files that looked like copies still being written now count as copies.
         for held in self.held.values_mut() {
             held.is_copy |= held.original == id;
         }

@@ -1,7 +1,7 @@
-//! The other files of a log: what a rotation calls its old files, in the same folder.
+//! The siblings of a log: files in the same folder with names that a rotation gives to old files.
 //!
-//! By name they are only candidates. Whether one of them is what we look for is for its content to
-//! tell.
+//! By name they are only candidates. Only the content of one tells whether it is the file that is
+//! looked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -42,7 +42,7 @@ impl Folders {
     }
 }
 
-/// A folder that cannot be listed has no siblings: that its listed files are unreadable is reported
+/// The names in a folder; none if it cannot be listed, since unreadable files are reported
 /// elsewhere.
 fn names_in(folder: &Path) -> Vec<OsString> {
     let folder = if folder.as_os_str().is_empty() {
@@ -54,14 +54,14 @@ fn names_in(folder: &Path) -> Vec<OsString> {
     entries.flatten().map(|entry| entry.file_name()).collect()
 }
 
-/// `app.log` -> `app.log.1`, `app.log-20260101`, `app.log_old`, `app-2026-01-01.log`,
-/// `app.2026-01-01.0.log`.
+/// Whether a rotation may have made a name from another: `app.log` -> `app.log.1`,
+/// `app.log-20260101`, `app.log_old`, `app-2026-01-01.log`, `app.2026-01-01.0.log`.
 fn is_related(name: &[u8], other: &[u8]) -> bool {
     added_part(name, other).is_some_and(|part| !part.is_empty())
 }
 
-/// Whether only a number or a time was added: this is not another log whose name happens to begin
-/// alike.
+/// Whether only a number or a time was added, so that this is not another log whose name happens to
+/// begin alike.
 pub(super) fn is_numbered(path: &Path, other: &Path) -> bool {
     let (Some(name), Some(other)) = (path.file_name(), other.file_name()) else {
         return false;
@@ -75,7 +75,7 @@ pub(super) fn is_numbered(path: &Path, other: &Path) -> bool {
     })
 }
 
-/// What a rotation added to a name: at its end, or before its extension.
+/// The part that a rotation added to a name: at its end, or before its extension.
 fn added_part<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
     let is_separated = |part: &&[u8]| part.first().is_some_and(|byte| b".-_".contains(byte));
     if let Some(part) = other.strip_prefix(name) {
@@ -87,7 +87,8 @@ fn added_part<'a>(name: &[u8], other: &'a [u8]) -> Option<&'a [u8]> {
     Some(part).filter(is_separated)
 }
 
-/// gzip, zstd, xz, bzip2: what a rotated file may have been made into.
+/// Whether content is gzip, zstd, xz or bzip2, the forms into which a rotated file may be
+/// compressed.
 pub(super) fn is_compressed(head: &[u8]) -> bool {
     const MAGIC: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"];
     MAGIC.iter().any(|magic| head.starts_with(magic))

@@ -1,4 +1,4 @@
-//! What following knows: the followed files, the files whose content must be looked at, and what
+//! The state of following: the followed files, the files whose content must be looked at, and what
 //! one rescan collects.
 
 use std::borrow::Cow;
@@ -15,18 +15,19 @@ use crate::sources::files::follow::recent::Recent;
 use crate::sources::files::follow::siblings::Folders;
 use crate::sources::files::follow::stream::Stream;
 
-/// A writer may go on with the old file for a while after a rotation: logrotate's `delaycompress`
-/// exists for it. It is over when nothing came for this long.
+/// How long nothing must be written to a rotated file until it is finished. A writer may continue
+/// with the old file for a while after a rotation, which is what logrotate's `delaycompress` exists
+/// for.
 pub(crate) const LEAVING_GRACE_NS: i64 = 5 * SECOND;
-/// How long a copy is waited for after its original was emptied, and how long a file that may be a
-/// copy is held back. logrotate empties the original right after it was copied.
+/// How long to wait for a copy after its original was emptied, and how long to hold back a file
+/// that may be a copy. logrotate empties the original right after it was copied.
 pub(crate) const COPY_GRACE_NS: i64 = 2 * SECOND;
-/// A file that was modified so shortly ago can change again without a new time of modification: 2 s
-/// is the coarsest (FAT); git treats its index in the same way.
+/// A file that was modified less than this long ago can change again without a new modification
+/// time: 2 s is the coarsest resolution (FAT). git treats its index in the same way.
 pub(super) const RACY_NS: i64 = 2 * SECOND;
-/// A quarter of the usual limit of 1024 of a process, which has other files to open.
+/// A quarter of the usual limit of 1024 per process, which has other files to open, too.
 pub(crate) const MAX_OPEN_FILES: usize = 256;
-/// A file at its end that was quiet for so long is the first to be closed.
+/// A file at its end that was quiet for this long is the first to be closed.
 pub(super) const IDLE_NS: i64 = 60 * SECOND;
 /// Problems that are kept for `take_problems`; more are only counted.
 pub(super) const MAX_PROBLEMS: usize = 1000;
@@ -44,7 +45,7 @@ pub(crate) enum FollowFrom {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FollowOptions {
     pub(crate) read_from: FollowFrom,
-    /// Believe in device and inode while a handle is open. No effect where there are none.
+    /// Trust device and inode while a handle is open. This has no effect on systems without them.
     pub(crate) uses_inodes: bool,
 }
 
@@ -57,7 +58,7 @@ impl Default for FollowOptions {
     }
 }
 
-/// The files that are followed; see the head of this file.
+/// The files that are followed; see the head of `mod.rs`.
 #[derive(Debug)]
 pub(crate) struct FollowedFiles {
     pub(super) disk: Disk,
@@ -67,8 +68,8 @@ pub(crate) struct FollowedFiles {
     pub(super) names: BTreeMap<PathBuf, u64>,
     /// Files that are, or may be, copies.
     pub(super) held: BTreeMap<PathBuf, HeldFile>,
-    /// Old files of a path from before it was followed: never to be read. Kept while the path is
-    /// listed.
+    /// Old files of a path from before it was followed, which are never read. Kept while the path
+    /// is listed.
     pub(super) old_siblings: BTreeMap<PathBuf, HashSet<Stamp>>,
     /// Paths whose old files are looked for.
     pub(super) searches: BTreeMap<PathBuf, Search>,
@@ -85,13 +86,13 @@ pub(crate) struct FollowedFiles {
     pub(super) is_first: bool,
 }
 
-/// What the owner may know of a stream.
+/// The state of a stream, as the owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileState<'a> {
     pub(crate) id: u64,
-    /// The present name, or the last one that was known.
+    /// The present path, or the last known one.
     pub(crate) path: &'a Path,
-    /// What it was called when it was first read, in this process or an earlier one; as `path`
+    /// Its name when it was first read, in this process or an earlier one; the same as `path`
     /// before that.
     pub(crate) name: Cow<'a, str>,
     /// The next byte that [`FollowedFiles::read`] hands out.
@@ -100,13 +101,14 @@ pub(crate) struct FileState<'a> {
     pub(crate) has_more: bool,
     /// When the file was last seen to grow, or was last read.
     pub(crate) quiet_since_ns: i64,
-    /// When the file was last modified, as its file system tells.
+    /// When the file was last modified, according to its file system.
     pub(crate) modified_ns: i64,
-    /// No byte will come under this id: end what is open, then call [`FollowedFiles::consumed`].
+    /// No more bytes will come under this id: end what is open, then call
+    /// [`FollowedFiles::consumed`].
     pub(crate) is_finished: bool,
 }
 
-/// What one read gave.
+/// The result of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReadBytes {
     /// Offset of the first byte in its content.
@@ -115,7 +117,7 @@ pub(crate) struct ReadBytes {
     pub(crate) n_bytes: usize,
 }
 
-/// What the operator should know. None of them stops the other files.
+/// A problem that the operator should know of. No problem stops the other files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// It is tried again at every rescan.
@@ -126,16 +128,16 @@ pub(crate) enum Problem {
     },
     /// A pipe, a socket or a device.
     NoFile { path: PathBuf },
-    /// Emptied or removed before it was read to its end, and there is no copy. At least this many
-    /// bytes.
+    /// A file was emptied or removed before it was read to its end, and there is no copy. At least
+    /// this many bytes are lost.
     BytesLost {
         id: u64,
         path: PathBuf,
         n_bytes: u64,
     },
-    /// A file from the written positions is nowhere.
+    /// A file from the written positions is found nowhere.
     NotFound { id: u64, path: PathBuf, offset: u64 },
-    /// This many problems more, which were not kept.
+    /// This many more problems, which were not kept.
     More { n_problems: u64 },
 }
 
@@ -168,26 +170,26 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    /// The rest of this stream was not found.
+    /// Whether the problem is that the rest of this stream was not found.
     pub(super) fn is_of(&self, stream: u64) -> bool {
         matches!(self, Self::BytesLost { id, .. } | Self::NotFound { id, .. } if *id == stream)
     }
 }
 
-/// How a candidate came to be one.
+/// Where a candidate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CandidateOrigin {
     Listed,
-    /// Listed, and the file had another content before: it is where the writer writes, no copy.
+    /// Listed, and the file had other content before: the writer writes to it, so it is no copy.
     Emptied,
-    /// Not listed, found beside a listed path. `is_rotated`: it was rotated away before we could
-    /// see it.
+    /// Not listed, found beside a listed path. `is_rotated`: it was rotated away before it was
+    /// seen.
     Sibling {
         is_rotated: bool,
     },
 }
 
-/// An opened file.
+/// An open file whose content must be looked at.
 #[derive(Debug)]
 pub(super) struct CandidateFile {
     pub(super) path: PathBuf,
@@ -206,14 +208,14 @@ pub(super) struct HeldFile {
     pub(super) stamp: Stamp,
     pub(super) since_ns: i64,
     pub(super) origin: CandidateOrigin,
-    /// Known to be one; else it is looked at again at every rescan.
+    /// Whether it is known to be a copy; otherwise it is looked at again at every rescan.
     pub(super) is_copy: bool,
     /// Its size when following from the end began.
     pub(super) end_at_first: Option<u64>,
 }
 
 impl CandidateFile {
-    /// Opens a file; `None` if there is none any more.
+    /// Opens a file; `None` if the path no longer names one.
     pub(super) fn open(
         disk: &Disk,
         path: &Path,
@@ -231,8 +233,8 @@ impl CandidateFile {
         file: File,
         origin: CandidateOrigin,
     ) -> io::Result<Self> {
-        // First the bytes, then the size: if it is emptied in between, it seems to have shrunk,
-        // which is noticed.
+        // First the bytes, then the size: if the file is emptied in between, it seems to have
+        // shrunk, which is noticed.
         let head = disk.bytes(&file, 0, SAMPLE_BYTES)?;
         let stamp = disk.stamp(&file)?;
         Ok(Self {
@@ -249,7 +251,7 @@ impl CandidateFile {
 /// A search for the old files of a path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Search {
-    /// What was modified before is from before the rotation.
+    /// Files that were modified earlier are from before the rotation.
     pub(super) since_ns: i64,
     pub(super) until_ns: i64,
 }
@@ -266,8 +268,8 @@ pub(super) struct Round {
     /// Held paths that are still there.
     pub(super) held: Vec<(PathBuf, Stamp)>,
     pub(super) queue: VecDeque<CandidateFile>,
-    /// Paths whose rotated files are to be looked for, and since when such a file must have been
-    /// modified to be new.
+    /// Paths whose rotated files must be looked for, each with the modification time from which
+    /// such a file is new.
     pub(super) families: BTreeMap<PathBuf, i64>,
     pub(super) folders: Folders,
 }
@@ -278,7 +280,7 @@ impl Round {
         self.named.insert(id);
     }
 
-    /// The old files of `path` are of interest if modified at or after this time.
+    /// Asks for a search for old files of `path` that were modified at or after this time.
     pub(super) fn search_beside(&mut self, path: &Path, since_ns: i64) {
         let since = self.families.entry(path.to_path_buf()).or_insert(since_ns);
         *since = since_ns.min(*since);

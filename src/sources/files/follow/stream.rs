@@ -1,9 +1,9 @@
 //! One content: what one writer wrote into one file from byte 0, wherever the file is now.
 //!
 //! A handle that is held open follows its file through renames and deletion. It does not notice by
-//! itself that the file was emptied and filled again, so every look and every read ends with the
-//! proof that the bytes before are still there: since the proof comes last, what was read before it
-//! is of this content.
+//! itself that the file was emptied and filled again, so every look and every read ends with a
+//! check that the bytes before are still there. Since the check comes last, what was read before it
+//! belongs to this content.
 
 use std::fs::File;
 use std::io;
@@ -13,18 +13,19 @@ use crate::sources::files::follow::content::{Evidence, Mark, SAMPLE_BYTES};
 use crate::sources::files::follow::disk::{Disk, Stamp};
 use crate::sources::files::follow::positions::Position;
 
-/// Where a stream is in its life.
+/// The phase in the life of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// A listed path names the file.
     Named,
     /// Renamed or deleted: it is finished when nothing was written for a while.
     Leaving,
-    /// The file was emptied under us: the rest of the content is in a copy, if one turns up.
+    /// The file was emptied while it was followed: the rest of the content is in a copy, if one
+    /// turns up.
     Truncated { since_ns: i64 },
-    /// Neither handle nor path: it may lie under another name.
+    /// There is neither a handle nor a path: it may be under another name.
     Missing { since_ns: i64 },
-    /// Read to its end, nothing will come.
+    /// Read to its end; no more will come.
     Finished,
 }
 
@@ -32,7 +33,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) path: PathBuf,
-    /// What it was called when it was first read, which is what its rows say.
+    /// Its name when it was first read: the value of column `file`.
     pub(super) name: Option<String>,
     pub(super) file: Option<File>,
     /// As of the last look; its size is the largest that was seen.
@@ -44,22 +45,22 @@ pub(super) struct Stream {
     pub(super) evidence: Evidence,
     /// The first byte to hand out under this id.
     pub(super) began: u64,
-    /// Next byte to hand out.
+    /// The next byte to hand out.
     pub(super) offset: u64,
-    /// The owner has finished with what comes before.
+    /// The owner has finished with everything before this offset.
     pub(super) consumed: u64,
-    /// Bytes before this are there to be read, as far as is known.
+    /// Bytes before this offset can be read, as of the last look.
     pub(super) readable_to: u64,
     pub(super) quiet_since_ns: i64,
-    /// The file had another content before, so that it is a writer's and no copy.
+    /// The file had other content before, so a writer writes to it and it is no copy.
     pub(super) was_emptied: bool,
     /// From a written position, and not found yet.
     pub(super) is_restored: bool,
-    /// A read did not find what was there before: look at it, even if it seems unchanged.
+    /// A read did not find what was there before: look at the file, even if it seems unchanged.
     pub(super) is_doubtful: bool,
 }
 
-/// What a read teaches: a longer head, a new tail.
+/// What a read adds to the evidence: a longer head, a new tail.
 struct Learned {
     head: Option<Vec<u8>>,
     tail: Option<Mark>,
@@ -74,8 +75,8 @@ impl Stream {
         head: Vec<u8>,
         now_ns: i64,
     ) -> Self {
-        // An empty head but a size: it was written to in between. The difference brings the next
-        // look.
+        // If the head is empty but there is a size, the file was written to in between. The
+        // difference causes the next look.
         stamp.size = if head.is_empty() {
             0
         } else {
@@ -100,7 +101,7 @@ impl Stream {
         }
     }
 
-    /// A content that has still to be found.
+    /// A content that is still to be found.
     pub(super) fn from_position(position: Position) -> Self {
         let Position {
             path,
@@ -157,20 +158,21 @@ impl Stream {
         }
     }
 
-    /// Begins at `offset`, which the owner need not read before.
+    /// Begins at `offset`; the owner does not need what comes before.
     pub(super) fn begin_at(&mut self, offset: u64) {
         self.began = offset;
         self.offset = offset;
         self.consumed = offset;
     }
 
-    /// Nothing will come, at least not after a restart: the handle of a deleted file ends with us.
+    /// Whether nothing more will come, at least not after a restart: the handle of a deleted file
+    /// ends with the process.
     fn is_over(&self) -> bool {
         let is_deleted = self.file.is_some() && !self.stamp.is_linked;
         self.phase == Phase::Finished || (is_deleted && !self.has_more())
     }
 
-    /// No byte was seen yet.
+    /// Whether no byte was seen yet.
     pub(super) fn is_blank(&self) -> bool {
         self.evidence.is_empty()
     }
@@ -185,12 +187,12 @@ impl Stream {
         self.stamp.size.saturating_sub(self.offset)
     }
 
-    /// No path names the file any more and no handle is held.
+    /// Whether no handle is held, though the file was not emptied.
     pub(super) fn is_lost(&self) -> bool {
         self.file.is_none() && !matches!(self.phase, Phase::Truncated { .. })
     }
 
-    /// Looks through the held handle; `false`: the content is gone.
+    /// Looks at the file through its handle; `false` if the content is gone.
     pub(super) fn look(&mut self, disk: &Disk, now_ns: i64) -> io::Result<bool> {
         let Some(file) = &self.file else {
             return Ok(true);
@@ -214,7 +216,7 @@ impl Stream {
         Ok(true)
     }
 
-    /// Reads the next bytes into `buffer`; `false`: the content is gone, and the buffer is empty.
+    /// Reads the next bytes into `buffer`; `false` if the content is gone, and the buffer is empty.
     pub(super) fn read(
         &mut self,
         disk: &Disk,
@@ -246,7 +248,7 @@ impl Stream {
         Ok(true)
     }
 
-    /// What a read up to `end` teaches about the content.
+    /// What a read up to `end` adds to the evidence.
     fn learn(&self, disk: &Disk, file: &File, end: u64, read: &[u8]) -> io::Result<Learned> {
         let tail = if end > self.evidence.checked_to {
             Some(tail_before(disk, file, end, read)?)
@@ -262,7 +264,7 @@ impl Stream {
     }
 
     fn advance(&mut self, end: u64, learned: Learned) {
-        // Nothing there: it ends here, whatever was thought before.
+        // If nothing was there, the content ends here, whatever was known before.
         self.readable_to = if end == self.offset {
             end
         } else {
@@ -299,7 +301,7 @@ impl Stream {
     }
 }
 
-/// The bytes before `end`, of which the last were just `read`.
+/// The mark of the bytes before `end`, the last of which were just `read`.
 fn tail_before(disk: &Disk, file: &File, end: u64, read: &[u8]) -> io::Result<Mark> {
     let from = end.saturating_sub(SAMPLE_BYTES as u64);
     let read_from = end.saturating_sub(read.len() as u64);

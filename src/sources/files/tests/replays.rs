@@ -81,7 +81,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Fewer than a line, than an event, than all, or all at once.
+/// Fewer bytes than a line, than an event, than everything, or everything at once.
 fn max_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1), 2..40_usize, 40..400_usize, Just(usize::MAX)]
 }
@@ -91,7 +91,7 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Runtime::new().unwrap())
 }
 
-/// A reader, and what a pipeline would have written down of it.
+/// A reader, and what a pipeline would have written down about it.
 struct World {
     folder: TempDir,
     source: FollowedLogs,
@@ -100,11 +100,11 @@ struct World {
     n_tokens: u32,
     /// The file ends within a line.
     is_open: [bool; N_FILES],
-    /// The lines of its last two events: the one before is held, too, while the last line may go
-    /// on.
+    /// The lines of the last two events of each file: the one before the last is held, too, while
+    /// the last line may continue.
     last_events: [[Vec<u32>; 2]; N_FILES],
-    /// Lines of events that end without a line end in a file that was rotated: one that is not
-    /// known to be rotated, having had no other name, may still be written.
+    /// Lines of events that end without a line end in a rotated file: a file that is not known to
+    /// be rotated, because it never had another name, may still be written to.
     unended: BTreeSet<u32>,
     /// Positions, and the rows that were read since the record before.
     records: Vec<(String, Vec<Row>)>,
@@ -152,9 +152,9 @@ fn rows(polled: &Polled) -> Vec<Row> {
     found
 }
 
-/// Replays in calls of this many bytes: the rows and the problems, and that no call brings more
-/// than it should. Of what a call has read, events wait for the next; beyond that, it hands out
-/// those that waited: two at most.
+/// Replays in calls of this many bytes, returns the rows and the problems, and checks that no call
+/// brings more than it should. Some events of a call wait for the next one, which hands them out in
+/// addition to its own: two at most.
 fn replay(
     reader: &mut Box<dyn SourceReader>,
     upto: &PositionsBody,
@@ -321,7 +321,7 @@ impl World {
         };
         let plain = self.path(&name(number));
         let text = fs::read(&plain).unwrap();
-        // Shorter content is not told from a banner.
+        // Shorter content is not distinguished from a banner.
         if text.len() >= 64 {
             self.pack(&format!("{}.gz", name(number)), &text);
             fs::remove_file(plain).unwrap();
@@ -416,7 +416,7 @@ impl World {
         }
     }
 
-    /// How often each line was read.
+    /// Checks how often each line was read.
     fn check(mut self, n_before: usize) {
         for file in 0..N_FILES {
             if self.is_open[file] {
@@ -499,7 +499,7 @@ fn what_is_gone_is_told() {
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains(&text.len().to_string()));
         assert!(problems[0].contains(name));
-        // And reading goes on.
+        // And reading continues.
         let mut polled = Polled::default();
         reader
             .poll(world.now, &HashMap::new(), &mut polled)
@@ -510,7 +510,7 @@ fn what_is_gone_is_told() {
 
 #[test]
 fn what_was_compressed_meanwhile_is_read_to_its_end() {
-    // Under the second, the compressed file is not listed.
+    // With the second glob, the compressed file is not listed.
     for glob in ["*", "*.log"] {
         let mut world = World::new(glob, ReadFrom::Start, 9);
         world.settle();
@@ -597,7 +597,7 @@ fn a_range_ends_before_a_cut_is_forgotten() {
     world.check(0);
 }
 
-/// Files that come and go within one range: whatever is not there any more is told, down to the
+/// Files that come and go within one range: whatever is no longer there is reported, down to the
 /// last byte.
 #[test]
 fn a_range_ends_before_a_file_is_forgotten() {

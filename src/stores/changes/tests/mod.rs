@@ -1,5 +1,5 @@
-//! UPDATE, DELETE and MERGE of tables in memory and of tables of other crates, each against what
-//! SQL says.
+//! UPDATE, DELETE and MERGE of tables in memory and of tables of other crates, each compared with
+//! what SQL requires.
 
 use std::sync::{Arc, Mutex};
 
@@ -45,7 +45,8 @@ async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<String>> {
     Ok(rows)
 }
 
-/// Runs a statement on the tables of [`context`]: the number that it says, and what is in `m` then.
+/// Runs a statement on the tables of [`context`], and checks the number that it reports and the
+/// content of `m` afterwards.
 async fn check(statement: &str, n_rows: &str, expected: &[&str]) {
     let context = context().await;
     let explained = rows(&context, &format!("EXPLAIN {statement}")).await;
@@ -156,7 +157,7 @@ async fn a_failing_change_changes_nothing() {
     }
 }
 
-/// A table of another crate, which notes the conditions that it is given.
+/// A table of another crate, which records the conditions that it is given.
 #[derive(Debug, Default)]
 struct Other(Mutex<Vec<String>>);
 

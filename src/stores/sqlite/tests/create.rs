@@ -1,4 +1,4 @@
-//! CREATE EXTERNAL TABLE: what is made, what is found, what is refused.
+//! CREATE EXTERNAL TABLE: what it makes, what it finds, what it refuses.
 
 use super::Fixture;
 

@@ -37,7 +37,7 @@ impl Fixture {
         }
     }
 
-    /// One with small batches and several partitions, and one as it is usual.
+    /// One fixture with small batches and several partitions, and one with the usual settings.
     fn each() -> [Self; 2] {
         let small = SessionConfig::new()
             .with_batch_size(3)

@@ -1,4 +1,4 @@
-//! SELECT: what SQLite filters, what it has in its files, and what does not fit.
+//! SELECT: what SQLite filters, what its files contain, and what does not fit.
 
 use super::Fixture;
 
@@ -14,7 +14,7 @@ async fn filters_are_pushed_where_they_mean_the_same() {
             (4, NULL, NULL, true, NULL, NULL, NULL, X'', [NULL]),
             (9223372036854775807, '中', 'inf', false, '1969-12-31', '1969-12-31 23:59:59.999999999', 2.5, X'FF', ['x'])";
         assert_eq!(fixture.rows(insert).await, ["5"]);
-        // The same rows in memory say what is right.
+        // The same rows in memory give the right answer.
         fixture.rows("CREATE TABLE m AS SELECT * FROM t").await;
         for (filter, pushed) in [
             ("id = 3", Some(r#""id" = 3"#)),

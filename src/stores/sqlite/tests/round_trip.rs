@@ -25,12 +25,12 @@ const COLUMNS: &str = "(t TEXT, lt TEXT, dt TEXT, i8 TINYINT, i16 SMALLINT, i32 
 /// Floats without NaN, which is not stored, and -0.0, which SQLite stores as 0.0.
 fn float() -> impl Strategy<Value = f64> {
     let floats = any::<f64>().prop_filter("NaN", |value| !value.is_nan());
-    // The smallest of 64 bits are zero in 32.
+    // The smallest numbers of 64 bits are zero in 32.
     floats.prop_map(|value| if value.abs() < 1e-40 { 0.0 } else { value })
 }
 
 fn rows() -> impl Strategy<Value = Vec<ArrayRef>> {
-    // From the year 0 to 9999.
+    // From the year 0 to the year 9999.
     let seconds = -62_167_219_200_i64..253_402_300_800;
     (0_usize..9).prop_flat_map(move |n| {
         let texts = vec(of(any::<String>()), n);
@@ -192,7 +192,7 @@ async fn round_trip(columns: Vec<ArrayRef>) {
             let written = cast(written, field.data_type()).unwrap();
             assert_eq!(column, &written, "{}", field.name());
         }
-        // The file alone says what its columns are.
+        // The file alone determines the types of its columns.
         fixture
             .create("u", "", "OPTIONS (table 't')")
             .await

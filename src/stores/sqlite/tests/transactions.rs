@@ -98,7 +98,7 @@ async fn statements_share_a_transaction() {
             run(&context, "SELECT count(*) FROM kb").await.unwrap(),
             ["35"]
         );
-        // Nobody else sees any of it.
+        // No other connection sees any of it.
         assert_eq!(fixture.rows("SELECT count(*) FROM kb").await, ["0"]);
         transaction.commit("p", done(42)).unwrap();
         assert_eq!(fixture.rows("SELECT count(*) FROM kb").await, ["35"]);
@@ -120,7 +120,7 @@ fn own(transaction: &Arc<dyn Transaction>) -> Arc<SqliteTransaction> {
     config.get_extension().unwrap()
 }
 
-/// What is in the temporary schema of the connection of a transaction.
+/// How many objects are in the temporary schema of the connection of a transaction.
 fn n_temporary(transaction: &Arc<dyn Transaction>) -> i64 {
     let transaction = own(transaction);
     let count = |connection: &Connection| {
@@ -130,7 +130,7 @@ fn n_temporary(transaction: &Arc<dyn Transaction>) -> i64 {
     transaction.with(count).unwrap()
 }
 
-/// A reader that nobody listens to any more ends a moment later.
+/// Waits: a reader whose rows are no longer wanted ends a moment later.
 async fn until_nothing_is_temporary(transaction: &Arc<dyn Transaction>) {
     let started = Instant::now();
     while n_temporary(transaction) > 0 {
@@ -154,7 +154,7 @@ async fn without_rowids(fixture: &Fixture) {
     fixture.create("seen", columns, "").await.unwrap();
 }
 
-/// They come in their order, many batches of them, as they were when the statement began.
+/// They come in order, in many batches, as they were when the statement began.
 #[tokio::test]
 async fn rows_without_a_rowid_are_read_and_written_in_a_transaction() {
     for fixture in Fixture::each() {
@@ -239,7 +239,7 @@ async fn a_dropped_transaction_is_rolled_back() {
     drop((context, transaction));
     assert_eq!(fixture.rows("SELECT count(*) FROM kb").await, ["0"]);
     assert_eq!(database.committed("p").unwrap(), done(1));
-    // And the lock is free.
+    // The lock is free again.
     fixture.rows("INSERT INTO kb VALUES (1, 'a', 1)").await;
 }
 
@@ -259,8 +259,8 @@ async fn other_databases_and_tables_are_not_in_it() {
     assert!(TargetTable::store_of(memory.as_ref()).is_none());
 }
 
-/// `max_page_count` is what a full disk looks like, but belongs to a connection: so the test writes
-/// on one that has it.
+/// `max_page_count` simulates a full disk but belongs to a connection, so the test writes on a
+/// connection that has it.
 #[tokio::test]
 async fn a_full_disk_loses_nothing() {
     let fixture = Fixture::new().kb().await;

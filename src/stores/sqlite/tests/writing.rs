@@ -221,7 +221,7 @@ async fn a_lock_of_another_program_is_waited_for() {
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(waiting.await.unwrap().unwrap(), ["1"]);
     assert_eq!(fixture.rows("SELECT id FROM kb").await, ["1", "2"]);
-    // What others write is seen.
+    // What other programs write is visible.
     fixture
         .sqlite()
         .execute_batch("UPDATE kb SET solution = 'by hand' WHERE id = 1")

@@ -1,4 +1,5 @@
-//! The detector as a whole: what it finds, where it is quiet, and what must not change its mind.
+//! The detector as a whole: what it finds, where it is quiet, and what must not change its
+//! verdicts.
 
 mod reports;
 
@@ -33,7 +34,7 @@ impl Noise {
     }
 }
 
-/// A service with a day: 100 plus or minus 20, and noise of 2.
+/// A service with a daily season: 100 plus or minus 20, and noise of 2.
 fn service(n_points: usize, seed: u64) -> Vec<f64> {
     let mut noise = Noise(seed);
     let daily = |at: usize| 100.0 + 20.0 * (at as f64 / DAY as f64 * TAU).sin();
@@ -174,7 +175,7 @@ fn noise_is_quiet() {
             n_days += 10;
         }
     }
-    // Not one alert in 40 days.
+    // Less than one alert in 40 days.
     assert!(n_alerts * 40 < n_days, "{n_alerts} alerts in {n_days} days");
 }
 

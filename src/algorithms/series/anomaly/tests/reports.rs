@@ -1,4 +1,4 @@
-//! Series as people report them, each with what whoever looks at the chart sees.
+//! Series as people report them, with what anyone who looks at the chart sees.
 
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
@@ -11,14 +11,14 @@ use crate::algorithms::series::anomaly::{AnomalyKind, AnomalyOptions, Detector, 
 const HOUR: i64 = 60 * MINUTE;
 const DAY_NS: i64 = 24 * HOUR;
 
-/// A series by its times and values.
+/// The times and values of a series.
 struct Case {
     times_ns: Vec<i64>,
     values: Vec<f64>,
 }
 
 impl Case {
-    /// A value each `step_ns`; none where it is `None`.
+    /// One value every `step_ns`; no point if it is `None`.
     fn new(days: i64, step_ns: i64, mut value: impl FnMut(i64) -> Option<f64>) -> Self {
         let (mut times_ns, mut values) = (vec![], vec![]);
         for time_ns in (0..days * DAY_NS).step_by(usize::try_from(step_ns).unwrap()) {
@@ -38,7 +38,7 @@ impl Case {
             .collect()
     }
 
-    /// The hours in which an anomaly is, as days and hours.
+    /// The hours that contain an anomaly, as days and hours.
     fn hours(&self) -> BTreeSet<(i64, i64)> {
         self.hours_with(&AnomalyOptions::default())
     }
@@ -66,7 +66,7 @@ fn is_in(time_ns: i64, start_ns: i64, length_ns: i64) -> bool {
     (start_ns..start_ns + length_ns).contains(&time_ns)
 }
 
-/// A whole number below `end`.
+/// A random whole number below `end`.
 fn below(noise: &mut Noise, end: i64) -> i64 {
     noise.uniform();
     i64::try_from(noise.0 >> 1).unwrap() % end
@@ -76,8 +76,8 @@ fn daily(time_ns: i64) -> f64 {
     (time_ns as f64 / DAY_NS as f64 * TAU).sin()
 }
 
-/// Incidents of one size come every day at another time, every other day where a point stands for
-/// an hour: the last ones are found like the first, whatever the step, and little else is.
+/// Incidents of one size come every day at another time, or every other day if a point is an hour:
+/// the last ones are found like the first, whatever the step, and hardly anything else is.
 #[test]
 fn what_recurs_is_found_each_time() {
     let steps = [MINUTE / 6, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
@@ -182,7 +182,7 @@ fn an_hourly_job_that_stops_is_missed() {
     }
 }
 
-/// A disk that fills steadily is expected to; what jumps above its noise is found.
+/// A disk that fills steadily is expected to do so; a jump above its noise is found.
 #[test]
 fn a_jump_on_a_trend_is_found() {
     for (a_day, half_width, jump) in [
@@ -205,7 +205,7 @@ fn a_jump_on_a_trend_is_found() {
         let first = hours.iter().find(|(day, _)| *day >= 3);
         assert_eq!(first, Some(&(12, 12)), "{a_day} a day: {hours:?}");
     }
-    // Without noise at all.
+    // The same without any noise.
     let case = Case::new(7, 5 * MINUTE, |time_ns| {
         let at = time_ns / (5 * MINUTE);
         Some(if (1900..1910).contains(&at) {
@@ -217,8 +217,8 @@ fn a_jump_on_a_trend_is_found() {
     assert_eq!(case.hours().first(), Some(&(6, 14)));
 }
 
-/// Rows are missing at random, or are NULL: the season is found by the clock, and what leaves it
-/// too.
+/// Rows are missing at random, or are NULL: the season is found by the clock, and so are deviations
+/// from it.
 #[test]
 fn missing_rows_leave_the_season_alone() {
     for (missing, is_null) in [
@@ -256,8 +256,8 @@ fn missing_rows_leave_the_season_alone() {
     }
 }
 
-/// A job of some minutes a day is a season within days, by default and where the season is given;
-/// what is no job is found, and that it does not run too.
+/// A job of some minutes a day becomes a season within days, by default and with a given season;
+/// events that are no job are found, and so is a run that is missing.
 #[test]
 fn a_short_job_a_day_is_expected() {
     let a_day = AnomalyOptions {
@@ -287,7 +287,7 @@ fn a_short_job_a_day_is_expected() {
     }
 }
 
-/// A service that is at nothing for hours is an anomaly all the time; a shift goes on until it is
+/// A service that is at nothing for hours is an anomaly all the time; a shift lasts until it is
 /// accepted.
 #[test]
 fn an_outage_goes_on_until_it_is_over() {
@@ -372,12 +372,12 @@ fn odd_cycles_are_seasons() {
     }
 }
 
-/// What a series does again and again at one size says nothing of what is fifty times as large.
+/// Events that recur at one size do not hide an event fifty times as large.
 #[test]
 fn events_of_one_size_do_not_hide_larger_ones() {
     for cycle in [20, 37, 61, 97, 150, 233] {
-        // Each step of the cycle is another value, and only its end is a jump that is unlike the
-        // points before it.
+        // Each step of the cycle is another value, and only its end is a jump unlike the points
+        // before it.
         let case = Case::new(2, MINUTE, |time_ns| {
             let minute = time_ns / MINUTE;
             let is_burst = minute % 1_000 >= 900 && minute % 1_000 < 905;
@@ -423,7 +423,7 @@ fn a_first_step_that_is_not_whole_hides_nothing() {
     }
 }
 
-/// Errors come now and then, a few at a time. Three times as many as ever before, and more, is an
+/// Errors come now and then, a few at a time. Three times as many as ever before, or more, are an
 /// incident in each such series, whatever the first ones looked like.
 #[test]
 fn far_more_than_ever_before() {

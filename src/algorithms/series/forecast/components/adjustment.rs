@@ -1,9 +1,9 @@
-//! Seasonal adjustment: a series without its trend shows its average cycles, and without these its
+//! Seasonal adjustment: without its trend a series shows its average cycles, and without these its
 //! level.
 //!
-//! The classical decomposition, with a centred moving mean as the trend. Changed: newer cycles may
-//! weigh more; near the ends the trend is that of the nearest whole window; and a second season is
-//! found in what the first one leaves.
+//! This is the classical decomposition, with a centred moving mean as the trend. Three things
+//! differ: newer cycles may weigh more; near the ends the trend is that of the nearest whole
+//! window; and a second season is found in what the first one leaves.
 
 use crate::algorithms::series::forecast::components::cycle::{
     average_cycle, center, with_cycle, with_next_cycles,
@@ -11,7 +11,7 @@ use crate::algorithms::series::forecast::components::cycle::{
 use crate::algorithms::series::forecast::history::Seasons;
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 
-/// How much less a cycle weighs than the one after it, for the short and the long season.
+/// The weight of a cycle relative to the one after it, for the short and the long season.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decays {
     short: f64,
@@ -19,27 +19,27 @@ pub(crate) struct Decays {
 }
 
 impl Decays {
-    /// Of seasons that change: some five short cycles count. Measured on series with known
+    /// For seasons that change: about five short cycles count. Measured on series with known
     /// forecasts.
     pub(crate) const FAST: Self = Self {
         short: 0.8,
         long: 0.7,
     };
 
-    /// Of seasons that hardly change.
+    /// For seasons that hardly change.
     pub(crate) const SLOW: Self = Self {
         short: 0.95,
         long: 0.95,
     };
 }
 
-/// Adjusts the beginnings of one series, again and again with the same buffers.
+/// Adjusts prefixes of one series, again and again with the same buffers.
 #[derive(Debug)]
 pub(crate) struct Adjustment<'a> {
     values: &'a [f64],
     seasons: Seasons,
     means: MovingMean,
-    /// Of so many values the trend is known.
+    /// The number of first values whose trend is known.
     n_values: usize,
     trend: Vec<f64>,
     rest: Vec<f64>,
@@ -51,7 +51,7 @@ pub(crate) struct Adjustment<'a> {
 /// A series without its seasons.
 #[derive(Debug)]
 pub(crate) struct Adjusted<'a> {
-    /// What is left of the values.
+    /// The values without the seasons.
     pub(crate) values: &'a [f64],
     short: &'a [f64],
     long: &'a [f64],
@@ -72,7 +72,7 @@ impl<'a> Adjustment<'a> {
         }
     }
 
-    /// The first this many values with their seasons, which change by these decays, subtracted.
+    /// The first `n_values` values, with their seasons, which change by these decays, subtracted.
     pub(crate) fn additive(&mut self, n_values: usize, decays: Decays) -> Adjusted<'_> {
         let values = &self.values[..n_values];
         let period = self.seasons.short;
@@ -89,7 +89,7 @@ impl<'a> Adjustment<'a> {
         self.adjusted.clear();
         self.adjusted.extend_from_slice(values);
         if let Some(long) = self.seasons.long {
-            // The long season is that of what the short one leaves, and the short one that of what
+            // The long season is found in what the short one leaves, and then the short one in what
             // the long one leaves.
             with_cycle(&mut self.rest, &self.short, |value, phase| *value -= phase);
             centered(&self.rest, long, decays.long, &mut self.long);
@@ -110,8 +110,8 @@ impl<'a> Adjustment<'a> {
         }
     }
 
-    /// The centred moving mean over the longest season; near the ends that of the first and the
-    /// last whole window.
+    /// Finds the centred moving mean over the longest season; near the ends it is that of the first
+    /// and the last whole window.
     fn find_trend(&mut self, n_values: usize) {
         if self.n_values == n_values {
             return;
@@ -127,7 +127,7 @@ impl<'a> Adjustment<'a> {
 }
 
 impl Adjusted<'_> {
-    /// Gives the seasons back to a forecast.
+    /// Adds the seasons to a forecast.
     pub(crate) fn restore(&self, future: &mut [f64]) {
         for cycle in [self.short, self.long] {
             if !cycle.is_empty() {

@@ -1,9 +1,9 @@
 //! Linear autoregression on the last values and those around one and two seasons ago, by least
 //! squares.
 //!
-//! Ridge regression (Hoerl and Kennard, 1970) on standardised values, solved by Cholesky's
-//! decomposition of the normal equations. Forecasts beyond the next point use those before them;
-//! they may leave the range of the history by no more than its width, for each length of the
+//! This is ridge regression (Hoerl and Kennard, 1970) on standardised values, solved by Cholesky
+//! decomposition of the normal equations. Forecasts beyond the next point use the forecasts before
+//! them. They may leave the range of the history by no more than its width, for each length of the
 //! history that they reach ahead, so that roots outside the unit circle do no harm and a steady
 //! trend continues.
 
@@ -12,34 +12,34 @@ use crate::algorithms::series::forecast::history::Seasons;
 /// The penalty of a squared weight, for each row.
 const RIDGE: f64 = 1e-3;
 
-/// Keeps the equations solvable where the values do not vary.
+/// Keeps the equations solvable if the values do not vary.
 const TINY_RIDGE: f64 = 1e-9;
 
 /// The same for the constant.
 const CONSTANT_RIDGE: f64 = 1e-6;
 
-/// The newest this many rows are learnt from.
+/// The number of newest rows to learn from.
 const MAX_ROWS: usize = 3_000;
 
-/// A season of so few points is within the last values anyway.
+/// A season of at most this many points is within the last values anyway.
 const FEW: usize = 4;
 
-/// Two seasons ago is looked at if the history has this many short seasons.
+/// The lag of two seasons is used if the history has more than this many short seasons.
 const SHORT_CYCLES: usize = 5;
 
-/// The same for long ones.
+/// The same for long seasons.
 const LONG_CYCLES: usize = 4;
 
-/// How many rows the lags of the long season need beyond two of it.
+/// The number of rows that the lags of the long season need beyond two of its cycles.
 const LONG_ROWS: usize = 60;
 
-/// How many of the last values there are.
+/// The number of last values that are lags.
 const SHORT_LAGS: usize = 3;
 
-/// What the forecasts tend to.
+/// The level that the forecasts tend to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Constant {
-    /// What fits best: they can go on with a trend.
+    /// The constant that fits best: forecasts can continue a trend.
     Fitted,
     /// The mean of the values.
     Mean,
@@ -54,12 +54,12 @@ pub(crate) struct Autoregression {
 }
 
 impl Autoregression {
-    /// On the last values and those around one and two seasons ago.
+    /// Fits it on the last values and those around one and two seasons ago.
     pub(crate) fn fit(values: &[f64], seasons: Seasons) -> Self {
         Self::with_lags(values, lags(values.len(), seasons), Constant::Fitted)
     }
 
-    /// On the last values alone. It returns to the mean of what it is fitted on.
+    /// Fits it on the last values only. Its forecasts return to the mean of the values.
     pub(crate) fn short(values: &[f64]) -> Self {
         let n_lags = SHORT_LAGS.min(values.len().saturating_sub(1));
         Self::with_lags(values, (1..=n_lags).collect(), Constant::Mean)
@@ -109,7 +109,7 @@ impl Autoregression {
     }
 }
 
-/// The lags of a regression on so many values, ascending; the longest is shorter than the values.
+/// The lags of a regression on this many values, ascending; the longest is shorter than the values.
 fn lags(n_values: usize, seasons: Seasons) -> Vec<usize> {
     let mut lags: Vec<_> = (1..=SHORT_LAGS).collect();
     let short = seasons.short;
@@ -140,14 +140,14 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, (squares / n_values).sqrt() + 1e-12)
 }
 
-/// The least and the greatest value; 0 of none.
+/// The least and the greatest value; 0 if there are no values.
 fn range(values: &[f64]) -> (f64, f64) {
     let first = values.first().copied().unwrap_or(0.0);
     let ends = |(low, high): (f64, f64), value: &f64| (low.min(*value), high.max(*value));
     values.iter().fold((first, first), ends)
 }
 
-/// The weights of the columns and the constant after them.
+/// The weights of the columns, and the constant after them.
 fn ridge_regression(columns: &[&[f64]], target: &[f64], constant: Constant) -> Vec<f64> {
     let n_rows = target.len() as f64;
     let size = columns.len() + 1;
@@ -171,8 +171,8 @@ fn ridge_regression(columns: &[&[f64]], target: &[f64], constant: Constant) -> V
     right
 }
 
-/// Solves the equations of a positive definite matrix, of which the lower half is given, in place:
-/// by Cholesky's decomposition.
+/// Solves the equations of a positive definite matrix in place, by Cholesky decomposition. Only the
+/// lower half of the matrix is used.
 fn solve(matrix: &mut [f64], right: &mut [f64]) {
     let size = right.len();
     for row in 0..size {
@@ -199,7 +199,7 @@ fn solve(matrix: &mut [f64], right: &mut [f64]) {
     }
 }
 
-/// The sum of products, as four sums side by side.
+/// The sum of products, computed as four sums side by side.
 pub(crate) fn dot(first: &[f64], second: &[f64]) -> f64 {
     let (firsts, rest) = first.as_chunks::<4>();
     let (seconds, other_rest) = second.as_chunks::<4>();
@@ -279,7 +279,7 @@ mod tests {
         };
         let mut future = [0.0; 9];
         explosive.forecast(&[0.0, 1.0, 3.0], &mut future);
-        // Three beyond the range for each two steps.
+        // The limit moves three beyond the range for each two steps.
         assert_eq!(future[..4], [6.0, 6.0, 7.5, 9.0]);
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::algorithms::series::robust::mean;
 
-/// Cycles with a smaller weight than this change no digit of the average.
+/// Cycles with a smaller weight change no digit of the average.
 const NEGLIGIBLE: f64 = 1e-17;
 
-/// The mean of each phase, where a cycle has `decay` times the weight of the next one. At least one
-/// cycle of values is needed.
+/// The mean of each phase, where a cycle has `decay` times the weight of the next one. There must
+/// be at least one cycle of values.
 pub(crate) fn average_cycle(values: &[f64], period: usize, decay: f64, average: &mut Vec<f64>) {
     average.clear();
     average.resize(period, 0.0);
@@ -32,7 +32,7 @@ pub(crate) fn average_cycle(values: &[f64], period: usize, decay: f64, average: 
     }
 }
 
-/// Shifts a cycle so that its mean is this.
+/// Shifts a cycle so that its mean is `center`.
 pub(crate) fn center(cycle: &mut [f64], center: f64) {
     let shift = center - mean(cycle);
     for value in cycle {
@@ -40,7 +40,7 @@ pub(crate) fn center(cycle: &mut [f64], center: f64) {
     }
 }
 
-/// Changes each value by that of the cycle at its phase, the cycle ending where the values end.
+/// Changes each value by that of the cycle at its phase; the cycle ends where the values end.
 pub(crate) fn with_cycle(values: &mut [f64], cycle: &[f64], change: impl Fn(&mut f64, f64)) {
     for chunk in values.rchunks_mut(cycle.len()) {
         let phases = &cycle[cycle.len() - chunk.len()..];

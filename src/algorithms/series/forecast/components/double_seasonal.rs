@@ -2,25 +2,25 @@
 //! (Taylor, "Short-term electricity demand forecasting using double seasonal exponential
 //! smoothing", 2003), additive and without a trend.
 //!
-//! Each gain is searched on a grid, the others being as they are, all values in one pass, side by
-//! side.
+//! Each gain is searched on a grid while the others stay as they are; all values of a gain are
+//! tried side by side in one pass.
 
 use crate::algorithms::series::forecast::components::smoothing::least;
 use crate::algorithms::series::forecast::history::Seasons;
 
-/// How fast the level follows.
+/// The gains of the level.
 const LEVEL_GAINS: [f64; 5] = [0.005, 0.02, 0.06, 0.15, 0.3];
 
-/// How fast a season follows.
+/// The gains of a season.
 const SEASON_GAINS: [f64; 5] = [0.01, 0.05, 0.12, 0.25, 0.4];
 
-/// Which share of an error the next one has.
+/// The shares of an error that carry over to the next one.
 const ERROR_SHARES: [f64; 6] = [0.0, 0.3, 0.6, 0.8, 0.93, 0.98];
 
-/// How often each gain is searched.
+/// The number of times that each gain is searched.
 const ROUNDS: usize = 2;
 
-/// Logarithms beyond this are no forecast but an overflow.
+/// Logarithms beyond this are an overflow.
 const LARGEST_LOGARITHM: f64 = 700.0;
 
 /// Double seasonal exponential smoothing.
@@ -30,7 +30,7 @@ pub(crate) struct DoubleSeasonal {
     gains: Gains,
 }
 
-/// How fast each part follows the errors.
+/// The rate at which each part follows the errors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Gains {
     level: f64,
@@ -39,7 +39,7 @@ struct Gains {
     error_share: f64,
 }
 
-/// What is known after some values, for several gains.
+/// The state after some values, for several gains.
 #[derive(Debug)]
 pub(crate) struct SmoothingState<const N: usize> {
     gains: [Gains; N],
@@ -110,7 +110,7 @@ fn best<const N: usize>(values: &[f64], seasons: Seasons, gains: [Gains; N]) -> 
 }
 
 impl<const N: usize> SmoothingState<N> {
-    /// Level and seasons of the first long cycle.
+    /// Starts with the level and the seasons of the first long cycle.
     fn new(values: &[f64], seasons: Seasons, gains: [Gains; N]) -> Self {
         let first_cycle = &values[..values.len().min(seasons.longest())];
         let level = first_cycle.iter().sum::<f64>() / first_cycle.len().max(1) as f64;
@@ -174,7 +174,7 @@ impl<const N: usize> SmoothingState<N> {
 }
 
 impl SmoothingState<1> {
-    /// The values that follow.
+    /// Forecasts the values that follow.
     pub(crate) fn forecast(&self, future: &mut [f64]) {
         let [level] = self.level;
         let [mut error] = self.last_error;

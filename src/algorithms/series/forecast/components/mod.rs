@@ -1,4 +1,4 @@
-//! The simple forecasters that a forecast is made of. Each file has one family: it learns from the
+//! The simple forecasters that a forecast combines. Each file has one family: it learns from the
 //! values up to a point and forecasts from that point on.
 
 mod adjustment;
@@ -17,7 +17,7 @@ pub(super) use naive::{seasonal_median, seasonal_naive};
 pub(super) use smoothing::{DampedHolt, THETA_TREND, Theta, WHOLE_TREND};
 pub(super) use year_ago::YearAgo;
 
-/// For tests: the numbers are the same but for rounding.
+/// Asserts in tests that the numbers are equal except for rounding.
 #[cfg(test)]
 #[track_caller]
 fn check(got: &[f64], expected: &[f64]) {

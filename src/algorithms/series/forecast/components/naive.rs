@@ -1,17 +1,17 @@
-//! Forecasts that repeat what was: hard to beat (Makridakis and Hibon, "The M3-Competition", 2000),
-//! and what a forecast has to be better than.
+//! Forecasts that repeat the past: hard to beat (Makridakis and Hibon, "The M3-Competition", 2000),
+//! and the benchmark of any forecast.
 
 use crate::algorithms::series::forecast::history::Seasons;
 
-/// How many seasons [`seasonal_median`] looks at: an odd number, so that the median is one of the
+/// The number of seasons that [`seasonal_median`] uses: odd, so that the median is one of the
 /// values.
 const MEDIAN_CYCLES: usize = 7;
 
 /// The same without a season.
 const MEDIAN_POINTS: usize = 5;
 
-/// The value one short season ago; without a season the last one. At least one season of values is
-/// needed.
+/// The value one short season ago; without a season the last one. There must be at least one season
+/// of values.
 pub(crate) fn seasonal_naive(values: &[f64], seasons: Seasons, future: &mut [f64]) {
     repeat(&values[values.len() - seasons.short..], future);
 }
@@ -36,7 +36,7 @@ fn repeat(cycle: &[f64], future: &mut [f64]) {
     }
 }
 
-/// What `summary` makes of the values at each phase of the last cycles.
+/// Forecasts each phase by the `summary` of its values in the last cycles.
 fn each_phase(
     values: &[f64],
     period: usize,

@@ -1,42 +1,42 @@
-//! Exponential smoothing without seasons: Holt's method with a damped trend (Holt 1957; Gardner and
-//! McKenzie, "Forecasting trends in time series", 1985) and the Theta method (Assimakopoulos and
-//! Nikolopoulos, "The Theta model", 2000), which is simple smoothing with half of the linear trend
-//! (Hyndman and Billah, "Unmasking the Theta method", 2003); with all of it, smoothing with drift.
+//! Exponential smoothing without seasons. Holt's method has a damped trend (Holt 1957; Gardner and
+//! McKenzie, "Forecasting trends in time series", 1985). The Theta method (Assimakopoulos and
+//! Nikolopoulos, "The Theta model", 2000) is simple smoothing with half of the linear trend
+//! (Hyndman and Billah, "Unmasking the Theta method", 2003); with all of it, it is smoothing with
+//! drift.
 //!
 //! Parameters are those with the least squared errors one step ahead, on a grid. Smoothing is a
 //! chain in which each value waits for the one before it, so many parameters cost no more than one:
-//! they are all tried in one pass, side by side.
+//! all are tried in one pass, side by side.
 
-/// Simple smoothing is tried with these, then with as many between the neighbours of the best.
+/// The gains tried for simple smoothing, followed by as many between the neighbours of the best.
 const GAINS: [f64; 8] = [0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
 
-/// Beyond the ends of [`GAINS`].
+/// The neighbours of the ends of [`GAINS`].
 const GAIN_LIMITS: [f64; 2] = [0.001, 0.999];
 
-/// How fast Holt's level follows.
+/// The gains of Holt's level.
 const LEVEL_GAINS: [f64; 6] = [0.05, 0.15, 0.3, 0.5, 0.75, 0.95];
 
-/// How fast Holt's trend follows, with [`DAMPINGS`].
+/// The gains of Holt's trend, combined with [`DAMPINGS`].
 const TREND_GAINS: [f64; 4] = [0.01, 0.05, 0.15, 0.4];
 
-/// Which share of the trend is left one step later.
+/// The shares of the trend that are left one step later.
 const DAMPINGS: [f64; 3] = [0.8, 0.9, 0.97];
 
-/// The trends of [`DampedHolt`]: [`TREND_GAINS`] times [`DAMPINGS`].
+/// The number of trends of [`DampedHolt`]: each of [`TREND_GAINS`] with each of [`DAMPINGS`].
 const N_TRENDS: usize = TREND_GAINS.len() * DAMPINGS.len();
 
-/// Level and trend depend on each other, so each is searched twice, with the other one that is
-/// best.
+/// Level and trend depend on each other, so each is searched twice, with the best other one.
 const ROUNDS: usize = 2;
 
 /// The first slope of Holt's method is that of this many first steps.
 const FIRST_STEPS: usize = 4;
 
-/// How much of the linear trend goes on: a Theta line of 0 has all of it, one of 2 has none, and
-/// they are averaged.
+/// The part of the linear trend that continues: a Theta line of 0 has all of it, one of 2 has none,
+/// and they are averaged.
 pub(crate) const THETA_TREND: f64 = 0.5;
 
-/// All of it, for what grows steadily: a disk that fills.
+/// The whole trend, for series that grow steadily, such as a disk that fills.
 pub(crate) const WHOLE_TREND: f64 = 1.0;
 
 /// Simple exponential smoothing with several gains.
@@ -62,7 +62,7 @@ fn smooth<const N: usize>(values: &[f64], gains: [f64; N]) -> Smoothed<N> {
     }
 }
 
-/// The first of the least numbers.
+/// The index of the least number; the first if there are several.
 pub(super) fn least(numbers: &[f64]) -> usize {
     let mut best = 0;
     for (index, number) in numbers.iter().enumerate() {
@@ -102,11 +102,11 @@ impl Theta {
         }
     }
 
-    /// With this part of the linear trend.
+    /// Forecasts with this part of the linear trend.
     pub(crate) fn forecast(self, values: &[f64], trend: f64, future: &mut [f64]) {
         let n_values = values.len() as f64;
         let [level] = smooth(values, [self.gain]).levels;
-        // What the smoothed level lags behind a straight line.
+        // How far the smoothed level lags behind a straight line, in steps.
         let lag = (1.0 - (1.0 - self.gain).powf(n_values)) / self.gain;
         let drift = trend * slope(values);
         for (ahead, forecast) in future.iter_mut().enumerate() {
@@ -232,8 +232,8 @@ mod tests {
             trend_gain: 0.5,
             damping: 0.8,
         };
-        // Level and trend: 2, 0.75; then expected 2.6, 3.98, 3.88 + .., each by the two equations
-        // of Gardner and McKenzie.
+        // Level and trend are 2 and 0.75; the expected values are then 2.6, 3.98, 3.88 + .., each
+        // by the two equations of Gardner and McKenzie.
         let (mut level, mut trend): (f64, f64) = (2.0, 0.75);
         for value in &VALUES[1..] {
             let before = level;

@@ -1,7 +1,7 @@
-//! What happened a year ago: how the level moved from there on is what a forecast is moved by.
+//! The year before: moves a forecast as the level moved from there on.
 //!
-//! A year is 364 days, so that weekdays stay weekdays. For series of days and weeks, which are
-//! hardly ever long enough to have a year as a season.
+//! A year is 364 days, so that weekdays stay weekdays. This serves series of days and weeks, which
+//! are hardly ever long enough to have a year as a season.
 
 use crate::algorithms::series::forecast::moving_mean::MovingMean;
 use crate::algorithms::series::forecast::options::Step;
@@ -13,24 +13,24 @@ const YEAR_NS: i64 = 364 * DAY;
 /// The level is the mean of this many days,
 const LEVEL_NS: i64 = 14 * DAY;
 
-/// of at least this many points,
+/// but of at least this many points.
 const LEVEL_POINTS: usize = 3;
 
-/// The level of a year ago moves a forecast by no more than this factor.
+/// The level of a year ago moves a forecast by this factor at most.
 const MOST: f64 = 5.0;
 
-/// A series with a known year.
+/// A series whose year has a known number of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct YearAgo {
-    /// Its points.
+    /// The number of points in a year.
     year: usize,
-    /// The points of a level.
+    /// The number of points in a level.
     window: usize,
 }
 
 impl YearAgo {
-    /// `None` if the points of the series are less than a day apart, or a year is no whole number
-    /// of them.
+    /// `None` if the points of the series are less than a day apart, or if a year is no whole
+    /// number of them.
     pub(crate) fn of(step: Step, period: usize) -> Option<Self> {
         let Step::Nanoseconds(step_ns) = step else {
             return None;
@@ -45,12 +45,12 @@ impl YearAgo {
         })
     }
 
-    /// Whether so many values reach a year back.
+    /// Whether this many values reach a year back.
     pub(crate) fn is_known(self, n_values: usize) -> bool {
         n_values >= self.year + self.window
     }
 
-    /// Moves the forecast of what follows the first this many values.
+    /// Moves the forecast of the values after the first `n_values`.
     pub(crate) fn shift(
         self,
         means: &MovingMean,

@@ -7,7 +7,7 @@ use super::*;
 
 const N_LINES: u32 = 200_000;
 const N_ROTATIONS: u32 = 10;
-/// Lines of one write.
+/// The number of lines of one write.
 const BURST: u32 = 50;
 
 fn write_and_rotate(folder: &Path, copies: bool) {

@@ -1,4 +1,4 @@
-//! What happens while we are down.
+//! What happens while the process is down.
 
 use super::*;
 
