@@ -23,7 +23,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-/// The rule before `extract_equijoin_predicate`.
+/// The rule that runs before `extract_equijoin_predicate`.
 #[derive(Debug)]
 pub(crate) struct OneNullRule;
 
@@ -73,7 +73,7 @@ fn without_keys(mut join: Join) -> Join {
     join
 }
 
-/// The rule before `eliminate_cross_join`.
+/// The rule that runs before `eliminate_cross_join`.
 #[derive(Debug)]
 pub(crate) struct KeepJoinConditions;
 

@@ -31,7 +31,7 @@ use crate::streams::source::{
 use crate::streams::table::LiveTable;
 
 /// A live table of the rows of `plan` in the order of the time column, as if they came now; it ends
-/// after the last one. It is added to `streams` under its name.
+/// after the last row. It is added to `streams` under its name.
 ///
 /// # Errors
 /// When there is no such column.

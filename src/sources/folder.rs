@@ -432,9 +432,9 @@ impl FolderReader {
         Ok(())
     }
 
-    /// Whether a file is as it was at the last look. This is not asked of objects in a store, which
-    /// appear complete, of Parquet files, whose end tells whether they are complete, or of files
-    /// that are there at the start, which are old.
+    /// Whether a file is as it was at the last look. This is not required of objects in a store,
+    /// which appear complete, of Parquet files, whose end tells whether they are complete, or of
+    /// files that are there at the start, which are old.
     fn is_settled(&mut self, name: &str, file: &ObjectMeta, is_first: bool) -> bool {
         let look = (
             file.size,

@@ -1,8 +1,9 @@
 //! Standard input as a live log: `journalctl -f | datafusion-aiops -c "SELECT … FROM stdin"`.
 //!
-//! The table `stdin` is always there. To give options, write `CREATE UNBOUNDED EXTERNAL TABLE s
-//! STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. Only one statement of a process can read it,
-//! because what was read is gone. It ends when the pipe does, which closes the last window.
+//! [`register_stdin`](crate::register_stdin) makes the table `stdin`. To give options, write
+//! `CREATE UNBOUNDED EXTERNAL TABLE s STORED AS LOG LOCATION '/dev/stdin' OPTIONS (…)`. Only one
+//! statement of a process can read it, because what was read is gone. It ends when the pipe does,
+//! which closes the last window.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};

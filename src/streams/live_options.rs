@@ -59,7 +59,7 @@ pub(crate) struct LiveOptions {
 }
 
 impl LiveOptions {
-    /// Reads the options as DataFusion hands them over, with `format.` before each name, and
+    /// Reads the options, with or without the `format.` that DataFusion puts before each name, and
     /// ignores all others.
     ///
     /// # Errors

@@ -35,9 +35,8 @@ pub enum Profile {
     #[default]
     Default,
     /// `key=value` lines: every key is constant and every value is one variable, except for the
-    /// values of `level`, `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`,
-    /// `error`, `err`, `exception`, `reason` and the stack trace: those tell the kind of event, and
-    /// are masked like a text.
+    /// values of keys that say what kind of event it is. They are masked like a text: `level`, `severity`, `logger`, `event`, `type`, `kind`, `msg`, `message`, `text`,
+    /// `error`, `err`, `exception`, `reason`, the stack trace, and other spellings of these.
     KeyValue,
     /// JSON lines, handled in the same way; the elements of a list are one variable.
     Json,

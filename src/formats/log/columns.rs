@@ -14,6 +14,8 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{Result, plan_err};
 use regex::Regex;
 
+use crate::time::is_time_name;
+
 /// The name of the message column.
 pub(crate) const MESSAGE: &str = "message";
 /// What zap, logrus, slog and pino call the message.
@@ -43,13 +45,6 @@ pub(crate) enum ColumnSource {
 pub(crate) struct LogColumns {
     pub(crate) schema: SchemaRef,
     pub(crate) sources: Vec<ColumnSource>,
-}
-
-/// Whether a TEXT column of this name is read as a time.
-pub(crate) fn is_time_name(name: &str) -> bool {
-    ["ts", "time", "timestamp", "datetime", "@timestamp"]
-        .iter()
-        .any(|time| time.eq_ignore_ascii_case(name))
 }
 
 /// The type of a time column that CREATE does not declare.

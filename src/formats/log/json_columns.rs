@@ -11,9 +11,10 @@ use datafusion::arrow::json::reader::infer_json_schema_from_iterator;
 use datafusion::common::{Result, plan_err};
 use serde_json::{Map, Value};
 
-use crate::formats::log::columns::{MESSAGE, is_time_name, time_type};
+use crate::formats::log::columns::{MESSAGE, time_type};
 use crate::formats::log::json_rows::decoder;
 use crate::formats::log::timestamp::TimestampReader;
+use crate::time::is_time_name;
 
 /// With more fields than this the keys are data, such as ids, and not columns; planning would
 /// become slow too.

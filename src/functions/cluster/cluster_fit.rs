@@ -37,7 +37,7 @@ const STATE: ModelKind = ModelKind {
     description = "Groups rows by their vectors. Returns a list with an element for each row, in the order of the ids: the row's id, its cluster, whether it is the representative of \
 the cluster (the medoid: the member with the least sum of distances to the others), and its distance from the representative. A new cluster's id is the id of its representative, so with `template_hash` as id it is the same on every run. \
 With prior clusters, give the old rows and the new ones together, as an old cluster is known by its rows: a row that has one keeps it, and two old clusters never merge; a new row joins the nearest old cluster within the threshold, judged by its old members, and the other new rows found new clusters among themselves; a row whose own id is that of an old cluster belongs to it. \
-A row with a NULL vector, or a NULL or NaN in it, gets its prior cluster or NULL, and a NULL distance. Under cosine a zero vector has distance 1 to every other row. FitRows are ordered by id before clustering, so neither their order nor partitions matter; of two merges at equal distance the one whose rows come first in that order is made. An id stands for one row: an equal row counts once, another vector is an error. \
+A row with a NULL vector, or a NULL or NaN in it, gets its prior cluster or NULL, and a NULL distance. Under cosine a zero vector has distance 1 to every other row. Rows are ordered by id before clustering, so neither their order nor partitions matter; of two merges at equal distance the one whose rows come first in that order is made. An id stands for one row: an equal row counts once, another vector is an error. \
 Agglomerative: hierarchical clustering by nearest-neighbour chain (Müllner 2011, kodama). More than `max_exact_rows` rows are first gathered around leaders, not farther than the threshold, which takes bounded memory and is approximate.",
     syntax_example = "cluster_fit(id, vec [, prior_cluster_id] [, options])",
     sql_example = r#"```sql
@@ -246,7 +246,7 @@ impl FitRows {
         Ok(())
     }
 
-    /// The old clusters, in the order of their ids.
+    /// The prior clusters, in the order of their ids.
     fn known(&self) -> Vec<&Id> {
         let rows = self.taken.iter().chain(&self.refused);
         let known: BTreeSet<&Id> = rows.filter_map(|row| row.prior.as_ref()).collect();

@@ -21,7 +21,7 @@ const NAME: &str = "log_templates";
 #[user_doc(
     doc_section(label = "Log Functions"),
     description = "Lists the templates of a model of `log_mine`: the commonest first, then in the order of bytes, each with its hash, the number of lines it was \
-mined from, and the shortest of them as an example (cut behind 4096 bytes). NULL for NULL.",
+mined from, and the shortest of them as an example (cut after 4096 bytes). NULL for NULL.",
     syntax_example = "log_templates(model)",
     sql_example = r#"```sql
 > WITH lines(message) AS (VALUES ('user 17 logged in'), ('user root logged in'), ('disk full')), mined AS (SELECT log_templates(log_mine(message)) AS found FROM lines)

@@ -33,7 +33,7 @@ const MONTH_DAYS: [(&str, MonthDay); 4] = [
 /// The class of holidays; each place in the month is another class.
 const HOLIDAYS: u8 = 0;
 
-/// The days that are unlike others.
+/// The special days.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Calendar {
     /// As days since 1970.
@@ -41,7 +41,7 @@ pub(super) struct Calendar {
     month_days: Vec<MonthDay>,
 }
 
-/// The options `holidays` and `calendar`.
+/// Reads the options `holidays` and `calendar`.
 pub(super) fn read_calendar(options: &mut CallOptions) -> Result<Calendar> {
     let function = options.function();
     let mut holidays = BTreeSet::new();

@@ -42,7 +42,7 @@ pub(super) struct TimeAxis {
     zone: Option<Zone>,
     /// `None`: steps follow the clock.
     passing: Option<Passing>,
-    /// Days that are unlike others.
+    /// The special days.
     calendar: Calendar,
 }
 

@@ -178,7 +178,7 @@ impl Aggregate for TsCapacity {
     }
 }
 
-/// A number above 0.
+/// Reads a number above 0.
 fn read_positive(options: &mut CallOptions, key: &'static str) -> Result<Option<f64>> {
     let Some(text) = options.take_text(key) else {
         return Ok(None);
@@ -332,7 +332,7 @@ fn slots(series: &Series<'_>, call: &CapacityCall) -> Result<Option<Vec<ArrayRef
 /// Slots, and the steps within them.
 #[derive(Debug, Default)]
 struct SlotSteps {
-    /// When each begins.
+    /// The beginning of each slot.
     starts_ns: Vec<i64>,
     /// Steps in ascending order; a step that reaches into the next slot is there twice.
     steps: Vec<usize>,

@@ -280,8 +280,8 @@ impl FollowedReader {
         self.rescan_at = now.saturating_add(RESCAN_INTERVAL);
     }
 
-    /// Continues a file that is found nowhere, because it was compressed before it was read to its
-    /// end.
+    /// Continues a file that is found nowhere in its compressed form, if it was compressed before
+    /// it was read to its end.
     fn go_on_in_packed(&mut self, id: u64, packed: &[PathBuf], now: i64, polled: &mut Polled) {
         let Some(rest) = self.files.rest(id) else {
             return;

@@ -30,7 +30,7 @@ impl WindowCutter {
     /// A cutter that has seen no row.
     ///
     /// # Errors
-    /// When these are no valid lengths of windows, which was checked in the call before.
+    /// When no windows can be made of these lengths, for which the call was checked before.
     pub(crate) fn new(parts: CutterParts) -> Result<Self> {
         let counters = Arc::clone(&parts.counters);
         let memory = Memory::new(parts.buffer_bytes, &parts.runtime, Arc::clone(&counters));

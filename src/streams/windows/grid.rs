@@ -30,7 +30,7 @@ impl GridCutter {
     /// A cutter that has seen no row.
     ///
     /// # Errors
-    /// When these are no valid lengths of windows.
+    /// When no windows can be made of these lengths.
     pub(super) fn new(
         size: i64,
         slide: i64,

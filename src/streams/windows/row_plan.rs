@@ -48,7 +48,8 @@ pub(crate) struct Arrived {
 }
 
 impl RowPlan {
-    /// The plan for those columns in `outputs` of the result of `steps`, which has this `schema`.
+    /// The plan that makes the columns `outputs` of the result of `steps`, whose columns are those
+    /// of `schema`.
     ///
     /// # Errors
     /// When a step or an output names a column that does not exist.

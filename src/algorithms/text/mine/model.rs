@@ -86,7 +86,8 @@ impl MinedTemplates {
 
     /// The number of the template that was mined from this masked line, or else of one that covers
     /// it: a template that is equal except that it has placeholders in place of words, at most as
-    /// many as the words that stay. `None` if there is neither.
+    /// many as the words that stay; or else of one that differs in the units of amounts alone. `None`
+    /// if there is none of these.
     pub fn find(&self, masked: &str) -> Option<usize> {
         let masked = kept_of(masked, self.words_kept);
         if let Some(&number) = self.known.get(masked.as_ref()) {

@@ -21,8 +21,8 @@ use crate::streams::scripted::ScriptStep;
 use crate::streams::source::PartitionNews;
 use crate::streams::table::LiveTable;
 
-/// A session with live tables `logs` and `other`, a live table without time `lines`, and the rows
-/// of `logs` as `old`.
+/// A session with the live tables `logs` and `other`, the live table `lines`, which has no event
+/// time, and the rows of `logs` as table `old`.
 fn session(script: &Script) -> SessionContext {
     session_on(SessionContext::new(), script)
 }

@@ -2,7 +2,7 @@
 //!
 //! A position identifies a file by its content. The path is only where to look first. It holds two
 //! offsets: one up to which the owner has finished, where reading continues, and one up to which
-//! the engine had read, so that the content is known.
+//! the engine had read, so that the content is known up to there.
 //!
 //! Ids are part of it and are never given twice, so that the id alone tells what was read between
 //! two records, whatever happened to the files meanwhile.

@@ -187,7 +187,7 @@ impl Stream {
         self.stamp.size.saturating_sub(self.offset)
     }
 
-    /// Whether no handle is held, though the file was not emptied.
+    /// Whether no handle is held, for another reason than that the file was emptied.
     pub(super) fn is_lost(&self) -> bool {
         self.file.is_none() && !matches!(self.phase, Phase::Truncated { .. })
     }
