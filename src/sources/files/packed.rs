@@ -936,10 +936,11 @@ mod tests {
         folder.rescan();
         let (found, problems) = folder.read_all(100);
         assert_eq!(found, ["good"]);
-        let [problem] = &problems[..] else {
+        let [damaged, empty] = &problems[..] else {
             panic!("{problems:?}");
         };
-        assert!(problem.contains("a.log.gz"), "{problem}");
+        assert!(damaged.contains("a.log.gz"), "{damaged}");
+        assert!(empty.contains("b.log.gz"), "{empty}");
     }
 
     #[test]
