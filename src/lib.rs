@@ -53,6 +53,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algorithms;
+#[cfg(feature = "distributed")]
+mod codec;
+#[cfg(feature = "distributed")]
+pub mod distributed;
 mod error;
 mod formats;
 mod functions;

@@ -39,10 +39,16 @@ use crate::functions::ts::ts_capacity::TsCapacity;
 use crate::functions::ts::ts_changepoints::TsChangepoints;
 use crate::functions::ts::ts_decompose::TsDecompose;
 use crate::functions::ts::ts_fill::TsFill;
+#[cfg(feature = "distributed")]
+use crate::functions::ts::ts_forecast::ForecastWith;
 use crate::functions::ts::ts_forecast::PlainForecast;
 use crate::functions::ts::ts_periods::TsPeriods;
+#[cfg(feature = "distributed")]
+use crate::functions::ts::ts_points::{list_functions, points_function};
 use crate::functions::ts::ts_rate::TsRate;
 use crate::functions::ts::ts_reaches::TsReaches;
+#[cfg(feature = "distributed")]
+use crate::functions::ts::verdicts::Unpack;
 
 /// Registers every function of this crate with a registry: a `SessionContext`, a `SessionState` or
 /// a custom one.
@@ -80,6 +86,29 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             Ok(()) | Err(DataFusionError::NotImplemented(_)) => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(())
+}
+
+/// Registers the functions that only planners call, under names that no query writes. A process
+/// that runs parts of plans looks up every function by its name.
+///
+/// # Errors
+/// The error that the registry returns when it refuses a function.
+#[cfg(feature = "distributed")]
+pub(crate) fn register_hidden(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    registry.register_udf(Arc::new(ScalarUDF::new_from_impl(Unpack::new())))?;
+    for list in list_functions() {
+        registry.register_udf(Arc::new(list))?;
+    }
+    let aggregates = [
+        points_function(),
+        AggregateFunction::<ForecastWith<true, false>>::udf(),
+        AggregateFunction::<ForecastWith<false, true>>::udf(),
+        AggregateFunction::<ForecastWith<true, true>>::udf(),
+    ];
+    for aggregate in aggregates {
+        registry.register_udaf(Arc::new(aggregate))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ pub(crate) mod live_tables;
 mod near_filters;
 pub(crate) mod plan_size;
 pub(crate) mod running_steps;
-mod short_batches;
+pub(crate) mod short_batches;
 pub(crate) mod statement_check;
 pub(crate) mod statement_size;
 pub(crate) mod statements;

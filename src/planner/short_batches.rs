@@ -66,13 +66,13 @@ fn collects_points(node: &dyn ExecutionPlan) -> bool {
 
 /// The node that cuts.
 #[derive(Debug)]
-struct ShortBatchesExec {
+pub(crate) struct ShortBatchesExec {
     input: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
 impl ShortBatchesExec {
-    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
         Self {
             properties: Arc::clone(input.properties()),
             input,

@@ -44,6 +44,12 @@ impl UnnestKeys {
         }
     }
 
+    /// The function that hides a key.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn function(&self) -> Arc<ScalarUDF> {
+        Arc::clone(&self.hide)
+    }
+
     fn hide_keys(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         if hides_keys(&plan) {
             return plan.map_children(|unnest| unnest.map_children(|input| self.hide_keys(input)));

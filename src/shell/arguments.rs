@@ -104,6 +104,37 @@ pub(crate) struct CommandLine {
     /// Print the requests to object stores: disabled, summary or trace
     #[arg(long, default_value = "disabled", value_name = "MODE", global = true)]
     pub(crate) object_store_profiling: InstrumentedObjectStoreMode,
+
+    /// Run statements over archives on these workers, as `SET aiops.workers` does; each address of
+    /// a host name is one
+    #[cfg(feature = "distributed")]
+    #[arg(long, value_name = "HOST:PORT,..")]
+    pub(crate) workers: Option<String>,
+
+    #[cfg(feature = "distributed")]
+    #[command(flatten)]
+    pub(crate) security: SecurityArguments,
+}
+
+/// How a coordinator and its workers show who they are.
+#[cfg(feature = "distributed")]
+#[derive(Debug, Args)]
+pub(crate) struct SecurityArguments {
+    /// The token that workers ask for [default: the variable AIOPS_WORKER_TOKEN]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) worker_token_file: Option<PathBuf>,
+
+    /// The authority (PEM) that has signed the certificates of workers and coordinators
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// The certificate (PEM) of this process
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// What to do instead of running statements once in order.
@@ -113,6 +144,24 @@ pub(crate) enum Action {
     /// also after a crash
     #[command(after_help = RUN_EXAMPLE)]
     Run(RunArguments),
+
+    /// Run parts of the statements of coordinators, which name this process in --workers
+    #[cfg(feature = "distributed")]
+    Worker(WorkerArguments),
+}
+
+/// The arguments of `worker`.
+#[cfg(feature = "distributed")]
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArguments {
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7100")]
+    pub(crate) listen: String,
+
+    /// Listen beyond loopback without token and certificates: for a network that belongs to the
+    /// workers alone, since whoever reaches a worker can read what it can read
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 /// The arguments of `run`.
@@ -164,6 +213,11 @@ impl CommandLine {
             Some(Action::Run(run)) if is_stdin(&run.file) => {
                 let text = "run reads its statements again after a crash: write them to a file, and not to standard input";
                 Err(Self::command().error(ErrorKind::ValueValidation, text))
+            }
+            #[cfg(feature = "distributed")]
+            Some(Action::Worker(_)) if !self.command.is_empty() || !self.file.is_empty() => {
+                let text = "worker runs what coordinators send: -c and -f cannot be used with it";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, text))
             }
             _ => Ok(self),
         }

@@ -20,6 +20,8 @@ mod script;
 mod session;
 mod signals;
 mod visible;
+#[cfg(feature = "distributed")]
+mod worker;
 
 use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
@@ -98,6 +100,8 @@ async fn run(arguments: CommandLine) -> Result<ExitCode> {
     }
     let job = match &arguments.action {
         Some(Action::Run(run)) => Some(Job::read(run)?),
+        #[cfg(feature = "distributed")]
+        Some(Action::Worker(worker)) => return worker::serve(&arguments, worker).await,
         None => None,
     };
     if let Some(folder) = &arguments.data_path {

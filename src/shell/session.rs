@@ -10,6 +10,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{
     FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool,
 };
+use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::ExplainFormat;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -54,6 +55,8 @@ pub(crate) fn open(
     register_cli_functions(&context);
     datafusion_aiops::install(&context)?;
     datafusion_aiops::register_stdin(&context)?;
+    #[cfg(feature = "distributed")]
+    crate::shell::worker::connect_workers(&context, arguments)?;
     if arguments.reads_sql_from_stdin() {
         // Standard input carries statements.
         context.deregister_table(STDIN)?;
@@ -83,9 +86,13 @@ fn config(arguments: &CommandLine) -> Result<SessionConfig> {
     })
 }
 
-fn runtime(
+/// The limits of memory and disk that the arguments set.
+///
+/// # Errors
+/// When the system refuses them.
+pub(crate) fn runtime(
     arguments: &CommandLine,
-    stores: Arc<InstrumentedObjectStoreRegistry>,
+    stores: Arc<dyn ObjectStoreRegistry>,
 ) -> Result<Arc<RuntimeEnv>> {
     let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores);
     if let Some(bytes) = arguments.memory_limit {

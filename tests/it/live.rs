@@ -523,6 +523,9 @@ async fn no_line_is_lost_or_doubled_when_files_are_emptied() {
     check_rotations(Rotation::CopyTruncate).await;
 }
 
+/// Files are looked at this often.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// A clock that the test moves.
 #[derive(Debug)]
 struct TestClock(AtomicI64);
@@ -581,6 +584,7 @@ async fn idle_future_and_late_lines() {
     .await;
     let first = clock.after(2_000);
     append(&path, format!("{first} a\n{} b\n", clock.after(2_500)));
+    clock.advance(LOOK);
     until("two lines", async || {
         counted(&context, "rows_read").await == 3
     })
@@ -590,7 +594,7 @@ async fn idle_future_and_late_lines() {
         (0, 0)
     );
     // The window closes although nothing more comes.
-    clock.advance(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(4));
     live.until_n_rows(1).await;
     let second = first.replace(".000", "");
     assert_eq!(live.sorted(), [format!("a|b|2|{second}")]);
@@ -598,6 +602,7 @@ async fn idle_future_and_late_lines() {
 
     // Its window is closed now.
     append(&path, format!("{first} too late\n"));
+    clock.advance(LOOK);
     until("a late line", async || {
         counted(&context, "rows_late").await == 1
     })
@@ -605,6 +610,7 @@ async fn idle_future_and_late_lines() {
     let late = ask(&context, "SELECT message, reason FROM aiops_late('t')").await;
     assert_eq!(late, ["too late|late"]);
     append(&path, "nothing\n");
+    clock.advance(LOOK);
     until("a line without time", async || {
         counted(&context, "rows_without_time").await == 1
     })

@@ -8,6 +8,8 @@
 
 mod copy;
 mod differential;
+#[cfg(feature = "distributed")]
+mod distributed;
 mod docs;
 mod extend;
 mod golden;

@@ -368,7 +368,7 @@ fn malformed_and_long_lines() {
         "用户 张 ",
         "x:\"y\"",
     ] {
-        let line = format!("{}{}", " ".repeat(50_000), piece.repeat(50_000));
+        let line = format!("{}{}", " ".repeat(10_000), piece.repeat(10_000));
         for profile in [Profile::Default, Profile::KeyValue, Profile::Json] {
             let masker = masker(profile, Style::Star);
             masker.template(&line);

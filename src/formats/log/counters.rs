@@ -77,6 +77,15 @@ impl TableCounters {
         }
     }
 
+    /// Adds what a scan counted elsewhere, by the names of the counters.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn add_named(&self, count: impl Fn(&str) -> u64) {
+        self.add_scan();
+        for (counter, name) in self.counts.iter().zip(COUNTER_NAMES) {
+            counter.fetch_add(count(name), Ordering::Relaxed);
+        }
+    }
+
     /// Scans, then the values of [`COUNTER_NAMES`].
     pub(crate) fn values(&self) -> Vec<u64> {
         let counts = self

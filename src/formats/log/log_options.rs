@@ -42,6 +42,9 @@ pub(crate) enum LineFormat {
 /// The checked options.
 #[derive(Debug)]
 pub(crate) struct LogOptions {
+    /// As they were written, without those of live tables and of object stores.
+    #[cfg(feature = "distributed")]
+    pub(crate) written: HashMap<String, String>,
     pub(crate) format: LineFormat,
     /// Has at least one named group.
     pub(crate) pattern: Option<Regex>,
@@ -82,6 +85,8 @@ impl LogOptions {
         let timestamps = TimestampReader::try_new(get("timestamp_format"), get("timezone"))
             .or_else(|error| plan_err!("Option {error}"))?;
         Ok(Self {
+            #[cfg(feature = "distributed")]
+            written: owned(&known),
             format,
             pattern: get("pattern").map(pattern).transpose()?,
             timestamps,
@@ -89,6 +94,13 @@ impl LogOptions {
             max_event_bytes: max_event_bytes(get("max_event_bytes"))?,
         })
     }
+}
+
+#[cfg(feature = "distributed")]
+fn owned(options: &HashMap<&str, &str>) -> HashMap<String, String> {
+    let options = options.iter();
+    let options = options.map(|(name, value)| ((*name).to_string(), (*value).to_string()));
+    options.collect()
 }
 
 fn unknown_option<T>(name: &str) -> Result<T> {

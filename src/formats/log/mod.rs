@@ -67,7 +67,7 @@ pub(crate) mod json_sample;
 pub(crate) mod locations;
 pub(crate) mod log_options;
 mod opener;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod spec;
 mod string_column;
 pub(crate) mod table;

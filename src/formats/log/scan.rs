@@ -48,6 +48,12 @@ impl LogSource {
         }
     }
 
+    /// The table.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn spec(&self) -> &Arc<LogSpec> {
+        &self.spec
+    }
+
     /// Whether the query asks for line numbers. They depend on all lines before, so files are not
     /// read in ranges then.
     fn numbers_lines(&self) -> bool {

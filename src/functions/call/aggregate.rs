@@ -8,7 +8,9 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
-use datafusion::logical_expr::expr::AggregateFunction as AggregateExpr;
+use datafusion::logical_expr::expr::{
+    AggregateFunction as AggregateExpr, AggregateFunctionParams, WindowFunctionParams,
+};
 use datafusion::logical_expr::function::{
     AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
 };
@@ -24,6 +26,9 @@ use crate::functions::call::parameters::{ArgumentPlaces, Parameters};
 /// A function of many rows.
 pub(crate) trait Aggregate: Debug + Default + Send + Sync + 'static {
     const PARAMETERS: Parameters;
+
+    /// The name by which a registry finds it, where one name of SQL stands for several functions.
+    const REGISTERED_NAME: &'static str = Self::PARAMETERS.function;
 
     /// The checked options.
     type Options: Debug + Send + Sync + 'static;
@@ -124,13 +129,27 @@ pub(crate) struct AggregateFunction<F: Aggregate> {
     options: Arc<Prepared<F::Options>>,
 }
 
-impl<F: Aggregate> AggregateFunction<F> {
-    pub(crate) fn udf() -> AggregateUDF {
-        AggregateUDF::new_from_impl(Self {
+impl<F: Aggregate> Default for AggregateFunction<F> {
+    fn default() -> Self {
+        Self {
             function: F::default(),
             signature: F::PARAMETERS.signature(),
             options: Arc::default(),
-        })
+        }
+    }
+}
+
+impl<F: Aggregate> AggregateFunction<F> {
+    pub(crate) fn udf() -> AggregateUDF {
+        AggregateUDF::new_from_impl(Self::default())
+    }
+
+    /// What stands for this function where people read its name.
+    fn shown(&self) -> ShownName {
+        ShownName {
+            name: F::PARAMETERS.function,
+            signature: self.signature.clone(),
+        }
     }
 
     /// The empty state of a call, and the positions of its arguments.
@@ -187,13 +206,58 @@ impl<F: Aggregate> Eq for AggregateFunction<F> {}
 
 impl<F: Aggregate> Hash for AggregateFunction<F> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        F::PARAMETERS.function.hash(state);
+        F::REGISTERED_NAME.hash(state);
+    }
+}
+
+/// Names a call as SQL does. It cannot be called.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ShownName {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for ShownName {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        internal_err!("{} is shown, not called", self.name)
+    }
+
+    fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        internal_err!("{} is shown, not called", self.name)
     }
 }
 
 impl<F: Aggregate> AggregateUDFImpl for AggregateFunction<F> {
     fn name(&self) -> &str {
-        F::PARAMETERS.function
+        F::REGISTERED_NAME
+    }
+
+    fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        self.shown().schema_name(params)
+    }
+
+    fn human_display(&self, params: &AggregateFunctionParams) -> Result<String> {
+        self.shown().human_display(params)
+    }
+
+    fn display_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        self.shown().display_name(params)
+    }
+
+    fn window_function_schema_name(&self, params: &WindowFunctionParams) -> Result<String> {
+        self.shown().window_function_schema_name(params)
+    }
+
+    fn window_function_display_name(&self, params: &WindowFunctionParams) -> Result<String> {
+        self.shown().window_function_display_name(params)
     }
 
     fn signature(&self) -> &Signature {

@@ -25,5 +25,5 @@ pub(crate) mod ts_periods;
 pub(crate) mod ts_points;
 pub(crate) mod ts_rate;
 pub(crate) mod ts_reaches;
-mod verdicts;
+pub(crate) mod verdicts;
 mod zones;

@@ -94,6 +94,13 @@ pub(crate) struct ForecastCall {
 }
 
 impl<const QUANTILES: bool, const EXPLAIN: bool> Aggregate for ForecastWith<QUANTILES, EXPLAIN> {
+    const REGISTERED_NAME: &'static str = match (QUANTILES, EXPLAIN) {
+        (false, false) => NAME,
+        (true, false) => "ts_forecast_quantiles",
+        (false, true) => "ts_forecast_explained",
+        (true, true) => "ts_forecast_quantiles_explained",
+    };
+
     const PARAMETERS: Parameters = Parameters {
         function: NAME,
         required: &[

@@ -222,12 +222,12 @@ fn unpack(packed: &[u8]) -> Option<Verdict> {
 /// The scalar function that makes structs from packed verdicts. It is not registered: only the
 /// planner uses it.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Unpack {
+pub(crate) struct Unpack {
     signature: Signature,
 }
 
 impl Unpack {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             signature: Signature::exact(vec![PACKED_TYPE], Volatility::Immutable),
         }

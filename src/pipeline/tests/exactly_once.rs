@@ -103,7 +103,10 @@ async fn killed_is_as_undisturbed() {
             assert_eq!(files, expected, "{windows}, seed {seed}");
             n_all_kills += n_kills;
         }
-        assert!(n_all_kills > N_SEEDS, "{windows}: {n_all_kills} kills");
+        assert!(
+            n_all_kills as u64 > N_SEEDS,
+            "{windows}: {n_all_kills} kills"
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use sqllogictest::{DefaultColumnType, Record};
 use tempfile::TempDir;
 
 use crate::differential::answers::Answer;
-use crate::differential::settings::{Setting, settings};
+use crate::differential::settings::{Setting, settings, settings_of_workers};
 use crate::golden::{files_below, project};
 
 /// How many settings every file runs with in a test run: the files take turns with the others.
@@ -187,7 +187,7 @@ fn differences(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_file_answers_the_same_with_every_setting() {
-    let settings = settings();
+    let (settings, of_workers) = (settings(), settings_of_workers());
     let runs_all = std::env::var("AIOPS_DIFFERENTIAL").is_ok_and(|value| value == "all");
     let (mut n_statements, mut n_runs, mut said) = (0, 0, String::new());
     let part = std::env::var("AIOPS_FILES").unwrap_or_default();
@@ -215,7 +215,10 @@ async fn every_file_answers_the_same_with_every_setting() {
         } else {
             turn.collect()
         };
-        for setting in chosen.into_iter().map(|number| &settings[number]) {
+        let chosen = chosen.into_iter().map(|number| &settings[number]);
+        let workers = of_workers.iter().cycle().skip(index);
+        let workers = workers.take(if runs_all { of_workers.len() } else { 1 });
+        for setting in chosen.chain(workers) {
             let found = answers(&statements, setting).await;
             n_runs += statements.len();
             let different = differences(&statements, setting, (&expected, &found));

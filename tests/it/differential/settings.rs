@@ -15,6 +15,8 @@ pub(super) struct Setting {
     memory_limit: Option<usize>,
     /// Whether tables in memory become Parquet files with a row group for every row.
     pub(super) parquet: bool,
+    /// Statements run on this many workers.
+    n_workers: usize,
 }
 
 /// Options that are known to give wrong answers in this version of DataFusion, so `install`
@@ -81,6 +83,7 @@ impl Setting {
             options: options.iter().map(owned).collect(),
             memory_limit: None,
             parquet: false,
+            n_workers: 0,
         }
     }
 
@@ -111,8 +114,32 @@ impl Setting {
         let runtime = runtime.build_arc().unwrap();
         let context = SessionContext::new_with_config_rt(config, runtime).enable_url_table();
         datafusion_aiops::install(&context).unwrap();
+        #[cfg(feature = "distributed")]
+        if self.n_workers > 0 {
+            crate::distributed::use_workers(&context, self.n_workers);
+        }
         context
     }
+}
+
+/// Workers, over Parquet files that are cut into as many pieces as there are partitions.
+#[cfg(feature = "distributed")]
+pub(super) fn settings_of_workers() -> Vec<Setting> {
+    let with = |n_workers: usize, n_partitions: &str| Setting {
+        n_workers,
+        ..Setting::new(
+            &format!("{n_workers} workers of {n_partitions} partitions"),
+            &[("datafusion.execution.target_partitions", n_partitions)],
+        )
+        .over_parquet()
+    };
+    vec![with(3, "2"), with(1, "1"), with(2, "16")]
+}
+
+/// This build has no workers.
+#[cfg(not(feature = "distributed"))]
+pub(super) fn settings_of_workers() -> Vec<Setting> {
+    vec![]
 }
 
 /// All settings.

@@ -1,0 +1,70 @@
+//! The settings of a cluster, and the settings of a session that its workers are told.
+
+use std::collections::BTreeMap;
+
+use datafusion::common::{Result, exec_datafusion_err, extensions_options};
+use datafusion::config::{ConfigExtension, ConfigOptions};
+use datafusion::prelude::SessionConfig;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+extensions_options! {
+    /// `SET aiops.workers = 'host:7100,..'`.
+    pub(crate) struct ClusterSettings {
+        /// The workers, `host:port` with commas between them. Each address of a host is a worker.
+        /// Empty: statements run in this process.
+        pub workers: String, default = String::new()
+        /// Rows that only this process can read are sent to workers up to this many bytes in all.
+        /// A statement with more of them runs in this process.
+        pub sent_bytes: usize, default = 64 << 20
+    }
+}
+
+impl ConfigExtension for ClusterSettings {
+    const PREFIX: &'static str = "aiops";
+}
+
+/// How rows are processed. Settings for planning are not needed where plans run.
+const SENT_PREFIX: &str = "datafusion.execution.";
+const HEADER: HeaderName = HeaderName::from_static("x-aiops-settings");
+
+/// The settings that are not the defaults, for workers.
+///
+/// # Errors
+/// When a value has characters that a header cannot have.
+pub(super) fn to_headers(config: &SessionConfig) -> Result<HeaderMap> {
+    let settings = serde_json::to_vec(&changed(config.options()))
+        .map_err(|error| exec_datafusion_err!("settings cannot be written: {error}"))?;
+    let value = HeaderValue::from_bytes(&settings)
+        .map_err(|error| exec_datafusion_err!("a setting cannot be sent to workers: {error}"))?;
+    Ok(HeaderMap::from_iter([(HEADER, value)]))
+}
+
+/// Sets what a coordinator has sent.
+///
+/// # Errors
+/// When the settings are not those of this version.
+pub(super) fn from_headers(headers: &HeaderMap, options: &mut ConfigOptions) -> Result<()> {
+    let Some(settings) = headers.get(HEADER) else {
+        return Ok(());
+    };
+    let settings: BTreeMap<String, String> = serde_json::from_slice(settings.as_bytes())
+        .map_err(|error| exec_datafusion_err!("settings of a coordinator: {error}"))?;
+    for (name, value) in settings {
+        options.set(&name, &value)?;
+    }
+    Ok(())
+}
+
+fn changed(options: &ConfigOptions) -> BTreeMap<String, String> {
+    let defaults = ConfigOptions::new().entries();
+    let defaults: BTreeMap<_, _> = defaults
+        .into_iter()
+        .map(|entry| (entry.key, entry.value))
+        .collect();
+    let entries = options.entries().into_iter();
+    let sent = entries.filter(|entry| entry.key.starts_with(SENT_PREFIX));
+    let changed = sent.filter(|entry| defaults.get(&entry.key) != Some(&entry.value));
+    changed
+        .filter_map(|entry| Some((entry.key, entry.value?)))
+        .collect()
+}
