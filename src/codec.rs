@@ -45,8 +45,8 @@ struct NodeProto {
 
 #[derive(Clone, PartialEq, Oneof)]
 enum NodeKind {
-    #[prost(message, tag = "1")]
-    LogScan(LogScanProto),
+    #[prost(message, boxed, tag = "1")]
+    LogScan(Box<LogScanProto>),
     #[prost(message, tag = "2")]
     ShortBatches(ShortBatchesProto),
 }
@@ -101,7 +101,7 @@ impl PhysicalExtensionCodec for AiopsCodec {
         let kind = if node.downcast_ref::<ShortBatchesExec>().is_some() {
             NodeKind::ShortBatches(ShortBatchesProto {})
         } else if let Some((config, source)) = log_scan(node.as_ref()) {
-            NodeKind::LogScan(self.log_scan(config, source, converter)?)
+            NodeKind::LogScan(Box::new(self.log_scan(config, source, converter)?))
         } else {
             return exec_err!(
                 "{} reads rows that only this process has, so it cannot be sent to a worker",

@@ -25,6 +25,7 @@
 //! | rows that keep coming from elsewhere | [`source::LiveSource`] |
 //! | a database of your own | [`store::Store`], [`store::MutableTable`] |
 //! | somewhere else to write windows to | [`sink::WindowSink`] |
+//! | several machines | `distributed::connect`, with the feature of that name |
 //! | log lines and no SQL | [`algorithms::text`] |
 //! | texts or vectors and no SQL | [`algorithms::features`], [`algorithms::cluster`] |
 //!
@@ -34,6 +35,9 @@
 //! the crate disable it with `default-features = false`.
 //!
 //! `sqlite` (default) adds `STORED AS SQLITE`, with a bundled SQLite.
+//!
+//! `distributed` runs statements over archives on several machines, and adds the module
+//! `distributed`.
 //!
 //! # Functions
 //!
@@ -109,6 +113,11 @@ pub mod store {
 pub mod sink {
     pub use crate::sinks::sink::WindowSink;
 }
+
+/// Compiles the Rust blocks of a document.
+#[cfg(all(doctest, feature = "distributed"))]
+#[doc = include_str!("../docs/cluster.md")]
+struct ClusterDocument;
 
 /// Runs the Rust blocks of the README as tests.
 #[cfg(doctest)]

@@ -13,16 +13,16 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::distributed::cluster::{Cluster, WorkerState, address};
+use crate::distributed::cluster::{WorkerPool, WorkerState, address};
 use crate::distributed::settings::ClusterSettings;
 
 #[derive(Debug)]
 pub(super) struct AiopsWorkers {
-    cluster: Arc<Cluster>,
+    cluster: Arc<WorkerPool>,
 }
 
 impl AiopsWorkers {
-    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+    pub(super) fn new(cluster: Arc<WorkerPool>) -> Self {
         Self { cluster }
     }
 }
@@ -47,7 +47,7 @@ impl TableFunctionImpl for AiopsWorkers {
 }
 
 struct WorkersTable {
-    cluster: Arc<Cluster>,
+    cluster: Arc<WorkerPool>,
     schema: SchemaRef,
 }
 

@@ -26,14 +26,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The connections of a process.
 #[derive(Debug, Default)]
-pub(super) struct Channels {
+pub(super) struct WorkerChannels {
     security: Security,
     open: Mutex<HashMap<Url, Channel>>,
     /// The host name in whose name an address is called: certificates are for names.
     hosts: Mutex<HashMap<Url, String>>,
 }
 
-impl Channels {
+impl WorkerChannels {
     pub(super) fn new(security: Security) -> Self {
         Self {
             security,
@@ -96,9 +96,9 @@ impl Channels {
     }
 }
 
-/// [`Channels`] as `datafusion-distributed` asks for them.
+/// [`WorkerChannels`] as `datafusion-distributed` asks for them.
 #[derive(Debug, Clone)]
-pub(super) struct SharedChannels(pub(super) Arc<Channels>);
+pub(super) struct SharedChannels(pub(super) Arc<WorkerChannels>);
 
 #[async_trait]
 impl ChannelResolver for SharedChannels {

@@ -13,7 +13,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::distributed::channels::Channels;
+use crate::distributed::channels::WorkerChannels;
 use crate::distributed::security::Security;
 
 /// What coordinator and worker must agree on. Plans are read by the version that wrote them alone.
@@ -23,8 +23,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The workers that a session knows.
 #[derive(Debug)]
-pub(crate) struct Cluster {
-    channels: Arc<Channels>,
+pub(crate) struct WorkerPool {
+    channels: Arc<WorkerChannels>,
 }
 
 /// What is known of a worker.
@@ -60,14 +60,14 @@ impl WorkerState {
     }
 }
 
-impl Cluster {
+impl WorkerPool {
     pub(super) fn new(security: Security) -> Self {
         Self {
-            channels: Arc::new(Channels::new(security)),
+            channels: Arc::new(WorkerChannels::new(security)),
         }
     }
 
-    pub(super) fn channels(&self) -> &Arc<Channels> {
+    pub(super) fn channels(&self) -> &Arc<WorkerChannels> {
         &self.channels
     }
 

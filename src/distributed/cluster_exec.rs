@@ -32,11 +32,12 @@ use url::Url;
 
 use crate::codec::{AiopsCodec, log_scan};
 use crate::distributed::channels::SharedChannels;
-use crate::distributed::cluster::{Cluster, address};
+use crate::distributed::cluster::{WorkerPool, address};
 use crate::distributed::divide::{divide, keep_whole, original};
 use crate::distributed::local_rows::with_local_rows;
 use crate::distributed::planned::Planned;
 use crate::distributed::settings::{ClusterSettings, to_headers};
+use crate::sinks::staged_sink::leaves_nothing_behind;
 
 /// How often a statement is begun anew because a worker has died.
 const MAX_ATTEMPTS: usize = 4;
@@ -45,7 +46,7 @@ const MAX_ATTEMPTS: usize = 4;
 pub(super) struct ClusterExec {
     /// The plan for one machine, of one partition.
     single: Arc<dyn ExecutionPlan>,
-    cluster: Arc<Cluster>,
+    cluster: Arc<WorkerPool>,
     settings: ClusterSettings,
     state: Arc<SessionState>,
     properties: Arc<PlanProperties>,
@@ -62,7 +63,7 @@ struct Begun {
 impl ClusterExec {
     pub(super) fn new(
         single: Arc<dyn ExecutionPlan>,
-        cluster: Arc<Cluster>,
+        cluster: Arc<WorkerPool>,
         settings: ClusterSettings,
         state: SessionState,
     ) -> Self {
@@ -124,7 +125,7 @@ impl ClusterExec {
             if lost.is_empty() {
                 return Err(error);
             }
-            if attempt == MAX_ATTEMPTS {
+            if attempt == MAX_ATTEMPTS || !leaves_nothing_behind(&self.single)? {
                 return Err(of_lost(&lost, error));
             }
             attempt += 1;
@@ -186,7 +187,7 @@ fn of_lost(lost: &[Url], error: DataFusionError) -> DataFusionError {
 
 impl Begun {
     /// All rows, and after them what the scans have counted.
-    fn rows(self, cluster: Arc<Cluster>) -> impl futures::Stream<Item = Result<RecordBatch>> {
+    fn rows(self, cluster: Arc<WorkerPool>) -> impl futures::Stream<Item = Result<RecordBatch>> {
         let Self {
             plan,
             workers,
@@ -210,7 +211,7 @@ impl Begun {
 }
 
 async fn after_rows(
-    cluster: &Cluster,
+    cluster: &WorkerPool,
     workers: &[Url],
     n_first: usize,
     error: DataFusionError,

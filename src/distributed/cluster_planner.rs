@@ -14,7 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 
 use crate::distributed::aiops_workers::AiopsWorkers;
-use crate::distributed::cluster::Cluster;
+use crate::distributed::cluster::WorkerPool;
 use crate::distributed::cluster_exec::ClusterExec;
 use crate::distributed::local_rows::reads_files;
 use crate::distributed::scalars_first::scalars_first;
@@ -48,7 +48,7 @@ use crate::planner::live_tables::LiveScans;
 /// # }
 /// ```
 pub fn connect(context: &SessionContext, security: Security) -> Result<()> {
-    let cluster = Arc::new(Cluster::new(security));
+    let cluster = Arc::new(WorkerPool::new(security));
     let state = context.state_ref();
     let mut state = state.write();
     let options = state.config_mut().options_mut();
@@ -67,7 +67,7 @@ pub fn connect(context: &SessionContext, security: Security) -> Result<()> {
 
 struct ClusterPlanner {
     inner: Arc<dyn QueryPlanner + Send + Sync>,
-    cluster: Arc<Cluster>,
+    cluster: Arc<WorkerPool>,
 }
 
 impl fmt::Debug for ClusterPlanner {

@@ -14,7 +14,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::codec::AiopsCodec;
-use crate::distributed::channels::{Channels, SharedChannels};
+use crate::distributed::channels::{SharedChannels, WorkerChannels};
 use crate::distributed::cluster::VERSION;
 use crate::distributed::security::{Security, TokenCheck};
 use crate::distributed::settings;
@@ -129,7 +129,7 @@ impl WorkerServer {
 }
 
 fn worker(options: &WorkerOptions) -> Worker {
-    let channels = Arc::new(Channels::new(options.security.clone()));
+    let channels = Arc::new(WorkerChannels::new(options.security.clone()));
     let session = move |context: WorkerQueryContext| {
         let channels = SharedChannels(Arc::clone(&channels));
         async move { session(context, channels) }

@@ -127,7 +127,8 @@ mod tests {
             "{plan}"
         );
         assert!(
-            plan.contains("ts_fill(ts_points(t.ts,t.v), Utf8(\"1 hour\"))"),
+            plan.contains("ts_fill_list(ts_points(t.ts,t.v), ")
+                && plan.contains("Utf8(\"1 hour\"))"),
             "{plan}"
         );
     }

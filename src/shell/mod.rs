@@ -16,6 +16,7 @@ mod nested;
 mod progress;
 mod prompt;
 mod run;
+mod runtime;
 mod script;
 mod session;
 mod signals;

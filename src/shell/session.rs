@@ -1,17 +1,9 @@
-//! The shell's session: configuration, memory and disk limits, object stores, and this crate's
-//! functions and tables.
+//! The shell's session: configuration, object stores, and this crate's functions and tables.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::config::{ConfigNonZeroUsize, ConfigOptions};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{
-    FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool,
-};
-use datafusion::execution::object_store::ObjectStoreRegistry;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::ExplainFormat;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_cli::catalog::DynamicObjectStoreCatalog;
@@ -20,13 +12,10 @@ use datafusion_cli::functions::{
 };
 use datafusion_cli::object_storage::StdinCarriesCommands;
 use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
-use datafusion_cli::pool_type::PoolType;
 use datafusion_cli::print_options::PrintOptions;
 
 use crate::shell::arguments::CommandLine;
-
-/// How many of the largest users of memory an error names when memory is exhausted.
-const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+use crate::shell::runtime::runtime;
 
 /// Opens the session, and returns it with the settings for printing results.
 pub(crate) fn open(
@@ -84,37 +73,6 @@ fn config(arguments: &CommandLine) -> Result<SessionConfig> {
     } else {
         config
     })
-}
-
-/// The limits of memory and disk that the arguments set.
-///
-/// # Errors
-/// When the system refuses them.
-pub(crate) fn runtime(
-    arguments: &CommandLine,
-    stores: Arc<dyn ObjectStoreRegistry>,
-) -> Result<Arc<RuntimeEnv>> {
-    let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores);
-    if let Some(bytes) = arguments.memory_limit {
-        let pool: Arc<dyn MemoryPool> = match arguments.mem_pool_type {
-            PoolType::Fair => {
-                let pool = FairSpillPool::new(bytes);
-                Arc::new(TrackConsumersPool::new(pool, NAMED_CONSUMERS))
-            }
-            PoolType::Greedy => {
-                let pool = GreedyMemoryPool::new(bytes);
-                Arc::new(TrackConsumersPool::new(pool, NAMED_CONSUMERS))
-            }
-        };
-        builder = builder.with_memory_pool(pool);
-    }
-    if let Some(bytes) = arguments.disk_limit {
-        let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::OsTmpDirectory)
-            .with_max_temp_directory_size(u64::try_from(bytes).unwrap_or(u64::MAX));
-        builder = builder.with_disk_manager_builder(disk);
-    }
-    builder.build_arc()
 }
 
 /// datafusion-cli's table functions: `parquet_metadata('x.parquet')` and the contents of its

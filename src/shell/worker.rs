@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::shell::arguments::{CommandLine, SecurityArguments, WorkerArguments};
 use crate::shell::errors::say;
-use crate::shell::session::runtime;
+use crate::shell::runtime::runtime;
 use crate::shell::signals::{EndsOn, Signals};
 
 /// The variable with the token, for where an argument would show it to other users.

@@ -69,6 +69,17 @@ impl Drop for Staged {
     }
 }
 
+/// Whether what a plan has begun to write is gone when it fails, so that it can run again: files are
+/// staged, and stores have transactions. Nothing is known of other sinks.
+#[cfg(feature = "distributed")]
+pub(crate) fn leaves_nothing_behind(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let leaves_something = plan.exists(|node| {
+        let sink = node.downcast_ref::<DataSinkExec>().map(DataSinkExec::sink);
+        Ok(sink.is_some_and(|sink| !sink.is::<StagedSink>()))
+    });
+    Ok(!leaves_something?)
+}
+
 #[derive(Debug)]
 struct StagedSink {
     /// The plan node of the format, which hands out its sink by reference only.

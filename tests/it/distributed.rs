@@ -2,7 +2,7 @@
 //! statement of the functions there.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -308,6 +308,33 @@ async fn strangers_are_kept_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_are_asked_for_on_both_sides() {
+    let file = |name: &str| project().join("tests/data/tls").join(name);
+    let with = |certificate: &str, key: &str| {
+        let security = Security::default();
+        security.with_tls(&file("ca.pem"), &file(certificate), &file(key))
+    };
+    let options = WorkerOptions::default().with_security(with("node.pem", "node.key").unwrap());
+    let server = WorkerServer::bind("127.0.0.1:0", options).await.unwrap();
+    // The certificate is for the host name.
+    let address = format!("localhost:{}", server.address().port());
+    tokio::spawn(server.serve(std::future::pending()));
+    let folder = logs().await;
+    for (security, is_let_in) in [
+        (with("node.pem", "node.key").unwrap(), true),
+        (with("stranger.pem", "stranger.key").unwrap(), false),
+        (Security::default(), false),
+    ] {
+        let context = session(2);
+        create_logs(&context, folder.path()).await;
+        set_workers(&context, &address, security);
+        let answer = ask(&context, STATEMENTS[3]).await;
+        assert_eq!(answer.is_ok(), is_let_in, "{answer:?}");
+    }
+    assert!(with("none.pem", "node.key").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_tables_are_refused_and_explain_runs_nothing() {
     let folder = logs().await;
     let context = session(2);
@@ -393,8 +420,13 @@ struct WorkerProcess {
 
 impl WorkerProcess {
     fn start(address: &str) -> Self {
+        Self::with_environment(address, &[])
+    }
+
+    fn with_environment(address: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"))
             .args(["worker", "--listen", address])
+            .envs(variables.iter().copied())
             .current_dir(project())
             .stderr(Stdio::piped())
             .spawn()
@@ -476,4 +508,108 @@ async fn a_killed_worker_leaves_the_right_rows_or_a_clear_error() {
     }
     println!("{n_right} right answers, {n_errors} errors");
     assert!(n_right > 0);
+}
+
+/// A server that speaks the protocol of S3, with a bucket `archive`; killed when it is dropped.
+struct Store {
+    child: Child,
+    endpoint: String,
+}
+
+impl Store {
+    /// `None`, with a note, where there is no server to start: `.ci/run` installs it.
+    fn start() -> Option<Self> {
+        let Some(program) = std::env::var_os("AIOPS_MOTO_SERVER") else {
+            println!("AIOPS_MOTO_SERVER is not set: nothing is read from an object store");
+            return None;
+        };
+        // Somebody else may take the port in between, which fails the test and hides nothing.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let child = Command::new(program)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let store = Self {
+            child,
+            endpoint: format!("127.0.0.1:{port}"),
+        };
+        store.create_bucket();
+        Some(store)
+    }
+
+    fn create_bucket(&self) {
+        let request = format!(
+            "PUT /archive HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            self.endpoint
+        );
+        for _ in 0..6_000 {
+            let mut answer = String::new();
+            let asked = std::net::TcpStream::connect(&self.endpoint).and_then(|mut stream| {
+                stream.write_all(request.as_bytes())?;
+                stream.read_to_string(&mut answer)
+            });
+            if asked.is_ok() && answer.contains("200 OK") {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        panic!("the object store does not answer");
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_read_an_object_store_with_credentials_of_their_own() {
+    let Some(store) = Store::start() else { return };
+    let endpoint = format!("http://{}", store.endpoint);
+    let variables = [
+        ("AWS_ENDPOINT", endpoint.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let folder = logs().await;
+    let shell = |arguments: &[&str], sql: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"))
+            .args([
+                "-q",
+                "--format",
+                "csv",
+                "-c",
+                "SET distributed.file_scan_config_bytes_per_partition = 1",
+            ])
+            .args(arguments)
+            .args(["-c", sql])
+            .envs(variables)
+            .env("HOME", folder.path())
+            .current_dir(project())
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{sql}: {said}");
+        said
+    };
+    let text = folder.path().join("text").display().to_string();
+    let written = format!(
+        "CREATE EXTERNAL TABLE lines STORED AS LOG LOCATION '{text}/';
+         COPY (SELECT message FROM lines) TO 's3://archive/lines/' STORED AS PARQUET"
+    );
+    assert_eq!(shell(&[], &written), "count\n2400\n");
+    let count = "SELECT log_template(message) AS t, count(*) AS n FROM 's3://archive/lines/' GROUP BY 1 ORDER BY n DESC, t";
+    let expected = shell(&[], count);
+    let first = WorkerProcess::with_environment("127.0.0.1:0", &variables);
+    let second = WorkerProcess::with_environment("127.0.0.1:0", &variables);
+    let workers = format!("{},{}", first.address, second.address);
+    assert_eq!(shell(&["--workers", &workers], count), expected);
 }

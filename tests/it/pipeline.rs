@@ -898,7 +898,7 @@ struct Case {
 }
 
 /// The number of kills in CI; `AIOPS_KILLS` sets another.
-const N_KILLS: u64 = 12;
+const N_KILLS: u64 = 8;
 
 fn n_kills(default: u64) -> u64 {
     let asked = std::env::var("AIOPS_KILLS").ok();
@@ -1120,4 +1120,44 @@ fn killed_at_any_moment_with_other_windows() {
         };
         check_kills(&case, 3 + seed as u64);
     }
+}
+
+/// How a pipeline is shared among processes: each reads a folder of its own, and all write one
+/// knowledge base. A window that finds it locked waits for the window that has it.
+#[cfg(feature = "sqlite")]
+#[test]
+fn two_pipelines_share_one_knowledge_base() {
+    const KINDS: &str =
+        "CREATE EXTERNAL TABLE kinds (template TEXT PRIMARY KEY, hits BIGINT, solution TEXT)
+         STORED AS SQLITE LOCATION 'kb.db' OPTIONS (busy_timeout '1 minute');\n";
+    let pipeline = |log: &str| {
+        format!(
+            "{}{KINDS}
+             CREATE OR REPLACE TABLE seen AS SELECT log_template(message) AS template, count(*) AS n FROM {TUMBLE} GROUP BY 1;
+             MERGE INTO kinds USING seen ON kinds.template = seen.template
+                 WHEN MATCHED THEN UPDATE SET hits = hits + n
+                 WHEN NOT MATCHED THEN INSERT (template, hits) VALUES (seen.template, n);\n",
+            LIVE.replace("x.log", log)
+        )
+    };
+    let place = Place::new(&pipeline("a.log"));
+    place.write("q.sql", &pipeline("b.log"));
+    place.write("a.log", "");
+    place.write("b.log", "");
+    let start = |file: &str| {
+        let checkpoint = format!("checkpoint-{file}");
+        let arguments = ["run", file, "--checkpoint", &checkpoint, "--until-idle"];
+        Running::start(place.command(&arguments))
+    };
+    place.append("a.log", &lines(0..2_000));
+    place.append("b.log", &lines(0..2_000));
+    let (first, second) = (start("p.sql"), start("q.sql"));
+    // A person writes solutions meanwhile.
+    first.until_note("1");
+    let solve = format!("{KINDS} UPDATE kinds SET solution = 'wait' WHERE hits > 0");
+    place.shell(&["-c", &solve]).has_succeeded();
+    first.finish().has_succeeded();
+    second.finish().has_succeeded();
+    let ask = format!("{KINDS} SELECT sum(hits), count(*) FROM kinds");
+    assert_eq!(place.ask(&ask).last().unwrap(), "4000,1");
 }

@@ -16,7 +16,7 @@ use crate::differential::settings::{Setting, settings, settings_of_workers};
 use crate::golden::{files_below, project};
 
 /// How many settings every file runs with in a test run: the files take turns with the others.
-const SETTINGS_PER_FILE: usize = 3;
+const SETTINGS_PER_FILE: usize = 2;
 
 /// Refusals that are not wrong answers: a statement that does not fit into little memory says so,
 /// and without the physical form of scalar subqueries some cannot be planned (ARCHITECTURE.md).
