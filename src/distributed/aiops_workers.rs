@@ -13,8 +13,8 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::distributed::cluster::{WorkerPool, WorkerState, address};
 use crate::distributed::settings::ClusterSettings;
+use crate::distributed::worker_pool::{WorkerPool, WorkerState, address};
 
 #[derive(Debug)]
 pub(super) struct AiopsWorkers {

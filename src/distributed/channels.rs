@@ -1,6 +1,6 @@
 //! Connections to workers, each made once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,9 +20,10 @@ use crate::distributed::security::Security;
 
 /// A worker that takes longer to accept a connection is taken for dead.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// A worker that is asked for a sign of life is given this long, twice. So a machine that is gone
-/// without closing its connections fails a statement after ten seconds.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How often a busy connection is asked for a sign of life, and how long it may take to give one: a
+/// worker whose processors are all busy is slow to answer.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(10);
+pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The connections of a process.
 #[derive(Debug, Default)]
@@ -49,6 +50,15 @@ impl WorkerChannels {
     pub(super) fn name_host(&self, url: &Url, host: &str) {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.insert(url.clone(), host.to_string());
+    }
+
+    /// The hosts whose addresses are known, by URL.
+    pub(super) fn hosts(&self) -> BTreeMap<String, String> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let hosts = hosts.iter();
+        hosts
+            .map(|(url, host)| (url.to_string(), host.clone()))
+            .collect()
     }
 
     /// The client of a worker. It connects with the first call.
@@ -79,7 +89,7 @@ impl WorkerChannels {
             .map_err(wrong)?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .tcp_nodelay(true);
         if let Some(tls) = self.security.of_client(&self.host(url)) {
             endpoint = endpoint.tls_config(tls).map_err(wrong)?;

@@ -11,6 +11,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, exec_err, internal_err};
 use datafusion::error::DataFusionError;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{
     SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
 };
@@ -20,36 +21,45 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
-    PlanProperties,
+    DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, ExecutionPlanProperties,
+    Partitioning, PlanProperties,
 };
 use datafusion_distributed::{
     DistributedExec, DistributedExt, DistributedMetricsFormat, SessionStateBuilderExt,
     WorkerResolver, rewrite_distributed_plan_with_metrics,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use url::Url;
 
 use crate::codec::{AiopsCodec, log_scan};
 use crate::distributed::channels::SharedChannels;
-use crate::distributed::cluster::{WorkerPool, address};
 use crate::distributed::divide::{divide, keep_whole, original};
 use crate::distributed::local_rows::with_local_rows;
 use crate::distributed::planned::Planned;
 use crate::distributed::settings::{ClusterSettings, to_headers};
+use crate::distributed::worker_pool::{WorkerPool, address};
 use crate::sinks::staged_sink::leaves_nothing_behind;
 
 /// How often a statement is begun anew because a worker has died.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Runs a plan for one machine on the workers of a cluster.
+#[derive(Clone)]
 pub(super) struct ClusterExec {
     /// The plan for one machine, of one partition.
     single: Arc<dyn ExecutionPlan>,
-    cluster: Arc<WorkerPool>,
-    settings: ClusterSettings,
-    state: Arc<SessionState>,
+    statement: Arc<ClusterStatement>,
     properties: Arc<PlanProperties>,
+}
+
+/// What a plan is made of, once for every attempt: a plan that has run keeps what it has learnt,
+/// such as the bound of a LIMIT.
+pub(super) struct ClusterStatement {
+    pub(super) plan: LogicalPlan,
+    pub(super) planner: Arc<dyn QueryPlanner + Send + Sync>,
+    pub(super) state: SessionState,
+    pub(super) settings: ClusterSettings,
+    pub(super) pool: Arc<WorkerPool>,
 }
 
 /// A statement that has begun.
@@ -57,22 +67,32 @@ struct Begun {
     plan: Arc<dyn ExecutionPlan>,
     workers: Vec<Url>,
     first: Option<RecordBatch>,
+    /// What comes after the first rows.
     rest: SendableRecordBatchStream,
 }
 
+impl ClusterStatement {
+    /// The plan for one machine, of one partition.
+    ///
+    /// # Errors
+    /// Those of the planner.
+    pub(super) async fn single(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        let planned = self.planner.create_physical_plan(&self.plan, &self.state);
+        let plan = planned.await?;
+        Ok(match plan.output_partitioning().partition_count() {
+            1 => plan,
+            _ => Arc::new(CoalescePartitionsExec::new(plan)),
+        })
+    }
+
+    /// Whether it writes rows and answers with their number.
+    fn writes(&self) -> bool {
+        matches!(self.plan, LogicalPlan::Copy(_) | LogicalPlan::Dml(_))
+    }
+}
+
 impl ClusterExec {
-    pub(super) fn new(
-        single: Arc<dyn ExecutionPlan>,
-        cluster: Arc<WorkerPool>,
-        settings: ClusterSettings,
-        state: SessionState,
-    ) -> Self {
-        let single: Arc<dyn ExecutionPlan> = if single.output_partitioning().partition_count() == 1
-        {
-            single
-        } else {
-            Arc::new(CoalescePartitionsExec::new(single))
-        };
+    pub(super) fn new(single: Arc<dyn ExecutionPlan>, statement: Arc<ClusterStatement>) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(single.schema()),
             Partitioning::UnknownPartitioning(1),
@@ -81,35 +101,37 @@ impl ClusterExec {
         );
         Self {
             single,
-            cluster,
-            settings,
-            state: Arc::new(state),
+            statement,
             properties: Arc::new(properties),
-        }
-    }
-
-    fn again(&self) -> Self {
-        Self {
-            single: Arc::clone(&self.single),
-            cluster: Arc::clone(&self.cluster),
-            settings: self.settings.clone(),
-            state: Arc::clone(&self.state),
-            properties: Arc::clone(&self.properties),
         }
     }
 
     /// Runs the plan up to its first rows.
     async fn begin(&self, context: &Arc<TaskContext>) -> Result<Begun> {
-        let sent = with_local_rows(&self.single, self.settings.sent_bytes, context).await?;
+        let settings = &self.statement.settings;
+        let pool = &self.statement.pool;
+        let mut single = Arc::clone(&self.single);
         let mut attempt = 1;
         loop {
-            let workers = self.cluster.ready(&self.settings.workers).await?;
-            let (plan, context) = match &sent {
-                Some(plan) => self.distribute(plan, &workers, context).await?,
-                None => (Arc::clone(&self.single), Arc::clone(context)),
+            let sent = with_local_rows(&single, settings.sent_bytes, context).await?;
+            let Some(sent) = sent else {
+                let rest = single.execute(0, Arc::clone(context))?;
+                return Ok(Begun::here(single, rest));
             };
-            let mut rest = plan.execute(0, context)?;
+            let workers = pool.ready(&settings.workers).await?;
+            let (plan, with_workers) = self.distribute(&sent, &workers, context).await?;
+            let mut rest = plan.execute(0, with_workers)?;
             let error = match rest.next().await.transpose() {
+                // What is written is written when its rows are counted: an error that came later
+                // would ask for it a second time.
+                Ok(first) if first.is_none() || self.statement.writes() => {
+                    return Ok(Begun {
+                        plan,
+                        workers,
+                        first,
+                        rest: Box::pin(EmptyRecordBatchStream::new(self.schema())),
+                    });
+                }
                 Ok(first) => {
                     return Ok(Begun {
                         plan,
@@ -121,14 +143,15 @@ impl ClusterExec {
                 Err(error) => error,
             };
             drop(rest);
-            let lost = self.cluster.lost(&workers).await;
+            let lost = pool.lost(&workers).await;
             if lost.is_empty() {
                 return Err(error);
             }
-            if attempt == MAX_ATTEMPTS || !leaves_nothing_behind(&self.single)? {
+            if attempt == MAX_ATTEMPTS || !leaves_nothing_behind(&single)? {
                 return Err(of_lost(&lost, error));
             }
             attempt += 1;
+            single = self.statement.single().await?;
         }
     }
 
@@ -139,14 +162,16 @@ impl ClusterExec {
         workers: &[Url],
         context: &Arc<TaskContext>,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let headers = to_headers(context.session_config())?;
-        let channels = SharedChannels(Arc::clone(self.cluster.channels()));
-        let builder = SessionStateBuilder::new_from_existing(self.state.as_ref().clone())
+        let hosts = self.statement.pool.channels().hosts();
+        let headers = to_headers(context.session_config(), &hosts)?;
+        let channels = SharedChannels(Arc::clone(self.statement.pool.channels()));
+        let builder = SessionStateBuilder::new_from_existing(self.statement.state.clone())
             .with_query_planner(Arc::new(Planned(Arc::clone(plan))))
             .with_distributed_worker_resolver(Answering(workers.to_vec()))
             .with_distributed_channel_resolver(channels)
             .with_distributed_user_codec(AiopsCodec)
             .with_distributed_passthrough_headers(headers)?
+            .with_distributed_dynamic_task_count(false)?
             .with_distributed_planner()
             .with_distributed_scale_up_leaf_node_handler(divide)
             .with_distributed_desired_task_count_handler(keep_whole);
@@ -186,46 +211,51 @@ fn of_lost(lost: &[Url], error: DataFusionError) -> DataFusionError {
 }
 
 impl Begun {
-    /// All rows, and after them what the scans have counted.
-    fn rows(self, cluster: Arc<WorkerPool>) -> impl futures::Stream<Item = Result<RecordBatch>> {
+    /// A plan that runs in this process.
+    fn here(plan: Arc<dyn ExecutionPlan>, rest: SendableRecordBatchStream) -> Self {
+        Self {
+            plan,
+            workers: vec![],
+            first: None,
+            rest,
+        }
+    }
+
+    /// All rows, and after them the counters of the scans.
+    fn rows(self, pool: Arc<WorkerPool>) -> impl Stream<Item = Result<RecordBatch>> {
         let Self {
             plan,
             workers,
             first,
             rest,
         } = self;
-        let n_first = usize::from(first.is_some());
         let rest = rest.then(move |batch| {
-            let (cluster, workers) = (Arc::clone(&cluster), workers.clone());
+            let (pool, workers) = (Arc::clone(&pool), workers.clone());
             async move {
                 match batch {
                     Ok(batch) => Ok(batch),
-                    Err(error) => Err(after_rows(&cluster, &workers, n_first, error).await),
+                    Err(error) => Err(after_rows(&pool, &workers, error).await),
                 }
             }
         });
-        let count = stream::once(async move { add_counts(&plan).await })
-            .filter_map(async |counted: Result<()>| counted.err().map(Err));
+        let count = stream::once(async move {
+            // Rows are right without their counters.
+            let _ = add_counts(&plan).await;
+        });
+        let count = count.filter_map(async |()| None);
         stream::iter(first.map(Ok)).chain(rest).chain(count)
     }
 }
 
-async fn after_rows(
-    cluster: &WorkerPool,
-    workers: &[Url],
-    n_first: usize,
-    error: DataFusionError,
-) -> DataFusionError {
-    let lost = cluster.lost(workers).await;
+/// What an error after the first rows comes from.
+async fn after_rows(pool: &WorkerPool, workers: &[Url], error: DataFusionError) -> DataFusionError {
+    let lost = pool.lost(workers).await;
     if lost.is_empty() {
-        error
-    } else if n_first > 0 {
-        of_lost(&lost, error).context(
-            "rows of the result were handed out before, so the statement is not begun anew by itself: run it again",
-        )
-    } else {
-        of_lost(&lost, error)
+        return error;
     }
+    of_lost(&lost, error).context(
+        "rows of the result were handed out before, so the statement does not begin again by itself: run it again",
+    )
 }
 
 /// Adds what scans of log files have counted on workers to the counters of their tables.
@@ -276,8 +306,14 @@ impl fmt::Debug for ClusterExec {
 impl DisplayAs for ClusterExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         match format {
-            DisplayFormatType::TreeRender => write!(f, "workers={}", self.settings.workers),
-            _ => write!(f, "ClusterExec: workers={}", self.settings.workers),
+            DisplayFormatType::TreeRender => {
+                write!(f, "workers={}", self.statement.settings.workers)
+            }
+            _ => write!(
+                f,
+                "ClusterExec: workers={}",
+                self.statement.settings.workers
+            ),
         }
     }
 }
@@ -304,9 +340,7 @@ impl ExecutionPlan for ClusterExec {
         };
         Ok(Arc::new(Self::new(
             Arc::clone(single),
-            Arc::clone(&self.cluster),
-            self.settings.clone(),
-            self.state.as_ref().clone(),
+            Arc::clone(&self.statement),
         )))
     }
 
@@ -325,10 +359,10 @@ impl ExecutionPlan for ClusterExec {
         if partition > 0 {
             return exec_err!("ClusterExec has one partition");
         }
-        let (this, schema) = (self.again(), self.schema());
-        let cluster = Arc::clone(&self.cluster);
+        let (this, schema) = (self.clone(), self.schema());
+        let pool = Arc::clone(&self.statement.pool);
         let rows = stream::once(async move { this.begin(&context).await })
-            .map_ok(move |begun| begun.rows(Arc::clone(&cluster)))
+            .map_ok(move |begun| begun.rows(Arc::clone(&pool)))
             .try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }

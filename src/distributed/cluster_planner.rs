@@ -9,17 +9,17 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Result, internal_datafusion_err, plan_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 
 use crate::distributed::aiops_workers::AiopsWorkers;
-use crate::distributed::cluster::WorkerPool;
-use crate::distributed::cluster_exec::ClusterExec;
+use crate::distributed::cluster_exec::{ClusterExec, ClusterStatement};
 use crate::distributed::local_rows::reads_files;
 use crate::distributed::scalars_first::scalars_first;
 use crate::distributed::security::Security;
 use crate::distributed::settings::ClusterSettings;
+use crate::distributed::worker_pool::WorkerPool;
 use crate::planner::live_tables::LiveScans;
 
 /// Lets a session that [`install`](crate::install) has prepared use workers: those of its setting
@@ -48,7 +48,7 @@ use crate::planner::live_tables::LiveScans;
 /// # }
 /// ```
 pub fn connect(context: &SessionContext, security: Security) -> Result<()> {
-    let cluster = Arc::new(WorkerPool::new(security));
+    let pool = Arc::new(WorkerPool::new(security));
     let state = context.state_ref();
     let mut state = state.write();
     let options = state.config_mut().options_mut();
@@ -56,18 +56,18 @@ pub fn connect(context: &SessionContext, security: Security) -> Result<()> {
     options
         .extensions
         .insert(datafusion_distributed::DistributedConfig::default());
-    let workers = AiopsWorkers::new(Arc::clone(&cluster));
+    let workers = AiopsWorkers::new(Arc::clone(&pool));
     state.register_udtf("aiops_workers", Arc::new(workers));
     let inner = Arc::clone(state.query_planner());
     *state = SessionStateBuilder::new_from_existing(state.clone())
-        .with_query_planner(Arc::new(ClusterPlanner { inner, cluster }))
+        .with_query_planner(Arc::new(ClusterPlanner { inner, pool }))
         .build();
     Ok(())
 }
 
 struct ClusterPlanner {
     inner: Arc<dyn QueryPlanner + Send + Sync>,
-    cluster: Arc<WorkerPool>,
+    pool: Arc<WorkerPool>,
 }
 
 impl fmt::Debug for ClusterPlanner {
@@ -101,28 +101,29 @@ impl QueryPlanner for ClusterPlanner {
             collect(plan, session.task_ctx()).await
         };
         let plan = Box::pin(scalars_first(plan, run)).await?;
-        let single = self.inner.create_physical_plan(&plan, session).await?;
+        let statement = ClusterStatement {
+            plan,
+            planner: Arc::clone(&self.inner),
+            state,
+            settings,
+            pool: Arc::clone(&self.pool),
+        };
+        let single = statement.single().await?;
         // Without files there is nothing to share: SET, tables in memory, aiops_workers() itself.
         if !single.exists(|node| Ok(reads_files(node.as_ref())))? {
             return Ok(single);
         }
-        let cluster = Arc::clone(&self.cluster);
-        Ok(Arc::new(ClusterExec::new(single, cluster, settings, state)))
+        Ok(Arc::new(ClusterExec::new(single, Arc::new(statement))))
     }
 }
 
 /// Live rows come to one process.
 fn refuse_live(plan: &LogicalPlan) -> Result<()> {
-    let inputs = match plan {
-        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => vec![create.input.as_ref()],
-        plan => vec![plan],
-    };
-    for input in inputs {
-        if LiveScans::of(input)?.reads_live() {
-            return plan_err!(
-                "a live table is read by one process: SET aiops.workers = '' before this statement"
-            );
-        }
+    if LiveScans::of(plan)?.reads_live() {
+        plan_err!(
+            "a live table is read by one process: SET aiops.workers = '' before this statement"
+        )
+    } else {
+        Ok(())
     }
-    Ok(())
 }

@@ -24,8 +24,7 @@ use datafusion_distributed::{
 
 /// Divides a scan of files; `None` for other plans.
 pub(super) fn divide(event: ScaleUpLeafNodeEvent) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
-    let scan = event.plan.downcast_ref::<DataSourceExec>()?;
-    let config = scan.data_source().downcast_ref::<FileScanConfig>()?;
+    let config = scan_of_files(event.plan.as_ref())?;
     Some(divided(&event, config).map(ScaleUpLeafNodeEventResponse::new))
 }
 
@@ -35,7 +34,10 @@ pub(super) fn keep_whole(
     event: DesiredTaskCountEvent,
 ) -> Option<Result<DesiredTaskCountEventResponse>> {
     let plan = event.plan.as_ref();
-    let is_whole = needs_one_partition(plan) || exchanges_in_order(plan);
+    let is_whole = needs_one_partition(plan)
+        || exchanges_in_order(plan)
+        || limits_all_rows(plan)
+        || reads_partitions(plan);
     is_whole.then(|| Ok(DesiredTaskCountEventResponse::maximum(1)))
 }
 
@@ -62,6 +64,23 @@ fn exchanges_in_order(plan: &dyn ExecutionPlan) -> bool {
             let is_by_key = matches!(exchange.partitioning(), Partitioning::Hash(..));
             is_by_key && exchange.properties().output_ordering().is_some()
         })
+}
+
+/// Whether a step ends after some rows, and is alone with its limit because it has one partition:
+/// every task would have as many.
+fn limits_all_rows(plan: &dyn ExecutionPlan) -> bool {
+    plan.fetch().is_some() && plan.output_partitioning().partition_count() == 1
+}
+
+/// Whether a scan has declared how its groups of files are partitioned: steps above count on the
+/// number of a group, which is another one in each task.
+fn reads_partitions(plan: &dyn ExecutionPlan) -> bool {
+    scan_of_files(plan).is_some_and(|config| config.output_partitioning.is_some())
+}
+
+fn scan_of_files(plan: &dyn ExecutionPlan) -> Option<&FileScanConfig> {
+    let scan = plan.downcast_ref::<DataSourceExec>()?;
+    scan.data_source().downcast_ref::<FileScanConfig>()
 }
 
 /// Whether every task gets all rows of this input, as the smaller side of a join.

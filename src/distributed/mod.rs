@@ -11,7 +11,7 @@
 //!   local_rows     what only this process can read, sent as rows
 //!   divide         which files and byte ranges each worker reads
 //!   settings       aiops.workers, and the settings of the session that workers are told
-//! cluster          the workers: addresses, health, versions
+//! worker_pool      the workers: addresses, health, versions
 //!   channels       connections with the token and the certificates of `security`
 //! worker           the process that runs stages
 //! ```
@@ -21,7 +21,6 @@
 
 mod aiops_workers;
 mod channels;
-mod cluster;
 mod cluster_exec;
 mod cluster_planner;
 mod divide;
@@ -31,6 +30,7 @@ mod scalars_first;
 mod security;
 mod settings;
 mod worker;
+mod worker_pool;
 
 pub use cluster_planner::connect;
 pub use security::Security;

@@ -25,18 +25,43 @@ impl ConfigExtension for ClusterSettings {
 
 /// How rows are processed. Settings for planning are not needed where plans run.
 const SENT_PREFIX: &str = "datafusion.execution.";
-const HEADER: HeaderName = HeaderName::from_static("x-aiops-settings");
+const SETTINGS: HeaderName = HeaderName::from_static("x-aiops-settings");
+/// In whose names workers call each other: certificates are for names.
+const HOSTS: HeaderName = HeaderName::from_static("x-aiops-hosts");
 
-/// The settings that are not the defaults, for workers.
+type NamedTexts = BTreeMap<String, String>;
+
+/// What workers are told beside a plan: the settings that are not the defaults, and the hosts of the
+/// workers by URL.
 ///
 /// # Errors
 /// When a value has characters that a header cannot have.
-pub(super) fn to_headers(config: &SessionConfig) -> Result<HeaderMap> {
-    let settings = serde_json::to_vec(&changed(config.options()))
+pub(super) fn to_headers(config: &SessionConfig, hosts: &NamedTexts) -> Result<HeaderMap> {
+    let settings = (SETTINGS, value(&changed(config.options()))?);
+    Ok(HeaderMap::from_iter([settings, (HOSTS, value(hosts)?)]))
+}
+
+fn value(texts: &NamedTexts) -> Result<HeaderValue> {
+    let text = serde_json::to_vec(texts)
         .map_err(|error| exec_datafusion_err!("settings cannot be written: {error}"))?;
-    let value = HeaderValue::from_bytes(&settings)
-        .map_err(|error| exec_datafusion_err!("a setting cannot be sent to workers: {error}"))?;
-    Ok(HeaderMap::from_iter([(HEADER, value)]))
+    HeaderValue::from_bytes(&text)
+        .map_err(|error| exec_datafusion_err!("a setting cannot be sent to workers: {error}"))
+}
+
+/// The hosts that a coordinator has sent, by URL.
+///
+/// # Errors
+/// When they are not those of this version.
+pub(super) fn hosts_of(headers: &HeaderMap) -> Result<NamedTexts> {
+    texts(headers, &HOSTS)
+}
+
+fn texts(headers: &HeaderMap, name: &HeaderName) -> Result<NamedTexts> {
+    match headers.get(name) {
+        Some(text) => serde_json::from_slice(text.as_bytes())
+            .map_err(|error| exec_datafusion_err!("{name} of a coordinator: {error}")),
+        None => Ok(NamedTexts::new()),
+    }
 }
 
 /// Sets what a coordinator has sent.
@@ -44,18 +69,13 @@ pub(super) fn to_headers(config: &SessionConfig) -> Result<HeaderMap> {
 /// # Errors
 /// When the settings are not those of this version.
 pub(super) fn from_headers(headers: &HeaderMap, options: &mut ConfigOptions) -> Result<()> {
-    let Some(settings) = headers.get(HEADER) else {
-        return Ok(());
-    };
-    let settings: BTreeMap<String, String> = serde_json::from_slice(settings.as_bytes())
-        .map_err(|error| exec_datafusion_err!("settings of a coordinator: {error}"))?;
-    for (name, value) in settings {
+    for (name, value) in texts(headers, &SETTINGS)? {
         options.set(&name, &value)?;
     }
     Ok(())
 }
 
-fn changed(options: &ConfigOptions) -> BTreeMap<String, String> {
+fn changed(options: &ConfigOptions) -> NamedTexts {
     let defaults = ConfigOptions::new().entries();
     let defaults: BTreeMap<_, _> = defaults
         .into_iter()

@@ -12,12 +12,15 @@ use tokio::net::TcpListener;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use url::Url;
 
 use crate::codec::AiopsCodec;
-use crate::distributed::channels::{SharedChannels, WorkerChannels};
-use crate::distributed::cluster::VERSION;
+use crate::distributed::channels::{
+    KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, SharedChannels, WorkerChannels,
+};
 use crate::distributed::security::{Security, TokenCheck};
 use crate::distributed::settings;
+use crate::distributed::worker_pool::VERSION;
 use crate::functions::{register_all, register_hidden};
 use crate::planner::unnest_keys::UnnestKeys;
 
@@ -114,7 +117,11 @@ impl WorkerServer {
             listener, options, ..
         } = self;
         let failed = |error: tonic::transport::Error| exec_datafusion_err!("worker: {error}");
-        let mut server = Server::builder().tcp_nodelay(true);
+        // A coordinator that is gone without a word must not keep its stages for ever.
+        let mut server = Server::builder()
+            .tcp_nodelay(true)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT));
         if let Some(tls) = options.security.of_server() {
             server = server.tls_config(tls).map_err(failed)?;
         }
@@ -145,6 +152,11 @@ fn session(
     channels: SharedChannels,
 ) -> Result<SessionState, DataFusionError> {
     let WorkerQueryContext { builder, headers } = context;
+    for (url, host) in settings::hosts_of(&headers)? {
+        if let Ok(url) = Url::parse(&url) {
+            channels.0.name_host(&url, &host);
+        }
+    }
     let mut state = builder
         .with_distributed_user_codec(AiopsCodec)
         .with_distributed_channel_resolver(channels)

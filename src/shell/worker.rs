@@ -80,6 +80,19 @@ fn security(arguments: &SecurityArguments) -> Result<Security> {
     }
 }
 
+/// The variables that describe object stores.
+fn store_variables() -> impl Iterator<Item = (String, String)> {
+    let variables = std::env::vars_os();
+    let variables = variables.filter_map(|(name, value)| {
+        let name = name.into_string().ok()?.to_lowercase();
+        let is_of_store = ["aws_", "google_", "azure_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        is_of_store.then_some((name, value.into_string().ok()?))
+    });
+    variables
+}
+
 /// Object stores as the environment describes them (`AWS_ACCESS_KEY_ID` and the like), made when a
 /// plan first names one.
 #[derive(Default)]
@@ -106,8 +119,7 @@ impl ObjectStoreRegistry for EnvironmentStores {
         if let Ok(store) = self.known.get_store(url) {
             return Ok(store);
         }
-        let variables = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
-        let (store, _) = parse_url_opts(url, variables)?;
+        let (store, _) = parse_url_opts(url, store_variables())?;
         let store: Arc<dyn ObjectStore> = Arc::from(store);
         self.known.register_store(url, Arc::clone(&store));
         Ok(store)

@@ -19,7 +19,7 @@ use crate::distributed::security::Security;
 /// What coordinator and worker must agree on. Plans are read by the version that wrote them alone.
 pub(super) const VERSION: &str = concat!("datafusion-aiops ", env!("CARGO_PKG_VERSION"));
 /// A worker that does not answer for this long is not asked to work.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The workers that a session knows.
 #[derive(Debug)]
