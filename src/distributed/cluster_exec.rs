@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -29,6 +30,7 @@ use datafusion_distributed::{
     WorkerResolver, rewrite_distributed_plan_with_metrics,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::codec::{AiopsCodec, log_scan};
@@ -40,6 +42,8 @@ use crate::distributed::settings::{ClusterSettings, to_headers};
 use crate::distributed::worker_pool::{WorkerPool, address};
 use crate::sinks::staged_sink::leaves_nothing_behind;
 
+/// The counters of scans that come later than this after the last row are not counted.
+const COUNTS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a statement is begun anew because a worker has died.
 const MAX_ATTEMPTS: usize = 4;
 
@@ -239,8 +243,9 @@ impl Begun {
             }
         });
         let count = stream::once(async move {
-            // Rows are right without their counters.
-            let _ = add_counts(&plan).await;
+            // Rows are right without their counters, which may never come from a worker that was
+            // told to stop.
+            let _ = timeout(COUNTS_TIMEOUT, add_counts(&plan)).await;
         });
         let count = count.filter_map(async |()| None);
         stream::iter(first.map(Ok)).chain(rest).chain(count)

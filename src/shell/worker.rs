@@ -82,15 +82,13 @@ fn security(arguments: &SecurityArguments) -> Result<Security> {
 
 /// The variables that describe object stores.
 fn store_variables() -> impl Iterator<Item = (String, String)> {
-    let variables = std::env::vars_os();
-    let variables = variables.filter_map(|(name, value)| {
+    std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?.to_lowercase();
         let is_of_store = ["aws_", "google_", "azure_"]
             .iter()
             .any(|prefix| name.starts_with(prefix));
         is_of_store.then_some((name, value.into_string().ok()?))
-    });
-    variables
+    })
 }
 
 /// Object stores as the environment describes them (`AWS_ACCESS_KEY_ID` and the like), made when a
