@@ -79,7 +79,7 @@ fn call(function: &ScalarUDF, batches: &[ArrayRef], result: DataType) {
     }
 }
 
-/// A column of dictionary values, each of which occurs several times.
+/// A column of dictionary values that each occur several times.
 fn dictionaries(batches: &[ArrayRef]) -> Vec<ArrayRef> {
     let to = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let repeated = |batch: &ArrayRef| {

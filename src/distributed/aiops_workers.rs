@@ -1,6 +1,5 @@
 //! The table function `aiops_workers()`: the workers of the session, and whether they answer.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,22 +7,19 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::TableType;
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::distributed::settings::ClusterSettings;
 use crate::distributed::worker_pool::{WorkerPool, WorkerState, address};
+use crate::streams::snapshot::{Snapshot, SnapshotTable};
 
 #[derive(Debug)]
 pub(super) struct AiopsWorkers {
-    cluster: Arc<WorkerPool>,
+    pool: Arc<WorkerPool>,
 }
 
 impl AiopsWorkers {
-    pub(super) fn new(cluster: Arc<WorkerPool>) -> Self {
-        Self { cluster }
+    pub(super) fn new(pool: Arc<WorkerPool>) -> Self {
+        Self { pool }
     }
 }
 
@@ -39,45 +35,30 @@ impl TableFunctionImpl for AiopsWorkers {
             text("version", true),
             text("error", true),
         ];
-        Ok(Arc::new(WorkersTable {
-            cluster: Arc::clone(&self.cluster),
+        Ok(Arc::new(SnapshotTable(WorkersTable {
+            pool: Arc::clone(&self.pool),
             schema: Arc::new(Schema::new(fields)),
-        }))
+        })))
     }
 }
 
+#[derive(Debug)]
 struct WorkersTable {
-    cluster: Arc<WorkerPool>,
+    pool: Arc<WorkerPool>,
     schema: SchemaRef,
 }
 
-impl fmt::Debug for WorkersTable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("WorkersTable")
-    }
-}
-
 #[async_trait]
-impl TableProvider for WorkersTable {
+impl Snapshot for WorkersTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
     /// Asks the workers.
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn rows(&self, session: &dyn Session) -> Result<Vec<RecordBatch>> {
         let settings = session.config_options().extensions.get::<ClusterSettings>();
         let workers = settings.map_or("", |settings| settings.workers.as_str());
-        let states = self.cluster.check(workers).await?;
+        let states = self.pool.check(workers).await?;
         let column = |text: fn(&WorkerState) -> Option<&str>| -> ArrayRef {
             Arc::new(states.values().map(text).collect::<StringArray>())
         };
@@ -88,12 +69,9 @@ impl TableProvider for WorkersTable {
             column(WorkerState::version),
             column(WorkerState::error),
         ];
-        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        let schema = Arc::clone(&self.schema);
-        Ok(MemorySourceConfig::try_new_exec(
-            &[vec![rows]],
-            schema,
-            projection.cloned(),
-        )?)
+        Ok(vec![RecordBatch::try_new(
+            Arc::clone(&self.schema),
+            columns,
+        )?])
     }
 }

@@ -52,13 +52,10 @@ impl WorkerChannels {
         hosts.insert(url.clone(), host.to_string());
     }
 
-    /// The hosts whose addresses are known, by URL.
-    pub(super) fn hosts(&self) -> BTreeMap<String, String> {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let hosts = hosts.iter();
-        hosts
-            .map(|(url, host)| (url.to_string(), host.clone()))
-            .collect()
+    /// The hosts of these workers, by URL.
+    pub(super) fn hosts(&self, workers: &[Url]) -> BTreeMap<String, String> {
+        let hosts = workers.iter().map(|url| (url.to_string(), self.host(url)));
+        hosts.collect()
     }
 
     /// The client of a worker. It connects with the first call.
@@ -67,12 +64,10 @@ impl WorkerChannels {
     /// When the address or the certificates are wrong.
     pub(super) fn client(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
         let channel = self.channel(url)?;
-        let token = self.security.token().cloned();
+        let token = self.security.header();
         let with_token = channel.map_request(move |mut request: Request<Body>| {
-            if let Some(token) = &token
-                && let Ok(value) = http::HeaderValue::from_bytes(token.as_bytes())
-            {
-                request.headers_mut().insert(AUTHORIZATION, value);
+            if let Some(token) = &token {
+                request.headers_mut().insert(AUTHORIZATION, token.clone());
             }
             request
         });

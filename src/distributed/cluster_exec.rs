@@ -44,7 +44,7 @@ use crate::sinks::staged_sink::leaves_nothing_behind;
 
 /// The counters of scans that come later than this after the last row are not counted.
 const COUNTS_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a statement is begun anew because a worker has died.
+/// How often a statement begins, if each time a worker dies.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Runs a plan for one machine on the workers of a cluster.
@@ -56,8 +56,8 @@ pub(super) struct ClusterExec {
     properties: Arc<PlanProperties>,
 }
 
-/// What a plan is made of, once for every attempt: a plan that has run keeps what it has learnt,
-/// such as the bound of a LIMIT.
+/// What plans are made from. Each attempt gets a new one: a plan that has run keeps what it has
+/// learnt, such as the bound of a LIMIT.
 pub(super) struct ClusterStatement {
     pub(super) plan: LogicalPlan,
     pub(super) planner: Arc<dyn QueryPlanner + Send + Sync>,
@@ -90,7 +90,7 @@ impl ClusterStatement {
     }
 
     /// Whether it writes rows and answers with their number.
-    fn writes(&self) -> bool {
+    pub(super) fn writes(&self) -> bool {
         matches!(self.plan, LogicalPlan::Copy(_) | LogicalPlan::Dml(_))
     }
 }
@@ -166,7 +166,7 @@ impl ClusterExec {
         workers: &[Url],
         context: &Arc<TaskContext>,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let hosts = self.statement.pool.channels().hosts();
+        let hosts = self.statement.pool.channels().hosts(workers);
         let headers = to_headers(context.session_config(), &hosts)?;
         let channels = SharedChannels(Arc::clone(self.statement.pool.channels()));
         let builder = SessionStateBuilder::new_from_existing(self.statement.state.clone())

@@ -15,26 +15,29 @@ use datafusion::prelude::SessionContext;
 
 use crate::distributed::aiops_workers::AiopsWorkers;
 use crate::distributed::cluster_exec::{ClusterExec, ClusterStatement};
-use crate::distributed::local_rows::reads_files;
+use crate::distributed::local_rows::{reads_files, reads_here};
 use crate::distributed::scalars_first::scalars_first;
 use crate::distributed::security::Security;
 use crate::distributed::settings::ClusterSettings;
 use crate::distributed::worker_pool::WorkerPool;
 use crate::planner::live_tables::LiveScans;
+use crate::streams::table::registry_of;
 
 /// Lets a session that [`install`](crate::install) has prepared use workers: those of its setting
 /// `aiops.workers`, `host:port` with commas between them, and none while that is empty. The table
 /// function `aiops_workers()` shows them.
 ///
-/// Every statement has the rows that it has on one machine, models byte for byte. Files must have
+/// Every statement has the rows that it has on one machine, models byte for byte, unless it has
+/// others there with another number of partitions (LIMIT without ORDER BY, approximate
+/// percentiles). Files must have
 /// the same names on all machines: on a shared disk, or in an object store, for which each worker
 /// has credentials of its own. Rows that only this process can read (a database, a table in memory)
 /// are sent along up to `aiops.sent_bytes`, 64 MiB; a statement with more of them runs here, and so
-/// does one whose files are small (`distributed.file_scan_config_bytes_per_partition`). Statements
-/// that read live tables are refused.
+/// does one whose files are small (`distributed.file_scan_config_bytes_per_partition`), and one that
+/// changes rows of a database that it reads. Statements that read live tables are refused.
 ///
 /// # Errors
-/// When the session has another extension of its settings with this name.
+/// When the session was not prepared, or is connected already.
 ///
 /// ```
 /// use datafusion_aiops::distributed::{Security, connect};
@@ -48,10 +51,16 @@ use crate::planner::live_tables::LiveScans;
 /// # }
 /// ```
 pub fn connect(context: &SessionContext, security: Security) -> Result<()> {
+    registry_of(context)?;
     let pool = Arc::new(WorkerPool::new(security));
     let state = context.state_ref();
     let mut state = state.write();
     let options = state.config_mut().options_mut();
+    if options.extensions.get::<ClusterSettings>().is_some() {
+        return plan_err!(
+            "the session is connected already: change its workers by SET aiops.workers"
+        );
+    }
     options.extensions.insert(ClusterSettings::default());
     options
         .extensions
@@ -109,8 +118,10 @@ impl QueryPlanner for ClusterPlanner {
             pool: Arc::clone(&self.pool),
         };
         let single = statement.single().await?;
-        // Without files there is nothing to share: SET, tables in memory, aiops_workers() itself.
-        if !single.exists(|node| Ok(reads_files(node.as_ref())))? {
+        // Without files there is nothing to share: SET, tables in memory, aiops_workers() itself. And
+        // what changes the rows that it reads does both in one transaction, which is in this process.
+        let has_files = single.exists(|node| Ok(reads_files(node.as_ref())))?;
+        if !has_files || statement.writes() && reads_here(&single)? {
             return Ok(single);
         }
         Ok(Arc::new(ClusterExec::new(single, Arc::new(statement))))

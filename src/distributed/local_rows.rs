@@ -66,6 +66,21 @@ pub(super) fn reads_files(leaf: &dyn ExecutionPlan) -> bool {
     scan.is_some_and(|scan| scan.data_source().is::<FileScanConfig>())
 }
 
+/// Whether a plan reads rows that only this process can read, such as those of a database. Tables in
+/// memory are not among them.
+///
+/// # Errors
+/// None of its own: the visit returns those of its steps.
+pub(super) fn reads_here(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let mut leaves = local_leaves(plan)?.into_iter();
+    Ok(leaves.any(|leaf| leaf.downcast_ref::<DataSourceExec>().is_none() && !is_known(&leaf)))
+}
+
+/// Whether workers can run a leaf as it is.
+fn is_known(leaf: &Arc<dyn ExecutionPlan>) -> bool {
+    PhysicalPlanNode::try_from_physical_plan(Arc::clone(leaf), &AiopsCodec).is_ok()
+}
+
 /// A leaf that workers can run as it is, or its rows in its place.
 async fn rows_of(
     leaf: &Arc<dyn ExecutionPlan>,
@@ -73,8 +88,7 @@ async fn rows_of(
     context: &Arc<TaskContext>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let is_memory = leaf.downcast_ref::<DataSourceExec>().is_some();
-    if !is_memory && PhysicalPlanNode::try_from_physical_plan(Arc::clone(leaf), &AiopsCodec).is_ok()
-    {
+    if !is_memory && is_known(leaf) {
         return Ok(Some(Arc::clone(leaf)));
     }
     let mut partitions = vec![];

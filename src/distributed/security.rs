@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Once};
 
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use http::HeaderValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
@@ -86,8 +87,12 @@ impl Security {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    pub(super) fn token(&self) -> Option<&MetadataValue<Ascii>> {
-        self.token.as_ref()
+    /// The header of every call, which no log shows.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let token = self.token.as_ref()?;
+        let mut header = HeaderValue::from_bytes(token.as_bytes()).ok()?;
+        header.set_sensitive(true);
+        Some(header)
     }
 
     /// What a client shows and asks for when it calls this host.

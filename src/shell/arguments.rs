@@ -219,6 +219,12 @@ impl CommandLine {
                 let text = "worker runs what coordinators send: -c and -f cannot be used with it";
                 Err(Self::command().error(ErrorKind::ArgumentConflict, text))
             }
+            #[cfg(feature = "distributed")]
+            Some(Action::Worker(_)) if self.workers.is_some() => {
+                let text =
+                    "a worker has no workers: --workers is for the process that runs statements";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, text))
+            }
             _ => Ok(self),
         }
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
 
 use crate::formats::log::counters::{COUNTER_NAMES, ScanRegistry};
@@ -69,12 +70,13 @@ impl ScansTable {
     }
 }
 
+#[async_trait]
 impl Snapshot for ScansTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self) -> Result<Vec<RecordBatch>> {
+    async fn rows(&self, _: &dyn Session) -> Result<Vec<RecordBatch>> {
         Ok(vec![self.batch()?])
     }
 }

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::Expr;
 
@@ -89,12 +90,13 @@ impl LateTable {
     }
 }
 
+#[async_trait]
 impl Snapshot for LateTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self) -> Result<Vec<RecordBatch>> {
+    async fn rows(&self, _: &dyn Session) -> Result<Vec<RecordBatch>> {
         let streams = self.registry.streams();
         let of_table = streams
             .iter()

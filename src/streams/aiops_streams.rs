@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use datafusion::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
 
 use crate::streams::counters::{StreamCounters, StreamRegistry};
@@ -142,12 +143,13 @@ fn watermark(stream: &StreamCounters) -> Option<i64> {
     (watermark != i64::MIN && watermark != i64::MAX).then_some(watermark)
 }
 
+#[async_trait]
 impl Snapshot for StreamsTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self) -> Result<Vec<RecordBatch>> {
+    async fn rows(&self, _: &dyn Session) -> Result<Vec<RecordBatch>> {
         Ok(vec![self.at(self.registry.clock().now())?])
     }
 }

@@ -1,5 +1,5 @@
 //! A table whose rows are made when a query begins to run: the result of `aiops_scans()`,
-//! `aiops_streams()` and `aiops_late()`.
+//! `aiops_streams()`, `aiops_late()` and `aiops_workers()`.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
 /// Something that can be asked for its state at any time.
+#[async_trait]
 pub(crate) trait Snapshot: Debug + Send + Sync + 'static {
     /// The columns.
     fn schema(&self) -> SchemaRef;
@@ -22,8 +23,8 @@ pub(crate) trait Snapshot: Debug + Send + Sync + 'static {
     /// The rows as they are now.
     ///
     /// # Errors
-    /// Those of Arrow.
-    fn rows(&self) -> Result<Vec<RecordBatch>>;
+    /// When the state cannot be found out.
+    async fn rows(&self, session: &dyn Session) -> Result<Vec<RecordBatch>>;
 }
 
 /// The table of a snapshot.
@@ -42,12 +43,12 @@ impl<S: Snapshot> TableProvider for SnapshotTable<S> {
 
     async fn scan(
         &self,
-        _session: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = vec![self.0.rows()?];
+        let rows = vec![self.0.rows(session).await?];
         let projection = projection.cloned();
         let plan = MemorySourceConfig::try_new_exec(&rows, self.0.schema(), projection)?;
         Ok(plan)

@@ -77,7 +77,11 @@ pub fn set_clock(context: &SessionContext, clock: Arc<dyn Clock>) -> Result<()> 
     Ok(())
 }
 
-fn registry_of(context: &SessionContext) -> Result<Arc<StreamRegistry>> {
+/// The live tables of a session that [`install`](crate::install) has prepared.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn registry_of(context: &SessionContext) -> Result<Arc<StreamRegistry>> {
     let registry = context.copied_config().get_extension::<StreamRegistry>();
     registry
         .ok_or_else(|| plan_datafusion_err!("call datafusion_aiops::install on the session first"))

@@ -144,6 +144,16 @@ async fn create_logs(context: &SessionContext, folder: &Path) {
     }
 }
 
+/// A folder of logs, and a session over them with this many workers.
+async fn over_logs(n_workers: usize) -> (TempDir, SessionContext) {
+    let (folder, context) = (logs().await, session(2));
+    if n_workers > 0 {
+        use_workers(&context, n_workers);
+    }
+    create_logs(&context, folder.path()).await;
+    (folder, context)
+}
+
 const STATEMENTS: [&str; 12] = [
     "SELECT count(*), count(DISTINCT message), min(ts), max(ts) FROM events",
     "SELECT level, log_template(message) AS t, count(*) FROM events GROUP BY 1, 2",
@@ -201,10 +211,7 @@ async fn scans_of_workers_are_counted_here() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_written_is_what_one_machine_writes() {
-    let folder = logs().await;
-    let context = session(2);
-    use_workers(&context, 3);
-    create_logs(&context, folder.path()).await;
+    let (folder, context) = over_logs(3).await;
     let out = folder.path().join("out");
     let copy = format!(
         "COPY (SELECT level, message FROM events) TO '{}/' STORED AS PARQUET",
@@ -220,6 +227,53 @@ async fn what_is_written_is_what_one_machine_writes() {
     ask(&context, create).await.unwrap();
     let kept = ask(&context, "SELECT * FROM kept").await.unwrap();
     assert_eq!(kept, ["ERROR|400", "INFO|400", "WARN|400"]);
+}
+
+/// What changes the rows that it reads does both in one transaction, so it does not leave this
+/// process; what only adds rows is computed by workers.
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn databases_are_changed_where_they_are() {
+    let (folder, context) = over_logs(2).await;
+    let create = format!(
+        "CREATE EXTERNAL TABLE kb (level TEXT PRIMARY KEY, n BIGINT) STORED AS SQLITE LOCATION '{}/kb.db'",
+        folder.path().display()
+    );
+    ask(&context, &create).await.unwrap();
+    let counts = "SELECT level, count(*) AS n FROM events GROUP BY level";
+    let merge = format!(
+        "MERGE INTO kb USING ({counts}) AS e ON kb.level = e.level WHEN MATCHED THEN UPDATE SET n = kb.n + e.n"
+    );
+    for (sql, is_shared) in [
+        (format!("INSERT INTO kb {counts}"), true),
+        (merge, false),
+        (format!("UPDATE kb SET n = n + (SELECT count(*) FROM events) WHERE level IN (SELECT level FROM events)"), false),
+        ("INSERT INTO kb SELECT level || '!', n FROM kb WHERE level IN (SELECT level FROM events)".to_string(), false),
+    ] {
+        let frame = datafusion_aiops::aiops_sql(&context, &sql).await.unwrap();
+        let plan = frame.create_physical_plan().await.unwrap();
+        assert_eq!(plan.name() == "ClusterExec", is_shared, "{sql}");
+        ask(&context, &sql).await.unwrap();
+    }
+    let rows = ask(
+        &context,
+        "SELECT kb.level, n FROM kb JOIN (SELECT DISTINCT level FROM events) e USING (level)",
+    )
+    .await;
+    assert_eq!(rows.unwrap(), ["ERROR|2000", "INFO|2000", "WARN|2000"]);
+    assert_eq!(
+        ask(&context, "SELECT count(*) FROM kb").await.unwrap(),
+        ["6"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connecting_twice_is_refused() {
+    let context = SessionContext::new();
+    assert!(connect(&context, Security::default()).is_err());
+    datafusion_aiops::install(&context).unwrap();
+    connect(&context, Security::default()).unwrap();
+    assert!(connect(&context, Security::default()).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -314,11 +368,15 @@ async fn certificates_are_asked_for_on_both_sides() {
         let security = Security::default();
         security.with_tls(&file("ca.pem"), &file(certificate), &file(key))
     };
-    let options = WorkerOptions::default().with_security(with("node.pem", "node.key").unwrap());
-    let server = WorkerServer::bind("127.0.0.1:0", options).await.unwrap();
-    // The certificate is for the host name.
-    let address = format!("localhost:{}", server.address().port());
-    tokio::spawn(server.serve(std::future::pending()));
+    // The certificate is for the host name, by which workers call each other too.
+    let mut addresses = vec![];
+    for _ in 0..2 {
+        let options = WorkerOptions::default().with_security(with("node.pem", "node.key").unwrap());
+        let server = WorkerServer::bind("127.0.0.1:0", options).await.unwrap();
+        addresses.push(format!("localhost:{}", server.address().port()));
+        tokio::spawn(server.serve(std::future::pending()));
+    }
+    let address = addresses.join(",");
     let folder = logs().await;
     for (security, is_let_in) in [
         (with("node.pem", "node.key").unwrap(), true),
@@ -328,7 +386,7 @@ async fn certificates_are_asked_for_on_both_sides() {
         let context = session(2);
         create_logs(&context, folder.path()).await;
         set_workers(&context, &address, security);
-        let answer = ask(&context, STATEMENTS[3]).await;
+        let answer = ask(&context, STATEMENTS[1]).await;
         assert_eq!(answer.is_ok(), is_let_in, "{answer:?}");
     }
     assert!(with("none.pem", "node.key").is_err());
@@ -336,10 +394,7 @@ async fn certificates_are_asked_for_on_both_sides() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_tables_are_refused_and_explain_runs_nothing() {
-    let folder = logs().await;
-    let context = session(2);
-    use_workers(&context, 2);
-    create_logs(&context, folder.path()).await;
+    let (folder, context) = over_logs(2).await;
     let create = format!(
         "CREATE UNBOUNDED EXTERNAL TABLE live STORED AS LOG LOCATION '{}/text/'",
         folder.path().display()
@@ -420,10 +475,7 @@ async fn steps_that_need_all_rows_are_not_shared() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_this_process_that_are_too_many_are_not_sent() {
-    let folder = logs().await;
-    let context = session(2);
-    use_workers(&context, 2);
-    create_logs(&context, folder.path()).await;
+    let (_folder, context) = over_logs(2).await;
     let expected = ask(&context, STATEMENTS[6]).await.unwrap();
     ask(&context, "SET aiops.sent_bytes = 1").await.unwrap();
     assert_eq!(ask(&context, STATEMENTS[6]).await.unwrap(), expected);

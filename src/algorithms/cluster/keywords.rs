@@ -4,8 +4,8 @@
 //! surprise and coincidence" (1993): if all documents had the word equally often, how surprising
 //! would it be that this many documents of the cluster have it? The ratio counts documents and not
 //! words, so that a word repeated within one line gains nothing. Unlike a tf-idf of clusters, it is
-//! 0 for a word as frequent outside as inside, and it needs no smoothing for rare words, of which a
-//! cluster of three templates has many.
+//! 0 for a word as frequent outside as inside, and it needs no smoothing for rare words. A
+//! cluster of three templates has many of those.
 //!
 //! The keywords of a cluster are its words that are more frequent inside than outside and not in
 //! every cluster, greatest ratio first. If there are none, words that are in every cluster count

@@ -59,7 +59,7 @@ pub(crate) struct VectorRow<'a> {
 }
 
 impl Vectors {
-    /// Creates an empty set of rows, each of which will have this many values.
+    /// Creates an empty set of rows with this many values each.
     ///
     /// ```
     /// use datafusion_aiops::algorithms::cluster::Vectors;
