@@ -247,7 +247,7 @@ async fn databases_are_changed_where_they_are() {
     for (sql, is_shared) in [
         (format!("INSERT INTO kb {counts}"), true),
         (merge, false),
-        (format!("UPDATE kb SET n = n + (SELECT count(*) FROM events) WHERE level IN (SELECT level FROM events)"), false),
+        ("UPDATE kb SET n = n + (SELECT count(*) FROM events) WHERE level IN (SELECT level FROM events)".to_string(), false),
         ("INSERT INTO kb SELECT level || '!', n FROM kb WHERE level IN (SELECT level FROM events)".to_string(), false),
     ] {
         let frame = datafusion_aiops::aiops_sql(&context, &sql).await.unwrap();
