@@ -87,6 +87,15 @@ pub(crate) struct Range {
     pub(crate) windows_before: u64,
 }
 
+/// A range as it is written. An object store that is asked again after its answer was lost says
+/// that the object exists: only who wrote it tells one's own from another run's.
+#[derive(Serialize)]
+struct WrittenRange<'a> {
+    #[serde(flatten)]
+    range: &'a Range,
+    written_by: &'a str,
+}
+
 /// What an earlier run left in the checkpoint.
 #[derive(Debug)]
 pub(crate) struct Saved {
@@ -105,6 +114,8 @@ pub(crate) struct Checkpoint {
     prefix: Path,
     local: Option<PathBuf>,
     _lock: Option<File>,
+    /// Which run this is, in the ranges that it writes.
+    run: String,
     /// The number of the first range in the checkpoint.
     first_range: u64,
 }
@@ -148,6 +159,7 @@ impl Checkpoint {
             prefix,
             local,
             _lock,
+            run: uuid::Uuid::new_v4().to_string(),
             first_range: 0,
         })
     }
@@ -213,7 +225,11 @@ impl Checkpoint {
     /// When it cannot be written, or another run has already created it.
     pub(crate) async fn put_range(&self, range: &Range) -> Result<()> {
         let path = self.range_path(range.number);
-        self.write(&path, range, PutMode::Create).await
+        let written = WrittenRange {
+            range,
+            written_by: &self.run,
+        };
+        self.write(&path, &written, PutMode::Create).await
     }
 
     /// Records how far windows have run.
@@ -284,13 +300,13 @@ impl Checkpoint {
             mode,
             ..PutOptions::default()
         };
-        match self
+        let put = self
             .store
-            .put_opts(path, PutPayload::from(text), options)
-            .await
-        {
+            .put_opts(path, PutPayload::from(text.clone()), options);
+        match put.await {
             Ok(_) => {}
-            Err(StoreError::AlreadyExists { .. }) => return self.is_taken(),
+            Err(StoreError::AlreadyExists { .. }) if self.holds(path, &text).await? => {}
+            Err(StoreError::AlreadyExists { .. }) => return taken(&self.name),
             Err(error) => return Err(self.failed("write", &error)),
         }
         match &self.local {
@@ -299,8 +315,14 @@ impl Checkpoint {
         }
     }
 
-    fn is_taken<T>(&self) -> Result<T> {
-        taken(&self.name)
+    /// Whether an object has this text, which no other run writes.
+    async fn holds(&self, path: &Path, text: &[u8]) -> Result<bool> {
+        let found = match self.store.get(path).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        let found = found.map_err(|error| self.failed("read", &error))?;
+        Ok(found == text)
     }
 
     fn failed(&self, what: &str, error: &StoreError) -> DataFusionError {

@@ -2,7 +2,7 @@
 //! statement of the functions there.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -20,6 +20,7 @@ use tokio::io::AsyncReadExt;
 use tokio::runtime::Runtime;
 
 use crate::golden::project;
+use crate::object_store::{ObjectStoreServer, variables};
 
 /// The most workers of a test.
 const MAX_WORKERS: usize = 3;
@@ -588,75 +589,71 @@ async fn a_killed_worker_leaves_the_right_rows_or_a_clear_error() {
     assert!(n_right > 0);
 }
 
-/// A server that speaks the protocol of S3, with a bucket `archive`; killed when it is dropped.
-struct Store {
-    child: Child,
-    endpoint: String,
+/// The processor time of a process, in ticks of the system.
+#[cfg(target_os = "linux")]
+fn ticks(process: &Child) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-impl Store {
-    /// `None`, with a note, where there is no server to start: `.ci/run` installs it.
-    fn start() -> Option<Self> {
-        let Some(program) = std::env::var_os("AIOPS_MOTO_SERVER") else {
-            eprintln!("AIOPS_MOTO_SERVER is not set: nothing is read from an object store");
-            return None;
-        };
-        // Somebody else may take the port in between, which fails the test and hides nothing.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let child = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let store = Self {
-            child,
-            endpoint: format!("127.0.0.1:{port}"),
-        };
-        store.create_bucket();
-        Some(store)
-    }
+#[cfg(target_os = "linux")]
+fn signal(process: &Child, signal: &str) {
+    let id = process.id().to_string();
+    let sent = Command::new("kill").args([signal, &id]).status();
+    assert!(sent.unwrap().success());
+}
 
-    fn create_bucket(&self) {
-        let request = format!(
-            "PUT /archive HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            self.endpoint
-        );
-        for _ in 0..6_000 {
-            let mut answer = String::new();
-            let asked = std::net::TcpStream::connect(&self.endpoint).and_then(|mut stream| {
-                stream.write_all(request.as_bytes())?;
-                stream.read_to_string(&mut answer)
-            });
-            if asked.is_ok() && answer.contains("200 OK") {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
+/// SIGTERM lets a worker end its stages first: it ends at once if they were stopped.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_stops_the_stages_on_all_workers() {
+    let (_folder, path) = many_lines().await;
+    let workers = [(); 2].map(|()| WorkerProcess::start("127.0.0.1:0"));
+    let path = path.display();
+    // Hours of work.
+    let endless = format!(
+        "SELECT count(*) FROM '{path}/' AS a JOIN '{path}/' AS b ON a.host = b.host
+         WHERE levenshtein(a.message || b.message, b.message || a.message) < 0"
+    );
+    let addresses = [&workers[0].address, &workers[1].address].map(String::as_str);
+    let mut asking = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"))
+        .args(["--workers", &addresses.join(",")])
+        .args([
+            "-c",
+            "SET distributed.file_scan_config_bytes_per_partition = 1",
+        ])
+        .args(["-c", &endless])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let idle = [ticks(&workers[0].child), ticks(&workers[1].child)];
+    for (worker, idle) in workers.iter().zip(idle) {
+        while ticks(&worker.child) < idle + 20 {
+            assert!(asking.try_wait().unwrap().is_none());
+            std::thread::park_timeout(Duration::from_millis(5));
         }
-        panic!("the object store does not answer");
     }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    signal(&asking, "-INT");
+    assert!(!asking.wait().unwrap().success());
+    for mut worker in workers {
+        signal(&worker.child, "-TERM");
+        assert!(worker.child.wait().unwrap().success());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_read_an_object_store_with_credentials_of_their_own() {
-    let Some(store) = Store::start() else { return };
-    let endpoint = format!("http://{}", store.endpoint);
-    let variables = [
-        ("AWS_ENDPOINT", endpoint.as_str()),
-        ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "key"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-    ];
+    let Some(store) = ObjectStoreServer::start() else {
+        return;
+    };
+    let endpoint = store.url();
+    let variables = variables(&endpoint);
     let folder = logs().await;
     let shell = |arguments: &[&str], sql: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_datafusion-aiops"))

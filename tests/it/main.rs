@@ -20,6 +20,7 @@ mod live;
 mod log_table;
 mod masking;
 mod memory;
+mod object_store;
 mod over;
 mod pipeline;
 mod readme;

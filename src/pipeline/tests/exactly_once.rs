@@ -110,6 +110,44 @@ async fn killed_is_as_undisturbed() {
     }
 }
 
+/// An object store that is asked again, since its answer was lost, says that the object is there.
+#[tokio::test]
+async fn lost_answers_are_not_another_run() {
+    let script = Script::generate(3, OPTIONS.delay, false);
+    for windows in WINDOWS.iter().take(6) {
+        let store = FailingStore::new();
+        store.lose_answers();
+        run(&script, &store, windows).await.unwrap();
+        let files = store.files("out").await;
+        assert_eq!(files, undisturbed(&script, windows).await, "{windows}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_run_on_an_object_store_is_refused() {
+    let script = Script::generate(3, OPTIONS.delay, false);
+    let store = FailingStore::new();
+    let sql = format!(
+        "CREATE OR REPLACE TABLE rows AS SELECT * FROM {}",
+        WINDOWS[0]
+    );
+    let mut runs = vec![];
+    for _ in 0..2 {
+        let context = session(&script, &store);
+        let options = PipelineOptions::new("test");
+        let run = Pipeline::open(&context, &sql, "mem://store/checkpoint", options).await;
+        runs.push(run.unwrap());
+    }
+    let mut errors = vec![];
+    while errors.is_empty() {
+        for run in &mut runs {
+            errors.extend(run.next_window().await.err());
+        }
+    }
+    let error = errors[0].to_string();
+    assert!(error.contains("another run uses the checkpoint"), "{error}");
+}
+
 /// Which rows are late or from the future, and windows by the time of reading, depend on when rows
 /// are read. But a file that was written once is never written differently (the store checks that),
 /// and no row is in two windows that do not overlap.

@@ -25,6 +25,8 @@ pub(super) struct FailingStore {
     is_dead: AtomicBool,
     /// Whether the last change takes effect before the store dies.
     dies_behind: AtomicBool,
+    /// Whether the answer to each change is lost, and the client asks again.
+    loses_answers: AtomicBool,
 }
 
 impl Display for FailingStore {
@@ -40,7 +42,13 @@ impl FailingStore {
             n_left: AtomicI64::new(-1),
             is_dead: AtomicBool::new(false),
             dies_behind: AtomicBool::new(false),
+            loses_answers: AtomicBool::new(false),
         })
+    }
+
+    /// From now on the answer to each change is lost, and the client asks again.
+    pub(super) fn lose_answers(&self) {
+        self.loses_answers.store(true, Ordering::SeqCst);
     }
 
     /// Revives the store, which dies at this change; below 0 it never does.
@@ -115,6 +123,10 @@ impl ObjectStore for FailingStore {
         {
             let new: Vec<u8> = payload.iter().flat_map(|bytes| bytes.to_vec()).collect();
             assert_eq!(old.bytes().await?.to_vec(), new, "{location} has changed");
+        }
+        if self.loses_answers.load(Ordering::SeqCst) {
+            let (payload, options) = (payload.clone(), options.clone());
+            self.inner.put_opts(location, payload, options).await?;
         }
         let done = self.inner.put_opts(location, payload, options).await?;
         if is_last { Err(dead()) } else { Ok(done) }
