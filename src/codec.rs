@@ -24,9 +24,11 @@ use datafusion_proto::protobuf::FileScanExecConf;
 use prost::{Message, Oneof};
 
 use crate::formats::log::columns::{ColumnSource, LogColumns};
+use crate::formats::log::json_mapping::JsonMapping;
+use crate::formats::log::known_formats;
 use crate::formats::log::log_options::LogOptions;
 use crate::formats::log::scan::LogSource;
-use crate::formats::log::spec::LogSpec;
+use crate::formats::log::spec::{FoundFormats, LogSpec};
 use crate::planner::short_batches::ShortBatchesExec;
 
 /// Encodes the plan nodes of this crate for workers.
@@ -66,12 +68,20 @@ struct LogScanProto {
     /// Where the values of each column of the files come from.
     #[prost(message, repeated, tag = "3")]
     columns: Vec<ColumnProto>,
+    /// The formats that were found in the files, as TOML.
+    #[prost(string, tag = "4")]
+    formats: String,
+    /// The fields of JSON objects that are columns of all formats, as JSON.
+    #[prost(string, optional, tag = "5")]
+    json: Option<String>,
+    #[prost(bool, tag = "6")]
+    has_long_objects: bool,
 }
 
 /// A [`ColumnSource`].
 #[derive(Clone, PartialEq, Message)]
 struct ColumnProto {
-    #[prost(oneof = "ColumnKind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "ColumnKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     kind: Option<ColumnKind>,
 }
 
@@ -80,15 +90,21 @@ enum ColumnKind {
     #[prost(bool, tag = "1")]
     Message(bool),
     #[prost(bool, tag = "2")]
-    MessageOrMsg(bool),
-    #[prost(bool, tag = "3")]
     File(bool),
-    #[prost(bool, tag = "4")]
+    #[prost(bool, tag = "3")]
     LineNumber(bool),
-    #[prost(bool, tag = "5")]
+    #[prost(bool, tag = "4")]
     Field(bool),
-    #[prost(uint64, tag = "6")]
-    Group(u64),
+    #[prost(bool, tag = "5")]
+    Time(bool),
+    #[prost(bool, tag = "6")]
+    Level(bool),
+    #[prost(bool, tag = "7")]
+    Format(bool),
+    #[prost(bool, tag = "8")]
+    Rest(bool),
+    #[prost(bool, tag = "9")]
+    Raw(bool),
 }
 
 impl PhysicalExtensionCodec for AiopsCodec {
@@ -142,6 +158,9 @@ impl AiopsCodec {
             config: Some(serialize_file_scan_config(config, self, converter)?),
             options: spec.options.written.clone(),
             columns: spec.columns.sources.iter().map(column).collect(),
+            formats: known_formats::to_text(&spec.found.known)?,
+            json: spec.found.json.as_ref().map(to_json).transpose()?,
+            has_long_objects: spec.found.has_long_objects,
         })
     }
 
@@ -155,20 +174,21 @@ impl AiopsCodec {
             return exec_err!("a scan of log files has no files");
         };
         let table_schema = parse_table_schema_from_proto(config)?;
-        let options = LogOptions::try_new(&scan.options)?;
+        let options = LogOptions::try_new(&scan.options, None)?;
         let sources: Option<Vec<_>> = scan.columns.iter().map(read_column).collect();
         let Some(sources) = sources else {
             return exec_err!("a column of a log table is of no kind that this version knows");
         };
-        let spec = LogSpec {
-            start: Arc::new(options.start.clone()),
-            columns: LogColumns {
-                schema: Arc::clone(table_schema.file_schema()),
-                sources,
-            },
-            counters: Arc::default(),
-            options,
+        let found = FoundFormats {
+            known: known_formats::parse(&scan.formats)?,
+            json: scan.json.as_deref().map(from_json).transpose()?,
+            has_long_objects: scan.has_long_objects,
         };
+        let columns = LogColumns {
+            schema: Arc::clone(table_schema.file_schema()),
+            sources,
+        };
+        let spec = LogSpec::try_new(options, found, columns, Arc::default())?;
         let source = Arc::new(LogSource::new(Arc::new(spec), table_schema));
         let decode = PhysicalPlanDecodeContext::new(context, self);
         let config = parse_protobuf_file_scan_config(config, &decode, converter, source)?;
@@ -182,6 +202,14 @@ pub(crate) fn log_scan(node: &dyn ExecutionPlan) -> Option<(&FileScanConfig, &Lo
     scan.downcast_to_file_source::<LogSource>()
 }
 
+fn to_json(mapping: &JsonMapping) -> Result<String> {
+    serde_json::to_string(mapping).map_err(unreadable)
+}
+
+fn from_json(text: &str) -> Result<JsonMapping> {
+    serde_json::from_str(text).map_err(unreadable)
+}
+
 fn unreadable(error: impl std::fmt::Display) -> DataFusionError {
     exec_datafusion_err!("a plan node cannot be read: {error}")
 }
@@ -189,11 +217,14 @@ fn unreadable(error: impl std::fmt::Display) -> DataFusionError {
 fn column(source: &ColumnSource) -> ColumnProto {
     let kind = match source {
         ColumnSource::Message => ColumnKind::Message(true),
-        ColumnSource::MessageOrMsg => ColumnKind::MessageOrMsg(true),
         ColumnSource::File => ColumnKind::File(true),
         ColumnSource::LineNumber => ColumnKind::LineNumber(true),
         ColumnSource::Field => ColumnKind::Field(true),
-        ColumnSource::Group(group) => ColumnKind::Group(*group as u64),
+        ColumnSource::Time => ColumnKind::Time(true),
+        ColumnSource::Level => ColumnKind::Level(true),
+        ColumnSource::Format => ColumnKind::Format(true),
+        ColumnSource::Rest => ColumnKind::Rest(true),
+        ColumnSource::Raw => ColumnKind::Raw(true),
     };
     ColumnProto { kind: Some(kind) }
 }
@@ -201,10 +232,13 @@ fn column(source: &ColumnSource) -> ColumnProto {
 fn read_column(column: &ColumnProto) -> Option<ColumnSource> {
     Some(match column.kind? {
         ColumnKind::Message(_) => ColumnSource::Message,
-        ColumnKind::MessageOrMsg(_) => ColumnSource::MessageOrMsg,
         ColumnKind::File(_) => ColumnSource::File,
         ColumnKind::LineNumber(_) => ColumnSource::LineNumber,
         ColumnKind::Field(_) => ColumnSource::Field,
-        ColumnKind::Group(group) => ColumnSource::Group(usize::try_from(group).ok()?),
+        ColumnKind::Time(_) => ColumnSource::Time,
+        ColumnKind::Level(_) => ColumnSource::Level,
+        ColumnKind::Format(_) => ColumnSource::Format,
+        ColumnKind::Rest(_) => ColumnSource::Rest,
+        ColumnKind::Raw(_) => ColumnSource::Raw,
     })
 }

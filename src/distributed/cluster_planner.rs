@@ -20,6 +20,7 @@ use crate::distributed::scalars_first::scalars_first;
 use crate::distributed::security::Security;
 use crate::distributed::settings::ClusterSettings;
 use crate::distributed::worker_pool::WorkerPool;
+use crate::formats::log::log_settings::log_formats_of;
 use crate::planner::live_tables::LiveScans;
 use crate::streams::table::registry_of;
 
@@ -61,7 +62,11 @@ pub fn connect(context: &SessionContext, security: Security) -> Result<()> {
             "the session is connected already: change its workers by SET aiops.workers"
         );
     }
-    options.extensions.insert(ClusterSettings::default());
+    let log_formats = log_formats_of(options);
+    options.extensions.insert(ClusterSettings {
+        log_formats,
+        ..ClusterSettings::default()
+    });
     options
         .extensions
         .insert(datafusion_distributed::DistributedConfig::default());

@@ -16,6 +16,8 @@ extensions_options! {
         /// Rows that only this process can read are sent to workers up to this many bytes in all.
         /// A statement with more of them runs in this process.
         pub sent_bytes: usize, default = 64 << 20
+        /// As in every session: see `formats/log/log_settings`.
+        pub log_formats: String, default = String::new()
     }
 }
 

@@ -9,14 +9,14 @@ use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::Fields;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Result;
-use serde_json::Value;
 
 use crate::formats::log::batches::BatchBuilder;
-use crate::formats::log::columns::LogColumns;
+use crate::formats::log::detection::FileHead;
 use crate::formats::log::event_splitter::EventSplitter;
-use crate::formats::log::json_columns::infer_fields;
-use crate::formats::log::log_options::{LineFormat, LogOptions};
+use crate::formats::log::known_formats::built_in;
+use crate::formats::log::log_options::LogOptions;
 use crate::formats::log::spec::LogSpec;
+use crate::formats::log::table_shape::{Sample, shape_of};
 use crate::sources::archive::n_rows_of;
 use crate::sources::files::followed::FollowedPositions;
 use crate::sources::folder::TakenFiles;
@@ -40,29 +40,20 @@ fn spec(options: &[(&str, &str)], log: &[u8]) -> Result<LogSpec> {
     let options: HashMap<_, _> = options
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect();
-    let options = LogOptions::try_new(&options)?;
-    let columns = match options.format {
-        LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), &Fields::empty())?,
-        LineFormat::Json => {
-            let lines = log.split(|byte| *byte == b'\n').take(10);
-            let objects = lines.filter_map(|line| match serde_json::from_slice(line) {
-                Ok(Value::Object(object)) => Some(object),
-                _ => None,
-            });
-            let objects: Vec<_> = objects.collect();
-            LogColumns::of_json(&infer_fields(
-                &objects,
-                &options.timestamps,
-                DateTime::UNIX_EPOCH,
-            )?)?
-        }
+    let options = LogOptions::try_new(&options, None)?;
+    let head = FileHead {
+        text: String::from_utf8_lossy(&log[..log.len().min(1_000)]).into_owned(),
+        is_whole: false,
     };
-    Ok(LogSpec {
-        start: Arc::new(options.start.clone()),
-        columns,
-        counters: Arc::default(),
-        options,
-    })
+    let lines = log.split(|byte| *byte == b'\n').take(10);
+    let objects = lines.filter_map(|line| serde_json::from_slice(line).ok());
+    let sample = Sample {
+        objects: objects.collect(),
+        heads: vec![head],
+        ..Sample::default()
+    };
+    let (found, columns, _) = shape_of(&options, &Fields::empty(), built_in()?, Some(&sample))?;
+    LogSpec::try_new(options, found, columns, Arc::default())
 }
 
 fn rows(spec: &LogSpec, log: &[u8], block_bytes: usize, batch_rows: usize) -> Vec<String> {

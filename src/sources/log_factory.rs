@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Result, internal_datafusion_err, plan_err};
@@ -15,15 +14,15 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 
-use crate::formats::log::columns::LogColumns;
 use crate::formats::log::counters::ScanRegistry;
 use crate::formats::log::format::LogFormat;
-use crate::formats::log::json_columns::{check_declared_fields, infer_fields};
-use crate::formats::log::json_sample::sample_objects;
+use crate::formats::log::known_formats::{KnownFormat, with_formats_of};
 use crate::formats::log::locations::Locations;
 use crate::formats::log::log_options::{LineFormat, LogOptions};
+use crate::formats::log::log_settings::log_formats_of;
 use crate::formats::log::spec::LogSpec;
 use crate::formats::log::table::LogTable;
+use crate::formats::log::table_shape::{Files, shape, shape_of};
 use crate::sources::files::followed::FollowedLogs;
 use crate::sources::folder::LiveFolder;
 use crate::sources::stdin::{self, StdinSource};
@@ -54,7 +53,9 @@ impl TableProviderFactory for LogTableFactory {
         session: &dyn Session,
         command: &CreateExternalTable,
     ) -> Result<Arc<dyn TableProvider>> {
-        let options = LogOptions::try_new(&command.options)?;
+        let zone = session.config_options().execution.time_zone.clone();
+        let options = LogOptions::try_new(&command.options, zone.as_deref())?;
+        let catalog = with_formats_of(&log_formats_of(session.config_options()))?;
         let live_options = LiveOptions::try_new(&command.options)?;
         if command
             .locations
@@ -68,7 +69,7 @@ impl TableProviderFactory for LogTableFactory {
                 );
             }
             if command.unbounded && command.locations.len() == 1 {
-                return self.standard_input(command, options, &live_options);
+                return self.standard_input(command, options, &catalog, &live_options);
             }
             return plan_err!(
                 "Standard input is read as it comes, and alone: write CREATE UNBOUNDED EXTERNAL TABLE … LOCATION '{}', \
@@ -87,7 +88,12 @@ impl TableProviderFactory for LogTableFactory {
             locations.files(session, &store).await?
         };
         let (declared, partitions) = split_partitions(command);
-        let columns = columns(&options, &declared, &store, &files, locations.path_prefix()).await?;
+        let looked_at = Files {
+            store: &store,
+            files: &files,
+            path_prefix: locations.path_prefix(),
+        };
+        let (found, columns, about) = shape(&options, &declared, &catalog, &looked_at).await?;
         let names: HashSet<&str> = columns
             .schema
             .fields()
@@ -104,16 +110,11 @@ impl TableProviderFactory for LogTableFactory {
         }
         check_partitions(session, &locations, &partitions).await?;
         let schema = Arc::clone(&columns.schema);
-        let start = Arc::new(options.start.clone());
         // Nothing fails from here on: a CREATE that fails must not touch the counters of the table
         // it would replace.
         let counters = self.registry.add_table(command.name.to_string());
-        let spec = Arc::new(LogSpec {
-            options,
-            start,
-            columns,
-            counters,
-        });
+        counters.set_about(about);
+        let spec = Arc::new(LogSpec::try_new(options, found, columns, counters)?);
         if command.unbounded && partitions.is_empty() && locations.are_local() {
             let followed = FollowedLogs {
                 spec,
@@ -168,28 +169,19 @@ impl LogTableFactory {
         &self,
         command: &CreateExternalTable,
         options: LogOptions,
+        catalog: &[Arc<KnownFormat>],
         live_options: &LiveOptions,
     ) -> Result<Arc<dyn TableProvider>> {
         let declared = command.schema.as_arrow().fields();
-        let columns = match options.format {
-            LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), declared)?,
-            LineFormat::Json if declared.is_empty() => {
-                return plan_err!(
-                    "JSON lines of standard input cannot be looked at beforehand: declare the columns that are wanted, \
-                     as in CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …"
-                );
-            }
-            LineFormat::Json => {
-                check_declared_fields(declared)?;
-                LogColumns::of_json(declared)?
-            }
-        };
-        let spec = LogSpec {
-            start: Arc::new(options.start.clone()),
-            columns,
-            counters: self.registry.add_table(command.name.to_string()),
-            options,
-        };
+        if options.format == LineFormat::Json && declared.is_empty() {
+            return plan_err!(
+                "JSON lines of standard input cannot be looked at beforehand: declare the columns that are wanted, \
+                 as in CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …"
+            );
+        }
+        let (found, columns, _) = shape_of(&options, declared, catalog, None)?;
+        let counters = self.registry.add_table(command.name.to_string());
+        let spec = LogSpec::try_new(options, found, columns, counters)?;
         let source = StdinSource {
             spec: Arc::new(spec),
         };
@@ -266,30 +258,4 @@ fn split_partitions(command: &CreateExternalTable) -> (Fields, Vec<(String, Data
         columns,
         command.table_partition_cols.iter().map(partition).collect(),
     )
-}
-
-async fn columns(
-    options: &LogOptions,
-    declared: &Fields,
-    store: &Arc<dyn ObjectStore>,
-    files: &[ObjectMeta],
-    path_prefix: &str,
-) -> Result<LogColumns> {
-    match options.format {
-        LineFormat::Text => LogColumns::of_text(options.pattern.as_ref(), declared),
-        LineFormat::Json if !declared.is_empty() => {
-            check_declared_fields(declared)?;
-            LogColumns::of_json(declared)
-        }
-        LineFormat::Json if files.is_empty() => plan_err!(
-            "There is no JSON line yet to tell the columns by: declare them, as in \
-             CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT, message TEXT) STORED AS LOG …"
-        ),
-        LineFormat::Json => {
-            let objects = sample_objects(options, store, files, path_prefix).await?;
-            let written = files.iter().map(|file| file.last_modified).max();
-            let written: DateTime<Utc> = written.unwrap_or_default();
-            LogColumns::of_json(&infer_fields(&objects, &options.timestamps, written)?)
-        }
-    }
 }

@@ -21,6 +21,7 @@ use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
 use crate::formats::log::counters::ScanRegistry;
+use crate::formats::log::log_settings::LogSettings;
 use crate::formats::log::spec::plain_text;
 use crate::sources::aiops_scans::AiopsScans;
 use crate::sources::folder_factory::FolderFactory;
@@ -36,6 +37,8 @@ const FOLDER_FORMATS: [&str; 6] = ["PARQUET", "JSON", "NDJSON", "CSV", "AVRO", "
 /// Adds STORED AS LOG, UNBOUNDED folders of DataFusion's formats and the table function
 /// `aiops_scans()` to a session.
 pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) {
+    let settings = &mut state.config_mut().options_mut().extensions;
+    settings.insert(LogSettings::default());
     let scans = Arc::new(ScanRegistry::default());
     let log = LogTableFactory::new(Arc::clone(&scans), Arc::clone(streams));
     let factories = state.table_factories_mut();

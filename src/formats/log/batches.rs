@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array,
+    Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray, UInt32Array,
 };
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::take;
+use datafusion::arrow::compute::{interleave, take};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, internal_datafusion_err};
 
@@ -15,8 +15,7 @@ use crate::formats::log::columns::ColumnSource;
 use crate::formats::log::counters::EventCounts;
 use crate::formats::log::event_splitter::Event;
 use crate::formats::log::json_rows::JsonRows;
-use crate::formats::log::log_options::LineFormat;
-use crate::formats::log::spec::LogSpec;
+use crate::formats::log::spec::{LogSpec, Shape};
 use crate::formats::log::string_column::Text;
 use crate::formats::log::text_rows::TextRows;
 
@@ -24,11 +23,116 @@ use crate::formats::log::text_rows::TextRows;
 /// alive: with events of 1 MiB, a batch of DataFusion's 8,192 rows would hold 8 GiB.
 const MAX_BLOCKS_PER_BATCH: usize = 16;
 
-/// The columns that are built from the text of the events.
+/// The columns that are built from the text of events of one format.
 #[derive(Debug)]
-enum EventColumns {
+enum FormatRows {
     Text(TextRows),
     Json(JsonRows),
+}
+
+impl FormatRows {
+    /// Appends an event if it has the format.
+    fn push(&mut self, event: Text<'_>, block: &Buffer, counts: &mut EventCounts) -> bool {
+        match self {
+            Self::Text(rows) => rows.push(event, block, counts),
+            Self::Json(rows) => {
+                let is_object = event.text.trim_start().starts_with('{');
+                if is_object {
+                    rows.push(event, block);
+                }
+                is_object
+            }
+        }
+    }
+
+    /// Appends an event that no format has.
+    fn push_unknown(&mut self, event: Text<'_>, block: &Buffer, counts: &mut EventCounts) {
+        match self {
+            Self::Text(rows) => {
+                counts.unmatched += u64::from(rows.is_matched());
+                rows.push_unknown(event, block);
+            }
+            // Counted when it is decoded.
+            Self::Json(rows) => rows.push(event, block),
+        }
+    }
+
+    fn written_at(&mut self, written: DateTime<Utc>) {
+        match self {
+            Self::Text(rows) => rows.written_at(written),
+            Self::Json(rows) => rows.written_at(written),
+        }
+    }
+
+    fn end_block(&mut self) {
+        match self {
+            Self::Text(rows) => rows.end_block(),
+            Self::Json(rows) => rows.end_block(),
+        }
+    }
+
+    fn finish(&mut self, counts: &mut EventCounts) -> Result<Vec<ArrayRef>> {
+        match self {
+            Self::Text(rows) => rows.finish(counts),
+            Self::Json(rows) => rows.finish(counts),
+        }
+    }
+}
+
+/// The rows of each format of a table, and in which order they came.
+#[derive(Debug)]
+struct EventColumns {
+    formats: Vec<(String, FormatRows)>,
+    /// For each row the format, if there are several or the query asks for it, and whether the
+    /// event has it.
+    order: Vec<(usize, bool)>,
+    keeps_order: bool,
+}
+
+impl EventColumns {
+    fn push(&mut self, event: Text<'_>, block: &Buffer, counts: &mut EventCounts) {
+        let mut formats = self.formats.iter_mut().enumerate();
+        let format =
+            formats.find_map(|(index, (_, rows))| rows.push(event, block, counts).then_some(index));
+        if format.is_none()
+            && let Some((_, rows)) = self.formats.first_mut()
+        {
+            rows.push_unknown(event, block, counts);
+        }
+        if self.keeps_order {
+            self.order.push((format.unwrap_or(0), format.is_some()));
+        }
+    }
+
+    /// The columns of the text, and that of the names of formats.
+    fn finish(&mut self, counts: &mut EventCounts) -> Result<(Vec<ArrayRef>, ArrayRef)> {
+        let order = std::mem::take(&mut self.order);
+        let names = order.iter().map(|(format, is_known)| {
+            is_known.then(|| self.formats.get(*format).map(|(name, _)| name.as_str()))?
+        });
+        let names: ArrayRef = Arc::new(StringViewArray::from_iter(names));
+        let mut columns = Vec::with_capacity(self.formats.len());
+        for (_, rows) in &mut self.formats {
+            columns.push(rows.finish(counts)?);
+        }
+        if columns.len() <= 1 {
+            return Ok((columns.pop().unwrap_or_default(), names));
+        }
+        let mut n_rows = vec![0; columns.len()];
+        let places: Vec<_> = order
+            .iter()
+            .map(|(format, _)| {
+                n_rows[*format] += 1;
+                (*format, n_rows[*format] - 1)
+            })
+            .collect();
+        let n_columns = columns.first().map_or(0, Vec::len);
+        let interleaved = (0..n_columns).map(|index| {
+            let arrays: Vec<&dyn Array> = columns.iter().map(|of| of[index].as_ref()).collect();
+            Ok(interleave(&arrays, &places)?)
+        });
+        Ok((interleaved.collect::<Result<_>>()?, names))
+    }
 }
 
 /// Builds the batches of one file.
@@ -37,6 +141,8 @@ pub(crate) struct BatchBuilder {
     schema: SchemaRef,
     sources: Vec<ColumnSource>,
     content: EventColumns,
+    /// Whether any column comes from the text of the events.
+    needs_text: bool,
     /// The path of the file, as a column of one row.
     file: StringViewArray,
     /// The line numbers of the batch, if the query asks for them.
@@ -66,23 +172,41 @@ impl BatchBuilder {
             .iter()
             .filter_map(|&index| spec.columns.sources.get(index).cloned())
             .collect();
-        let types = schema.fields().iter().map(|field| field.data_type());
-        let timestamps = &spec.options.timestamps;
-        let content = match spec.options.format {
-            LineFormat::Text => {
-                let pattern = spec.options.pattern.as_ref();
-                let columns = sources.iter().zip(types);
-                EventColumns::Text(TextRows::new(columns, pattern, timestamps, written))
-            }
-            LineFormat::Json => {
-                let names = schema.fields().iter().map(|field| field.name().as_str());
-                let columns = names.zip(&sources).zip(types);
-                let columns = columns.map(|((name, source), data_type)| (name, source, data_type));
-                EventColumns::Json(JsonRows::new(columns, timestamps, written))
-            }
+        let from_text = schema.fields().iter().zip(&sources);
+        let from_text = from_text.filter(|(_, source)| source.is_from_text());
+        let from_text =
+            from_text.map(|(field, source)| (field.name().as_str(), source, field.data_type()));
+        let keeps_order = spec.formats.len() > 1 || sources.contains(&ColumnSource::Format);
+        let formats = spec.formats.iter().map(|format| {
+            let columns = from_text.clone();
+            let times = &format.timestamps;
+            let rows = match &format.shape {
+                Shape::Plain => FormatRows::Text(TextRows::new(columns, None, times, written)),
+                Shape::Text(known) => {
+                    let rows = TextRows::new(columns, Some(known), times, written);
+                    FormatRows::Text(if keeps_order {
+                        rows.always_matched()
+                    } else {
+                        rows
+                    })
+                }
+                Shape::Json(mapping) => {
+                    let known = spec.fields_with_columns(mapping);
+                    FormatRows::Json(JsonRows::new(columns, mapping, known, times, written))
+                }
+            };
+            (format.name.clone(), rows)
+        });
+        let content = EventColumns {
+            formats: formats.collect(),
+            order: vec![],
+            keeps_order,
         };
         let numbers_lines = sources.contains(&ColumnSource::LineNumber);
+        let is_used =
+            |source: &ColumnSource| source.is_from_text() || *source == ColumnSource::Format;
         Ok(Self {
+            needs_text: sources.iter().any(is_used),
             schema,
             sources,
             content,
@@ -98,11 +222,7 @@ impl BatchBuilder {
 
     /// Appends an event, whose place is an offset into `block`.
     pub(crate) fn push(&mut self, event: Event<'_>, block: &Buffer) {
-        let needs_text = match &self.content {
-            EventColumns::Text(rows) => !rows.is_empty(),
-            EventColumns::Json(rows) => !rows.is_empty(),
-        };
-        if needs_text {
+        if self.needs_text {
             self.push_text(event, block);
         }
         if let Some(numbers) = &mut self.line_numbers {
@@ -130,26 +250,21 @@ impl BatchBuilder {
                 }
             }
         };
-        match &mut self.content {
-            EventColumns::Text(rows) => rows.push(text, block, &mut self.counts),
-            EventColumns::Json(rows) => rows.push(text, block),
-        }
+        self.content.push(text, block, &mut self.counts);
     }
 
     /// Sets about when later events were written: this gives the year of times that do not name
     /// one.
     pub(crate) fn written_at(&mut self, written: DateTime<Utc>) {
-        match &mut self.content {
-            EventColumns::Text(rows) => rows.written_at(written),
-            EventColumns::Json(rows) => rows.written_at(written),
+        for (_, rows) in &mut self.content.formats {
+            rows.written_at(written);
         }
     }
 
     /// Ends the block: places of later events are offsets into the next one.
     pub(crate) fn end_block(&mut self) {
-        match &mut self.content {
-            EventColumns::Text(rows) => rows.end_block(),
-            EventColumns::Json(rows) => rows.end_block(),
+        for (_, rows) in &mut self.content.formats {
+            rows.end_block();
         }
         self.n_blocks += 1;
         if self.n_blocks == MAX_BLOCKS_PER_BATCH {
@@ -178,11 +293,11 @@ impl BatchBuilder {
     }
 
     fn batch(&mut self) -> Result<RecordBatch> {
-        let content = match &mut self.content {
-            EventColumns::Text(rows) if rows.is_empty() => Vec::new(),
-            EventColumns::Json(rows) if rows.is_empty() => Vec::new(),
-            EventColumns::Text(rows) => rows.finish(&mut self.counts)?,
-            EventColumns::Json(rows) => rows.finish(&mut self.counts)?,
+        let (content, names) = if self.needs_text {
+            self.content.finish(&mut self.counts)?
+        } else {
+            let names = StringViewArray::new_null(self.n_rows);
+            (Vec::new(), Arc::new(names) as ArrayRef)
         };
         let mut content = content.into_iter();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.sources.len());
@@ -195,10 +310,8 @@ impl BatchBuilder {
                     let numbers = self.line_numbers.as_mut().map(std::mem::take);
                     Arc::new(Int64Array::from(numbers.unwrap_or_default()))
                 }
-                ColumnSource::Message
-                | ColumnSource::MessageOrMsg
-                | ColumnSource::Group(_)
-                | ColumnSource::Field => content.next().ok_or_else(|| {
+                ColumnSource::Format => Arc::clone(&names),
+                _ => content.next().ok_or_else(|| {
                     internal_datafusion_err!("a column of a log table was not built")
                 })?,
             });

@@ -2,7 +2,8 @@
 //!
 //! Text: the named groups of the pattern in order, then `message`, `file`, `line_number`. JSON: the
 //! fields of the objects, then `message`, `file`, `line_number`; a field of the objects replaces a
-//! built-in column of the same name.
+//! built-in column of the same name. Formats that were found: `ts`, `level`, `message`, then the
+//! columns of the formats, `format` if there are several, `file`, `line_number`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,24 +21,46 @@ use crate::time::is_time_name;
 pub(crate) const MESSAGE: &str = "message";
 /// What zap, logrus, slog and pino call the message.
 pub(crate) const MSG: &str = "msg";
-const FILE: &str = "file";
-const LINE_NUMBER: &str = "line_number";
+/// The columns that all known formats have beside the message.
+pub(crate) const TIME: &str = "ts";
+pub(crate) const LEVEL: &str = "level";
+/// The name of the format of an event, where a table has several.
+pub(crate) const FORMAT: &str = "format";
+/// The fields of an object that have no column, as JSON.
+pub(crate) const REST: &str = "rest";
+/// The event as it is in the file, if the option `raw` asks for it.
+pub(crate) const RAW: &str = "raw";
+pub(crate) const FILE: &str = "file";
+pub(crate) const LINE_NUMBER: &str = "line_number";
 
 /// Where the values of a column come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnSource {
-    /// The text of the event, the group `message`, or the field `message` of the object.
+    /// The group `message`, or the field that is the message, or else the text of the event.
     Message,
-    /// The field `message` of the object, or else its field `msg`, or else the line.
-    MessageOrMsg,
     /// The path of the file.
     File,
     /// The number of the event's first line in its file.
     LineNumber,
-    /// The group of the pattern with this index.
-    Group(usize),
-    /// The field of the object that has the name of the column.
+    /// The group of the pattern, or the field of the object, that has the name of the column.
     Field,
+    /// The time of the event, wherever its format has it.
+    Time,
+    /// The level of the event, wherever its format has it.
+    Level,
+    /// The name of the event's format.
+    Format,
+    /// The fields of the object that have no column.
+    Rest,
+    /// The event as it is in the file.
+    Raw,
+}
+
+impl ColumnSource {
+    /// Whether the values come from the text of the event.
+    pub(crate) fn is_from_text(&self) -> bool {
+        !matches!(self, Self::File | Self::LineNumber | Self::Format)
+    }
 }
 
 /// The columns of a table without its partition columns.
@@ -60,37 +83,101 @@ impl LogColumns {
     /// of a built-in column.
     pub(crate) fn of_text(pattern: Option<&Regex>, declared: &Fields) -> Result<Self> {
         let mut columns = Vec::new();
-        let groups = pattern
-            .into_iter()
-            .flat_map(|regex| regex.capture_names().enumerate());
-        for (index, name) in groups {
-            match name {
-                None | Some(MESSAGE) => {}
-                Some(FILE | LINE_NUMBER) => {
-                    return plan_err!(
-                        "A group of the pattern cannot be named file or line_number, since the table has these \
-                         columns already: rename the group"
-                    );
-                }
-                Some(name) => {
-                    let data_type = group_type(name, declared)?;
-                    columns.push((
-                        Field::new(name, data_type, true),
-                        ColumnSource::Group(index),
-                    ));
-                }
+        let groups = pattern.into_iter().flat_map(Regex::capture_names);
+        for name in groups.flatten().filter(|name| *name != MESSAGE) {
+            if [FILE, LINE_NUMBER].contains(&name) {
+                return plan_err!(
+                    "A group of the pattern cannot be named file or line_number, since the table has these \
+                     columns already: rename the group"
+                );
             }
+            let data_type = group_type(name, declared)?;
+            columns.push((Field::new(name, data_type, true), ColumnSource::Field));
         }
         columns.extend(own_columns());
         check_declared(declared, &columns)?;
         Ok(Self::new(columns))
     }
 
+    /// The columns of a table whose files have known formats: those that all have, then `own` in
+    /// order, without those of another type under one name, which are TEXT.
+    ///
+    /// # Errors
+    /// When a declared column is not in the table or cannot have its type.
+    pub(crate) fn of_formats(
+        own: &[(String, DataType)],
+        names_formats: bool,
+        has_rest: bool,
+        declared: &Fields,
+    ) -> Result<Self> {
+        let [message, file, line_number] = own_columns();
+        let text = |name| Field::new(name, DataType::Utf8View, true);
+        let mut columns = vec![
+            (Field::new(TIME, time_type(), true), ColumnSource::Time),
+            (text(LEVEL), ColumnSource::Level),
+            message,
+        ];
+        for (name, data_type) in own {
+            let known = columns.iter_mut().find(|(field, _)| field.name() == name);
+            match known {
+                None => columns.push((
+                    Field::new(name, data_type.clone(), true),
+                    ColumnSource::Field,
+                )),
+                Some((field, ColumnSource::Field)) if field.data_type() != data_type => {
+                    *field = text(name);
+                }
+                Some(_) => {}
+            }
+        }
+        let is_free = |columns: &[(Field, ColumnSource)], name: &str| {
+            columns.iter().all(|(field, _)| field.name() != name)
+        };
+        if has_rest && is_free(&columns, REST) {
+            columns.push((text(REST), ColumnSource::Rest));
+        }
+        if names_formats && is_free(&columns, FORMAT) {
+            columns.push((text(FORMAT), ColumnSource::Format));
+        }
+        for own in [file, line_number] {
+            if is_free(&columns, own.0.name()) {
+                columns.push(own);
+            }
+        }
+        for field in declared {
+            let known = columns
+                .iter_mut()
+                .find(|(own, _)| own.name() == field.name());
+            if let Some((own, ColumnSource::Field | ColumnSource::Time)) = known {
+                let data_type = group_type(field.name(), declared)?;
+                *own = Field::new(field.name(), data_type, true);
+            }
+        }
+        check_declared(declared, &columns)?;
+        Ok(Self::new(columns))
+    }
+
+    /// The same columns, and the event as it is in the file.
+    #[must_use]
+    pub(crate) fn with_raw(self) -> Self {
+        if self.schema.index_of(RAW).is_ok() {
+            return self;
+        }
+        let mut fields = self.schema.fields().to_vec();
+        fields.push(Arc::new(Field::new(RAW, DataType::Utf8View, false)));
+        let mut sources = self.sources;
+        sources.push(ColumnSource::Raw);
+        Self {
+            schema: Arc::new(Schema::new(fields)),
+            sources,
+        }
+    }
+
     /// The columns of a JSON table whose objects have these fields.
     ///
     /// # Errors
     /// When a field `message` is not TEXT.
-    pub(crate) fn of_json(fields: &Fields) -> Result<Self> {
+    pub(crate) fn of_json(fields: &Fields, has_rest: bool) -> Result<Self> {
         let mut columns = Vec::new();
         for field in fields.iter().filter(|field| field.name() != MESSAGE) {
             columns.push((
@@ -101,21 +188,20 @@ impl LogColumns {
         if let Some((_, field)) = fields.find(MESSAGE) {
             check_own_type(field, &DataType::Utf8View)?;
         }
-        let names: HashSet<String> = fields.iter().map(|field| field.name().clone()).collect();
+        let names: HashSet<&str> = fields.iter().map(|field| field.name().as_str()).collect();
         let is_free = |name: &str| name == MESSAGE || !names.contains(name);
-        // A `msg` of another type, such as a number, is not a message.
-        let has_other_msg = fields
-            .find(MSG)
-            .is_some_and(|(_, field)| !field.data_type().is_string());
-        for (field, source) in own_columns() {
-            let source = match source {
-                ColumnSource::Message if !has_other_msg => ColumnSource::MessageOrMsg,
-                source => source,
-            };
-            if is_free(field.name()) {
-                columns.push((field, source));
-            }
-        }
+        let rest = (
+            Field::new(REST, DataType::Utf8View, true),
+            ColumnSource::Rest,
+        );
+        let [message, file, line_number] = own_columns();
+        let rest = has_rest.then_some(rest);
+        let own = [Some(message), rest, Some(file), Some(line_number)];
+        columns.extend(
+            own.into_iter()
+                .flatten()
+                .filter(|(field, _)| is_free(field.name())),
+        );
         Ok(Self::new(columns))
     }
 
@@ -175,7 +261,7 @@ fn check_declared(declared: &Fields, columns: &[(Field, ColumnSource)]) -> Resul
                 field.name()
             );
         };
-        if !matches!(source, ColumnSource::Group(_)) {
+        if !matches!(source, ColumnSource::Field | ColumnSource::Time) {
             check_own_type(field, own.data_type())?;
         }
     }

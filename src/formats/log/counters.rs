@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 
@@ -25,7 +25,7 @@ pub(crate) const COUNTER_NAMES: [&str; 7] = [
 ];
 
 /// What a reader counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EventCounts {
     /// Events, bytes, blank lines and truncated events.
     pub(crate) cut: CutCounts,
@@ -35,10 +35,29 @@ pub(crate) struct EventCounts {
     pub(crate) unmatched: u64,
     /// Values that do not fit the type of their column and became NULL.
     pub(crate) uncast: u64,
+    /// Those of them that should be times, and one of them.
+    pub(crate) unread_times: u64,
+    pub(crate) unread_time: Option<String>,
 }
 
 impl EventCounts {
-    fn in_order(self) -> [u64; 7] {
+    /// Counts texts that are no times, with one of them as an example.
+    pub(crate) fn add_unread_times<'a>(
+        &mut self,
+        n_times: usize,
+        example: impl FnOnce() -> Option<&'a str>,
+    ) {
+        if n_times == 0 {
+            return;
+        }
+        self.uncast += n_times as u64;
+        self.unread_times += n_times as u64;
+        if self.unread_time.is_none() {
+            self.unread_time = example().map(str::to_string);
+        }
+    }
+
+    fn in_order(&self) -> [u64; 7] {
         let CutCounts {
             events,
             bytes,
@@ -62,6 +81,9 @@ impl EventCounts {
 pub(crate) struct TableCounters {
     scans: AtomicU64,
     counts: [AtomicU64; 7],
+    unread_times: AtomicU64,
+    unread_time: Mutex<Option<String>>,
+    about: OnceLock<String>,
 }
 
 impl TableCounters {
@@ -71,10 +93,36 @@ impl TableCounters {
     }
 
     /// Adds what a reader counted.
-    pub(crate) fn add(&self, counts: EventCounts) {
+    pub(crate) fn add(&self, counts: &EventCounts) {
         for (counter, value) in self.counts.iter().zip(counts.in_order()) {
             counter.fetch_add(value, Ordering::Relaxed);
         }
+        if counts.unread_times > 0 {
+            self.unread_times
+                .fetch_add(counts.unread_times, Ordering::Relaxed);
+            let example = self.unread_time.lock();
+            let mut example = example.unwrap_or_else(PoisonError::into_inner);
+            if example.is_none() {
+                example.clone_from(&counts.unread_time);
+            }
+        }
+    }
+
+    /// What people want to know of the table when it is made.
+    pub(crate) fn set_about(&self, about: String) {
+        // It is made once.
+        let _ = self.about.set(about);
+    }
+
+    pub(crate) fn about(&self) -> &str {
+        self.about.get().map_or("", String::as_str)
+    }
+
+    /// How many texts were no times, and one of them.
+    pub(crate) fn unread_times(&self) -> (u64, Option<String>) {
+        let example = self.unread_time.lock();
+        let example = example.unwrap_or_else(PoisonError::into_inner);
+        (self.unread_times.load(Ordering::Relaxed), example.clone())
     }
 
     /// Adds what a scan counted elsewhere, by the names of the counters.
@@ -122,7 +170,7 @@ impl ScanCounters {
     }
 
     /// Adds the counts to both.
-    pub(crate) fn add(&self, counts: EventCounts) {
+    pub(crate) fn add(&self, counts: &EventCounts) {
         self.table.add(counts);
         for (metric, value) in self.metrics.iter().zip(counts.in_order()) {
             metric.add(usize::try_from(value).unwrap_or(usize::MAX));

@@ -25,6 +25,11 @@ use std::sync::Arc;
 use memchr::memchr;
 use regex::bytes::Regex;
 
+use crate::formats::log::log_options::{LineFormat, LogOptions};
+use crate::formats::log::object_splitter::{Complete, ObjectSplitter};
+use crate::formats::log::spec::FoundFormats;
+use crate::formats::log::trace_lines::{AutoStart, Boundary, LineMemory};
+
 /// The UTF-8 byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The bytes that a line may have beyond the longest event: a byte order mark (3) and `\r` (1) are
@@ -34,6 +39,10 @@ const LINE_SLACK: usize = 4;
 /// Which lines start an event.
 #[derive(Debug, Clone)]
 pub(crate) enum EventStart {
+    /// The rule of `multiline 'auto'`: traces and the like belong to the event before.
+    Auto(AutoStart),
+    /// Not lines are events but JSON objects.
+    Objects,
     /// Every line is an event.
     EveryLine,
     /// A line that matches starts an event; other lines belong to the event before.
@@ -43,9 +52,37 @@ pub(crate) enum EventStart {
 }
 
 impl EventStart {
-    fn is_start(&self, line: &[u8]) -> bool {
+    /// The rule of a table.
+    pub(crate) fn of_table(options: &LogOptions, found: &FoundFormats) -> Self {
+        match &options.start {
+            _ if found.has_long_objects => Self::Objects,
+            Some(start) => start.clone(),
+            None if options.format == LineFormat::Json => Self::EveryLine,
+            None if options.format == LineFormat::Text && !options.joins_traces => Self::EveryLine,
+            None if options.pattern.is_some() => {
+                Self::Auto(AutoStart::new(options.pattern.as_slice()))
+            }
+            None => Self::Auto(AutoStart::new(&found.known)),
+        }
+    }
+
+    /// Whether files must be read from their start.
+    pub(crate) fn needs_whole_files(&self) -> bool {
+        matches!(self, Self::Objects)
+    }
+
+    /// Whether a line begins an event, whatever came before it.
+    fn is_boundary(&self, line: &[u8], boundary: &mut Boundary) -> bool {
         match self {
-            Self::EveryLine => true,
+            Self::Auto(rule) => rule.is_boundary(line, boundary),
+            start => start.is_start(line, &mut LineMemory::default()),
+        }
+    }
+
+    fn is_start(&self, line: &[u8], memory: &mut LineMemory) -> bool {
+        match self {
+            Self::Auto(rule) => rule.begins(line, memory),
+            Self::EveryLine | Self::Objects => true,
             Self::Matching(regex) => regex.is_match(line),
             Self::NotIndented => line.first().is_some_and(|byte| !byte.is_ascii_whitespace()),
         }
@@ -99,6 +136,15 @@ pub(crate) struct EventSplitter {
     line: Vec<u8>,
     /// The multi-line event that is being read.
     open: Option<OpenEvent>,
+    /// What `multiline 'auto'` knows of the lines before.
+    memory: LineMemory,
+    /// What is known since the start of the range, as long as it waits for an event, and since its
+    /// end.
+    start_boundary: Boundary,
+    end_boundary: Boundary,
+    /// The event before was ended because nothing followed in time.
+    was_ended: bool,
+    objects: Option<ObjectSplitter>,
     /// Offsets of lines that start no event but are the first line of one, because the event before
     /// had been ended by then.
     cuts: Vec<u64>,
@@ -133,9 +179,16 @@ impl EventSplitter {
     /// A splitter for the events that begin in `range` (byte offsets) of a file; `0..u64::MAX` is
     /// the whole file.
     pub(crate) fn new(start: Arc<EventStart>, max_event_bytes: usize, range: Range<u64>) -> Self {
+        let objects = matches!(*start, EventStart::Objects)
+            .then(|| ObjectSplitter::new(max_event_bytes, range.start, 1));
         Self {
             start,
             max_event_bytes,
+            memory: LineMemory::default(),
+            start_boundary: Boundary::default(),
+            end_boundary: Boundary::default(),
+            was_ended: false,
+            objects,
             end: range.end,
             skips_partial_line: range.start > 0,
             awaits_start: range.start > 0,
@@ -158,9 +211,12 @@ impl EventSplitter {
         offset: u64,
         line_number: u64,
     ) -> Self {
+        let objects = matches!(*start, EventStart::Objects)
+            .then(|| ObjectSplitter::new(max_event_bytes, offset, line_number));
         Self {
             line_offset: offset,
             line_number,
+            objects,
             ..Self::new(start, max_event_bytes, 0..u64::MAX)
         }
     }
@@ -168,9 +224,10 @@ impl EventSplitter {
     /// Offset and number of the first line that has not been handed out yet, where
     /// [`EventSplitter::resume`] continues.
     pub(crate) fn position(&self) -> (u64, u64) {
-        match &self.open {
-            Some(open) => (open.offset, open.line_number),
-            None => (self.line_offset, self.line_number),
+        match (&self.objects, &self.open) {
+            (Some(objects), _) => objects.position(),
+            (None, Some(open)) => (open.offset, open.line_number),
+            (None, None) => (self.line_offset, self.line_number),
         }
     }
 
@@ -178,6 +235,7 @@ impl EventSplitter {
     /// lines may be half written.
     pub(crate) fn end_event(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         if self.line_bytes == 0 {
+            self.was_ended |= self.open.is_some();
             self.close(&[], sink);
         }
     }
@@ -208,6 +266,11 @@ impl EventSplitter {
 
     /// Takes the next bytes and hands out the events that are complete.
     pub(crate) fn feed(&mut self, block: &[u8], sink: &mut impl FnMut(Event<'_>)) {
+        if let Some(mut objects) = self.objects.take() {
+            objects.feed(block, &mut |object| self.hand_out_object(&object, sink));
+            self.objects = Some(objects);
+            return;
+        }
         let mut at = 0;
         while at < block.len() && !self.is_done() {
             let rest = &block[at..];
@@ -227,11 +290,20 @@ impl EventSplitter {
 
     /// Ends the file: hands out the rest.
     pub(crate) fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        if let Some(mut objects) = self.objects.take() {
+            objects.finish(&mut |object| self.hand_out_object(&object, sink));
+            self.objects = Some(objects);
+        }
         if self.line_bytes > 0 && !self.is_done() {
             self.end_line(&[], 0..0, 0, sink);
         }
         self.close(&[], sink);
         self.done = true;
+    }
+
+    fn hand_out_object(&mut self, object: &Complete<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        self.counts.bytes += object.n_bytes as u64;
+        self.hand_out(object.text, None, object.line_number, sink);
     }
 
     fn line_capacity(&self) -> usize {
@@ -300,19 +372,26 @@ impl EventSplitter {
 
     fn take_line(&mut self, line: RawLine<'_>, block: &[u8], sink: &mut impl FnMut(Event<'_>)) {
         let head = &line.text[..line.text.len().min(self.max_event_bytes)];
-        let is_start = self.start.is_start(head);
-        if is_start {
+        // Both see every line that is theirs, so that neighbours find the same boundary.
+        let begins_next =
+            line.offset >= self.end && self.start.is_boundary(head, &mut self.end_boundary);
+        let begins_this =
+            !self.awaits_start || self.start.is_boundary(head, &mut self.start_boundary);
+        if begins_next {
             self.close(block, sink);
-            if line.offset >= self.end {
-                self.done = true;
-                return;
-            }
-            self.awaits_start = false;
-        } else if self.awaits_start {
+            self.done = true;
             return;
         }
-        self.counts.bytes += line.bytes;
+        if !begins_this {
+            return;
+        }
+        self.awaits_start = false;
         let is_blank = head.trim_ascii_start().is_empty();
+        let is_start = self.is_start(head, is_blank);
+        if is_start {
+            self.close(block, sink);
+        }
+        self.counts.bytes += line.bytes;
         let limit = self.max_event_bytes + 1;
         if let Some(open) = &mut self.open {
             open.append(line, is_blank, block, limit);
@@ -326,6 +405,20 @@ impl EventSplitter {
             }
             self.open = Some(OpenEvent::new(line));
         }
+    }
+
+    /// Whether a line starts an event. After an event that was ended early, what is known of the
+    /// lines before is forgotten, as a splitter that resumes here does not know it either.
+    fn is_start(&mut self, head: &[u8], is_blank: bool) -> bool {
+        let is_start = self.start.is_start(head, &mut self.memory);
+        if self.was_ended && !is_blank {
+            self.was_ended = false;
+            if !is_start {
+                self.memory = LineMemory::default();
+                self.start.is_start(head, &mut self.memory);
+            }
+        }
+        is_start
     }
 
     fn close(&mut self, block: &[u8], sink: &mut impl FnMut(Event<'_>)) {
@@ -430,6 +523,7 @@ fn length_within(text: &[u8], limit: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::log::known_formats;
 
     const WHOLE: Range<u64> = 0..u64::MAX;
 
@@ -437,6 +531,12 @@ mod tests {
         Arc::new(match rule {
             "" => EventStart::EveryLine,
             "indent" => EventStart::NotIndented,
+            "auto" => EventStart::Auto(AutoStart::new(&[])),
+            "auto log4j" => {
+                let formats = known_formats::built_in().unwrap().iter();
+                let formats = formats.filter(|format| ["log4j", "cri"].contains(&format.name()));
+                EventStart::Auto(AutoStart::new(&formats.cloned().collect::<Vec<_>>()))
+            }
             regex => EventStart::Matching(Regex::new(regex).unwrap()),
         })
     }
@@ -561,9 +661,10 @@ mod tests {
         let head = |line: &[u8]| line[..line.len().min(max_event_bytes)].to_vec();
         let text_without_mark = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let mut groups: Vec<Vec<(u64, Vec<u8>)>> = vec![Vec::new()];
+        let mut memory = LineMemory::default();
         for (number, line) in (1..).zip(text_without_mark.split(|byte| *byte == b'\n')) {
             let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-            if rule.is_start(&head(&line)) {
+            if rule.is_start(&head(&line), &mut memory) {
                 groups.push(Vec::new());
             }
             groups.last_mut().unwrap().push((number, line));
@@ -680,6 +781,41 @@ mod tests {
                         continue;
                     }
                     let part = cut(&rule, max_event_bytes, &text, range, block_bytes);
+                    events.extend(part.0);
+                    counts = add(counts, part.1);
+                }
+                proptest::prop_assert_eq!(texts_of(&events), texts_of(&whole));
+                proptest::prop_assert_eq!(counts, whole_counts);
+            }
+        }
+
+        /// Lines that only the lines before them can explain, and three ranges.
+        #[test]
+        fn three_ranges_of_traces_give_the_whole(
+            lines in proptest::collection::vec(proptest::sample::select(vec![
+                "plain", "Bad: x", "", "  more", "\tat a.b(c:1)", "Caused by: x", "  File \"a\", line 1",
+                "Traceback (most recent call last):", "panic: x", "main.f(...)", "thread 'a' panicked at b:1:",
+                "2026-11-29 10:00:00,123 ERROR [main] c.a.Shop - a",
+                "2026-11-29T10:00:00.1Z stdout P a", "2026-11-29T10:00:00.1Z stdout F b", "{\"a\":1}",
+            ]), 0..30),
+            cuts in proptest::array::uniform2(0.0..1.0f64),
+            block_bytes in 1usize..60,
+        ) {
+            let text = lines.join("\n").into_bytes();
+            let end = text.len() as u64;
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+            let mut at = cuts.map(|cut| (cut * end as f64) as u64);
+            at.sort_unstable();
+            for rule in [starts("auto"), starts("auto log4j")] {
+                let (whole, whole_counts) = cut(&rule, 1 << 10, &text, WHOLE, 1 << 20);
+                proptest::prop_assert_eq!(&whole, &reference(&rule, 1 << 10, &text));
+                let mut events = Vec::new();
+                let mut counts = CutCounts::default();
+                for range in [0..at[0], at[0]..at[1], at[1]..end] {
+                    if range.is_empty() {
+                        continue;
+                    }
+                    let part = cut(&rule, 1 << 10, &text, range, block_bytes);
                     events.extend(part.0);
                     counts = add(counts, part.1);
                 }

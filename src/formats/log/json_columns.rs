@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::formats::log::columns::{MESSAGE, time_type};
 use crate::formats::log::json_rows::decoder;
-use crate::formats::log::timestamp::TimestampReader;
+use crate::formats::log::timestamp::{TimeMemory, TimestampReader, unix_time};
 use crate::time::is_time_name;
 
 /// With more fields than this the keys are data, such as ids, and not columns; planning would
@@ -51,11 +51,14 @@ pub(crate) fn infer_fields(
         let mut data_type = infer_type(name, &values);
         if name == MESSAGE {
             data_type = DataType::Utf8View;
-        } else if is_time_name(name) && data_type == DataType::Utf8View {
-            let is_time = |value: &&Value| {
-                value
-                    .as_str()
-                    .is_some_and(|text| timestamps.read(text, written).is_some())
+        } else if is_time_name(name) && !data_type.is_nested() {
+            let is_time = |value: &&Value| match value {
+                Value::String(text) => {
+                    let time = timestamps.read(text, written, &mut TimeMemory::default());
+                    time.is_some()
+                }
+                Value::Number(number) => unix_time(&number.to_string()).is_some(),
+                _ => false,
             };
             let mut some = values.iter().filter(|value| !value.is_null()).peekable();
             if some.peek().is_some() && some.all(is_time) {
@@ -86,6 +89,12 @@ pub(crate) fn check_declared_fields(fields: &Fields) -> Result<()> {
 }
 
 fn infer_type(name: &str, values: &[&Value]) -> DataType {
+    if has_contradiction(values) {
+        return DataType::Utf8View;
+    }
+    if let Some(exact) = beyond_i64(values) {
+        return exact;
+    }
     let objects = values.iter().map(|value| {
         Ok(Value::Object(Map::from_iter([(
             name.to_string(),
@@ -100,6 +109,52 @@ fn infer_type(name: &str, values: &[&Value]) -> DataType {
         },
         _ => DataType::Utf8View,
     }
+}
+
+/// Whether values are of several kinds somewhere: a number or a text, a list, an object. Only text
+/// can be all of them.
+fn has_contradiction(values: &[&Value]) -> bool {
+    let some = || values.iter().filter(|value| !value.is_null());
+    let n_lists = some().filter(|value| value.is_array()).count();
+    let n_objects = some().filter(|value| value.is_object()).count();
+    let n_values = some().count();
+    if n_lists != 0 && n_lists != n_values || n_objects != 0 && n_objects != n_values {
+        return true;
+    }
+    let items: Vec<&Value> = some()
+        .filter_map(|value| value.as_array())
+        .flatten()
+        .collect();
+    if !items.is_empty() {
+        return has_contradiction(&items);
+    }
+    let mut fields: BTreeMap<&String, Vec<&Value>> = BTreeMap::new();
+    for (name, value) in some().filter_map(|value| value.as_object()).flatten() {
+        fields.entry(name).or_default().push(value);
+    }
+    fields.values().any(|values| has_contradiction(values))
+}
+
+/// The type of whole numbers some of which are beyond 64 bits with a sign; arrow would round them.
+fn beyond_i64(values: &[&Value]) -> Option<DataType> {
+    let mut some = values.iter().filter(|value| !value.is_null()).peekable();
+    some.peek()?;
+    let is_beyond = |value: &Value| value.is_u64() && !value.is_i64();
+    // serde_json reads what is beyond 64 bits as a float.
+    let is_huge =
+        |value: &Value| value.is_f64() && value.as_f64().is_some_and(|number| number >= 1.8e19);
+    if !values
+        .iter()
+        .any(|value| is_beyond(value) || is_huge(value))
+    {
+        return None;
+    }
+    let fits = some.all(|value| value.is_u64());
+    Some(if fits {
+        DataType::UInt64
+    } else {
+        DataType::Utf8View
+    })
 }
 
 /// How deeply lists and structs are nested. The sample is bounded, and so is the depth of this

@@ -6,11 +6,13 @@
 //! TEXT column a number or a boolean is its text, and an object or an array is its JSON text.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
+    new_null_array,
 };
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::cast;
@@ -21,12 +23,13 @@ use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::formats::log::columns::{ColumnSource, MSG};
+use crate::formats::log::columns::ColumnSource;
 use crate::formats::log::counters::EventCounts;
+use crate::formats::log::json_mapping::{FieldPath, JsonMapping};
 use crate::formats::log::json_nesting::is_too_deep;
 use crate::formats::log::string_column::{StringColumn, Text};
 use crate::formats::log::text_rows::time_array;
-use crate::formats::log::timestamp::TimestampReader;
+use crate::formats::log::timestamp::{TimeMemory, TimestampReader};
 
 /// The number of lines that are decoded together to find the ones to rewrite: few enough that the
 /// others cost little extra.
@@ -38,67 +41,143 @@ pub(crate) struct JsonRows {
     /// The lines of the batch.
     lines: StringColumn,
     columns: Vec<JsonColumn>,
-    /// The schema that arrow-json is asked for, in the order of `columns`: times are read as text.
+    /// What arrow-json is asked for: times are read as text.
     schema: SchemaRef,
-    /// The index of the field `msg` in `schema`, if the message may come from it.
-    msg_index: Option<usize>,
+    mapping: JsonMapping,
+    /// The fields that have a column.
+    known: HashSet<String>,
     timestamps: TimestampReader,
+    memory: TimeMemory,
     /// When the file was last written.
     written: DateTime<Utc>,
 }
 
+/// A column, and where its values are, in the order in which they are tried.
 #[derive(Debug)]
-enum JsonColumn {
+struct JsonColumn {
+    kind: JsonKind,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+enum JsonKind {
     Message,
+    Level,
     Field,
     /// A whole number. arrow-json would silently turn 1.5 into 1, so it is read as text.
     Whole(DataType),
     Time(DataType),
+    Rest,
+    Raw,
+    /// A column that objects do not have.
+    Null(DataType),
 }
 
-impl JsonRows {
-    /// Rows for these columns (name, source, type); columns that do not come from the object are
-    /// skipped.
-    pub(crate) fn new<'a>(
-        columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)>,
-        timestamps: &TimestampReader,
-        written: DateTime<Utc>,
-    ) -> Self {
-        let mut kinds = Vec::new();
-        let mut fields = Vec::new();
-        let mut may_be_in_msg = false;
-        for (name, source, data_type) in columns {
-            let (kind, read_as) = match (source, data_type) {
-                (ColumnSource::Message | ColumnSource::MessageOrMsg, _) => {
-                    may_be_in_msg |= *source == ColumnSource::MessageOrMsg;
-                    (JsonColumn::Message, DataType::Utf8View)
-                }
-                (ColumnSource::Field, DataType::Timestamp(..)) => {
-                    (JsonColumn::Time(data_type.clone()), DataType::Utf8View)
-                }
-                (ColumnSource::Field, data_type) if is_within_i64(data_type) => {
-                    (JsonColumn::Whole(data_type.clone()), DataType::Utf8View)
-                }
-                (ColumnSource::Field, _) => (JsonColumn::Field, data_type.clone()),
-                _ => continue,
-            };
-            kinds.push(kind);
-            fields.push(Field::new(name, read_as, true));
-        }
-        let msg_index = may_be_in_msg.then(|| msg_index(&mut fields));
-        Self {
-            msg_index,
-            lines: StringColumn::new(),
-            columns: kinds,
-            schema: Arc::new(Schema::new(fields)),
-            timestamps: timestamps.clone(),
-            written,
+/// A field of the schema that is read, and the fields in it.
+#[derive(Debug)]
+struct Place {
+    index: usize,
+    inner: Vec<String>,
+}
+
+/// The fields to read, by name.
+#[derive(Default)]
+struct FieldsToRead(Vec<Field>);
+
+impl FieldsToRead {
+    /// A field of this type, which is that of its column.
+    fn column(&mut self, name: &str, data_type: DataType) -> Place {
+        let field = Field::new(name, data_type, true);
+        let index = match self.0.iter().position(|known| known.name() == name) {
+            Some(index) => {
+                self.0[index] = field;
+                index
+            }
+            None => {
+                self.0.push(field);
+                self.0.len() - 1
+            }
+        };
+        Place {
+            index,
+            inner: vec![],
         }
     }
 
-    /// Whether the text of the lines is not needed at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.columns.is_empty()
+    /// A text at this path. A field that is a column is read as the column is.
+    fn text(&mut self, path: &[String]) -> Option<Place> {
+        let (name, inner) = path.split_first()?;
+        let index = match self.0.iter().position(|known| known.name() == name) {
+            Some(index) => index,
+            None => {
+                self.0.push(Field::new(name, text_in(inner), true));
+                self.0.len() - 1
+            }
+        };
+        Some(Place {
+            index,
+            inner: inner.to_vec(),
+        })
+    }
+}
+
+/// The type of an object with a text at this path.
+fn text_in(path: &[String]) -> DataType {
+    match path.split_first() {
+        None => DataType::Utf8View,
+        Some((name, inner)) => {
+            let field = Field::new(name, text_in(inner), true);
+            DataType::Struct(vec![field].into())
+        }
+    }
+}
+
+impl JsonRows {
+    /// Rows for these columns (name, source, type), all of which come from the text of the event.
+    /// `known` are the fields that have a column of the table.
+    pub(crate) fn new<'a>(
+        columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)> + Clone,
+        mapping: &JsonMapping,
+        known: HashSet<String>,
+        timestamps: &TimestampReader,
+        written: DateTime<Utc>,
+    ) -> Self {
+        let mut fields = FieldsToRead::default();
+        // Columns first: what they are read as decides for the others.
+        let mut own: HashMap<&str, Place> = HashMap::new();
+        for (name, source, data_type) in columns.clone() {
+            let is_used = mapping.used.contains(name);
+            if *source == ColumnSource::Field && !is_used {
+                own.insert(name, fields.column(name, read_as(data_type)));
+            }
+        }
+        let mut places = |paths: &[FieldPath]| -> Vec<Place> {
+            paths.iter().filter_map(|path| fields.text(path)).collect()
+        };
+        let columns = columns.map(|(name, source, data_type)| {
+            let (kind, places) = match source {
+                ColumnSource::Message => (JsonKind::Message, places(&mapping.message)),
+                ColumnSource::Level => (JsonKind::Level, places(&mapping.level)),
+                ColumnSource::Time => (JsonKind::Time(data_type.clone()), places(&mapping.time)),
+                ColumnSource::Rest => (JsonKind::Rest, vec![]),
+                ColumnSource::Raw => (JsonKind::Raw, vec![]),
+                _ => match own.remove(name) {
+                    Some(place) => (JsonKind::of_field(data_type), vec![place]),
+                    None => (JsonKind::Null(data_type.clone()), vec![]),
+                },
+            };
+            JsonColumn { kind, places }
+        });
+        Self {
+            columns: columns.collect(),
+            lines: StringColumn::new(),
+            schema: Arc::new(Schema::new(fields.0)),
+            mapping: mapping.clone(),
+            known,
+            timestamps: timestamps.clone(),
+            memory: TimeMemory::default(),
+            written,
+        }
     }
 
     /// Sets about when later events were written.
@@ -113,23 +192,6 @@ impl JsonRows {
     /// Appends a line.
     pub(crate) fn push(&mut self, line: Text<'_>, block: &Buffer) {
         self.lines.push(line, block);
-    }
-
-    /// The field `message` if it is not NULL, otherwise the field `msg`, otherwise the line.
-    fn messages(
-        &self,
-        batch: &RecordBatch,
-        fields: &ArrayRef,
-        lines: &StringViewArray,
-    ) -> Result<ArrayRef> {
-        let fields = fields.as_string_view();
-        let Some(index) = self.msg_index else {
-            return Ok(Arc::new(first_of(fields, lines)));
-        };
-        // A declared column may have another string type.
-        let msg = cast(batch.column(index), &DataType::Utf8View)?;
-        let fields = first_of(fields, msg.as_string_view());
-        Ok(Arc::new(first_of(&fields, lines)))
     }
 
     /// The columns, in the order in which they were requested.
@@ -149,44 +211,158 @@ impl JsonRows {
         if batch.num_rows() != lines.len() {
             return internal_err!("{} lines became {} rows", lines.len(), batch.num_rows());
         }
-        let finish = |(column, array): (&JsonColumn, &ArrayRef)| match column {
-            JsonColumn::Field => Ok(Arc::clone(array)),
-            JsonColumn::Message => self.messages(&batch, array, &lines),
-            JsonColumn::Whole(data_type) => {
-                let texts = array.as_string_view();
+        let mut arrays = Vec::with_capacity(self.columns.len());
+        let columns = std::mem::take(&mut self.columns);
+        for column in &columns {
+            arrays.push(self.array(column, &batch, &lines, counts)?);
+        }
+        self.columns = columns;
+        Ok(arrays)
+    }
+
+    fn array(
+        &mut self,
+        column: &JsonColumn,
+        batch: &RecordBatch,
+        lines: &StringViewArray,
+        counts: &mut EventCounts,
+    ) -> Result<ArrayRef> {
+        let texts = || texts_at(&column.places, batch);
+        Ok(match &column.kind {
+            JsonKind::Field => match column.places.first() {
+                Some(place) => Arc::clone(batch.column(place.index)),
+                None => return internal_err!("a field of a JSON table has no place"),
+            },
+            JsonKind::Message => {
+                let messages = first_of(&texts()?, lines);
+                Arc::new(cleaned(messages, self.mapping.byte_lists))
+            }
+            JsonKind::Level => {
+                let levels = texts()?;
+                let levels = levels
+                    .iter()
+                    .map(|text| Some(self.mapping.levels.level(text?)));
+                Arc::new(StringViewArray::from_iter(levels))
+            }
+            JsonKind::Whole(data_type) => {
+                let texts = texts()?;
                 let numbers: Int64Array = texts.iter().map(|text| whole_number(text?)).collect();
                 let numbers = cast(&numbers, data_type)?;
                 counts.uncast += numbers.null_count().saturating_sub(texts.null_count()) as u64;
-                Ok(numbers)
+                numbers
             }
-            JsonColumn::Time(data_type) => {
-                let texts = array.as_string_view();
+            JsonKind::Time(data_type) => {
+                let texts = texts()?;
                 let times = texts
                     .iter()
-                    .map(|text| self.timestamps.read(text?, self.written));
+                    .map(|text| self.timestamps.read(text?, self.written, &mut self.memory));
                 let times: Vec<_> = times.collect();
                 let missing = times.iter().filter(|time| time.is_none()).count();
-                counts.uncast += missing.saturating_sub(texts.null_count()) as u64;
-                time_array(times, data_type)
+                counts.add_unread_times(missing.saturating_sub(texts.null_count()), || {
+                    let mut pairs = texts.iter().zip(&times);
+                    let unread = pairs.find(|(text, time)| text.is_some() && time.is_none());
+                    unread.and_then(|(text, _)| text)
+                });
+                time_array(times, data_type)?
             }
-        };
-        self.columns
-            .iter()
-            .zip(batch.columns())
-            .map(finish)
-            .collect()
+            JsonKind::Rest => {
+                let rest = lines.iter().map(|line| rest_of(line?, &self.known));
+                Arc::new(StringViewArray::from_iter(rest))
+            }
+            JsonKind::Raw => Arc::new(lines.clone()),
+            JsonKind::Null(data_type) => new_null_array(data_type, lines.len()),
+        })
     }
 }
 
-/// The index of the field `msg` among the fields to read; it is added if it is missing.
-fn msg_index(fields: &mut Vec<Field>) -> usize {
-    match fields.iter().position(|field| field.name() == MSG) {
-        Some(index) => index,
-        None => {
-            fields.push(Field::new(MSG, DataType::Utf8View, true));
-            fields.len() - 1
+impl JsonKind {
+    fn of_field(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Timestamp(..) => Self::Time(data_type.clone()),
+            data_type if is_within_i64(data_type) => Self::Whole(data_type.clone()),
+            _ => Self::Field,
         }
     }
+}
+
+/// The type as which arrow-json reads a column.
+fn read_as(data_type: &DataType) -> DataType {
+    match JsonKind::of_field(data_type) {
+        JsonKind::Field => data_type.clone(),
+        _ => DataType::Utf8View,
+    }
+}
+
+/// The first text in these places, row by row.
+fn texts_at(places: &[Place], batch: &RecordBatch) -> Result<StringViewArray> {
+    let mut texts: Option<StringViewArray> = None;
+    for place in places {
+        let found = text_at(batch.column(place.index), &place.inner)?;
+        texts = Some(match texts {
+            None => found,
+            Some(texts) => first_of(&texts, &found),
+        });
+    }
+    Ok(texts.unwrap_or_else(|| StringViewArray::new_null(batch.num_rows())))
+}
+
+/// The texts at a path within a field.
+fn text_at(array: &ArrayRef, path: &[String]) -> Result<StringViewArray> {
+    let Some((name, inner)) = path.split_first() else {
+        return Ok(cast(array, &DataType::Utf8View)?.as_string_view().clone());
+    };
+    if let Some(fields) = array.as_struct_opt() {
+        return match fields.column_by_name(name) {
+            Some(field) => text_at(field, inner),
+            None => Ok(StringViewArray::new_null(array.len())),
+        };
+    }
+    // A field with several kinds of values is JSON as text.
+    let texts = cast(array, &DataType::Utf8View)?;
+    let texts = texts.as_string_view().iter().map(|text| {
+        let mut value = &serde_json::from_str::<Value>(text?).ok()?;
+        for name in path {
+            value = value.get(name)?;
+        }
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    });
+    Ok(StringViewArray::from_iter(texts))
+}
+
+/// Messages without a line end, which Docker keeps, and with lists of bytes as text.
+fn cleaned(messages: StringViewArray, byte_lists: bool) -> StringViewArray {
+    let is_list = |text: &str| byte_lists && text.starts_with('[');
+    let is_clean = |text: &str| !text.ends_with('\n') && !is_list(text);
+    if messages.iter().flatten().all(is_clean) {
+        return messages;
+    }
+    let messages = messages.iter().map(|text| {
+        let text = text?;
+        let bytes = is_list(text).then(|| serde_json::from_str::<Vec<u8>>(text).ok());
+        Some(match bytes.flatten() {
+            Some(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            None => Cow::Borrowed(text.strip_suffix('\n').unwrap_or(text)),
+        })
+    });
+    StringViewArray::from_iter(messages)
+}
+
+/// The fields of an object that have no column, as an object; `None` if there is none.
+fn rest_of(line: &str, known: &HashSet<String>) -> Option<String> {
+    let mut rest = String::new();
+    for_each_field(line, |name, value| {
+        if !known.contains(name) {
+            rest.push(if rest.is_empty() { '{' } else { ',' });
+            rest.push_str(&Value::from(name).to_string());
+            rest.push(':');
+            rest.push_str(&without_white_space(value));
+        }
+    })?;
+    (!rest.is_empty()).then(|| rest + "}")
 }
 
 fn is_within_i64(data_type: &DataType) -> bool {
@@ -331,22 +507,31 @@ fn object_of(fields: &[(usize, String)]) -> String {
 /// numbers); `None` if the line is not exactly one object.
 fn wanted_values<'a>(schema: &SchemaRef, line: &'a str) -> Option<Vec<Option<&'a str>>> {
     let mut values = vec![None; schema.fields().len()];
+    for_each_field(line, |name, value| {
+        // As on the fast path, the last of several equal names counts.
+        if let Some(slot) = schema.index_of(name).ok().and_then(|i| values.get_mut(i)) {
+            *slot = Some(value);
+        }
+    })?;
+    Some(values)
+}
+
+/// The names of an object's fields, and the texts of their values; `None` if the line is not
+/// exactly one object.
+fn for_each_field<'a>(line: &'a str, mut field: impl FnMut(&str, &'a str)) -> Option<()> {
     let mut rest = line.trim().strip_prefix('{')?.trim_start();
     if let Some(rest) = rest.strip_prefix('}') {
-        return rest.is_empty().then_some(values);
+        return rest.is_empty().then_some(());
     }
     loop {
         let (name, after) = take_value(rest)?;
         let after = after.trim_start().strip_prefix(':')?.trim_start();
         let (value, after) = take_value(after)?;
         let name: String = serde_json::from_str(name).ok()?;
-        // As on the fast path, the last of several equal names counts.
-        if let Some(slot) = schema.index_of(&name).ok().and_then(|i| values.get_mut(i)) {
-            *slot = Some(value);
-        }
+        field(&name, value);
         rest = after.trim_start();
         if let Some(rest) = rest.strip_prefix('}') {
-            return rest.is_empty().then_some(values);
+            return rest.is_empty().then_some(());
         }
         rest = rest.strip_prefix(',')?.trim_start();
     }

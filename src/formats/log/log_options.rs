@@ -1,22 +1,25 @@
 //! The options of `CREATE EXTERNAL TABLE … STORED AS LOG`, checked once at CREATE.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Result, plan_err};
 use regex::Regex;
 
 use crate::formats::log::event_splitter::EventStart;
+use crate::formats::log::known_formats::KnownFormat;
 use crate::formats::log::timestamp::TimestampReader;
 use crate::streams::live_options::OPTION_NAMES as LIVE_OPTION_NAMES;
 
 /// Every option, as users write it.
-const OPTION_NAMES: [&str; 7] = [
+const OPTION_NAMES: [&str; 8] = [
     "format",
     "max_event_bytes",
     "multiline",
     "multiline_start",
     "pattern",
+    "raw",
     "timestamp_format",
     "timezone",
 ];
@@ -31,12 +34,16 @@ const NEAR_MISS_LETTERS: usize = 3;
 const PATTERN_EXAMPLE: &str = r"pattern '^(?<ts>\S+ \S+) (?<level>[A-Z]+) (?<message>.*)$'";
 
 /// The format of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LineFormat {
+    /// What the first lines of the files show.
+    Auto,
     /// Plain text, with or without a pattern.
     Text,
-    /// One JSON object per line.
+    /// One JSON object per line, with its fields as they are.
     Json,
+    /// Known formats.
+    Named(Vec<String>),
 }
 
 /// The checked options.
@@ -47,19 +54,29 @@ pub(crate) struct LogOptions {
     pub(crate) written: HashMap<String, String>,
     pub(crate) format: LineFormat,
     /// Has at least one named group.
-    pub(crate) pattern: Option<Regex>,
-    pub(crate) timestamps: TimestampReader,
-    pub(crate) start: EventStart,
+    pub(crate) pattern: Option<Arc<KnownFormat>>,
+    timestamp_format: Option<String>,
+    timezone: Option<String>,
+    /// Which lines start an event; `None` if that follows from the format.
+    pub(crate) start: Option<EventStart>,
+    /// Whether traces belong to the event before in formats of the user, too.
+    pub(crate) joins_traces: bool,
+    /// Whether the event as it is in the file is a column.
+    pub(crate) has_raw: bool,
     pub(crate) max_event_bytes: usize,
 }
 
 impl LogOptions {
     /// Reads the options as DataFusion passes them, with `format.` before each name. Names with
-    /// another dot (`aws.region`) are for the object store and are ignored here.
+    /// another dot (`aws.region`) are for the object store and are ignored here. `session_zone` is
+    /// the zone of times that name none, unless the options have another.
     ///
     /// # Errors
     /// When an option is unknown, a value is not allowed, or two options contradict each other.
-    pub(crate) fn try_new(options: &HashMap<String, String>) -> Result<Self> {
+    pub(crate) fn try_new(
+        options: &HashMap<String, String>,
+        session_zone: Option<&str>,
+    ) -> Result<Self> {
         let mut known = HashMap::new();
         for (key, value) in options {
             let name = key.strip_prefix("format.").unwrap_or(key);
@@ -72,35 +89,62 @@ impl LogOptions {
             }
         }
         let get = |name: &str| known.get(name).copied();
-        let format = line_format(get("format"))?;
+        let pattern = get("pattern").map(pattern).transpose()?;
+        let format = line_format(get("format"), pattern.is_some())?;
+        if format != LineFormat::Text && pattern.is_some() {
+            return plan_err!(
+                "Option pattern is for format 'text': the other formats know where their values are. \
+                 Leave pattern out, or write format 'text'"
+            );
+        }
         if format == LineFormat::Json {
-            let only_text = ["pattern", "multiline", "multiline_start"];
+            let only_text = ["multiline", "multiline_start"];
             if let Some(name) = only_text.into_iter().find(|name| known.contains_key(name)) {
                 return plan_err!(
-                    "Option {name} is for format 'text': with format 'json' every line is one object. \
+                    "Option {name} is for format 'text': with format 'json' every event is one object. \
                      Leave {name} out, or write format 'text'"
                 );
             }
         }
-        let timestamps = TimestampReader::try_new(get("timestamp_format"), get("timezone"))
-            .or_else(|error| plan_err!("Option {error}"))?;
-        Ok(Self {
+        let options = Self {
             #[cfg(feature = "distributed")]
-            written: owned(&known),
+            written: owned(&known, session_zone),
             format,
-            pattern: get("pattern").map(pattern).transpose()?,
-            timestamps,
+            pattern,
+            timestamp_format: get("timestamp_format").map(str::to_string),
+            timezone: get("timezone").or(session_zone).map(str::to_string),
             start: event_start(get("multiline"), get("multiline_start"))?,
+            joins_traces: get("multiline").is_some(),
+            has_raw: flag("raw", get("raw"))?,
             max_event_bytes: max_event_bytes(get("max_event_bytes"))?,
-        })
+        };
+        options.timestamps_of(&[])?;
+        Ok(options)
+    }
+
+    /// The reader of the times of a format that has these layouts; those of the options count
+    /// first.
+    ///
+    /// # Errors
+    /// When a layout or the zone is wrong.
+    pub(crate) fn timestamps_of(&self, layouts: &[&str]) -> Result<TimestampReader> {
+        let layouts = match &self.timestamp_format {
+            Some(layout) => &[layout.as_str()],
+            None => layouts,
+        };
+        TimestampReader::with_layouts(layouts, self.timezone.as_deref())
+            .or_else(|error| plan_err!("Option {error}"))
     }
 }
 
 #[cfg(feature = "distributed")]
-fn owned(options: &HashMap<&str, &str>) -> HashMap<String, String> {
-    let options = options.iter();
-    let options = options.map(|(name, value)| ((*name).to_string(), (*value).to_string()));
-    options.collect()
+fn owned(options: &HashMap<&str, &str>, session_zone: Option<&str>) -> HashMap<String, String> {
+    let zone = session_zone.map(|zone| ("timezone", zone));
+    let options = options.iter().map(|(name, value)| (*name, *value));
+    let options = zone.into_iter().chain(options);
+    options
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
 }
 
 fn unknown_option<T>(name: &str) -> Result<T> {
@@ -122,18 +166,40 @@ fn unknown_option<T>(name: &str) -> Result<T> {
     )
 }
 
-fn line_format(value: Option<&str>) -> Result<LineFormat> {
-    match value {
-        None => Ok(LineFormat::Text),
-        Some(text) if text.eq_ignore_ascii_case("text") => Ok(LineFormat::Text),
-        Some(text) if text.eq_ignore_ascii_case("json") => Ok(LineFormat::Json),
-        Some(other) => plan_err!("Option format must be 'text' or 'json', got '{other}'"),
+fn line_format(value: Option<&str>, has_pattern: bool) -> Result<LineFormat> {
+    let Some(value) = value else {
+        return Ok(if has_pattern {
+            LineFormat::Text
+        } else {
+            LineFormat::Auto
+        });
+    };
+    Ok(match value.to_ascii_lowercase().as_str() {
+        "auto" => LineFormat::Auto,
+        "text" => LineFormat::Text,
+        "json" => LineFormat::Json,
+        names => LineFormat::Named(
+            names
+                .split(',')
+                .map(|name| name.trim().to_string())
+                .collect(),
+        ),
+    })
+}
+
+fn flag(name: &str, value: Option<&str>) -> Result<bool> {
+    match value.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("off" | "false") => Ok(false),
+        Some("on" | "true") => Ok(true),
+        Some(other) => plan_err!("Option {name} must be 'on' or 'off', got '{other}'"),
     }
 }
 
-fn pattern(value: &str) -> Result<Regex> {
+fn pattern(value: &str) -> Result<Arc<KnownFormat>> {
     match Regex::new(value) {
-        Ok(regex) if regex.capture_names().flatten().next().is_some() => Ok(regex),
+        Ok(regex) if regex.capture_names().flatten().next().is_some() => {
+            Ok(Arc::new(KnownFormat::of_pattern(value)?))
+        }
         Ok(_) => plan_err!(
             "Option pattern needs at least one named group: each becomes a column. \
              Example: {PATTERN_EXAMPLE}. Got '{value}'"
@@ -142,19 +208,26 @@ fn pattern(value: &str) -> Result<Regex> {
     }
 }
 
-fn event_start(multiline: Option<&str>, multiline_start: Option<&str>) -> Result<EventStart> {
-    match (multiline, multiline_start) {
-        (None, None) => Ok(EventStart::EveryLine),
+/// The rule of the options; `None` for `'auto'`.
+fn event_start(
+    multiline: Option<&str>,
+    multiline_start: Option<&str>,
+) -> Result<Option<EventStart>> {
+    let rule = multiline.map(str::to_ascii_lowercase);
+    match (rule.as_deref(), multiline_start) {
+        (None | Some("auto"), None) => Ok(None),
         (Some(_), Some(_)) => {
             plan_err!("Options multiline and multiline_start exclude each other: give one of them")
         }
-        (Some(rule), None) if rule.eq_ignore_ascii_case("indent") => Ok(EventStart::NotIndented),
+        (Some("indent"), None) => Ok(Some(EventStart::NotIndented)),
+        (Some("off"), None) => Ok(Some(EventStart::EveryLine)),
         (Some(other), None) => plan_err!(
-            "Option multiline must be 'indent' (indented lines belong to the event before), got '{other}'. \
-             For any other rule write multiline_start '<regex of a first line>'"
+            "Option multiline must be 'auto' (stack traces and the like belong to the event before), 'indent' \
+             (indented lines do) or 'off', got '{other}'. For any other rule write \
+             multiline_start '<regex of a first line>'"
         ),
         (None, Some(value)) => match regex::bytes::Regex::new(value) {
-            Ok(regex) => Ok(EventStart::Matching(regex)),
+            Ok(regex) => Ok(Some(EventStart::Matching(regex))),
             Err(error) => plan_err!("Option multiline_start is not a regular expression: {error}"),
         },
     }
@@ -182,7 +255,7 @@ mod tests {
         let options = options
             .iter()
             .map(|(key, value)| (format!("format.{key}"), value.to_string()));
-        LogOptions::try_new(&options.collect())
+        LogOptions::try_new(&options.collect(), None)
             .unwrap_err()
             .strip_backtrace()
     }
@@ -199,10 +272,6 @@ mod tests {
                 "Compression is told by the file name",
             ),
             (
-                &[("format", "csv")],
-                "Option format must be 'text' or 'json', got 'csv'",
-            ),
-            (
                 &[("pattern", "a(b)")],
                 "needs at least one named group: each becomes a column. Example: pattern",
             ),
@@ -210,7 +279,12 @@ mod tests {
                 &[("pattern", "(?<a>")],
                 "Option pattern is not a regular expression",
             ),
-            (&[("multiline", "x")], "must be 'indent'"),
+            (&[("multiline", "x")], "must be 'auto'"),
+            (&[("raw", "x")], "Option raw must be 'on' or 'off', got 'x'"),
+            (
+                &[("timestamp_format", "yyyy-MM-dd HH:mm:ss")],
+                "Write timestamp_format '%Y-%m-%d %H:%M:%S'",
+            ),
             (
                 &[("multiline_start", "(")],
                 "Option multiline_start is not a regular expression",
@@ -237,10 +311,10 @@ mod tests {
     #[test]
     fn options_of_object_stores_are_let_through() {
         let options = HashMap::from([("aws.region".to_string(), "eu-1".to_string())]);
-        let options = LogOptions::try_new(&options).unwrap();
+        let options = LogOptions::try_new(&options, None).unwrap();
         assert_eq!(
             (options.format, options.max_event_bytes),
-            (LineFormat::Text, 1 << 20)
+            (LineFormat::Auto, 1 << 20)
         );
     }
 }

@@ -105,7 +105,7 @@ impl FileScan {
             let ready = self.builder.take_ready();
             let mut counts = self.builder.take_counts();
             counts.cut = self.cutter.take_counts();
-            self.counters.add(counts);
+            self.counters.add(&counts);
             if !ready.is_empty() {
                 return Ok(Some(ready));
             }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
@@ -54,13 +55,20 @@ impl LogSource {
         &self.spec
     }
 
-    /// Whether the query asks for line numbers. They depend on all lines before, so files are not
-    /// read in ranges then.
-    fn numbers_lines(&self) -> bool {
-        self.projection
-            .file_indices
-            .iter()
-            .any(|&index| self.spec.columns.sources.get(index) == Some(&ColumnSource::LineNumber))
+    /// Whether a row depends on all lines before it, so that files are not read in ranges: line
+    /// numbers, times in a zone whose clock is put back, and objects that are longer than a line.
+    fn needs_whole_files(&self) -> bool {
+        let columns = &self.spec.columns;
+        let mut projected = self.projection.file_indices.iter();
+        self.spec.start.needs_whole_files()
+            || projected.any(|&index| {
+                let is_time = || {
+                    let field = columns.schema.fields().get(index);
+                    field.is_some_and(|field| matches!(field.data_type(), DataType::Timestamp(..)))
+                };
+                columns.sources.get(index) == Some(&ColumnSource::LineNumber)
+                    || self.spec.needs_order() && is_time()
+            })
     }
 }
 
@@ -179,7 +187,7 @@ impl FileSource for LogSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        if self.numbers_lines() {
+        if self.needs_whole_files() {
             return Ok(None);
         }
         let partitioner = FileGroupPartitioner::new()

@@ -67,6 +67,11 @@ impl StringColumn {
         self.builder.append_value(text.text);
     }
 
+    /// Appends a text that is in no block.
+    pub(crate) fn push_owned(&mut self, text: &str) {
+        self.builder.append_value(text);
+    }
+
     /// The column so far; the builder is empty again afterwards.
     pub(crate) fn finish(&mut self) -> StringViewArray {
         self.block = None;

@@ -540,6 +540,7 @@ mod tests {
     use super::*;
     use crate::formats::log::columns::LogColumns;
     use crate::formats::log::log_options::LogOptions;
+    use crate::formats::log::spec::FoundFormats;
 
     /// A folder whose logs are followed.
     struct Followed {
@@ -555,13 +556,12 @@ mod tests {
             let options = options
                 .iter()
                 .map(|(name, value)| (name.to_string(), value.to_string()));
-            let options = LogOptions::try_new(&options.collect()).unwrap();
-            let spec = LogSpec {
-                start: Arc::new(options.start.clone()),
-                columns: LogColumns::of_text(None, &Default::default()).unwrap(),
-                counters: Arc::default(),
-                options,
-            };
+            let mut options: HashMap<_, _> = options.collect();
+            options.insert("format".to_string(), "text".to_string());
+            let options = LogOptions::try_new(&options, None).unwrap();
+            let columns = LogColumns::of_text(None, &Default::default()).unwrap();
+            let found = FoundFormats::default();
+            let spec = LogSpec::try_new(options, found, columns, Arc::default()).unwrap();
             let source = FollowedLogs {
                 spec: Arc::new(spec),
                 locations: Locations::try_new(&[location], &"t".into()).unwrap(),

@@ -99,7 +99,7 @@ impl GrowingLog {
         let mut counts = self.builder.take_counts();
         counts.cut = self.cutter.take_counts();
         polled.malformed += counts.unmatched;
-        self.counters.add(counts);
+        self.counters.add(&counts);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use crate::algorithms::units::SECOND;
 use crate::formats::log::columns::LogColumns;
 use crate::formats::log::locations::Locations;
 use crate::formats::log::log_options::LogOptions;
-use crate::formats::log::spec::LogSpec;
+use crate::formats::log::spec::{FoundFormats, LogSpec};
 use crate::sources::files::followed::FollowedLogs;
 use crate::streams::live_options::ReadFrom;
 use crate::streams::source::{LiveSource, PartitionNews, Polled, PositionsBody, SourceReader};
@@ -115,13 +115,10 @@ struct World {
 fn source(folder: &Path, glob: &str, read_from: ReadFrom) -> FollowedLogs {
     let location = folder.join(glob).to_string_lossy().into_owned();
     let options = HashMap::from([("multiline".to_string(), "indent".to_string())]);
-    let options = LogOptions::try_new(&options).unwrap();
-    let spec = LogSpec {
-        start: Arc::new(options.start.clone()),
-        columns: LogColumns::of_text(None, &Default::default()).unwrap(),
-        counters: Arc::default(),
-        options,
-    };
+    let options = LogOptions::try_new(&options, None).unwrap();
+    let columns = LogColumns::of_text(None, &Default::default()).unwrap();
+    let found = FoundFormats::default();
+    let spec = LogSpec::try_new(options, found, columns, Arc::default()).unwrap();
     FollowedLogs {
         spec: Arc::new(spec),
         locations: Locations::try_new(&[location], &"t".into()).unwrap(),
