@@ -87,7 +87,9 @@ pub use planner::live_planner::check_plan;
 pub use planner::statements::{SplitStatement, Statements};
 pub use planner::windows::execution::is_per_window;
 pub use session::{install, session};
+pub use sources::files_by_name::register_files_by_name;
 pub use sources::register_stdin;
+pub use sources::scan_notes::ScanNotes;
 pub use sql::aiops_sql;
 
 /// Live sources, for those who implement one: rows that keep coming, with positions that can be

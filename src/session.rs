@@ -8,7 +8,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::functions::register_all;
 use crate::planner::running_steps::RunningSteps;
 use crate::planner::unnest_keys::UnnestKeys;
-use crate::planner::{live_planner, windows, workarounds, write_planner};
+use crate::planner::{live_planner, short_times, windows, workarounds, write_planner};
 use crate::stores::changes;
 #[cfg(feature = "sqlite")]
 use crate::stores::sqlite;
@@ -75,6 +75,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     state.register_relation_planner(Arc::clone(&unnest_keys) as _)?;
     state.add_analyzer_rule(unnest_keys);
     state.add_analyzer_rule(Arc::new(RunningSteps));
+    short_times::register(&mut state)?;
     windows::register(context, &mut state)?;
     write_planner::register(&mut state);
     live_planner::register(&mut state);

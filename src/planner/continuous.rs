@@ -24,8 +24,8 @@ use datafusion::physical_plan::{
     PlanProperties, ReplaceChildrenOptions,
 };
 
-use crate::planner::live_tables::first_live_table;
-use crate::streams::session_extensions::AsRead;
+use crate::planner::live_tables::{LiveScan, first_live_table, visit_live_scans};
+use crate::streams::session_extensions::{AsRead, ReadsToEnd};
 use crate::streams::table::LiveTable;
 
 /// Plans a query that reads the live table `live` without a window.
@@ -33,6 +33,34 @@ use crate::streams::table::LiveTable;
 /// # Errors
 /// If the query never has a result, or the inner planner refuses it.
 pub(crate) async fn plan(
+    plan: &LogicalPlan,
+    state: &SessionState,
+    planner: &(dyn QueryPlanner + Send + Sync),
+    live: &LiveTable,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let continuous = plan_continuous(plan, state, planner, live).await;
+    if continuous.is_ok() || !all_end(plan)? {
+        return continuous;
+    }
+    let mut state = state.clone();
+    state.config_mut().set_extension(Arc::new(ReadsToEnd));
+    planner.create_physical_plan(plan, &state).await
+}
+
+/// Whether all live tables that a plan reads come to an end by themselves.
+fn all_end(plan: &LogicalPlan) -> Result<bool> {
+    let mut all_end = true;
+    visit_live_scans(plan, &mut |scan, _| {
+        all_end &= match scan {
+            LiveScan::Plain(live) => live.source.ends(),
+            LiveScan::Windowed(_) => false,
+        };
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(all_end)
+}
+
+async fn plan_continuous(
     plan: &LogicalPlan,
     state: &SessionState,
     planner: &(dyn QueryPlanner + Send + Sync),

@@ -11,6 +11,7 @@ mod near_filters;
 pub(crate) mod plan_size;
 pub(crate) mod running_steps;
 pub(crate) mod short_batches;
+pub(crate) mod short_times;
 pub(crate) mod statement_check;
 pub(crate) mod statement_size;
 pub(crate) mod statements;

@@ -1,8 +1,8 @@
 //! Runs one statement and prints its result.
 
 use std::future::ready;
-use std::io::{IsTerminal, Write, stdout};
-use std::sync::{Arc, OnceLock};
+use std::io::{IsTerminal, Write, stdin, stdout};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use datafusion::arrow::csv::WriterBuilder;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion_aiops::{SplitStatement, check_plan, is_per_window};
+use datafusion_aiops::{ScanNotes, SplitStatement, check_plan, is_per_window};
 use datafusion_cli::exec::exec_from_commands;
 use datafusion_cli::object_storage::StdinCarriesCommands;
 use datafusion_cli::print_format::PrintFormat;
@@ -34,6 +34,9 @@ use crate::shell::nested::with_json_columns;
 use crate::shell::signals::{Ending, EndsOn};
 use crate::shell::visible::with_visible_controls;
 
+/// The table of the lines of standard input.
+const STDIN: &str = "stdin";
+
 /// A session, and how its results are printed.
 pub(crate) struct Shell {
     pub(crate) context: SessionContext,
@@ -43,6 +46,10 @@ pub(crate) struct Shell {
     pub(crate) ends_on: EndsOn,
     /// Set by the first statement that writes files.
     pub(crate) ending: OnceLock<Ending>,
+    /// Set by the first statement that reads the table `stdin`.
+    pub(crate) stdin_is_known: OnceLock<()>,
+    /// What was told of the log tables.
+    pub(crate) scan_notes: Mutex<ScanNotes>,
 }
 
 impl Shell {
@@ -61,11 +68,17 @@ impl Shell {
     pub(crate) async fn execute(&self, statement: &SplitStatement) -> Result<()> {
         let parsed = statement.parse(&self.context)?;
         self.check_stdin(&parsed)?;
+        self.look_at_stdin(statement.text()).await?;
         match &parsed {
             Parsed::CreateExternalTable(table)
                 if table.unbounded || !is_known_to_cli(&table.file_type) =>
             {
-                external_table::create(&self.context, parsed).await
+                let name = table.name.to_string();
+                external_table::create(&self.context, parsed).await?;
+                if let Some(found) = ScanNotes::found_in(&self.context, &name) {
+                    self.note(&found);
+                }
+                Ok(())
             }
             // datafusion-cli knows the options of these formats and finds the region of an S3
             // bucket.
@@ -73,8 +86,48 @@ impl Shell {
                 let text = statement.text_in_place();
                 exec_from_commands(&self.context, vec![text], &self.print).await
             }
-            _ => self.run(parsed).await,
+            _ => {
+                let done = self.run(parsed).await;
+                self.note_scans();
+                done
+            }
         }
+    }
+
+    /// Says what reading log files has run into.
+    fn note_scans(&self) {
+        let notes = self.scan_notes.lock();
+        let notes = notes
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(&self.context);
+        for note in notes {
+            self.note(&format!("note: {note}"));
+        }
+    }
+
+    fn note(&self, note: &str) {
+        if !self.is_quiet {
+            say(note);
+        }
+    }
+
+    /// Finds the format of standard input before the first statement that reads the table `stdin`.
+    async fn look_at_stdin(&self, sql: &str) -> Result<()> {
+        let is_named = sql.to_ascii_lowercase().contains(STDIN);
+        if !is_named || sql.contains("/dev/stdin") || !self.context.table_exist(STDIN)? {
+            return Ok(());
+        }
+        if self.stdin_is_known.set(()).is_err() {
+            return Ok(());
+        }
+        if stdin().is_terminal() {
+            self.note("waits for lines of standard input; Ctrl-D ends them");
+        }
+        let create =
+            "CREATE OR REPLACE UNBOUNDED EXTERNAL TABLE stdin STORED AS LOG LOCATION '/dev/stdin'";
+        let state = self.context.state();
+        let parsed = state.sql_to_statement(create, &Dialect::Generic)?;
+        external_table::create(&self.context, parsed).await
     }
 
     /// Refuses standard input as a table while it carries the statements.
@@ -185,11 +238,9 @@ impl Shell {
             1 => ("file", "it is"),
             _ => ("files", "they are"),
         };
-        if !self.is_quiet {
-            say(&format!(
-                "note: the folder has {n_left} other {files}, which COPY has left: {they_are} no data of its format"
-            ));
-        }
+        self.note(&format!(
+            "note: the folder has {n_left} other {files}, which COPY has left: {they_are} no data of its format"
+        ));
     }
 
     async fn print_rows(

@@ -121,6 +121,8 @@ async fn run(arguments: CommandLine) -> Result<ExitCode> {
         is_quiet: arguments.quiet,
         ends_on,
         ending: OnceLock::new(),
+        stdin_is_known: OnceLock::new(),
+        scan_notes: std::sync::Mutex::default(),
     };
     for script in scripts {
         let has_run = run_script(&shell, script).await;

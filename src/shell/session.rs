@@ -35,8 +35,8 @@ pub(crate) fn open(
         instrumented_registry: Arc::clone(&stores),
     };
     let context =
-        SessionContext::new_with_config_rt(config(arguments)?, runtime(arguments, stores)?)
-            .enable_url_table();
+        SessionContext::new_with_config_rt(config(arguments)?, runtime(arguments, stores)?);
+    datafusion_aiops::register_files_by_name(&context);
     context.register_catalog_list(Arc::new(DynamicObjectStoreCatalog::new(
         Arc::clone(context.state().catalog_list()),
         context.state_weak_ref(),

@@ -2,12 +2,15 @@
 //! read.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::Utc;
 use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{Result, internal_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_err};
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig};
 use datafusion::execution::SessionState;
@@ -15,14 +18,16 @@ use datafusion::logical_expr::CreateExternalTable;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 
 use crate::formats::log::counters::ScanRegistry;
+use crate::formats::log::detection::FileHead;
+use crate::formats::log::encoding::TextEncoding;
 use crate::formats::log::format::LogFormat;
 use crate::formats::log::known_formats::{KnownFormat, with_formats_of};
-use crate::formats::log::locations::Locations;
+use crate::formats::log::locations::{Locations, is_pipe};
 use crate::formats::log::log_options::{LineFormat, LogOptions};
 use crate::formats::log::log_settings::log_formats_of;
-use crate::formats::log::spec::LogSpec;
-use crate::formats::log::table::LogTable;
-use crate::formats::log::table_shape::{Files, shape, shape_of};
+use crate::formats::log::spec::{CopiedPipe, LogSpec};
+use crate::formats::log::table::{LocalTable, LogTable};
+use crate::formats::log::table_shape::{Sample, TableFiles, shape, shape_of};
 use crate::sources::files::followed::FollowedLogs;
 use crate::sources::folder::LiveFolder;
 use crate::sources::stdin::{self, StdinSource};
@@ -69,7 +74,9 @@ impl TableProviderFactory for LogTableFactory {
                 );
             }
             if command.unbounded && command.locations.len() == 1 {
-                return self.standard_input(command, options, &catalog, &live_options);
+                return self
+                    .standard_input(command, options, &catalog, &live_options)
+                    .await;
             }
             return plan_err!(
                 "Standard input is read as it comes, and alone: write CREATE UNBOUNDED EXTERNAL TABLE … LOCATION '{}', \
@@ -77,7 +84,13 @@ impl TableProviderFactory for LogTableFactory {
                 stdin::LOCATION
             );
         }
-        let locations = Locations::try_new(&command.locations, &command.name)?;
+        if command.unbounded && options.encoding != TextEncoding::Auto {
+            return plan_err!(
+                "A live table reads UTF-8: leave the option encoding out, or make the table without UNBOUNDED"
+            );
+        }
+        let (places, pipes) = copy_pipes(session, command)?;
+        let locations = Locations::try_new(&places, &command.name)?;
         let first = locations.urls().first();
         let first =
             first.ok_or_else(|| internal_datafusion_err!("a log table without a location"))?;
@@ -88,7 +101,7 @@ impl TableProviderFactory for LogTableFactory {
             locations.files(session, &store).await?
         };
         let (declared, partitions) = split_partitions(command);
-        let looked_at = Files {
+        let looked_at = TableFiles {
             store: &store,
             files: &files,
             path_prefix: locations.path_prefix(),
@@ -114,7 +127,9 @@ impl TableProviderFactory for LogTableFactory {
         // it would replace.
         let counters = self.registry.add_table(command.name.to_string());
         counters.set_about(about);
-        let spec = Arc::new(LogSpec::try_new(options, found, columns, counters)?);
+        counters.set_rules(options.has_timestamp_format(), options.start.is_some());
+        let spec = LogSpec::try_new(options, found, columns, counters)?;
+        let spec = Arc::new(spec.with_pipes(pipes));
         if command.unbounded && partitions.is_empty() && locations.are_local() {
             let followed = FollowedLogs {
                 spec,
@@ -125,6 +140,11 @@ impl TableProviderFactory for LogTableFactory {
             };
             return self.live_table(command, Arc::new(followed), &live_options);
         }
+        let local = (partitions.is_empty() && locations.are_local()).then(|| LocalTable {
+            locations: locations.clone(),
+            counters: Arc::clone(&spec.counters),
+        });
+        let is_of_logs = spec.found.are_of_logs();
         let format = LogFormat {
             spec,
             locations: locations.clone(),
@@ -146,7 +166,11 @@ impl TableProviderFactory for LogTableFactory {
             let folder = LiveFolder::new(&listing, state, live_options.read_from);
             return self.live_table(command, Arc::new(folder), &live_options);
         }
-        Ok(Arc::new(LogTable { listing }))
+        Ok(Arc::new(LogTable {
+            listing,
+            local,
+            is_of_logs,
+        }))
     }
 }
 
@@ -165,7 +189,7 @@ impl LogTableFactory {
         )?))
     }
 
-    fn standard_input(
+    async fn standard_input(
         &self,
         command: &CreateExternalTable,
         options: LogOptions,
@@ -179,7 +203,11 @@ impl LogTableFactory {
                  as in CREATE UNBOUNDED EXTERNAL TABLE t (ts TIMESTAMP, level TEXT) STORED AS LOG …"
             );
         }
-        let (found, columns, _) = shape_of(&options, declared, catalog, None)?;
+        let sample = match options.format {
+            LineFormat::Auto | LineFormat::Named(_) => Some(first_lines().await?),
+            LineFormat::Text | LineFormat::Json => None,
+        };
+        let (found, columns, _) = shape_of(&options, declared, catalog, sample.as_ref())?;
         let counters = self.registry.add_table(command.name.to_string());
         let spec = LogSpec::try_new(options, found, columns, counters)?;
         let source = StdinSource {
@@ -187,6 +215,60 @@ impl LogTableFactory {
         };
         self.live_table(command, Arc::new(source), live_options)
     }
+}
+
+/// The first lines of standard input. It waits for them.
+async fn first_lines() -> Result<Sample> {
+    let read = tokio::task::spawn_blocking(stdin::first_bytes).await;
+    let bytes = read.map_err(|error| exec_datafusion_err!("standard input: {error}"))??;
+    let head = FileHead {
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        is_whole: false,
+    };
+    Ok(Sample {
+        heads: vec![head],
+        written: Utc::now(),
+        n_files: 1,
+        ..Sample::default()
+    })
+}
+
+/// Copies the pipes among the locations, which can be read once, to files.
+///
+/// # Errors
+/// When one cannot be read, or a live table should follow it.
+fn copy_pipes(
+    session: &dyn Session,
+    command: &CreateExternalTable,
+) -> Result<(Vec<String>, Vec<CopiedPipe>)> {
+    let (mut locations, mut copies) = (vec![], vec![]);
+    for location in &command.locations {
+        if !is_pipe(Path::new(location)) {
+            locations.push(location.clone());
+            continue;
+        }
+        if command.unbounded {
+            return plan_err!(
+                "'{location}' is a pipe, which is read once: make the table without UNBOUNDED, or give the lines to \
+                 standard input and ask the table stdin"
+            );
+        }
+        let copy = session
+            .runtime_env()
+            .disk_manager
+            .create_tmp_file("a pipe")?;
+        let Some(path) = copy.path().map(Path::to_path_buf) else {
+            return plan_err!("'{location}' is a pipe, and there is no disk to copy it to");
+        };
+        std::io::copy(&mut File::open(location)?, &mut File::create(&path)?)?;
+        locations.push(path.display().to_string());
+        copies.push(CopiedPipe {
+            name: location.clone(),
+            path,
+            _copy: copy,
+        });
+    }
+    Ok((locations, copies))
 }
 
 /// The files that a live table has when it is made. There may be none, but the folder must exist.

@@ -4,12 +4,14 @@
 mod aiops_scans;
 pub(crate) mod archive;
 pub(crate) mod files;
+pub(crate) mod files_by_name;
 pub(crate) mod folder;
 mod folder_factory;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod in_turn;
 mod log_factory;
+pub(crate) mod scan_notes;
 mod stdin;
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ pub(crate) fn register(state: &mut SessionState, streams: &Arc<StreamRegistry>) 
     let settings = &mut state.config_mut().options_mut().extensions;
     settings.insert(LogSettings::default());
     let scans = Arc::new(ScanRegistry::default());
+    state.config_mut().set_extension(Arc::clone(&scans));
     let log = LogTableFactory::new(Arc::clone(&scans), Arc::clone(streams));
     let factories = state.table_factories_mut();
     factories.insert("LOG".to_string(), Arc::new(log));

@@ -6,10 +6,10 @@
 //! which closes the last window.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
-use std::sync::Arc;
+use std::io::{Cursor, ErrorKind, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::DateTime;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -34,6 +34,32 @@ const PARTITION: u64 = 0;
 
 /// Whether a statement has begun to read.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+/// What was read to find the format, for the statement that reads.
+static FIRST: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// The first bytes of standard input, once there are any: the statement that reads it gets them,
+/// too.
+///
+/// # Errors
+/// When it cannot be read, or a statement has begun to.
+pub(crate) fn first_bytes() -> Result<Vec<u8>> {
+    if IS_TAKEN.load(Ordering::Relaxed) {
+        return is_taken();
+    }
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(first) = &*first {
+        return Ok(first.clone());
+    }
+    let mut block = vec![0; BLOCK_BYTES];
+    let n_bytes = std::io::stdin().read(&mut block)?;
+    block.truncate(n_bytes);
+    *first = Some(block.clone());
+    Ok(block)
+}
+
+fn is_taken<T>() -> Result<T> {
+    exec_err!("standard input can be read by one statement only, and one has begun to")
+}
 
 /// Standard input as a live source.
 #[derive(Debug)]
@@ -60,15 +86,19 @@ impl LiveSource for StdinSource {
         }
         let log = GrowingLog::try_new(&self.spec, columns, NAME, (0, 1))?;
         if IS_TAKEN.swap(true, Ordering::Relaxed) {
-            return exec_err!(
-                "standard input can be read by one statement only, and one has begun to"
-            );
+            return is_taken();
         }
-        Ok(Box::new(StdinReader::start(log, std::io::stdin())?))
+        let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let input = Cursor::new(first.unwrap_or_default()).chain(std::io::stdin());
+        Ok(Box::new(StdinReader::start(log, input)?))
     }
 
     fn is_replayable(&self) -> bool {
         false
+    }
+
+    fn ends(&self) -> bool {
+        true
     }
 }
 

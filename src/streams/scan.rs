@@ -28,7 +28,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::leaf_plan::leaf_plan;
 use crate::streams::reorder::Reorder;
-use crate::streams::session_extensions::AsRead;
+use crate::streams::session_extensions::{AsRead, ReadsToEnd};
 use crate::streams::stream::{LiveStream, StreamStep};
 use crate::streams::table::{LiveTable, TimeKind};
 
@@ -63,12 +63,19 @@ impl TableProvider for LiveTable {
         let columns = projection
             .cloned()
             .unwrap_or_else(|| (0..n_columns).collect());
-        let order = match session.config().get_extension::<AsRead>() {
-            Some(_) => ScanOrder::Reading,
-            None => ScanOrder::EventTime,
+        let config = session.config();
+        let to_end = config.get_extension::<ReadsToEnd>().is_some();
+        let order = match config.get_extension::<AsRead>() {
+            None if !to_end => ScanOrder::EventTime,
+            _ => ScanOrder::Reading,
         };
         let table = Arc::new(self.clone());
-        Ok(Arc::new(LiveScanExec::try_new(table, columns, order)?))
+        let mut scan = LiveScanExec::try_new(table, columns, order)?;
+        if to_end {
+            let properties = scan.properties.as_ref().clone();
+            scan.properties = Arc::new(properties.with_boundedness(Boundedness::Bounded));
+        }
+        Ok(Arc::new(scan))
     }
 
     async fn insert_into(

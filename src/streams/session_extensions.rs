@@ -4,7 +4,9 @@
 //! | --- | --- | --- |
 //! | [`CurrentWindow`] | `planner/windows/execution` for a query, `pipeline/body` and `pipeline/run` for a pipeline's statements | `planner/windows/scan`, for the rows of the window; `planner/live_planner`, which then plans no window |
 //! | [`AsRead`] | `planner/continuous`, where nothing uses the order of event time | `streams/scan`, when a live table is scanned |
+//! | [`ReadsToEnd`] | `planner/continuous`, where a statement needs all rows of a table that ends | `streams/scan`, when a live table is scanned |
 //! | [`StreamRegistry`](crate::streams::counters::StreamRegistry) | `session`, when the crate is installed | `streams/table`, for live tables of other crates |
+//! | [`ScanRegistry`](crate::formats::log::counters::ScanRegistry) | `sources`, when the crate is installed | `sources/scan_notes`, for what reading has run into |
 //! | [`ReadsStdin`] | `sources`, when standard input is registered | `sources/log_factory`, which otherwise refuses `/dev/stdin` |
 //! | `datafusion_cli`'s `StdinCarriesCommands` | `shell/session` | `shell/execute`, which refuses to read the table `stdin` |
 //!
@@ -48,6 +50,10 @@ impl CurrentWindow {
 /// A query takes the rows of live tables in any order.
 #[derive(Debug)]
 pub(crate) struct AsRead;
+
+/// A statement needs all rows of live tables that end by themselves.
+#[derive(Debug)]
+pub(crate) struct ReadsToEnd;
 
 /// Statements may read the standard input of the process.
 #[derive(Debug)]

@@ -128,6 +128,12 @@ pub trait LiveSource: Debug + Send + Sync {
 
     /// Whether what was read can be read again, so that positions are of use to a later process.
     fn is_replayable(&self) -> bool;
+
+    /// Whether the rows come to an end by themselves, as those of a pipe do. Statements without a
+    /// window may then need all of them, and answer at the end.
+    fn ends(&self) -> bool {
+        false
+    }
 }
 
 /// A source that is being read.

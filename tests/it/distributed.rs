@@ -677,7 +677,7 @@ async fn workers_read_an_object_store_with_credentials_of_their_own() {
     };
     let text = folder.path().join("text").display().to_string();
     let written = format!(
-        "CREATE EXTERNAL TABLE lines STORED AS LOG LOCATION '{text}/';
+        "CREATE EXTERNAL TABLE lines STORED AS LOG LOCATION '{text}/' OPTIONS (format 'text');
          COPY (SELECT message FROM lines) TO 's3://archive/lines/' STORED AS PARQUET"
     );
     assert_eq!(shell(&[], &written), "count\n2400\n");

@@ -17,6 +17,7 @@ mod imports;
 mod invariance;
 mod limits;
 mod live;
+mod log_formats;
 mod log_table;
 mod masking;
 mod memory;

@@ -548,19 +548,22 @@ fn the_folder_of_data_leaves_the_files_of_sql_alone() {
 #[test]
 fn a_file_that_is_no_table_gets_a_hint() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("app.log"), "ERROR x\n").unwrap();
+    std::fs::write(folder.path().join("app.log"), "one\n").unwrap();
+    std::fs::write(folder.path().join("app.tar"), "tar").unwrap();
     std::fs::write(folder.path().join("a.csv"), "n\n1\n").unwrap();
     let run = shell_in(folder.path(), &["-c", "SELECT * FROM a.csv"], "");
     assert_eq!(
         run.stderr,
         "error: table 'a.csv' not found\nhint: a file is named in quotes: FROM 'a.csv'\n"
     );
-    let run = shell_in(folder.path(), &["-c", "SELECT * FROM 'app.log'"], "");
-    assert_eq!(
-        run.stderr,
-        "error: 'app.log' cannot be read as a table by its name alone\n\
-         hint: files that end in .parquet, .csv, .json, .arrow or .avro can, in quotes: FROM 'logs.parquet'\n\
-         hint: for others: CREATE EXTERNAL TABLE t STORED AS LOG LOCATION 'app.log'\n"
+    let sql = "SELECT message FROM 'app.log'";
+    let run = shell_in(folder.path(), &["--format", "csv", "-c", sql], "");
+    assert_eq!(run.stdout, "message\none\n");
+    let run = shell_in(folder.path(), &["-c", "SELECT * FROM 'app.tar'"], "");
+    assert!(
+        run.stderr.contains("ends with .tar, which is not read"),
+        "{}",
+        run.stderr
     );
 }
 

@@ -49,7 +49,9 @@ impl FormatRows {
     fn push_unknown(&mut self, event: Text<'_>, block: &Buffer, counts: &mut EventCounts) {
         match self {
             Self::Text(rows) => {
-                counts.unmatched += u64::from(rows.is_matched());
+                if rows.is_matched() {
+                    counts.add_unmatched(event.text);
+                }
                 rows.push_unknown(event, block);
             }
             // Counted when it is decoded.

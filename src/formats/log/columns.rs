@@ -75,6 +75,11 @@ pub(crate) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
 }
 
+/// The same for times that are shown in a zone.
+fn time_type_in(zone: &str) -> DataType {
+    DataType::Timestamp(TimeUnit::Nanosecond, Some(zone.into()))
+}
+
 impl LogColumns {
     /// The columns of a text table.
     ///
@@ -155,6 +160,25 @@ impl LogColumns {
         }
         check_declared(declared, &columns)?;
         Ok(Self::new(columns))
+    }
+
+    /// The same columns with times that are shown in the zone of the session, in which literals are
+    /// read, too. Times that CREATE declares stay as they are.
+    #[must_use]
+    pub(crate) fn in_zone(self, zone: Option<&str>, declared: &Fields) -> Self {
+        let Some(zone) = zone else { return self };
+        let fields = self.schema.fields().iter().map(|field| {
+            let is_own = *field.data_type() == time_type() && declared.find(field.name()).is_none();
+            if is_own {
+                Arc::new(field.as_ref().clone().with_data_type(time_type_in(zone)))
+            } else {
+                Arc::clone(field)
+            }
+        });
+        Self {
+            schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+            sources: self.sources,
+        }
     }
 
     /// The same columns, and the event as it is in the file.

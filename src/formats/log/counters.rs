@@ -6,7 +6,7 @@
 //! events, since it does not look for them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
@@ -24,6 +24,11 @@ pub(crate) const COUNTER_NAMES: [&str; 7] = [
     "truncated",
 ];
 
+/// The counters of so many files that statements have named are kept, where nobody asks for them.
+const MAX_KEPT: usize = 64;
+/// More files that could not be read are not named.
+const MAX_PROBLEMS_OF_FILES: usize = 20;
+
 /// What a reader counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EventCounts {
@@ -38,9 +43,68 @@ pub(crate) struct EventCounts {
     /// Those of them that should be times, and one of them.
     pub(crate) unread_times: u64,
     pub(crate) unread_time: Option<String>,
+    /// One of the events that nothing matches.
+    pub(crate) unmatched_text: Option<String>,
+}
+
+/// What people are told of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Problems {
+    pub(crate) events: u64,
+    pub(crate) lines: u64,
+    pub(crate) unmatched: u64,
+    pub(crate) uncast: u64,
+    pub(crate) unread_times: u64,
+    pub(crate) unread_time: Option<String>,
+    pub(crate) unmatched_text: Option<String>,
+    pub(crate) truncated: u64,
+    pub(crate) invalid_utf8: u64,
+    /// What could not be read of files, as sentences.
+    pub(crate) of_files: Vec<String>,
+}
+
+impl Problems {
+    /// Those since an earlier moment.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            events: self.events - before.events,
+            lines: self.lines - before.lines,
+            unmatched: self.unmatched - before.unmatched,
+            uncast: self.uncast - before.uncast,
+            unread_times: self.unread_times - before.unread_times,
+            truncated: self.truncated - before.truncated,
+            invalid_utf8: self.invalid_utf8 - before.invalid_utf8,
+            of_files: self.of_files[before.of_files.len().min(self.of_files.len())..].to_vec(),
+            ..self.clone()
+        }
+    }
+
+    fn add(&mut self, counts: &EventCounts) {
+        self.events += counts.cut.events;
+        self.lines += counts.cut.lines;
+        self.unmatched += counts.unmatched;
+        self.uncast += counts.uncast;
+        self.unread_times += counts.unread_times;
+        self.truncated += counts.cut.truncated;
+        self.invalid_utf8 += counts.invalid_utf8;
+        if self.unread_time.is_none() {
+            self.unread_time.clone_from(&counts.unread_time);
+        }
+        if self.unmatched_text.is_none() {
+            self.unmatched_text.clone_from(&counts.unmatched_text);
+        }
+    }
 }
 
 impl EventCounts {
+    /// Counts an event that nothing matches.
+    pub(crate) fn add_unmatched(&mut self, text: &str) {
+        self.unmatched += 1;
+        if self.unmatched_text.is_none() {
+            self.unmatched_text = Some(text.to_string());
+        }
+    }
+
     /// Counts texts that are no times, with one of them as an example.
     pub(crate) fn add_unread_times<'a>(
         &mut self,
@@ -63,6 +127,7 @@ impl EventCounts {
             bytes,
             blank,
             truncated,
+            lines: _,
         } = self.cut;
         [
             events,
@@ -81,8 +146,10 @@ impl EventCounts {
 pub(crate) struct TableCounters {
     scans: AtomicU64,
     counts: [AtomicU64; 7],
-    unread_times: AtomicU64,
-    unread_time: Mutex<Option<String>>,
+    problems: Mutex<Problems>,
+    /// Whether the options say how times are written, and which lines start an event.
+    has_layout: AtomicBool,
+    has_rule: AtomicBool,
     about: OnceLock<String>,
 }
 
@@ -97,15 +164,38 @@ impl TableCounters {
         for (counter, value) in self.counts.iter().zip(counts.in_order()) {
             counter.fetch_add(value, Ordering::Relaxed);
         }
-        if counts.unread_times > 0 {
-            self.unread_times
-                .fetch_add(counts.unread_times, Ordering::Relaxed);
-            let example = self.unread_time.lock();
-            let mut example = example.unwrap_or_else(PoisonError::into_inner);
-            if example.is_none() {
-                example.clone_from(&counts.unread_time);
-            }
+        let problems = self.problems.lock();
+        problems.unwrap_or_else(PoisonError::into_inner).add(counts);
+    }
+
+    /// Notes what could not be read of a file.
+    pub(crate) fn add_problem(&self, problem: String) {
+        let problems = self.problems.lock();
+        let mut problems = problems.unwrap_or_else(PoisonError::into_inner);
+        if problems.of_files.len() < MAX_PROBLEMS_OF_FILES && !problems.of_files.contains(&problem)
+        {
+            problems.of_files.push(problem);
         }
+    }
+
+    /// What people are told of the table.
+    pub(crate) fn problems(&self) -> Problems {
+        let problems = self.problems.lock();
+        problems.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the options say how times are written, and which lines start an event.
+    pub(crate) fn set_rules(&self, has_layout: bool, has_rule: bool) {
+        self.has_layout.store(has_layout, Ordering::Relaxed);
+        self.has_rule.store(has_rule, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_layout(&self) -> bool {
+        self.has_layout.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_rule(&self) -> bool {
+        self.has_rule.load(Ordering::Relaxed)
     }
 
     /// What people want to know of the table when it is made.
@@ -116,13 +206,6 @@ impl TableCounters {
 
     pub(crate) fn about(&self) -> &str {
         self.about.get().map_or("", String::as_str)
-    }
-
-    /// How many texts were no times, and one of them.
-    pub(crate) fn unread_times(&self) -> (u64, Option<String>) {
-        let example = self.unread_time.lock();
-        let example = example.unwrap_or_else(PoisonError::into_inner);
-        (self.unread_times.load(Ordering::Relaxed), example.clone())
     }
 
     /// Adds what a scan counted elsewhere, by the names of the counters.
@@ -169,6 +252,11 @@ impl ScanCounters {
         }
     }
 
+    /// Notes what could not be read of a file.
+    pub(crate) fn add_problem(&self, problem: String) {
+        self.table.add_problem(problem);
+    }
+
     /// Adds the counts to both.
     pub(crate) fn add(&self, counts: &EventCounts) {
         self.table.add(counts);
@@ -182,6 +270,8 @@ impl ScanCounters {
 #[derive(Debug, Default)]
 pub(crate) struct ScanRegistry {
     tables: Mutex<BTreeMap<String, Weak<TableCounters>>>,
+    /// The counters of files that a statement names: their tables live as long as it does.
+    by_name: Mutex<Vec<Arc<TableCounters>>>,
 }
 
 impl ScanRegistry {
@@ -193,6 +283,24 @@ impl ScanRegistry {
         tables.retain(|_, counters| counters.strong_count() > 0);
         tables.insert(table_name, Arc::downgrade(&counters));
         counters
+    }
+
+    /// Keeps the counters of a table whose name is that of its files, until
+    /// [`ScanRegistry::forget_by_name`].
+    pub(crate) fn keep_by_name(&self, table_name: &str) {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = tables.get(table_name).and_then(Weak::upgrade);
+        drop(tables);
+        let mut kept = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MAX_KEPT {
+            kept.extend(counters);
+        }
+    }
+
+    /// Lets go of the counters of files that statements have named.
+    pub(crate) fn forget_by_name(&self) {
+        let kept = self.by_name.lock();
+        kept.unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The tables by name, with their counters.

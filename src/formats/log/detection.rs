@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::formats::log::blocks::BlockReader;
 use crate::formats::log::columns::{FILE, FORMAT, LEVEL, LINE_NUMBER, MESSAGE, RAW, REST, TIME};
+use crate::formats::log::encoding::TextEncoding;
 use crate::formats::log::extractor::{Found, for_each_pair};
 use crate::formats::log::json_columns::infer_fields;
 use crate::formats::log::json_mapping::JsonMapping;
@@ -51,21 +52,24 @@ pub(crate) struct Detected {
     pub(crate) n_files: Vec<(String, usize)>,
 }
 
-/// Reads the heads of the files of a table.
-///
-/// # Errors
-/// When a file cannot be read.
+/// Reads the heads of the files of a table. What cannot be read is told when it is read.
 pub(crate) async fn read_heads(
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
     path_prefix: &str,
-) -> Result<Vec<FileHead>> {
+    encoding: TextEncoding,
+) -> Vec<FileHead> {
     let step = files.len().div_ceil(MAX_FILES).max(1);
     let mut heads = vec![];
     for file in files.iter().step_by(step) {
         let range = 0..HEAD_BYTES;
-        let mut reader = BlockReader::open(Arc::clone(store), file, range, path_prefix).await?;
-        let block = reader.next().await?.unwrap_or_default();
+        let store = Arc::clone(store);
+        let reader = BlockReader::open(store, file, range, path_prefix, encoding).await;
+        let Ok(mut reader) = reader else { continue };
+        let Ok(block) = reader.next().await else {
+            continue;
+        };
+        let block = block.unwrap_or_default();
         let length = block
             .len()
             .min(usize::try_from(HEAD_BYTES).unwrap_or(usize::MAX));
@@ -74,7 +78,7 @@ pub(crate) async fn read_heads(
             is_whole: length as u64 >= file.size,
         });
     }
-    Ok(heads)
+    heads
 }
 
 /// Finds the formats of files among those that are known, special ones first.

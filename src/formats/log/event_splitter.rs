@@ -25,9 +25,7 @@ use std::sync::Arc;
 use memchr::memchr;
 use regex::bytes::Regex;
 
-use crate::formats::log::log_options::{LineFormat, LogOptions};
 use crate::formats::log::object_splitter::{Complete, ObjectSplitter};
-use crate::formats::log::spec::FoundFormats;
 use crate::formats::log::trace_lines::{AutoStart, Boundary, LineMemory};
 
 /// The UTF-8 byte order mark.
@@ -52,20 +50,6 @@ pub(crate) enum EventStart {
 }
 
 impl EventStart {
-    /// The rule of a table.
-    pub(crate) fn of_table(options: &LogOptions, found: &FoundFormats) -> Self {
-        match &options.start {
-            _ if found.has_long_objects => Self::Objects,
-            Some(start) => start.clone(),
-            None if options.format == LineFormat::Json => Self::EveryLine,
-            None if options.format == LineFormat::Text && !options.joins_traces => Self::EveryLine,
-            None if options.pattern.is_some() => {
-                Self::Auto(AutoStart::new(options.pattern.as_slice()))
-            }
-            None => Self::Auto(AutoStart::new(&found.known)),
-        }
-    }
-
     /// Whether files must be read from their start.
     pub(crate) fn needs_whole_files(&self) -> bool {
         matches!(self, Self::Objects)
@@ -112,6 +96,8 @@ pub(crate) struct CutCounts {
     pub(crate) blank: u64,
     /// Events that were truncated at the limit.
     pub(crate) truncated: u64,
+    /// Lines of events.
+    pub(crate) lines: u64,
 }
 
 /// The state machine; see the header of this file.
@@ -132,6 +118,9 @@ pub(crate) struct EventSplitter {
     line_offset: u64,
     line_number: u64,
     line_bytes: u64,
+    /// How many NULs it begins with: a writer goes on where it was after its file was truncated, and
+    /// the hole before that place reads as NULs.
+    line_nuls: u64,
     /// The part of that line that was in earlier blocks.
     line: Vec<u8>,
     /// The multi-line event that is being read.
@@ -196,6 +185,7 @@ impl EventSplitter {
             line_offset: range.start.saturating_sub(1),
             line_number: 1,
             line_bytes: 0,
+            line_nuls: 0,
             line: Vec::new(),
             open: None,
             cuts: Vec::new(),
@@ -312,9 +302,20 @@ impl EventSplitter {
 
     /// Keeps a piece of a line whose end is not in this block.
     fn carry(&mut self, piece: &[u8]) {
+        self.line_bytes += piece.len() as u64;
+        let piece = match self.line.is_empty() {
+            true => self.without_nuls(piece),
+            false => piece,
+        };
         let room = self.line_capacity().saturating_sub(self.line.len());
         self.line.extend_from_slice(&piece[..piece.len().min(room)]);
-        self.line_bytes += piece.len() as u64;
+    }
+
+    /// The start of a line without its NULs.
+    fn without_nuls<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        let n_nuls = line.iter().take_while(|byte| **byte == 0).count();
+        self.line_nuls += n_nuls as u64;
+        &line[n_nuls..]
     }
 
     fn end_line(
@@ -334,12 +335,14 @@ impl EventSplitter {
         let (text, place) = if carried {
             (&buffer[..], None)
         } else {
-            (&block[span.clone()], Some(span.start))
+            let text = self.without_nuls(&block[span.clone()]);
+            (text, Some(span.end - text.len()))
         };
         let line = self.clean(text, place, line_end_bytes);
         self.line_offset += line.bytes;
         self.line_number += 1;
         self.line_bytes = 0;
+        self.line_nuls = 0;
         if !std::mem::take(&mut self.skips_partial_line) {
             self.take_line(line, block, sink);
         }
@@ -352,7 +355,7 @@ impl EventSplitter {
     fn clean<'a>(&self, text: &'a [u8], place: Option<usize>, line_end_bytes: u64) -> RawLine<'a> {
         let mut text = &text[..text.len().min(self.line_capacity())];
         let mut place = place;
-        if self.line_bytes == text.len() as u64 {
+        if self.line_bytes - self.line_nuls == text.len() as u64 {
             text = text.strip_suffix(b"\r").unwrap_or(text);
         }
         if self.line_offset == 0
@@ -392,6 +395,7 @@ impl EventSplitter {
             self.close(block, sink);
         }
         self.counts.bytes += line.bytes;
+        self.counts.lines += 1;
         let limit = self.max_event_bytes + 1;
         if let Some(open) = &mut self.open {
             open.append(line, is_blank, block, limit);
@@ -573,6 +577,7 @@ mod tests {
             bytes: left.bytes + right.bytes,
             blank: left.blank + right.blank,
             truncated: left.truncated + right.truncated,
+            lines: left.lines + right.lines,
         }
     }
 

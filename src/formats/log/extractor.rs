@@ -29,7 +29,7 @@ pub(crate) enum Extractor {
 #[derive(Debug)]
 pub(crate) struct Groups {
     patterns: Vec<Pattern>,
-    columns: Vec<Vec<Group>>,
+    columns: Vec<Vec<GroupPlace>>,
     /// Without a column of the pattern, whether it matches is of no interest.
     is_needed: bool,
 }
@@ -45,7 +45,7 @@ struct Pattern {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Group {
+struct GroupPlace {
     pattern: usize,
     group: usize,
 }
@@ -101,14 +101,14 @@ impl Groups {
                 patterns.push(Pattern::new(regex, Some(group)));
             }
         }
-        let groups_of = |name: &str| -> Vec<Group> {
+        let groups_of = |name: &str| -> Vec<GroupPlace> {
             let patterns = patterns.iter().enumerate();
             let groups = patterns.filter_map(|(pattern, within)| {
                 let group = within
                     .regex
                     .capture_names()
                     .position(|group| group == Some(name))?;
-                Some(Group { pattern, group })
+                Some(GroupPlace { pattern, group })
             });
             groups.collect()
         };

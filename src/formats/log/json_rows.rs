@@ -206,8 +206,14 @@ impl JsonRows {
                 counts.unmatched += unmatched;
                 batch
             }
+            None if lines.is_empty() => RecordBatch::new_empty(Arc::clone(&self.schema)),
             None => decode_repaired(&self.schema, &lines, counts)?,
         };
+        if counts.unmatched > 0 && counts.unmatched_text.is_none() {
+            let is_text = |line: &&str| !line.trim_start().starts_with('{');
+            let text = lines.iter().flatten().find(is_text);
+            counts.unmatched_text = text.map(str::to_string);
+        }
         if batch.num_rows() != lines.len() {
             return internal_err!("{} lines became {} rows", lines.len(), batch.num_rows());
         }

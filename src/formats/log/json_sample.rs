@@ -53,8 +53,14 @@ async fn sample_file(
     path_prefix: &str,
     objects: &mut Vec<Map<String, Value>>,
 ) -> Result<usize> {
-    let mut reader =
-        BlockReader::open(Arc::clone(store), file, 0..SAMPLE_BYTES, path_prefix).await?;
+    let mut reader = BlockReader::open(
+        Arc::clone(store),
+        file,
+        0..SAMPLE_BYTES,
+        path_prefix,
+        options.encoding,
+    )
+    .await?;
     let mut cutter = EventSplitter::new(
         Arc::new(EventStart::EveryLine),
         options.max_event_bytes,

@@ -5,6 +5,8 @@
 //! subfolders that a glob does not name.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -101,6 +103,21 @@ impl Locations {
         forget_listed_files(session, &self.urls);
         let mut files = BTreeMap::new();
         for url in &self.urls {
+            if self.are_local() {
+                let found = local_listing(url, ignores_folders_below);
+                if found.files.is_empty() {
+                    return match found.problems.first() {
+                        Some(problem) => plan_err!("{problem}"),
+                        None => no_file(url),
+                    };
+                }
+                for path in &found.files {
+                    let file = meta_of(path)?;
+                    Compression::of(&file.location, self.path_prefix())?;
+                    files.insert(file.location.clone(), file);
+                }
+                continue;
+            }
             let listed = match url.list_all_files(session, store.as_ref(), "").await {
                 Ok(listed) => listed.try_collect::<Vec<_>>().await,
                 Err(error) => Err(error),
@@ -125,28 +142,22 @@ impl Locations {
     /// The files that are on the local file system now, in no particular order. An unreadable
     /// folder counts as empty.
     pub(crate) fn local_files(&self, ignores_folders_below: bool) -> Vec<PathBuf> {
-        let mut files = Vec::new();
+        let urls = self.urls.iter();
+        urls.flat_map(|url| named_files(url, ignores_folders_below).files)
+            .collect()
+    }
+
+    /// The files on the local file system that can be read, and why others cannot.
+    pub(crate) fn readable_files(&self, ignores_folders_below: bool) -> LocalListing {
+        let mut all = LocalListing::default();
         for url in &self.urls {
-            let place = PathBuf::from(format!("/{}", url.prefix()));
-            let mut folders = vec![place.clone()];
-            if place.is_file() {
-                files.push(place);
-                continue;
-            }
-            while let Some(folder) = folders.pop() {
-                for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                    let path = entry.path();
-                    if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                        folders.push(path);
-                    } else if Path::from_absolute_path(&path)
-                        .is_ok_and(|path| wants(url, &path, ignores_folders_below))
-                    {
-                        files.push(path);
-                    }
-                }
-            }
+            let listing = local_listing(url, ignores_folders_below);
+            all.files.extend(listing.files);
+            all.problems.extend(listing.problems);
         }
-        files
+        all.files.sort_unstable();
+        all.files.dedup();
+        all
     }
 
     /// The first location whose folder does not exist: it has no files yet and is not likely to get
@@ -170,6 +181,119 @@ impl Locations {
             .iter()
             .any(|url| wants(url, path, ignores_folders_below))
     }
+}
+
+/// Files, and sentences about those that cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct LocalListing {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// The files of a location that can be read. A file that is named itself is one of them in any
+/// case: then the query fails where a file among others would be left out.
+fn local_listing(url: &ListingTableUrl, ignores_folders_below: bool) -> LocalListing {
+    let mut listing = named_files(url, ignores_folders_below);
+    if place_of(url).is_file() {
+        return listing;
+    }
+    let files = std::mem::take(&mut listing.files);
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let shown = path.display();
+        if let Some(extension) = Compression::refused(&name) {
+            let problem = format!("{shown} is left out: {extension} is not read");
+            listing.problems.push(problem);
+        } else if let Err(error) = File::open(&path) {
+            let problem = format!("{shown} is left out: {}", in_words(&error));
+            listing.problems.push(problem);
+        } else {
+            listing.files.push(path);
+        }
+    }
+    listing
+}
+
+/// The files of a location by their names, whether they can be read or not.
+fn named_files(url: &ListingTableUrl, ignores_folders_below: bool) -> LocalListing {
+    let place = place_of(url);
+    if place.is_file() {
+        return LocalListing {
+            files: vec![place],
+            problems: vec![],
+        };
+    }
+    let mut listing = LocalListing::default();
+    let mut folders = vec![place];
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                let (shown, why) = (folder.display(), in_words(&error));
+                listing
+                    .problems
+                    .push(format!("the folder {shown} is left out: {why}"));
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                // The folders of partitions are names of values.
+                let is_partition = entry.file_name().to_string_lossy().contains('=');
+                if !ignores_folders_below || is_partition {
+                    folders.push(path);
+                }
+            } else if Path::from_absolute_path(&path)
+                .is_ok_and(|path| wants(url, &path, ignores_folders_below))
+            {
+                listing.files.push(path);
+            }
+        }
+    }
+    listing
+}
+
+/// Whether a path is a pipe, which is read once.
+pub(crate) fn is_pipe(path: &std::path::Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "permission denied".to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// What an object store says of a local file.
+///
+/// # Errors
+/// When it is gone.
+pub(crate) fn meta_of(path: &std::path::Path) -> Result<ObjectMeta> {
+    let file = std::fs::metadata(path)?;
+    Ok(ObjectMeta {
+        location: Path::from_absolute_path(path)?,
+        last_modified: file.modified()?.into(),
+        size: file.len(),
+        e_tag: None,
+        version: None,
+    })
+}
+
+fn place_of(url: &ListingTableUrl) -> PathBuf {
+    let path = format!("/{}", url.prefix());
+    PathBuf::from(path)
 }
 
 fn glob_of(url: &ListingTableUrl) -> &str {

@@ -7,13 +7,15 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Result, plan_err};
 use regex::Regex;
 
+use crate::formats::log::encoding::TextEncoding;
 use crate::formats::log::event_splitter::EventStart;
 use crate::formats::log::known_formats::KnownFormat;
 use crate::formats::log::timestamp::TimestampReader;
 use crate::streams::live_options::OPTION_NAMES as LIVE_OPTION_NAMES;
 
 /// Every option, as users write it.
-const OPTION_NAMES: [&str; 8] = [
+const OPTION_NAMES: [&str; 9] = [
+    "encoding",
     "format",
     "max_event_bytes",
     "multiline",
@@ -57,10 +59,13 @@ pub(crate) struct LogOptions {
     pub(crate) pattern: Option<Arc<KnownFormat>>,
     timestamp_format: Option<String>,
     timezone: Option<String>,
+    /// The zone of the session.
+    pub(crate) session_zone: Option<String>,
     /// Which lines start an event; `None` if that follows from the format.
     pub(crate) start: Option<EventStart>,
     /// Whether traces belong to the event before in formats of the user, too.
     pub(crate) joins_traces: bool,
+    pub(crate) encoding: TextEncoding,
     /// Whether the event as it is in the file is a column.
     pub(crate) has_raw: bool,
     pub(crate) max_event_bytes: usize,
@@ -112,14 +117,21 @@ impl LogOptions {
             format,
             pattern,
             timestamp_format: get("timestamp_format").map(str::to_string),
+            session_zone: session_zone.map(str::to_string),
             timezone: get("timezone").or(session_zone).map(str::to_string),
             start: event_start(get("multiline"), get("multiline_start"))?,
+            encoding: get("encoding").map_or(Ok(TextEncoding::Auto), TextEncoding::parse)?,
             joins_traces: get("multiline").is_some(),
             has_raw: flag("raw", get("raw"))?,
             max_event_bytes: max_event_bytes(get("max_event_bytes"))?,
         };
         options.timestamps_of(&[])?;
         Ok(options)
+    }
+
+    /// Whether the options say how times are written.
+    pub(crate) fn has_timestamp_format(&self) -> bool {
+        self.timestamp_format.is_some()
     }
 
     /// The reader of the times of a format that has these layouts; those of the options count
@@ -156,7 +168,7 @@ fn unknown_option<T>(name: &str) -> Result<T> {
     let hint = match nearest {
         Some((_, option)) => format!(" Did you mean {option}?"),
         None if name == "compression" => {
-            " Compression is told by the file name: .gz and .zst are read as such.".to_string()
+            " The first bytes of a file tell its compression.".to_string()
         }
         None => String::new(),
     };
@@ -237,14 +249,29 @@ fn max_event_bytes(value: Option<&str>) -> Result<usize> {
     let Some(value) = value else {
         return Ok(DEFAULT_MAX_EVENT_BYTES);
     };
-    match value.parse::<usize>() {
-        Ok(bytes) if MAX_EVENT_BYTES_RANGE.contains(&bytes) => Ok(bytes),
+    match number_of_bytes(value) {
+        Some(bytes) if MAX_EVENT_BYTES_RANGE.contains(&bytes) => Ok(bytes),
         _ => plan_err!(
-            "Option max_event_bytes must be a whole number of bytes from {} to {}, got '{value}'",
+            "Option max_event_bytes must be from {} to {} bytes, such as '4MB', got '{value}'",
             MAX_EVENT_BYTES_RANGE.start(),
             MAX_EVENT_BYTES_RANGE.end()
         ),
     }
+}
+
+/// Reads `4096`, `4kB`, `4 MiB`.
+fn number_of_bytes(text: &str) -> Option<usize> {
+    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, unit) = text.split_at(n_digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" | "bytes" => 1,
+        "kb" => 1_000,
+        "k" | "kib" => 1 << 10,
+        "mb" => 1_000_000,
+        "m" | "mib" => 1 << 20,
+        _ => return None,
+    };
+    digits.parse::<usize>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -265,11 +292,11 @@ mod tests {
         for (options, expected) in [
             (
                 &[("patern", "x")][..],
-                "Did you mean pattern? Valid options are: format, max_event_bytes, ",
+                "Did you mean pattern? Valid options are: encoding, format, max_event_bytes, ",
             ),
             (
                 &[("compression", "gzip")],
-                "Compression is told by the file name",
+                "The first bytes of a file tell its compression",
             ),
             (
                 &[("pattern", "a(b)")],
@@ -295,7 +322,7 @@ mod tests {
             ),
             (
                 &[("max_event_bytes", "10")],
-                "from 1024 to 67108864, got '10'",
+                "from 1024 to 67108864 bytes, such as '4MB', got '10'",
             ),
             (&[("timezone", "Mars")], "Option timezone must be an offset"),
             (

@@ -19,7 +19,7 @@ impl ConfigExtension for LogSettings {
 /// setting among others.
 pub(crate) fn log_formats_of(options: &ConfigOptions) -> String {
     let entries = options.entries().into_iter();
-    let mut file = entries.filter(|entry| entry.key == "aiops.log_formats");
+    let mut file = entries.filter(|entry| entry.key.ends_with("log_formats"));
     file.next()
         .and_then(|entry| entry.value)
         .unwrap_or_default()

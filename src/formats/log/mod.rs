@@ -59,8 +59,10 @@ pub(crate) mod blocks;
 pub(crate) mod columns;
 pub(crate) mod counters;
 pub(crate) mod detection;
+pub(crate) mod encoding;
 pub(crate) mod event_splitter;
 mod extractor;
+pub(crate) mod fitting_layout;
 pub(crate) mod format;
 #[cfg(test)]
 mod format_samples;

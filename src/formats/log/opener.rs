@@ -46,8 +46,13 @@ impl FileOpener for LogOpener {
         let path_prefix = self.path_prefix;
         let path = format!("{path_prefix}{}", file.object_meta.location);
         let written = file.object_meta.last_modified;
-        let builder =
-            BatchBuilder::try_new(&self.spec, &self.projected, self.batch_rows, &path, written)?;
+        let builder = BatchBuilder::try_new(
+            &self.spec,
+            &self.projected,
+            self.batch_rows,
+            self.spec.name_of(&path),
+            written,
+        )?;
         let cutter = EventSplitter::new(
             Arc::clone(&self.spec.start),
             self.spec.options.max_event_bytes,
@@ -55,10 +60,17 @@ impl FileOpener for LogOpener {
         );
         let store = Arc::clone(&self.store);
         let counters = self.counters.clone();
+        let encoding = self.spec.options.encoding;
         Ok(Box::pin(async move {
             let from = EventSplitter::feed_from(range.start);
-            let reader =
-                BlockReader::open(store, &file.object_meta, from..range.end, path_prefix).await?;
+            let reader = BlockReader::open(
+                store,
+                &file.object_meta,
+                from..range.end,
+                path_prefix,
+                encoding,
+            )
+            .await?;
             let scan = FileScan {
                 reader,
                 cutter,
@@ -106,6 +118,9 @@ impl FileScan {
             let mut counts = self.builder.take_counts();
             counts.cut = self.cutter.take_counts();
             self.counters.add(&counts);
+            if let Some(problem) = self.reader.take_problem() {
+                self.counters.add_problem(problem);
+            }
             if !ready.is_empty() {
                 return Ok(Some(ready));
             }

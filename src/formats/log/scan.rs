@@ -61,6 +61,7 @@ impl LogSource {
         let columns = &self.spec.columns;
         let mut projected = self.projection.file_indices.iter();
         self.spec.start.needs_whole_files()
+            || self.spec.options.encoding.needs_whole_files()
             || projected.any(|&index| {
                 let is_time = || {
                     let field = columns.schema.fields().get(index);

@@ -1,10 +1,13 @@
 //! What a scan needs to know about its table.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Fields;
 use datafusion::common::{Result, plan_err};
+use datafusion::execution::SpillFile;
 
 use crate::formats::log::columns::{ColumnSource, LogColumns};
 use crate::formats::log::counters::TableCounters;
@@ -13,6 +16,7 @@ use crate::formats::log::json_mapping::JsonMapping;
 use crate::formats::log::known_formats::{FormatKind, KnownFormat};
 use crate::formats::log::log_options::{LineFormat, LogOptions};
 use crate::formats::log::timestamp::TimestampReader;
+use crate::formats::log::trace_lines::AutoStart;
 
 /// A log table: its options, formats, columns and counters.
 #[derive(Debug)]
@@ -25,6 +29,22 @@ pub(crate) struct LogSpec {
     pub(crate) start: Arc<EventStart>,
     pub(crate) columns: LogColumns,
     pub(crate) counters: Arc<TableCounters>,
+    /// Copies of pipes, which live as long as the table.
+    pipes: Vec<CopiedPipe>,
+}
+
+/// What was read from a pipe.
+pub(crate) struct CopiedPipe {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// Deletes the copy when it is dropped.
+    pub(crate) _copy: Arc<dyn SpillFile>,
+}
+
+impl fmt::Debug for CopiedPipe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
 }
 
 /// The formats of the files of a table, in the order in which they are tried.
@@ -55,6 +75,16 @@ pub(crate) enum Shape {
     Json(JsonMapping),
 }
 
+impl FoundFormats {
+    /// Whether events have a time and a message or a level.
+    pub(crate) fn are_of_logs(&self) -> bool {
+        let is_log = |json: &JsonMapping| {
+            !json.time.is_empty() && !(json.level.is_empty() && json.message.is_empty())
+        };
+        self.has_long_objects || self.json.as_ref().is_none_or(is_log)
+    }
+}
+
 impl LogSpec {
     /// The spec of a table with these options and formats.
     ///
@@ -68,12 +98,26 @@ impl LogSpec {
     ) -> Result<Self> {
         Ok(Self {
             formats: table_formats(&options, &found)?,
-            start: Arc::new(EventStart::of_table(&options, &found)),
+            start: Arc::new(event_start(&options, &found)),
             options,
             found,
             columns,
             counters,
+            pipes: vec![],
         })
+    }
+
+    /// The same spec for a table of these pipes, too.
+    #[must_use]
+    pub(crate) fn with_pipes(self, pipes: Vec<CopiedPipe>) -> Self {
+        Self { pipes, ..self }
+    }
+
+    /// The value of column `file` for the file at this path.
+    pub(crate) fn name_of<'a>(&'a self, path: &'a str) -> &'a str {
+        let mut pipes = self.pipes.iter();
+        let pipe = pipes.find(|pipe| pipe.path == Path::new(path));
+        pipe.map_or(path, |pipe| &pipe.name)
     }
 
     /// Whether a time can depend on the times before it, so that files are read from their start.
@@ -96,6 +140,22 @@ impl LogSpec {
         let mapped = [&mapping.time, &mapping.level, &mapping.message];
         let mapped = mapped.into_iter().flatten().filter(|path| path.len() == 1);
         own.chain(mapped.flatten().cloned()).collect()
+    }
+}
+
+/// Which lines start an event.
+fn event_start(options: &LogOptions, found: &FoundFormats) -> EventStart {
+    match &options.start {
+        _ if found.has_long_objects => EventStart::Objects,
+        Some(start) => start.clone(),
+        None if options.format == LineFormat::Json => EventStart::EveryLine,
+        None if options.format == LineFormat::Text && !options.joins_traces => {
+            EventStart::EveryLine
+        }
+        None if options.pattern.is_some() => {
+            EventStart::Auto(AutoStart::new(options.pattern.as_slice()))
+        }
+        None => EventStart::Auto(AutoStart::new(&found.known)),
     }
 }
 

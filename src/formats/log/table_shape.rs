@@ -18,7 +18,7 @@ use crate::formats::log::log_options::{LineFormat, LogOptions};
 use crate::formats::log::spec::FoundFormats;
 
 /// The files that a table has when it is made.
-pub(crate) struct Files<'a> {
+pub(crate) struct TableFiles<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
     pub(crate) files: &'a [ObjectMeta],
     pub(crate) path_prefix: &'a str,
@@ -47,9 +47,9 @@ pub(crate) async fn shape(
     options: &LogOptions,
     declared: &Fields,
     catalog: &[Arc<KnownFormat>],
-    looked_at: &Files<'_>,
+    looked_at: &TableFiles<'_>,
 ) -> Result<TableShape> {
-    let Files {
+    let TableFiles {
         store,
         files,
         path_prefix,
@@ -63,7 +63,7 @@ pub(crate) async fn shape(
         LineFormat::Json if !declared.is_empty() => {}
         LineFormat::Json => objects = sample_objects(options, store, files, path_prefix).await?,
         LineFormat::Auto | LineFormat::Named(_) => {
-            heads = read_heads(store, files, path_prefix).await?;
+            heads = read_heads(store, files, path_prefix, options.encoding).await;
         }
     }
     let written = files.iter().map(|file| file.last_modified).max();
@@ -87,7 +87,8 @@ pub(crate) fn shape_of(
     catalog: &[Arc<KnownFormat>],
     sample: Option<&Sample>,
 ) -> Result<TableShape> {
-    let with_raw = |columns: LogColumns| {
+    let finished = |columns: LogColumns| {
+        let columns = columns.in_zone(options.session_zone.as_deref(), declared);
         if options.has_raw {
             columns.with_raw()
         } else {
@@ -99,15 +100,23 @@ pub(crate) fn shape_of(
         let regex = pattern.map(|pattern| regex::Regex::new(pattern.pattern().as_str()));
         let regex = regex.and_then(std::result::Result::ok);
         let columns = LogColumns::of_text(regex.as_ref(), declared)?;
-        let about =
-            sample.map_or_else(String::new, |sample| sample.about("text, one event a line"));
-        Ok((FoundFormats::default(), with_raw(columns), about))
+        let columns = finished(columns);
+        let format = match pattern {
+            Some(_) => "text, by its pattern",
+            None => "text",
+        };
+        let about = sample.map_or_else(String::new, |sample| sample.about(format, &columns));
+        Ok((FoundFormats::default(), columns, about))
     };
     let detected = match (&options.format, sample) {
         (LineFormat::Text, _) => return text(),
         (LineFormat::Json, sample) => {
             let (found, columns) = json_shape(options, declared, sample)?;
-            return Ok((found, with_raw(columns), String::new()));
+            let columns = finished(columns);
+            let about = sample.map_or_else(String::new, |sample| {
+                sample.about("JSON, with its fields as they are", &columns)
+            });
+            return Ok((found, columns, about));
         }
         (LineFormat::Auto, Some(sample)) => {
             detect(&sample.heads, catalog, options, sample.written)?
@@ -133,13 +142,12 @@ pub(crate) fn shape_of(
     let is_mixed = detected.formats.known.len() > 1 || detected.n_files.len() > 1;
     let has_rest = detected.formats.json.is_some() && sample.is_some();
     let columns = LogColumns::of_formats(&own, is_mixed && sample.is_some(), has_rest, declared)?;
+    let columns = finished(columns);
     let about = sample.map_or_else(String::new, |sample| {
-        sample.about(&formats_in_words(
-            &detected.formats.known,
-            &detected.n_files,
-        ))
+        let formats = formats_in_words(&detected.formats.known, &detected.n_files);
+        sample.about(&formats, &columns)
     });
-    Ok((detected.formats, with_raw(columns), about))
+    Ok((detected.formats, columns, about))
 }
 
 /// The shape of `format 'json'`, where objects stay as they are.
@@ -183,13 +191,20 @@ fn json_shape(
 }
 
 impl Sample {
-    /// `combined (access log), 3 files, 1.2 MB`.
-    fn about(&self, formats: &str) -> String {
+    /// `format combined (access log); 3 files, 1.2 MB; columns ts, level, message, …`.
+    fn about(&self, formats: &str, columns: &LogColumns) -> String {
         let files = match self.n_files {
             1 => "1 file".to_string(),
             n_files => format!("{n_files} files"),
         };
-        format!("{formats}; {files}, {}", bytes_in_words(self.n_bytes))
+        let names = columns
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str());
+        let names: Vec<_> = names.collect();
+        let bytes = bytes_in_words(self.n_bytes);
+        format!("{formats}; {files}, {bytes}; columns {}", names.join(", "))
     }
 }
 

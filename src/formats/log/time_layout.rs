@@ -1,8 +1,7 @@
-//! Layouts of times: those of other languages as strftime, and the one that fits a text.
+//! Layouts of times as other languages write them.
 
-use chrono::{DateTime, Utc};
-
-use crate::formats::log::timestamp::{ISO, TimeMemory, TimestampReader};
+/// The layout, in a list of layouts, that stands for ISO 8601 and Unix times.
+pub(crate) const ISO: &str = "iso";
 
 /// Parts of the layouts of Java, .NET, Python's moment-like libraries and Go, with what strftime
 /// has for them. Longer ones come first.
@@ -51,33 +50,6 @@ const PARTS: [(&str, &str); 42] = [
     ("Z", "%z"),
 ];
 
-/// Layouts that logs have, with the most frequent ones first.
-const LAYOUTS: [&str; 23] = [
-    "%d/%b/%Y:%H:%M:%S %z",
-    "%b %e %H:%M:%S",
-    "%d/%b/%Y:%H:%M:%S%.f",
-    "%d/%b/%Y %H:%M:%S",
-    "%d %b %Y %H:%M:%S%.f",
-    "%d %b %Y %H:%M:%S,%f",
-    "%d-%b-%Y %H:%M:%S%.f",
-    "%d-%b-%Y %H:%M:%S %Z",
-    "%a %b %e %H:%M:%S%.f %Y",
-    "%a %b %e %H:%M:%S %Z %Y",
-    "%a, %d %b %Y %H:%M:%S %z",
-    "%a, %d %b %Y %H:%M:%S %Z",
-    "%b %e, %Y %I:%M:%S %p",
-    "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y %H:%M:%S%.f",
-    "%d/%m/%Y %H:%M:%S%.f",
-    "%d.%m.%Y %H:%M:%S%.f",
-    "%d.%m.%Y %H:%M:%S,%f",
-    "%Y%m%d %H%M%S",
-    "%Y%m%d-%H:%M:%S%.f",
-    "%y%m%d %H:%M:%S",
-    "%y/%m/%d %H:%M:%S",
-    "%m-%d %H:%M:%S%.f",
-];
-
 /// A layout of Java, .NET or Go as strftime; [`ISO`] for the word ISO8601; `None` if it is neither.
 pub(crate) fn written_with_percent(layout: &str) -> Option<String> {
     let is_word = |word: &&str| layout.eq_ignore_ascii_case(word);
@@ -102,17 +74,6 @@ pub(crate) fn written_with_percent(layout: &str) -> Option<String> {
         }
     }
     (written.matches('%').count() >= 2).then_some(written)
-}
-
-/// The first layout that reads a text; `None` if none does.
-pub(crate) fn layout_of(text: &str, written: DateTime<Utc>) -> Option<&'static str> {
-    LAYOUTS.into_iter().find(|layout| {
-        let reader = TimestampReader::try_new(Some(layout), None);
-        reader.is_ok_and(|reader| {
-            let time = reader.read(text, written, &mut TimeMemory::default());
-            time.is_some()
-        })
-    })
 }
 
 #[cfg(test)]
@@ -143,22 +104,6 @@ mod tests {
                 expected,
                 "{layout}"
             );
-        }
-    }
-
-    #[test]
-    fn a_text_has_a_layout() {
-        let written = DateTime::parse_from_rfc3339("2026-12-01T00:00:00Z")
-            .unwrap()
-            .to_utc();
-        for (text, expected) in [
-            ("29/Nov/2026:21:25:45 +0000", Some("%d/%b/%Y:%H:%M:%S %z")),
-            ("Nov 29 21:25:45", Some("%b %e %H:%M:%S")),
-            ("29.11.2026 21:25:45", Some("%d.%m.%Y %H:%M:%S%.f")),
-            ("20261129212545", Some("%Y%m%d %H%M%S")),
-            ("yesterday", None),
-        ] {
-            assert_eq!(layout_of(text, written), expected, "{text}");
         }
     }
 }

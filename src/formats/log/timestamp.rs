@@ -26,11 +26,9 @@ use chrono::{
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
 
-use crate::formats::log::time_layout::written_with_percent;
+use crate::formats::log::time_layout::{ISO, written_with_percent};
 use crate::formats::log::zone_abbreviations::offsets_of;
 
-/// The layout, in a list of layouts, that stands for ISO 8601 and Unix times.
-pub(crate) const ISO: &str = "iso";
 /// Within one pass of the repeated hour, lines are out of order by less than this.
 const SECOND_PASS_JUMP: TimeDelta = TimeDelta::minutes(1);
 

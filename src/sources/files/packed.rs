@@ -25,6 +25,7 @@ use twox_hash::XxHash64;
 
 use crate::algorithms::units::SECOND;
 use crate::formats::log::blocks::{BlockReader, Compression};
+use crate::formats::log::encoding::TextEncoding;
 use crate::formats::log::spec::LogSpec;
 use crate::sources::files::follow::reread::{Recognised, Stretch};
 use crate::sources::files::follow::siblings::Folders;
@@ -192,7 +193,7 @@ impl Unpacked {
     /// The next bytes after the skipped ones; `None` at the end.
     async fn next(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
         while self.block.is_empty() {
-            let Some(mut block) = self.blocks.next().await? else {
+            let Some(mut block) = self.blocks.next_of_whole().await? else {
                 return Ok(None);
             };
             let n_skipped = usize::try_from(self.n_skipped).unwrap_or(usize::MAX);
@@ -626,7 +627,7 @@ impl PackedFiles {
     fn has_content(&self, stretch: &Stretch, path: &FilePath) -> Result<bool> {
         let mut blocks = self.open_blocks(path)?;
         let mut recognition = stretch.recognition();
-        while let Some(block) = self.handle.block_on(blocks.next())? {
+        while let Some(block) = self.handle.block_on(blocks.next_of_whole())? {
             match recognition.feed(&block) {
                 Recognised::Maybe => {}
                 Recognised::No => return Ok(false),
@@ -655,7 +656,14 @@ impl PackedFiles {
             Path::from_absolute_path(path).map_err(|error| exec_datafusion_err!("{error}"))?;
         self.handle.block_on(async {
             let file = self.store.head(&location).await?;
-            BlockReader::open(Arc::clone(&self.store), &file, 0..u64::MAX, "/").await
+            BlockReader::open(
+                Arc::clone(&self.store),
+                &file,
+                0..u64::MAX,
+                "/",
+                TextEncoding::Auto,
+            )
+            .await
         })
     }
 }
@@ -683,7 +691,7 @@ fn candidates<'a>(
 fn is_packed(path: &FilePath) -> bool {
     let path = Path::from(path.to_string_lossy().as_ref());
     let compression = Compression::of(&path, "/");
-    matches!(compression, Ok(Compression::Gzip | Compression::Zstd))
+    compression.is_ok_and(|compression| compression != Compression::Plain)
 }
 
 /// The mark of a file of `size` bytes: a hash of its size, first and last bytes.
