@@ -1,10 +1,7 @@
 -- The top error templates of a PostgreSQL server's log, in one statement each: the log as a table, then the question.
 -- Run from the folder of the project: datafusion-aiops -f sql/quickstart.sql
 
-CREATE EXTERNAL TABLE postgresql STORED AS LOG LOCATION 'sql/data/postgresql.log' OPTIONS (
-    pattern '^(?<ts>\S+ \S+) UTC \[(?<pid>\d+)\] (?:\S+@\S+ )?(?<level>[A-Z]+): +(?<message>.*)',
-    multiline 'indent'
-);
+CREATE EXTERNAL TABLE postgresql STORED AS LOG LOCATION 'sql/data/postgresql.log';
 
 SELECT count(*) AS n, log_template(message) AS template
 FROM postgresql

@@ -1,4 +1,4 @@
-//! Every SQL block of README.md runs in the shell and prints the text block after it. A block with
+//! Every SQL block of README.md and docs/log-files.md runs in the shell and prints the text block after it. A block with
 //! a live table does not end: it must print the text after it, as at a terminal, and is then
 //! killed. Pipes into the shell are run too.
 
@@ -30,8 +30,14 @@ fn blocks(markdown: &str) -> Vec<(String, String)> {
 
 #[test]
 fn sql_blocks_print_what_stands_behind_them() {
-    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
-    let blocks = blocks(&readme);
+    for document in ["README.md", "docs/log-files.md"] {
+        check_sql_blocks(document);
+    }
+}
+
+fn check_sql_blocks(document: &str) {
+    let text = std::fs::read_to_string(project().join(document)).unwrap();
+    let blocks = blocks(&text);
     let mut n_compared = 0;
     for (position, (language, sql)) in blocks.iter().enumerate() {
         if language != "sql" {
@@ -90,7 +96,7 @@ fn the_refusal_is_as_it_is_shown() {
     let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
     let sql = "CREATE UNBOUNDED EXTERNAL TABLE logs STORED AS LOG LOCATION 'sql/data/app.jsonl' OPTIONS (format 'json');
                SELECT logger, count(*) FROM logs GROUP BY logger";
-    let output = run_shell(&["-c", sql]);
+    let output = run_shell(&["-q", "-c", sql]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         blocks(&readme).contains(&("text".to_string(), error.clone())),

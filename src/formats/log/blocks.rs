@@ -202,7 +202,7 @@ impl BlockReader {
         (self.first, self.rest, self.is_packed) = (None, None, true);
         let found = match Compression::of_bytes(head) {
             // What is neither text nor what its name promises is damaged.
-            Compression::Plain if head.contains(&0) => promised,
+            Compression::Plain if head.is_empty() || head.contains(&0) => promised,
             found => found,
         };
         self.blocks = match found {

@@ -50,6 +50,15 @@ pub(crate) enum EventStart {
 }
 
 impl EventStart {
+    /// Whether a line is an event to which no other line belongs.
+    fn is_complete(&self, line: &[u8]) -> bool {
+        match self {
+            Self::Auto(rule) => rule.is_complete(line),
+            Self::EveryLine => true,
+            _ => false,
+        }
+    }
+
     /// Whether files must be read from their start.
     pub(crate) fn needs_whole_files(&self) -> bool {
         matches!(self, Self::Objects)
@@ -401,7 +410,7 @@ impl EventSplitter {
             open.append(line, is_blank, block, limit);
         } else if is_blank {
             self.counts.blank += 1;
-        } else if matches!(*self.start, EventStart::EveryLine) {
+        } else if is_start && self.start.is_complete(head) {
             self.hand_out(line.text, line.place, line.number, sink);
         } else {
             if !is_start {
@@ -538,7 +547,8 @@ mod tests {
             "auto" => EventStart::Auto(AutoStart::new(&[])),
             "auto log4j" => {
                 let formats = known_formats::built_in().unwrap().iter();
-                let formats = formats.filter(|format| ["log4j", "cri"].contains(&format.name()));
+                let formats =
+                    formats.filter(|format| ["json", "log4j", "cri"].contains(&format.name()));
                 EventStart::Auto(AutoStart::new(&formats.cloned().collect::<Vec<_>>()))
             }
             regex => EventStart::Matching(Regex::new(regex).unwrap()),

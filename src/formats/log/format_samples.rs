@@ -135,6 +135,17 @@ fn samples_are_found_and_read() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// docs/log-files.md lists the formats as they are.
+#[test]
+fn formats_are_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/log-files.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    for format in built_in().unwrap() {
+        let row = format!("| `{}` | {} |", format.name(), format.about());
+        assert!(document.contains(&row), "docs/log-files.md lacks {row}");
+    }
+}
+
 /// What reads formats in another process reads the same.
 #[cfg(feature = "distributed")]
 #[test]

@@ -2,34 +2,32 @@
 //!
 //! # Columns
 //! `message` (the text of the event, never NULL), `file` (its path), `line_number` (of its first
-//! line, from 1). The named groups of the option `pattern`, or with `format 'json'` the fields of
-//! the objects, are columns before these. A group named `ts`, `time`, `timestamp` or `datetime` is
-//! a timestamp in UTC, unless a column list in CREATE says otherwise; the list can also give other
-//! groups a type. A field or group `message` becomes the column `message`.
+//! line, from 1). Before these, known formats have `ts` and `level` and then their own columns;
+//! `format` says which of several formats an event has. The named groups of the option `pattern`,
+//! or with `format 'json'` the fields of the objects, are columns too. A group named `ts`, `time`,
+//! `timestamp` or `datetime` is a timestamp in UTC or in the zone of the session, unless a column
+//! list in CREATE says otherwise; the list can also give other groups a type.
 //!
 //! # Options
-//! | option | value |
-//! | --- | --- |
-//! | `format` | `'text'` (default), or `'json'`: one object a line |
-//! | `pattern` | a regex with named groups `(?<level>[A-Z]+)`: each is a column |
-//! | `timestamp_format` | strftime, for times that are not ISO 8601: `'%b %e %H:%M:%S'` |
-//! | `timezone` | of times that name none: an offset `'+08:00'` or a zone name; default UTC |
-//! | `multiline_start` | a regex: a line that matches starts an event, others belong to the event before |
-//! | `multiline` | `'indent'`: a line that begins with white space belongs to the event before |
-//! | `max_event_bytes` | what is longer is cut there; default 1 MiB |
+//! `docs/log-files.md` lists them. An UNBOUNDED table is live: its files are followed. It has the
+//! options of all live tables, see `streams/live_options.rs`; other tables check these options but
+//! ignore them.
 //!
-//! An UNBOUNDED table is live: its files are followed. It has the options of all live tables, see
-//! `streams/live_options.rs`; other tables check these options but ignore them.
+//! # Formats
+//! A table has a list of formats, in a fixed order. Each event has the first of them that fits, so
+//! that its row depends on its text alone, wherever the file is divided.
 //!
 //! # JSON
-//! `message` is the object's field `message`, or else its field `msg` (zap, logrus, slog and pino
-//! write that; the column `msg` remains too), or else the line. A `msg` that is not text, such as a
-//! number, is not a message.
+//! With `format 'json'`, `message` is the object's field `message`, or else its field `msg` (zap,
+//! logrus, slog and pino write that; the column `msg` remains too), or else the line. A `msg` that
+//! is not text, such as a number, is not a message. Known JSON formats say which fields are the
+//! time, the level and the message.
 //!
-//! Fields that are not declared are inferred from the first 1,000 lines of the files; a field with
-//! more than 16 levels of lists and objects is TEXT that holds its JSON. A line that is not an
-//! object, or has more than 127 levels of brackets, is a row with its text as `message`; a value
-//! that does not fit its column is NULL. Both are counted, and neither is an error.
+//! Fields that are not declared are inferred from the first lines of the files; a field with more
+//! than 16 levels of lists and objects, or with values of several kinds, is TEXT that holds its
+//! JSON. Fields that come later are in `rest`. A line that is not an object, or has more than 127
+//! levels of brackets, is a row with its text as `message`; a value that does not fit its column is
+//! NULL. Both are counted, and neither is an error.
 //!
 //! # The pattern
 //! A Rust `regex`, matched against the whole event; `.` does not match a line end. If the group
@@ -40,18 +38,20 @@
 //! # How
 //! ```text
 //! spec      what a scan needs to know of its table      log_options, columns, locations: what CREATE says, checked
+//! table_shape  the formats and columns of a table       detection, known_formats, w3c, json_mapping: what the files show
 //! format    what DataFusion's ListingTable asks for     table: the ListingTable that sees new files
 //! scan      which columns and byte ranges, metrics      opener: one file, one stream
-//! blocks    bytes, decompressed, 1 MiB at a time        event_splitter: bytes -> events (pure)
-//! batches   events -> columns                           text_rows, json_rows, string_column, timestamp
+//! blocks    bytes, decompressed, as UTF-8               event_splitter, trace_lines, object_splitter: bytes -> events (pure)
+//! batches   events -> columns                           text_rows, extractor, json_rows, string_column, timestamp
 //! counters  per table and per scan
 //! ```
 //!
 //! CREATE itself is in `sources/log_factory`, and `sources/files` reads logs that grow.
 //!
 //! # Limits
-//! Plain, gzip and zstd. No writing. A file is not split between partitions if it is compressed or
-//! if the query asks for line numbers. Memory: a batch, a block and an event (`max_event_bytes`)
+//! No writing. A file is not split between partitions if it is compressed, in another encoding than
+//! UTF-8 or of JSON objects longer than a line, nor if the query asks for line numbers or for times in
+//! a zone whose clock changes. Memory: a batch, a block and an event (`max_event_bytes`)
 //! for each partition.
 
 pub(crate) mod batches;

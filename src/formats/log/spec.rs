@@ -155,7 +155,15 @@ fn event_start(options: &LogOptions, found: &FoundFormats) -> EventStart {
         None if options.pattern.is_some() => {
             EventStart::Auto(AutoStart::new(options.pattern.as_slice()))
         }
-        None => EventStart::Auto(AutoStart::new(&found.known)),
+        None => {
+            let rule = AutoStart::new(&found.known);
+            // Then no line needs to wait for the next one.
+            if rule.joins_lines() || options.joins_traces {
+                EventStart::Auto(rule)
+            } else {
+                EventStart::EveryLine
+            }
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct LineMemory {
     /// The event continues until one with a known format begins, and this many lines have.
     continues: Option<usize>,
     is_after_partial: bool,
+    /// The line before was a whole object, to which nothing can belong.
+    is_after_object: bool,
 }
 
 /// What is known of the line before, while a reader looks for a line that begins an event.
@@ -104,8 +106,25 @@ impl AutoStart {
         }
     }
 
+    /// Whether lines are joined at all: plain lines, and those of formats with one line an event, are
+    /// events of their own.
+    pub(crate) fn joins_lines(&self) -> bool {
+        self.has_json || !self.heads.is_empty() || !self.partial.is_empty()
+    }
+
+    /// Whether a line is an event to which no other line belongs.
+    pub(crate) fn is_complete(&self, line: &[u8]) -> bool {
+        self.has_json && line.first() == Some(&b'{') && !self.is_partial(line)
+    }
+
     /// Whether a line begins an event, given the lines before it.
     pub(crate) fn begins(&self, line: &[u8], memory: &mut LineMemory) -> bool {
+        let is_complete = self.is_complete(line);
+        let was_complete = std::mem::replace(&mut memory.is_after_object, is_complete);
+        self.begins_by_itself(line, memory) || was_complete
+    }
+
+    fn begins_by_itself(&self, line: &[u8], memory: &mut LineMemory) -> bool {
         let was_partial = std::mem::replace(&mut memory.is_after_partial, self.is_partial(line));
         if was_partial {
             return false;

@@ -938,7 +938,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_told_and_the_others_are_read() {
         let mut folder = Folder::new(ReadFrom::Start);
-        std::fs::write(folder.path("a.log.gz"), "no gzip").unwrap();
+        std::fs::write(folder.path("a.log.gz"), "\0no gzip").unwrap();
         std::fs::write(folder.path("b.log.gz"), "").unwrap();
         folder.write("c.log.gz", "good\n");
         folder.rescan();
