@@ -101,11 +101,11 @@ pub(crate) fn shape_of(
         let regex = regex.and_then(std::result::Result::ok);
         let columns = LogColumns::of_text(regex.as_ref(), declared)?;
         let columns = finished(columns);
-        let format = match pattern {
-            Some(_) => "text, by its pattern",
-            None => "text",
-        };
-        let about = sample.map_or_else(String::new, |sample| sample.about(format, &columns));
+        // What CREATE says itself needs no word.
+        let searched = sample.filter(|_| options.format != LineFormat::Text);
+        let about = searched.map_or_else(String::new, |sample| {
+            sample.about("no known format, each line is a message", &columns)
+        });
         Ok((FoundFormats::default(), columns, about))
     };
     let detected = match (&options.format, sample) {
@@ -113,10 +113,7 @@ pub(crate) fn shape_of(
         (LineFormat::Json, sample) => {
             let (found, columns) = json_shape(options, declared, sample)?;
             let columns = finished(columns);
-            let about = sample.map_or_else(String::new, |sample| {
-                sample.about("JSON, with its fields as they are", &columns)
-            });
-            return Ok((found, columns, about));
+            return Ok((found, columns, String::new()));
         }
         (LineFormat::Auto, Some(sample)) => {
             detect(&sample.heads, catalog, options, sample.written)?
