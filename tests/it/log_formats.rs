@@ -226,7 +226,7 @@ fn what_cannot_be_read_is_left_out_and_told() {
     ]);
     let locked = ["logs/secret.log", "logs/private"].map(|name| folder.0.path().join(name));
     for path in &locked {
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     }
     let is_root = fs::read(&locked[0]).is_ok();
     let (rows, notes) = folder.ask("SELECT count(*) FROM 'logs/*'");
@@ -333,4 +333,77 @@ fn the_repeated_hour_and_the_zone_of_the_session() {
         "SET TIME ZONE = 'Asia/Shanghai'; SELECT date_trunc('day', ts) AS day, count(*) FROM 'b.log' GROUP BY 1 ORDER BY 1",
         &["2026-11-29T00:00:00+08:00,1", "2026-11-30T00:00:00+08:00,1"],
     );
+}
+
+#[test]
+fn json_values_are_exact_and_none_is_lost() {
+    let mut late = "{\"msg\":\"a\"}\n".repeat(3_000);
+    late.push_str("{\"msg\":\"b\",\"code\":7}\n");
+    let folder = Folder::new(&[
+        (
+            "big.jsonl",
+            "{\"msg\":\"a\",\"id\":9876543210987654321}\n{\"msg\":\"b\",\"id\":1}\n",
+        ),
+        (
+            "kinds.jsonl",
+            "{\"msg\":\"a\",\"ip\":\"10.0.0.1\",\"d\":{\"t\":\"x\"}}\n{\"msg\":\"b\",\"ip\":[\"10.0.0.2\"],\"d\":{\"t\":[\"y\"]}}\n",
+        ),
+        ("late.jsonl", &late),
+        (
+            "float.jsonl",
+            "{\"ts\":1796032800.5,\"level\":\"info\",\"msg\":\"a\"}\n",
+        ),
+    ]);
+    folder.check(
+        "SELECT id FROM 'big.jsonl' ORDER BY message",
+        &["9876543210987654321", "1"],
+    );
+    folder.check(
+        "SELECT ip, d FROM 'kinds.jsonl' ORDER BY message",
+        &[
+            "10.0.0.1,\"{\"\"t\"\":\"\"x\"\"}\"",
+            "\"[\"\"10.0.0.2\"\"]\",\"{\"\"t\"\":[\"\"y\"\"]}\"",
+        ],
+    );
+    folder.check(
+        "SELECT rest FROM 'late.jsonl' WHERE rest IS NOT NULL",
+        &["\"{\"\"code\"\":7}\""],
+    );
+    folder.check(
+        "SELECT ts FROM 'float.jsonl'",
+        &["2026-11-30T10:00:00.500Z"],
+    );
+}
+
+#[test]
+fn parts_of_lines_are_joined() {
+    let cri = "2026-11-29T10:00:00.1Z stdout P first half \n2026-11-29T10:00:00.2Z stdout F second half\n\
+        2026-11-29T10:00:01Z stderr F whole\n";
+    let folder = Folder::new(&[("cri.log", cri)]);
+    folder.check(
+        "SELECT message, line_number FROM 'cri.log' ORDER BY 2",
+        &["first half second half,1", "whole,3"],
+    );
+}
+
+#[test]
+fn hostile_files_end_with_a_row_and_not_with_the_memory() {
+    let deep = format!(
+        "{{\"msg\":\"a\",\"x\":{}{}}}\n",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    let folder = Folder::new(&[(
+        "deep.jsonl",
+        &format!("{{\"msg\":\"b\"}}\n{deep}{{\"msg\":\"c\"}}\n"),
+    )]);
+    folder.check(
+        "SELECT count(*), count(DISTINCT substr(message, 1, 5)) FROM 'deep.jsonl'",
+        &["3,3"],
+    );
+    let zeros = folder.0.path().join("zeros.log");
+    fs::write(&zeros, vec![0; 20 << 20]).unwrap();
+    let packed = Command::new("gzip").arg(&zeros).status().unwrap();
+    assert!(packed.success());
+    folder.check("SELECT count(*) FROM 'zeros.log.gz'", &["0"]);
 }

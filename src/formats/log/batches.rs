@@ -26,8 +26,8 @@ const MAX_BLOCKS_PER_BATCH: usize = 16;
 /// The columns that are built from the text of events of one format.
 #[derive(Debug)]
 enum FormatRows {
-    Text(TextRows),
-    Json(JsonRows),
+    Text(Box<TextRows>),
+    Json(Box<JsonRows>),
 }
 
 impl FormatRows {
@@ -183,18 +183,23 @@ impl BatchBuilder {
             let columns = from_text.clone();
             let times = &format.timestamps;
             let rows = match &format.shape {
-                Shape::Plain => FormatRows::Text(TextRows::new(columns, None, times, written)),
-                Shape::Text(known) => {
-                    let rows = TextRows::new(columns, Some(known), times, written);
-                    FormatRows::Text(if keeps_order {
+                Shape::Json(mapping) => {
+                    let known = spec.fields_with_columns(mapping);
+                    let rows = JsonRows::new(columns, mapping, known, times, written);
+                    FormatRows::Json(Box::new(rows))
+                }
+                shape => {
+                    let known = match shape {
+                        Shape::Text(known) => Some(known),
+                        _ => None,
+                    };
+                    let rows = TextRows::new(columns, known, times, written);
+                    let rows = if keeps_order {
                         rows.always_matched()
                     } else {
                         rows
-                    })
-                }
-                Shape::Json(mapping) => {
-                    let known = spec.fields_with_columns(mapping);
-                    FormatRows::Json(JsonRows::new(columns, mapping, known, times, written))
+                    };
+                    FormatRows::Text(Box::new(rows))
                 }
             };
             (format.name.clone(), rows)

@@ -1,6 +1,7 @@
 //! Decides by the first lines of its files which formats a table has.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +9,8 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Result, plan_err};
 use datafusion::object_store::{ObjectMeta, ObjectStore};
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 
 use crate::formats::log::blocks::BlockReader;
@@ -25,6 +28,8 @@ use crate::formats::log::w3c::w3c_format;
 
 /// More files are not opened: of these, some from the start to the end of the list.
 const MAX_FILES: usize = 256;
+/// An object store answers this many requests at once.
+const FILES_AT_ONCE: usize = 16;
 /// What is read of each file.
 const HEAD_BYTES: u64 = 32 << 10;
 /// The lines of a file that decide.
@@ -60,25 +65,31 @@ pub(crate) async fn read_heads(
     encoding: TextEncoding,
 ) -> Vec<FileHead> {
     let step = files.len().div_ceil(MAX_FILES).max(1);
-    let mut heads = vec![];
-    for file in files.iter().step_by(step) {
-        let range = 0..HEAD_BYTES;
-        let store = Arc::clone(store);
-        let reader = BlockReader::open(store, file, range, path_prefix, encoding).await;
-        let Ok(mut reader) = reader else { continue };
-        let Ok(block) = reader.next().await else {
-            continue;
-        };
-        let block = block.unwrap_or_default();
-        let length = block
-            .len()
-            .min(usize::try_from(HEAD_BYTES).unwrap_or(usize::MAX));
-        heads.push(FileHead {
-            text: String::from_utf8_lossy(&block[..length]).into_owned(),
-            is_whole: length as u64 >= file.size,
-        });
-    }
-    heads
+    let looked_at = files.iter().step_by(step);
+    // Collected, because the compiler cannot tell the lifetimes of a closure in a stream.
+    let heads: Vec<_> = looked_at
+        .map(|file| read_head(store, file, path_prefix, encoding).boxed())
+        .collect();
+    let heads = stream::iter(heads).buffered(FILES_AT_ONCE);
+    heads.filter_map(|head| ready(head.ok())).collect().await
+}
+
+async fn read_head(
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    path_prefix: &str,
+    encoding: TextEncoding,
+) -> Result<FileHead> {
+    let (store, range) = (Arc::clone(store), 0..HEAD_BYTES);
+    let mut reader = BlockReader::open(store, file, range, path_prefix, encoding).await?;
+    let block = reader.next().await?.unwrap_or_default();
+    let length = block
+        .len()
+        .min(usize::try_from(HEAD_BYTES).unwrap_or(usize::MAX));
+    Ok(FileHead {
+        text: String::from_utf8_lossy(&block[..length]).into_owned(),
+        is_whole: length as u64 >= file.size,
+    })
 }
 
 /// Finds the formats of files among those that are known, special ones first.

@@ -79,7 +79,7 @@ impl FoundFormats {
     /// Whether events have a time and a message or a level.
     pub(crate) fn are_of_logs(&self) -> bool {
         let is_log = |json: &JsonMapping| {
-            !json.time.is_empty() && !(json.level.is_empty() && json.message.is_empty())
+            !(json.time.is_empty() || json.level.is_empty() && json.message.is_empty())
         };
         self.has_long_objects || self.json.as_ref().is_none_or(is_log)
     }

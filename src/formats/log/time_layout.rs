@@ -55,7 +55,7 @@ pub(crate) fn written_with_percent(layout: &str) -> Option<String> {
     let is_word = |word: &&str| layout.eq_ignore_ascii_case(word);
     if ["iso", "iso8601", "iso-8601", "rfc3339"]
         .iter()
-        .any(|word| is_word(word))
+        .any(is_word)
     {
         return Some(ISO.to_string());
     }
