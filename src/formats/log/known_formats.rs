@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -136,13 +136,14 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Arc<KnownFormat>>> {
 ///
 /// # Errors
 /// None for formats that were read.
+#[cfg(feature = "distributed")]
 pub(crate) fn to_text(formats: &[Arc<KnownFormat>]) -> Result<String> {
     let format = formats
         .iter()
         .map(|format| format.written.clone())
         .collect();
     toml::to_string(&WrittenFormats { format })
-        .map_err(|error| exec_datafusion_err!("log formats cannot be written: {error}"))
+        .map_err(|error| plan_datafusion_err!("log formats cannot be written: {error}"))
 }
 
 impl KnownFormat {
