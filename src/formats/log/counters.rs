@@ -24,7 +24,7 @@ pub(crate) const COUNTER_NAMES: [&str; 7] = [
     "truncated",
 ];
 
-/// The counters of so many files that statements have named are kept, where nobody asks for them.
+/// The most counters of files named in statements that are kept if nobody asks for them.
 const MAX_KEPT: usize = 64;
 /// More files that could not be read are not named.
 const MAX_PROBLEMS_OF_FILES: usize = 20;

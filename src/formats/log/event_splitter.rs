@@ -127,8 +127,8 @@ pub(crate) struct EventSplitter {
     line_offset: u64,
     line_number: u64,
     line_bytes: u64,
-    /// How many NULs it begins with: a writer goes on where it was after its file was truncated, and
-    /// the hole before that place reads as NULs.
+    /// How many NULs it begins with: if a file is truncated, a writer without O_APPEND continues at its
+    /// old offset, and the hole before it reads as NULs.
     line_nuls: u64,
     /// The part of that line that was in earlier blocks.
     line: Vec<u8>,

@@ -135,7 +135,7 @@ fn has_contradiction(values: &[&Value]) -> bool {
     fields.values().any(|values| has_contradiction(values))
 }
 
-/// The type of whole numbers some of which are beyond 64 bits with a sign; arrow would round them.
+/// The type of whole numbers if some do not fit into a signed 64-bit integer; arrow would round them.
 fn beyond_i64(values: &[&Value]) -> Option<DataType> {
     let mut some = values.iter().filter(|value| !value.is_null()).peekable();
     some.peek()?;

@@ -133,7 +133,7 @@ fn text_in(path: &[String]) -> DataType {
 }
 
 impl JsonRows {
-    /// Rows for these columns (name, source, type), all of which come from the text of the event.
+    /// Rows for these columns (name, source, type), which come from the text of the event.
     /// `known` are the fields that have a column of the table.
     pub(crate) fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)> + Clone,
@@ -357,7 +357,7 @@ fn cleaned(messages: StringViewArray, byte_lists: bool) -> StringViewArray {
     StringViewArray::from_iter(messages)
 }
 
-/// The fields of an object that have no column, as an object; `None` if there is none.
+/// An object of the fields that have no column; `None` if every field has one.
 fn rest_of(line: &str, known: &HashSet<String>) -> Option<String> {
     let mut rest = String::new();
     for_each_field(line, |name, value| {

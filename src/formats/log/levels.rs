@@ -30,7 +30,7 @@ pub(crate) enum Levels {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LevelNumbers {
-    /// A severity, or a priority, of which it is the last three bits.
+    /// A syslog severity, or a priority, whose last three bits are the severity.
     Syslog,
     Json,
 }

@@ -64,7 +64,7 @@ impl TextColumn {
 }
 
 impl TextRows {
-    /// Rows for these columns (name, source, type), all of which come from the text of the event.
+    /// Rows for these columns (name, source, type), which come from the text of the event.
     pub(crate) fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a ColumnSource, &'a DataType)> + Clone,
         format: Option<&Arc<KnownFormat>>,

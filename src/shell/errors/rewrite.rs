@@ -154,23 +154,16 @@ fn missing_table(text: &str) -> Option<Explanation> {
     let name = name.strip_prefix("public.").unwrap_or(name);
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
-    let is_readable = matches!(
-        extension,
-        Some("parquet" | "csv" | "json" | "arrow" | "avro")
-    );
-    if path.exists() && is_readable {
+    if path.exists() {
+        let (what, end) = if path.is_dir() {
+            ("folder", "/")
+        } else {
+            ("file", "")
+        };
+        let quoted = format!("'{}{end}'", name.trim_end_matches('/'));
         return Some(
             Explanation::new(format!("table '{name}' not found"))
-                .hint(format!("a file is named in quotes: FROM '{name}'")),
-        );
-    }
-    if path.exists() {
-        return Some(
-            Explanation::new(format!("'{name}' cannot be read as a table by its name alone"))
-                .hint("files that end in .parquet, .csv, .json, .arrow or .avro can, in quotes: FROM 'logs.parquet'")
-                .hint(format!(
-                    "for others: CREATE EXTERNAL TABLE t STORED AS LOG LOCATION '{name}'"
-                )),
+                .hint(format!("a {what} is named in quotes: FROM {quoted}")),
         );
     }
     if name == "stdin" {
@@ -393,10 +386,13 @@ mod tests {
         let missing = rewrite("table 'datafusion.public.nope.parquet' not found");
         assert_eq!(missing.text, "there is no table and no file 'nope.parquet'");
         let present = rewrite("table 'datafusion.public.Cargo.toml' not found");
+        assert_eq!(present.text, "table 'Cargo.toml' not found");
         assert_eq!(
-            present.text,
-            "'Cargo.toml' cannot be read as a table by its name alone"
+            present.hints,
+            ["a file is named in quotes: FROM 'Cargo.toml'"]
         );
+        let folder = rewrite("table 'datafusion.public.src' not found");
+        assert_eq!(folder.hints, ["a folder is named in quotes: FROM 'src/'"]);
     }
 
     #[test]
